@@ -1,0 +1,1 @@
+"""The agreement between the services of Incidentwire. Nothing here runs by itself."""

@@ -1,0 +1,37 @@
+"""A document: what the archive keeps of an item's words, as one JSON object under the item."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptDocument:
+    """Title, byline and text of one revision. Evidence offsets count the code points of `text`. `published` is an
+    ISO 8601 date or date and time, `language` an ISO 639-1 code."""
+
+    title: str = ""
+    text: str = ""
+    author: str | None = None
+    published: str | None = None
+    language: str | None = None
+    site: str | None = None
+    section: str | None = None
+
+    @property
+    def text_digest(self) -> str:
+        """SHA-256 in hex of the text alone (UTF-8): what evidence refers to."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def to_bytes(self) -> bytes:
+        """The same document gives the same bytes, hence the same digest."""
+        present = {key: value for key, value in dataclasses.asdict(self).items() if value not in (None, "")}
+        return json.dumps(present, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> KeptDocument:
+        known = {field.name for field in dataclasses.fields(cls)}
+        return cls(**{key: value for key, value in json.loads(data).items() if key in known})

@@ -1,0 +1,131 @@
+"""An item, folded from its own events: where it stands, what was kept, which labels count. Pure.
+
+Receipts (ingest), the worker (classifier) and the read model (api) fold with this one function, so they agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from incidentwire import events as e
+from incidentwire.labels import Label
+from incidentwire.log import Recorded
+
+
+class State(StrEnum):
+    """Every item is in exactly one of these; the first two are in flight."""
+
+    QUEUED = "queued"
+    WAITING = "waiting"
+    CLASSIFIED = "classified"
+    REJECTED = "rejected"
+    ALIASED = "aliased"
+    WITHDRAWN = "withdrawn"
+
+
+IN_FLIGHT = (State.QUEUED, State.WAITING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """The state of one item after `version` events."""
+
+    id: str
+    version: int = 0
+    state: State = State.QUEUED
+    url: str | None = None
+    canonical_url: str | None = None
+    via: str = ""
+    feed: str | None = None
+    submitted_at: int = 0  # position
+    asked_at: int = 0  # position of the event that is to be answered, or was answered last
+    attempt: int = 0  # failed attempts since asked_at
+    next_try: str | None = None
+    reason: str | None = None
+    detail: str = ""
+    retryable: bool = False
+    given_digest: str | None = None
+    use_given: bool = False  # the text was handed in: there is nothing to fetch
+    fetched: e.ItemFetched | None = None
+    classified: e.ItemClassified | None = None
+    corrected: e.ItemCorrected | None = None
+    alias_of: str | None = None
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The labels that count: a person's where there are any, else the model's."""
+        if self.state is State.WITHDRAWN:
+            return ()
+        return self.corrected.labels if self.corrected else self.model_labels
+
+    @property
+    def model_labels(self) -> tuple[Label, ...]:
+        if self.classified is None:
+            return ()
+        said = self.classified.model_labels
+        return self.classified.labels if said is None else said
+
+    @property
+    def ended(self) -> bool:
+        return self.state not in IN_FLIGHT
+
+    def end_claim(self) -> str:
+        """The claim under which this question may be answered once."""
+        return f"ended:{self.asked_at}"
+
+
+def fold(item: Item, position: int, event: e.Event) -> Item:
+    """The item after one more event. Events that are not an item's are a fault of the caller (ValueError)."""
+    item = replace(item, version=item.version + 1)
+    match event:
+        case e.ItemSubmitted():
+            item = replace(
+                item,
+                url=event.url,
+                canonical_url=event.canonical_url or event.url,
+                via=event.via,
+                feed=event.feed,
+                submitted_at=position,
+                given_digest=event.given_digest,
+                use_given=event.url is None,
+            )
+            return _asked(item, position)
+        case e.ItemTextSupplied():
+            return _asked(replace(item, given_digest=event.given_digest, use_given=True), position)
+        case e.ItemRetryRequested() | e.ItemReclassifyRequested():
+            return _asked(item, position)
+        case e.ItemDeferred():
+            waiting = replace(item, state=State.WAITING, reason=event.reason, detail=event.detail)
+            return replace(waiting, attempt=event.attempt, next_try=event.next_try)
+        case e.ItemFetched():
+            return replace(item, fetched=event)
+        case e.ItemRejected():
+            ended = replace(item, state=State.REJECTED, reason=event.reason, detail=event.detail, next_try=None)
+            return replace(ended, retryable=event.retryable)
+        case e.ItemClassified():
+            return replace(item, state=State.CLASSIFIED, classified=event, reason=None, detail="", next_try=None)
+        case e.ItemCorrected():
+            return replace(item, corrected=None if event.withdrawn else event)
+        case e.ItemWithdrawn():
+            return replace(item, state=State.WITHDRAWN, reason=None, detail="", next_try=None)
+        case e.ItemAliased():
+            return replace(item, state=State.ALIASED, alias_of=event.into, reason=None, detail="", next_try=None)
+        case e.ItemExpired():
+            return item
+        case _:
+            raise ValueError(f"{event.type} is not an item's event")
+
+
+def fold_all(item_id: str, history: Iterable[Recorded]) -> Item:
+    """The item as its whole history makes it; version 0 where there is none."""
+    item = Item(id=item_id)
+    for entry in history:
+        item = fold(item, entry.position, entry.event)
+    return item
+
+
+def _asked(item: Item, position: int) -> Item:
+    again = replace(item, state=State.QUEUED, asked_at=position, attempt=0, next_try=None)
+    return replace(again, reason=None, detail="", retryable=False)
