@@ -37,7 +37,7 @@ def encode(event: Event) -> str:
         value = getattr(event, field.name)
         if value != _default(field):
             data[field.name] = value
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=_plain)
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
 
 
 def decode(type_name: str, data: str | bytes) -> Event:

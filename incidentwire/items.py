@@ -48,6 +48,8 @@ class Item:
     retryable: bool = False
     given_digest: str | None = None
     use_given: bool = False  # the text was handed in: there is nothing to fetch
+    reclassify: bool = False  # the kept text is to be judged again: there is nothing to fetch either
+    traceparent: str = ""  # of the event that asked
     fetched: e.ItemFetched | None = None
     classified: e.ItemClassified | None = None
     corrected: e.ItemCorrected | None = None
@@ -76,12 +78,14 @@ class Item:
         return f"ended:{self.asked_at}"
 
 
-def fold(item: Item, position: int, event: e.Event) -> Item:
+def fold(item: Item, position: int, event: e.Event, traceparent: str = "") -> Item:
     """The item after one more event. Events that are not an item's are a fault of the caller (ValueError)."""
     item = replace(item, version=item.version + 1)
+    if event.in_flight is e.InFlight.ASKS:
+        item = _asked(item, position, traceparent, reclassify=isinstance(event, e.ItemReclassifyRequested))
     match event:
         case e.ItemSubmitted():
-            item = replace(
+            return replace(
                 item,
                 url=event.url,
                 canonical_url=event.canonical_url or event.url,
@@ -91,18 +95,19 @@ def fold(item: Item, position: int, event: e.Event) -> Item:
                 given_digest=event.given_digest,
                 use_given=event.url is None,
             )
-            return _asked(item, position)
         case e.ItemTextSupplied():
-            return _asked(replace(item, given_digest=event.given_digest, use_given=True), position)
+            return replace(item, given_digest=event.given_digest, use_given=True)
         case e.ItemRetryRequested() | e.ItemReclassifyRequested():
-            return _asked(item, position)
+            return item
         case e.ItemDeferred():
             waiting = replace(item, state=State.WAITING, reason=event.reason, detail=event.detail)
             return replace(waiting, attempt=event.attempt, next_try=event.next_try)
         case e.ItemFetched():
             return replace(item, fetched=event)
         case e.ItemRejected():
-            ended = replace(item, state=State.REJECTED, reason=event.reason, detail=event.detail, next_try=None)
+            # a refetch that fails takes nothing back of what was known
+            state = State.CLASSIFIED if item.classified else State.REJECTED
+            ended = replace(item, state=state, reason=event.reason, detail=event.detail, next_try=None)
             return replace(ended, retryable=event.retryable)
         case e.ItemClassified():
             return replace(item, state=State.CLASSIFIED, classified=event, reason=None, detail="", next_try=None)
@@ -122,10 +127,10 @@ def fold_all(item_id: str, history: Iterable[Recorded]) -> Item:
     """The item as its whole history makes it; version 0 where there is none."""
     item = Item(id=item_id)
     for entry in history:
-        item = fold(item, entry.position, entry.event)
+        item = fold(item, entry.position, entry.event, entry.traceparent)
     return item
 
 
-def _asked(item: Item, position: int) -> Item:
-    again = replace(item, state=State.QUEUED, asked_at=position, attempt=0, next_try=None)
-    return replace(again, reason=None, detail="", retryable=False)
+def _asked(item: Item, position: int, traceparent: str, *, reclassify: bool) -> Item:
+    asked = replace(item, state=State.QUEUED, asked_at=position, traceparent=traceparent, reclassify=reclassify)
+    return replace(asked, attempt=0, next_try=None, reason=None, detail="", retryable=False)

@@ -207,6 +207,14 @@ class Log:
             found = iter(pipe.execute())
         return [[_recorded(next(found)[0]) for _ in row] for row in positions]
 
+    def first_positions(self, subjects: Sequence[str]) -> dict[str, int]:
+        """Where each known subject begins; subjects without events are left out."""
+        with self.connection.pipeline(transaction=False) as pipe:
+            for subject in subjects:
+                pipe.hget(SUBJECT + subject, "p")
+            found = zip(subjects, pipe.execute(), strict=True)
+        return {subject: int(_text(p).partition(",")[0]) for subject, p in found if p}
+
     def position_at(self, moment: datetime) -> int:
         """The last position whose time is not after `moment`; 0 where the log begins later. A binary search, since
         time never runs back along the log."""

@@ -6,14 +6,13 @@ item that has ended, and does no harm. Messages are JSON, never pickle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import redis
 from redis.client import Pipeline
 from rq import Queue
 from rq.job import Job
-from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 
 CLASSIFY = "classify"  # bulk submissions and what the keeper puts back
@@ -45,18 +44,22 @@ def jobs_for(queue: Queue, function: str, batches: Sequence[Sequence[str]]) -> C
     return enqueue
 
 
-def items_with_a_live_job(queues: Sequence[Queue]) -> set[str]:
-    """The ids that a queued or running job holds. A job whose worker stopped renewing it is not alive."""
+def open_item_queues(connection: redis.Redis) -> list[Queue]:
+    """The queues that hold items' jobs, the one that is served first in front."""
+    return [open_queue(name, connection) for name in (CLASSIFY_FIRST, CLASSIFY)]
+
+
+def queued_items(queues: Sequence[Queue]) -> set[str]:
+    """The ids that a queued job holds. What a worker has taken is not among them: it holds a lease."""
     items: set[str] = set()
     for queue in queues:
-        started = StartedJobRegistry(queue=queue)
-        for job_ids in _slices([*queue.get_job_ids(), *started.get_job_ids(cleanup=True)]):
+        for job_ids in batches(queue.get_job_ids(), SCAN):
             for job in Job.fetch_many(job_ids, connection=queue.connection, serializer=JSONSerializer):
                 if job is not None:
                     items.update(cast("list[str]", job.args[0]))
     return items
 
 
-def _slices(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(ids), SCAN):
-        yield ids[start : start + SCAN]
+def batches(ids: Sequence[str], size: int) -> list[Sequence[str]]:
+    """The ids in order, `size` at a time."""
+    return [ids[start : start + size] for start in range(0, len(ids), size)]

@@ -39,8 +39,8 @@ class Settings:
     api_url: str = _setting("http://127.0.0.1:8000", "where the API is reached, for links and the command line")
     public_read: bool = _setting(False, "answer reading requests without a key")
     max_body_bytes: int = _setting(16_000_000, "largest request body", least=1000)
+    max_bulk_bytes: int = _setting(100_000_000, "largest NDJSON body", least=1000)
     max_bulk_items: int = _setting(10_000, "items in one NDJSON body", least=1)
-    max_text_chars: int = _setting(1_000_000, "longest text handed in, in code points", least=1000)
     max_in_flight: int = _setting(1_000_000, "items in flight past which submissions get 503", least=1)
     max_store_share: float = _setting(
         0.8, "share of the store's maxmemory past which submissions get 503", least=0.1, most=0.99

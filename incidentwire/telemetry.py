@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
 import sys
 
 TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
@@ -30,8 +29,6 @@ def configure_logging(level: str, process: str) -> None:
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level)))
 
 
-def traceparent_of(header: str | None) -> str:
-    """The W3C traceparent to hand on: the caller's where it is well formed, else a new one."""
-    if header and TRACEPARENT.match(header):
-        return header
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+def traceparent_from(header: str | None) -> str:
+    """The caller's W3C traceparent where it is well formed, else empty: a trace nobody began is not worth its bytes."""
+    return header if header and TRACEPARENT.match(header) else ""

@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incidentwire import cloudevents, event_codec, event_schemas, events
@@ -17,6 +17,7 @@ from incidentwire.labels import LABELS, MentionRef
 from incidentwire.log import Recorded
 
 WORDS = st.text(st.characters(codec="utf-8"), max_size=20)
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
 SPAN = st.tuples(st.integers(0, 9999), st.integers(0, 9999))
 LABEL_TUPLES = st.lists(st.sampled_from(LABELS), unique=True).map(tuple)
 
@@ -37,10 +38,13 @@ def _values(name: str, hint: Any) -> st.SearchStrategy[Any]:
         return st.lists(one, max_size=3).map(tuple)
     if name == "why" and hint is not str:
         return st.dictionaries(WORDS, st.integers(), max_size=3)
-    return st.from_type(hint)
+    if name == "scores":
+        return st.dictionaries(st.sampled_from(LABELS), FINITE)
+    return FINITE if hint is float else st.from_type(hint)
 
 
 @pytest.mark.parametrize("type_name", sorted(events.TYPES))
+@settings(max_examples=20)
 @given(data=st.data())
 def test_every_event_is_read_back_as_it_was_and_fits_its_schema(type_name: str, data: st.DataObject) -> None:
     event = data.draw(any_event(type_name))
@@ -90,3 +94,8 @@ def test_an_old_shape_goes_through_its_upcast(monkeypatch: pytest.MonkeyPatch) -
     assert cloudevents.envelope(old, "abc")["data"] == {"place": "here"}
     new = Recorded(position=2, type="test.moved:2", subject="s", time_ms=0, data='{"place":"there"}')
     assert cloudevents.envelope(new, "abc")["type"] == "test.moved"
+
+
+def test_what_is_no_json_is_not_stored() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        event_codec.encode(events.ItemFetched(document_digest="d", text_digest="t", words=1, completeness=float("nan")))

@@ -93,7 +93,7 @@ def test_time_never_runs_back_and_finds_positions(log: Log, connection: redis.Re
 def test_event_and_job_commit_together(log: Log, connection: redis.Redis) -> None:
     classify = queue.open_queue(queue.CLASSIFY, connection)
     log.append("i_a", submitted(), also=queue.jobs_for(classify, queue.WORK_ON_ITEMS, [["i_a"]]))
-    assert queue.items_with_a_live_job([classify]) == {"i_a"}
+    assert queue.queued_items([classify]) == {"i_a"}
 
     def broken(pipe: redis.client.Pipeline) -> None:
         queue.jobs_for(classify, queue.WORK_ON_ITEMS, [["i_b"]])(pipe)
@@ -102,7 +102,7 @@ def test_event_and_job_commit_together(log: Log, connection: redis.Redis) -> Non
     with pytest.raises(RuntimeError):
         log.append("i_b", submitted(), also=broken)
     assert log.last() == 1
-    assert queue.items_with_a_live_job([classify]) == {"i_a"}
+    assert queue.queued_items([classify]) == {"i_a"}
 
 
 def test_follow_yields_what_comes_and_an_empty_batch_in_silence(log: Log) -> None:
@@ -164,7 +164,7 @@ def test_an_append_works_after_the_store_forgot_its_scripts(own_store: Store) ->
     own_store.start()
     log.append("i_b", submitted(), also=queue.jobs_for(classify, queue.WORK_ON_ITEMS, [["i_b"]]))
     assert [e.subject for e in log.read()] == ["i_a", "i_b"]
-    assert queue.items_with_a_live_job([classify]) == {"i_a", "i_b"}
+    assert queue.queued_items([classify]) == {"i_a", "i_b"}
 
 
 def test_the_log_has_one_identity(log: Log, store: Store) -> None:

@@ -1,0 +1,1 @@
+"""The classifier: fetches, keeps the evidence, extracts, labels; and links what it labelled to incidents."""

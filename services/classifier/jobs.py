@@ -1,0 +1,274 @@
+"""The worker's job: bring items to their end. What is to be done is read from the log, so a job may come twice.
+
+Order of things, for each item: fetch, keep the bytes, extract, keep the text, classify, append. Bytes are on disk
+before their event is in the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from time import monotonic
+from urllib.parse import urlsplit
+
+import redis
+
+from incidentwire import items, queue, settings, urls
+from incidentwire.archive import Archive
+from incidentwire.documents import KeptDocument
+from incidentwire.events import Event, ItemAliased, ItemRejected
+from incidentwire.items import Item
+from incidentwire.log import Log, Withdrawn, connect
+from incidentwire.outbound import Door, Limits
+from incidentwire.settings import Settings
+from incidentwire.telemetry import event_line
+from services.classifier import conclude
+from services.classifier.classify import Classifier
+from services.classifier.conclude import Revision
+from services.classifier.extract import Document
+from services.classifier.fetch import Failure, Page, fetch_document
+from services.classifier.lease import Lease
+from services.classifier.politeness import HostSlots
+
+HAND_BACK_S = 5.0  # a job all of whose hosts are busy this long goes to the end of the queue, and frees its worker
+
+Found = tuple[Page, Document] | Failure
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workplace:
+    """What a worker needs, made once per process; the model is loaded before the fork, so that all horses share it."""
+
+    settings: Settings
+    log: Log
+    archive: Archive
+    classifier: Classifier
+    slots: HostSlots
+
+
+@cache
+def workplace() -> Workplace:
+    """The workplace of this process, from the environment."""
+    s = settings.from_env()
+    connection = connect(s.redis_url)
+    return Workplace(
+        settings=s,
+        log=Log(connection),
+        archive=Archive(s.archive),
+        classifier=Classifier.load(),
+        slots=HostSlots(connection, at_once=s.host_concurrency, pause_s=s.host_pause_s),
+    )
+
+
+def work_on_items(ids: Sequence[str]) -> None:
+    """Bring each item to its end, or to its next attempt. The function that RQ calls."""
+    work(workplace(), ids)
+
+
+def work(place: Workplace, ids: Sequence[str]) -> None:
+    """The same, with a workplace given."""
+    with Lease(place.log.connection, ids) as lease:
+        due = [item for item in _items(place.log, ids) if _is_due(item)]
+        for item in due:
+            if item.use_given or _is_reclassification(item):
+                _conclude(place, item, None)
+                lease.done(item.id)
+        pages = [item for item in due if not item.use_given and not _is_reclassification(item)]
+        for item, found in _fetch_all(place, pages):
+            _conclude(place, item, found)
+            lease.done(item.id)
+
+
+def _items(log: Log, ids: Sequence[str]) -> Iterator[Item]:
+    for item_id, history in zip(ids, log.of_many(ids), strict=True):
+        yield items.fold_all(item_id, history)
+
+
+def _is_due(item: Item) -> bool:
+    """In flight, and not waiting for later: what came twice, or was withdrawn meanwhile, is left alone."""
+    if item.version == 0 or item.ended:
+        return False
+    return item.next_try is None or datetime.fromisoformat(item.next_try) <= _now()
+
+
+def _is_reclassification(item: Item) -> bool:
+    return item.reclassify and item.fetched is not None
+
+
+def _conclude(place: Workplace, item: Item, found: Found | None) -> None:
+    """Answer the item's question in the log. What goes wrong in the item itself must not stop its neighbours, and
+    must end as a fact: it is logged with its trace and counts as a failed attempt."""
+    began = monotonic()
+    try:
+        facts = _facts(place, item, found)
+    except (redis.exceptions.RedisError, OSError):
+        raise  # the house is on fire, not the item: the job fails, and the keeper queues it again
+    except Exception as error:
+        logger.exception(event_line("item failed", item_id=item.id, error=type(error).__name__))
+        facts = [failed(place, item, Failure(reason="internal", detail=type(error).__name__, retryable=True))]
+    record(place, item, facts, duration_ms=round((monotonic() - began) * 1000))
+
+
+def record(place: Workplace, item: Item, facts: Sequence[Event], **measured: object) -> None:
+    """Append the answer to the item's question, once."""
+    last = facts[-1]
+    once = item.end_claim() if last.in_flight == "ends" else f"waits:{item.asked_at}:{item.attempt + 1}"
+    try:
+        done = place.log.append(item.id, *facts, once=once, traceparent=item.traceparent)
+    except Withdrawn:
+        place.archive.delete(item.id)  # what this run kept must not outlive the withdrawal
+        logger.info(event_line("item withdrawn meanwhile", item_id=item.id))
+        return
+    logger.info(event_line(last.type.replace(".", " "), item_id=item.id, position=done.last, **measured))
+
+
+def _facts(place: Workplace, item: Item, found: Found | None) -> list[Event]:
+    if found is None:
+        revision = _kept_revision(place, item) if _is_reclassification(item) else _given_revision(place, item)
+    elif isinstance(found, Failure):
+        return [failed(place, item, found)]
+    else:
+        page, document = found
+        alias = _stands_for(place.log, item, page, document)
+        if alias:
+            return [ItemAliased(into=alias, canonical_url=document.canonical_url)]
+        revision = _keep(place, item, page, document)
+        if document.shortcoming:
+            return [conclude.fetched(revision), ItemRejected(reason="incomplete", detail=document.shortcoming)]
+    kept = revision.document
+    said = place.classifier.classify(kept.title, kept.text, kept.language)
+    judged = conclude.classified(item, kept.text_digest, said, place.classifier.version)
+    same = item.fetched is not None and item.fetched.document_digest == revision.document_digest
+    return [judged] if same else [conclude.fetched(revision), judged]
+
+
+def failed(place: Workplace, item: Item, failure: Failure) -> Event:
+    """A failed attempt as a fact: the next attempt, or the end."""
+    s = place.settings
+    return conclude.gave_up_or_waits(item, failure, s.retry_delays_s, s.max_retry_after_s, _now())
+
+
+def _given_revision(place: Workplace, item: Item) -> Revision:
+    """The text that was handed in; it is in the archive already, and is kept again only where it has to be cleaned."""
+    digest = item.given_digest or ""
+    given = KeptDocument.from_bytes(place.archive.get(item.id, digest))
+    document = conclude.clean_given(given)
+    if document != given:
+        digest = place.archive.put(item.id, document.to_bytes())
+    return Revision(document=document, document_digest=digest)
+
+
+def _kept_revision(place: Workplace, item: Item) -> Revision:
+    assert item.fetched is not None  # noqa: S101  # _is_reclassification said so
+    digest = item.fetched.document_digest
+    document = KeptDocument.from_bytes(place.archive.get(item.id, digest))
+    return Revision(document=document, document_digest=digest)
+
+
+def _keep(place: Workplace, item: Item, page: Page, found: Document) -> Revision:
+    """Page, headers and document into the archive, synced."""
+    given = None
+    if item.given_digest:
+        given = KeptDocument.from_bytes(place.archive.get(item.id, item.given_digest))
+    document = conclude.kept_document(found, given)
+    return Revision(
+        document=document,
+        document_digest=place.archive.put(item.id, document.to_bytes()),
+        page=page,
+        page_digest=place.archive.put(item.id, page.body),
+        headers_digest=place.archive.put(item.id, page.headers),
+        completeness=found.completeness,
+    )
+
+
+def _stands_for(log: Log, item: Item, page: Page, document: Document) -> str | None:
+    """The known item that this page says it is a copy of. Believed within one registrable domain only: a stranger's
+    page must not be able to disappear behind, or take over, another site's."""
+    for claimed in (document.canonical_url, document.amp_url):
+        if not claimed or urls.registrable_domain(claimed) != urls.registrable_domain(page.url):
+            continue
+        try:
+            other = urls.item_id(urls.canonicalize(claimed))
+        except urls.UrlError:
+            continue
+        if other != item.id and item.fetched is None:
+            known = items.fold_all(other, log.of(other))
+            if known.version and known.state not in (items.State.ALIASED, items.State.WITHDRAWN):
+                return other
+    return None
+
+
+# -- fetching many at once, politely -------------------------------------------------------------------------------
+
+
+def _fetch_all(place: Workplace, wanted: Iterable[Item]) -> Iterator[tuple[Item, Found]]:
+    """Pages as they come, while earlier ones are extracted. Hosts that are busy wait for one another only."""
+    pending = deque(wanted)
+    if not pending:
+        return
+    running: dict[Future[Found], tuple[Item, str, str]] = {}
+    stuck_since = monotonic()
+    with open_door(place.settings) as door, ThreadPoolExecutor(place.settings.fetch_threads) as pool:
+        while pending or running:
+            wait_s = _start(place, door, pool, pending, running)
+            done, _ = wait(running, timeout=wait_s, return_when=FIRST_COMPLETED)
+            if running or done:
+                stuck_since = monotonic()
+            for future in done:
+                item, host, token = running.pop(future)
+                place.slots.release(host, token)
+                yield item, future.result()
+            if pending and monotonic() - stuck_since > HAND_BACK_S:
+                _hand_back(place, [item.id for item in pending])
+                return
+
+
+def _start(
+    place: Workplace,
+    door: Door,
+    pool: ThreadPoolExecutor,
+    pending: deque[Item],
+    running: dict[Future[Found], tuple[Item, str, str]],
+) -> float:
+    """Start what may start; returns the seconds until it makes sense to ask again."""
+    soonest, busy = 0.5, set[str]()
+    for _ in range(len(pending)):
+        if len(running) >= place.settings.fetch_threads:
+            break
+        item = pending.popleft()
+        url = item.url or ""
+        host = (urlsplit(url).hostname or "").lower()
+        token, wait_s = ("", soonest) if host in busy else place.slots.acquire(host)
+        if token:
+            running[pool.submit(fetch_document, door, url, _now)] = (item, host, token)
+        else:
+            busy.add(host)
+            soonest = min(soonest, wait_s)
+            pending.append(item)
+    return soonest
+
+
+def _hand_back(place: Workplace, ids: Sequence[str]) -> None:
+    later = queue.open_queue(queue.CLASSIFY, place.log.connection)
+    with place.log.connection.pipeline(transaction=True) as pipe:
+        pipe.multi()
+        queue.jobs_for(later, queue.WORK_ON_ITEMS, [ids])(pipe)
+        pipe.execute()
+
+
+def open_door(s: Settings) -> Door:
+    """The way out for pages, with the limits that the settings give."""
+    limits = Limits(
+        connect_s=s.connect_timeout_s, read_s=s.read_timeout_s, total_s=s.fetch_timeout_s, max_bytes=s.max_page_bytes
+    )
+    return Door(user_agent=f"Incidentwire/0.1 (+{s.contact})", allowed_hosts=s.allowed_hosts, limits=limits)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

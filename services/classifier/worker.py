@@ -1,0 +1,77 @@
+"""The process classifier-worker: `python -m services.classifier.worker`. An RQ worker with a fork per job.
+
+The model is loaded before the first fork. A job whose work horse died is split until the item that kills it stands
+alone; that item's crashes count as failed attempts, and so it comes to an end too.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from resource import struct_rusage
+
+from rq import Queue, Worker
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from incidentwire import items, queue
+from incidentwire.telemetry import configure_logging, event_line
+from services.classifier import jobs
+from services.classifier.fetch import Failure
+
+WORKER_TTL_S = 60
+MONITOR_S = 10  # how often the parent looks after its horse
+
+logger = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Work until SIGTERM; the job under way is finished first."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # workers are scaled by process
+    place = jobs.workplace()
+    configure_logging(place.settings.log_level, "classifier-worker")
+    logger.info(event_line("worker ready", model=place.classifier.version))
+    make_worker(queue.open_item_queues(place.log.connection)).work(logging_level="WARNING")
+
+
+def make_worker(queues: list[Queue]) -> Worker:
+    """The RQ worker for these queues, the first of which goes first."""
+    return Worker(
+        queues,
+        connection=queues[0].connection,
+        serializer=JSONSerializer,
+        worker_ttl=WORKER_TTL_S,
+        job_monitoring_interval=MONITOR_S,
+        work_horse_killed_handler=_after_a_crash,
+        log_job_description=False,
+    )
+
+
+def _after_a_crash(job: Job, pid: int, status: int, usage: struct_rusage) -> None:
+    """Called in the parent when the horse died (segmentation fault, out of memory, kill -9)."""
+    ids: list[str] = job.args[0]
+    logger.error(event_line("work horse died", job_id=job.id, items=len(ids), wait_status=status))
+    if len(ids) > 1:
+        _split(ids)
+    else:
+        _count_crash(ids[0])
+
+
+def _split(ids: list[str]) -> None:
+    middle = len(ids) // 2
+    again = queue.open_queue(queue.CLASSIFY, jobs.workplace().log.connection)
+    with again.connection.pipeline(transaction=True) as pipe:
+        pipe.multi()
+        queue.jobs_for(again, queue.WORK_ON_ITEMS, [ids[:middle], ids[middle:]])(pipe)
+        pipe.execute()
+
+
+def _count_crash(item_id: str) -> None:
+    place = jobs.workplace()
+    item = items.fold_all(item_id, place.log.of(item_id))
+    if item.version and not item.ended:
+        jobs.record(place, item, [jobs.failed(place, item, Failure(reason="crashed", retryable=True))])
+
+
+if __name__ == "__main__":
+    main()

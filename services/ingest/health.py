@@ -1,0 +1,45 @@
+"""Is the process alive, and can it accept anything? The two addresses that answer without a key."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import redis
+from flask import current_app
+from flask_smorest import Blueprint
+from marshmallow import Schema, fields
+
+from incidentwire.log import Log
+from incidentwire.problems import Problem
+
+blueprint = Blueprint("health", __name__, description="Health checks")
+
+
+class HealthSchema(Schema):
+    status = fields.String(required=True)
+
+
+class ReadySchema(HealthSchema):
+    log_last = fields.Integer(required=True, metadata={"description": "last position of the log"})
+
+
+@blueprint.route("/healthz", methods=["GET"])
+@blueprint.response(200, HealthSchema)
+def alive() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "alive"}
+
+
+@blueprint.route("/readyz", methods=["GET"])
+@blueprint.response(200, ReadySchema)
+def ready() -> dict[str, Any]:
+    """The store answers and its log is whole."""
+    log = cast("Log", current_app.extensions["incidentwire.submitter"].log)
+    try:
+        whole, last = log.is_whole(), log.last()
+    except redis.exceptions.ConnectionError as error:
+        raise Problem(status=503, slug="store-unreachable", detail=str(error), retry_after_s=2) from None
+    if not whole:
+        detail = "positions are missing from the log: restore it from a backup (docs/operations)"
+        raise Problem(status=503, slug="log-not-whole", detail=detail)
+    return {"status": "ready", "log_last": last}
