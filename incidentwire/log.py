@@ -93,6 +93,20 @@ def connect(url: str) -> redis.Redis:
     return redis.Redis.from_url(url, socket_timeout=SOCKET_TIMEOUT_S, health_check_interval=30)
 
 
+def connect_when_ready(url: str, patience_s: float = 60.0) -> redis.Redis:
+    """A connection to a store that may still be starting. Raises redis.ConnectionError after `patience_s`."""
+    connection = connect(url)
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            connection.ping()
+            return connection
+        except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):  # BusyLoading is a ConnectionError
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
 class Log:
     """The log on one Redis. `connection` may decode responses or not."""
 
@@ -102,7 +116,7 @@ class Log:
     @cached_property
     def id(self) -> str:
         """The log's identity: cursors of another log are answered by `gap`."""
-        self.connection.set(LOG_ID, secrets.token_hex(8), nx=True)
+        self.connection.setnx(LOG_ID, secrets.token_hex(8))
         return _text(self.connection.get(LOG_ID))
 
     # -- writing ---------------------------------------------------------------------------------------------------

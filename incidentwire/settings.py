@@ -37,6 +37,7 @@ class Settings:
 
     ingest_url: str = _setting("http://127.0.0.1:8001", "where the ingest service is reached, for the command line")
     api_url: str = _setting("http://127.0.0.1:8000", "where the API is reached, for links and the command line")
+    key: str = _setting("", "API key that the command line sends")
     public_read: bool = _setting(False, "answer reading requests without a key")
     max_body_bytes: int = _setting(16_000_000, "largest request body", least=1000)
     max_bulk_bytes: int = _setting(100_000_000, "largest NDJSON body", least=1000)
@@ -69,6 +70,7 @@ class Settings:
     max_streams: int = _setting(10_000, "open event streams per process", least=1)
     page_retention_days: float = _setting(30.0, "days until the page of an item without label is deleted", least=0)
     text_retention_days: float = _setting(365.0, "days until the text of an item without label is deleted", least=0)
+    alive_file: str = _setting("", "file that a looping process touches, for health checks; empty: none")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
 
     def __post_init__(self) -> None:

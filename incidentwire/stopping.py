@@ -1,9 +1,10 @@
-"""How a process that loops is asked to stop: SIGTERM or SIGINT set an event that the loop waits on."""
+"""What a process that loops needs: to be asked to stop (SIGTERM, SIGINT), and to show that it still goes round."""
 
 from __future__ import annotations
 
 import signal
 import threading
+from pathlib import Path
 from types import FrameType
 
 
@@ -17,3 +18,9 @@ def stop_requested() -> threading.Event:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     return stopped
+
+
+def sign_of_life(path: str) -> None:
+    """Touch the file that the container's health check looks at; nothing where no file is set."""
+    if path:
+        Path(path).touch()

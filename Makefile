@@ -1,0 +1,63 @@
+# `make` lists what there is to do. Everything runs in .venv, which `make` sets up itself from the locked versions.
+PYTHON ?= python3
+BIN := .venv/bin
+ONCE ?=
+ARTICLES ?= $(wildcard ../shared/articles)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+.venv/.ready: requirements-dev.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: demo
+demo: .venv/.ready  ## run everything here and hand in a few articles (ONCE=1 ends by itself)
+	$(BIN)/incidentwire demo $(if $(ONCE),--once) $(if $(ARTICLES),--articles $(ARTICLES))
+
+.PHONY: up
+up: .venv/.ready  ## run everything here, empty, until Ctrl-C
+	$(BIN)/incidentwire up
+
+.PHONY: test
+test: .venv/.ready  ## all tests, against a real embedded server
+	$(BIN)/pytest -q -n 2 --dist loadfile
+
+.PHONY: check
+check: .venv/.ready  ## lint, format, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: test-compose
+test-compose: .venv/.ready  ## build the image, bring the stack up, kill parts of it, check that nothing is lost
+	$(BIN)/pytest -q -p no:cacheprovider compose_tests
+
+.PHONY: bench
+bench: .venv/.ready  ## the table of figures, each beside its limit or peer
+	$(BIN)/python -m benchmarks
+
+.PHONY: train
+train: .venv/.ready  ## train the model from the corpus
+	$(BIN)/python -m services.classifier.training.train
+
+.PHONY: gate
+gate: .venv/.ready  ## refuse a model that is worse than the last on the golden set
+	$(BIN)/python -m services.classifier.training.gate
+
+.PHONY: docs
+docs: .venv/.ready  ## write the generated pages: events, settings
+	$(BIN)/python -m docs.generate
+
+.PHONY: lock
+lock: .venv/.ready  ## lock the newest versions that pyproject.toml allows, with hashes
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-package incidentwire --extra dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  -c requirements-dev.lock pyproject.toml -o requirements.lock

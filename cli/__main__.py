@@ -1,0 +1,5 @@
+"""`python -m cli` is `incidentwire`."""
+
+from cli.main import main
+
+main()

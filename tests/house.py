@@ -1,0 +1,171 @@
+"""A house for tests: ingest, worker and keeper on one real store, with pages from a real server on loopback."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from incidentwire import items, queue
+from incidentwire.access import Keys
+from incidentwire.archive import Archive
+from incidentwire.log import IN_FLIGHT, Log
+from incidentwire.settings import Settings
+from services.classifier.classify import Classifier
+from services.classifier.jobs import Workplace, work
+from services.classifier.politeness import HostSlots
+from services.ingest.app import create_app
+
+LEAK = """A chain of clinics left the records of 61,000 patients on a server that asked nobody for a password, a
+security researcher said on Wednesday. The exposed records held names, dates of birth and telephone numbers.
+
+The company closed the server within a day, and said that it was writing to everyone whose personal data had been
+exposed. The data protection authority has opened an inquiry into the data breach and can impose a fine."""
+
+PLAIN = """The city's benches are back. From Saturday, visitors of the river park can sit on twelve new benches, four
+more than last year. They were stored in a depot over the winter and painted green by pupils of the two schools.
+
+A café at the north gate will open on the same day, and the band of the fire brigade will play in the afternoon."""
+
+
+@cache
+def classifier() -> Classifier:
+    return Classifier.load()
+
+
+def page(title: str, text: str, head: str = "") -> bytes:
+    """An article as a plain HTML page."""
+    paragraphs = "".join(f"<p>{p}</p>" for p in text.split("\n\n"))
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>{head}</head>'
+        f"<body><main><article><h1>{title}</h1>{paragraphs}</article></main></body></html>"
+    ).encode()
+
+
+@dataclass
+class Site:
+    """A web server on loopback: path -> what it answers. `seen` lists the paths asked for."""
+
+    answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
+    port: int = 0
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def put(self, path: str, body: bytes, status: int = 200, **headers: str) -> str:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.answers[path] = (status, {"Content-Type": "text/html; charset=utf-8"} | named, body)
+        return self.url(path)
+
+
+@contextmanager
+def site() -> Iterator[Site]:
+    """A running Site."""
+    here = Site()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            here.seen.append(self.path)
+            status, headers, body = here.answers.get(self.path, (404, {}, b"nothing here"))
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    here.port = server.server_port
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield here
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class House:
+    """Everything but the outer loops: `submit` is the real HTTP door, `work` does what a worker would do."""
+
+    def __init__(self, connection: redis.Redis, url: str, data_dir: Path, **more: Any) -> None:
+        defaults: dict[str, Any] = {"allowed_hosts": frozenset({"127.0.0.1"}), "host_pause_s": 0.0}
+        self.settings = Settings(redis_url=url, data_dir=data_dir, **(defaults | more))
+        self.connection, self.log = connection, Log(connection)
+        self.archive = Archive(self.settings.archive)
+        self.app = create_app(self.settings, connection)
+        self.key = Keys(connection).create("tester", ["submit", "read", "curate"])
+        self.client = self.app.test_client()
+        s = self.settings
+        self.place = Workplace(
+            settings=s,
+            log=self.log,
+            archive=self.archive,
+            classifier=classifier(),
+            slots=HostSlots.of(s, connection),
+        )
+
+    @property
+    def auth(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+    def post(self, body: Any, path: str = "/v1/submissions", **headers: str) -> Any:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.client.post(path, data=data, headers={"Content-Type": "application/json", **self.auth, **headers})
+
+    def submit(self, **fields: Any) -> str:
+        answer = self.post(fields)
+        assert answer.status_code == 202, answer.get_data(as_text=True)
+        item_id: str = answer.get_json()["id"]
+        return item_id
+
+    def receipt(self, item_id: str) -> dict[str, Any]:
+        answer = self.client.get(f"/v1/submissions/{item_id}", headers=self.auth)
+        assert answer.status_code == 200
+        receipt: dict[str, Any] = answer.get_json()
+        return receipt
+
+    def queued(self) -> list[list[str]]:
+        """The ids of each queued job, first queue first."""
+        return [job.args[0] for q in queue.open_item_queues(self.connection) for job in q.get_jobs()]
+
+    def work(self) -> None:
+        """Do every queued job here and now."""
+        for q in queue.open_item_queues(self.connection):
+            while job := next(iter(q.get_jobs(0, 1)), None):
+                q.remove(job)
+                job.delete()
+                work(self.place, job.args[0])
+
+    def item(self, item_id: str) -> items.Item:
+        return items.fold_all(item_id, self.log.of(item_id))
+
+    def types(self, item_id: str) -> list[str]:
+        return [entry.type for entry in self.log.of(item_id)]
+
+    def in_flight(self) -> dict[str, float]:
+        found: Any = self.connection.zrange(IN_FLIGHT, 0, -1, withscores=True)
+        return {item.decode(): due for item, due in found}
+
+
+def eventually(condition: Callable[[], bool], what: str, patience_s: float = 60.0) -> None:
+    """Wait for a condition on real time; fails by name."""
+    waiting = threading.Event()
+    began = datetime.now(UTC)
+    while not condition():
+        assert (datetime.now(UTC) - began).total_seconds() < patience_s, f"never came true: {what}"
+        waiting.wait(0.05)
