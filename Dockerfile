@@ -2,19 +2,19 @@
 FROM python:3.13-slim
 
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
-    PIP_ROOT_USER_ACTION=ignore
+    PATH=/venv/bin:$PATH
 WORKDIR /app
 
 # The locked versions first: they change less often than the code.
 COPY requirements.lock ./
-RUN pip install --require-hashes -r requirements.lock
+RUN python3 -m venv /venv && pip install --require-hashes -r requirements.lock
 
 COPY pyproject.toml README.md ./
 COPY incidentwire incidentwire
 COPY services services
 COPY cli cli
-RUN python -m compileall -q incidentwire services cli && printf '#!/bin/sh\nexec python3 -m cli "$@"\n' > /usr/local/bin/incidentwire \
-    && chmod 755 /usr/local/bin/incidentwire \
+RUN python3 -m compileall -q incidentwire services cli \
+    && printf '#!/bin/sh\nexec python3 -m cli "$@"\n' > /venv/bin/incidentwire && chmod 755 /venv/bin/incidentwire \
     && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin incidentwire \
     && mkdir /data && chown incidentwire /data
 

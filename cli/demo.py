@@ -96,7 +96,7 @@ def _show(settings: Settings, urls: list[str]) -> int:
         if name == "event" or name.startswith("item."):
             data = event["data"]
             if event["type"] == "item.classified":
-                _print_item(settings, event["subject"], position, data)
+                _print_item(settings, event["subject"], position)
                 came_through += 1
             elif event["type"] == "item.rejected":
                 out.print(f"[red]rejected[/red] {waiting[event['subject']]}: {data['reason']}")
@@ -107,17 +107,15 @@ def _show(settings: Settings, urls: list[str]) -> int:
     return came_through
 
 
-def _print_item(settings: Settings, item_id: str, position: int, data: dict[str, Any]) -> None:
+def _print_item(settings: Settings, item_id: str, position: int) -> None:
     params = {"min_position": position}
     item = running.call("GET", f"{settings.api_url}/v1/items/{item_id}", settings, params=params).json()
-    text = running.call("GET", f"{settings.api_url}/v1/items/{item_id}/text", settings, params=params).text
-    labels = data.get("labels", [])
-    said = " ".join(f"[bold cyan]{label}[/bold cyan] {data['scores'][label]:.2f}" for label in labels)
+    said = " ".join(f"[bold cyan]{row['label']}[/bold cyan] {row['score']:.2f}" for row in item["labels"])
     out.print(f"[dim]{position:>3}[/dim] [bold]{escape(item['title'])}[/bold]")
     out.print(f"    {said or '[dim]no label[/dim]'}")
-    for label in labels:
-        for start, end in data["evidence"].get(label, [])[:1]:
-            out.print(f"    {label}: “{escape(_shortened(text[start:end]))}”", style="italic")
+    for row in item["labels"]:
+        for passage in row["evidence"][:1]:
+            out.print(f"    {row['label']}: “{escape(_shortened(passage['quote']))}”", style="italic")
 
 
 def _shortened(quote: str) -> str:

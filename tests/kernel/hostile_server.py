@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import ssl
 import threading
@@ -55,14 +56,17 @@ class HostileServer:
 
 
 def read_request(connection: socket.socket) -> bytes:
-    """Read one request's head (and what came with it); b"" when the client has hung up."""
-    head = b""
-    while b"\r\n\r\n" not in head:
+    """Read one request, its body included; b"" when the client has hung up."""
+    request, missing = b"", 1
+    while missing > 0:
         piece = connection.recv(65_536)
         if not piece:
             return b""
-        head += piece
-    return head
+        request += piece
+        head, end, body = request.partition(b"\r\n\r\n")
+        length = re.search(rb"\r\ncontent-length: *([0-9]+)", head, re.IGNORECASE)
+        missing = 1 if not end else int(length[1]) - len(body) if length else 0
+    return request
 
 
 def says(answer: bytes) -> Behaviour:
@@ -114,8 +118,6 @@ def addresses(*ips: str) -> Callable[..., list[tuple[Any, ...]]]:
     """Return a resolver that gives these addresses for every name, in the shape of socket.getaddrinfo."""
 
     def resolve(host: str, port: int, **_: object) -> list[tuple[Any, ...]]:
-        return [
-            (socket.AF_INET6 if ":" in ip else socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port)) for ip in ips
-        ]
+        return [(socket.AF_INET6 if ":" in ip else socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port)) for ip in ips]
 
     return resolve

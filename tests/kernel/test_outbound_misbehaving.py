@@ -323,13 +323,16 @@ def test_a_body_cut_within_tls_is_a_bad_response(serve: Serve) -> None:
     assert tls_failure(serve(behave, "server.pem")).reason == "bad_response"
 
 
+def outcome(server: HostileServer) -> str:
+    try:
+        return f"status {got(server).status}"
+    except OutboundError as error:
+        return error.reason
+
+
 @given(noise=st.binary(max_size=300), status_line=st.booleans())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_noise_raises_anything_but_an_outbound_error(serve: Serve, noise: bytes, status_line: bool) -> None:
     server = serve(says((b"HTTP/1.1 200 OK\r\n" if status_line else b"") + noise))
-    try:
-        assert isinstance(got(server), Answer)
-    except OutboundError as error:
-        assert error.reason in {"bad_response", "bad_encoding", "too_large", "timeout"}
-    finally:
-        server.close()
+    assert outcome(server) in {"status 200", "bad_response", "bad_encoding", "too_large", "timeout"}
+    server.close()

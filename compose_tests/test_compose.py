@@ -1,0 +1,180 @@
+"""docker-compose.yml for real: the stack comes up, the whole path works, and kills lose nothing.
+
+Needs a Docker engine; where none runs, DOCKER_ENGINE_SCRIPT (default ../shared/docker-engine.sh) starts one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+ROOT = Path(__file__).parent.parent
+SCRIPT = Path(os.environ.get("DOCKER_ENGINE_SCRIPT", ROOT.parent / "shared" / "docker-engine.sh"))
+API, INGEST = "http://127.0.0.1:18000", "http://127.0.0.1:18001"
+ENVIRON = {
+    **os.environ,
+    "STORE_PASSWORD": secrets.token_hex(16),
+    "API_PORT": "18000",
+    "INGEST_PORT": "18001",
+    "ALLOWED_HOSTS": "pages",
+    "DOCKER_BUILDKIT": "0",
+    "COMPOSE_DOCKER_CLI_BUILD": "0",
+}
+COMPOSE = [
+    "docker",
+    "compose",
+    "-p",
+    "incidentwire-test",
+    "-f",
+    "docker-compose.yml",
+    "-f",
+    "compose_tests/override.yml",
+]
+PATIENCE_S = 240.0
+
+# What somebody with the application's password might try.
+ATTEMPTS = """
+import os, redis
+r = redis.Redis.from_url(os.environ['INCIDENTWIRE_REDIS_URL'])
+assert r.xlen('iw:log') > 0
+lines = '''
+DEL iw:log|UNLINK iw:log|XTRIM iw:log MAXLEN 0|XDEL iw:log 1-0|SET iw:log x|RENAME iw:log rq:y|EXPIRE iw:log 1
+COPY rq:queues iw:log REPLACE|GETDEL iw:log_id|SET iw:log_id x|FLUSHALL|FLUSHDB|XSETID iw:log 5-0|MOVE iw:log 1
+HDEL iw:subject:a n|DEL iw:subject:a|RESTORE iw:log 0 x REPLACE|CONFIG GET dir|SORT rq:queues STORE iw:log
+ACL SETUSER app allkeys|SHUTDOWN|DEBUG RELOAD|SAVE|KEYS *|FUNCTION FLUSH|SWAPDB 0 1|MIGRATE h 1 iw:log 0 1
+'''
+commands = [line.split() for line in lines.replace('|', '\\n').splitlines() if line]
+commands.append(['EVAL', "return redis.call('DEL', KEYS[1])", '1', 'iw:log'])
+for command in commands:
+    try:
+        answer = r.execute_command(*command)
+    except redis.exceptions.ResponseError as error:
+        assert 'permission' in str(error).lower() or 'acl' in str(error).lower(), (command, error)
+    else:
+        raise SystemExit(f'{command} was answered {answer!r}')
+print('all refused')
+"""
+
+
+def run(*command: str) -> str:
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRON, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+    return done.stdout
+
+
+def compose(*arguments: str) -> str:
+    return run(*COMPOSE, *arguments)
+
+
+def eventually(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"never came true: {what}\n{compose('logs', '--tail', '30')}"
+        time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[dict[str, str]]:
+    """The running stack with two workers; yields the headers of a key."""
+    if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
+        assert SCRIPT.exists(), "no Docker engine answers: start one, or name a script in DOCKER_ENGINE_SCRIPT"
+        run("bash", str(SCRIPT))
+    compose("down", "--volumes", "--remove-orphans")
+    try:
+        compose("build")
+        compose("up", "--detach", "--wait", "--scale", "classifier-worker=2")
+        secret = compose(
+            "exec", "-T", "api-web", "incidentwire", "keys", "create", "test", "--scope", "submit", "--scope", "read"
+        )
+        yield {"Authorization": f"Bearer {secret.strip()}"}
+    finally:
+        compose("down", "--volumes", "--remove-orphans")
+
+
+def host_pid(service: str) -> int:
+    """The process of a service's (first) container, as this machine sees it."""
+    container = compose("ps", "-q", service).split()[0]
+    return int(run("docker", "inspect", "-f", "{{.State.Pid}}", container))
+
+
+class Subscriber(threading.Thread):
+    """Follows the stream from the beginning, resumes when it breaks, and keeps what it saw."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        super().__init__(daemon=True)
+        self.headers, self.positions, self.classified, self.stopped = headers, [0], set[str](), False
+
+    def run(self) -> None:
+        while not self.stopped:
+            try:
+                headers = {**self.headers, "Last-Event-ID": str(self.positions[-1])}
+                with requests.get(f"{API}/v1/events/stream", headers=headers, stream=True, timeout=30) as answer:
+                    for line in answer.iter_lines(chunk_size=None):
+                        if line.startswith(b"data: {") and b'"specversion"' in line:
+                            self._take(json.loads(line[6:]))
+            except requests.RequestException:
+                time.sleep(0.2)
+
+    def _take(self, event: dict[str, object]) -> None:
+        self.positions.append(int(str(event["sequence"])))
+        if event["type"] == "item.classified":
+            self.classified.add(str(event["subject"]))
+
+
+def submit(headers: dict[str, str], numbers: range) -> set[str]:
+    """Hand in pages and return the acknowledged ids."""
+    body = "".join(json.dumps({"url": f"http://pages:8080/{n}"}) + "\n" for n in numbers)
+    answer = requests.post(
+        f"{INGEST}/v1/submissions", data=body, headers={**headers, "Content-Type": "application/x-ndjson"}, timeout=60
+    )
+    assert answer.status_code == 200
+    return {row["id"] for row in map(json.loads, answer.text.splitlines()) if row["status"] == 202}
+
+
+def test_the_whole_path_and_kills_in_mid_work_lose_nothing(stack: dict[str, str]) -> None:
+    subscriber = Subscriber(stack)
+    subscriber.start()
+    accepted = submit(stack, range(10))
+    assert len(accepted) == 10
+    eventually(lambda: accepted <= subscriber.classified, "the first pages are classified events on the stream")
+
+    accepted |= submit(stack, range(100, 160))
+    eventually(lambda: len(subscriber.classified) > 15, "the workers are in mid-work")
+    os.kill(host_pid("classifier-worker"), signal.SIGKILL)
+    os.kill(host_pid("redis"), signal.SIGKILL)
+    assert len(subscriber.classified) < 70, "the kills came too late to show anything"
+    eventually(lambda: requests.get(f"{INGEST}/readyz", timeout=5).ok, "the store is back by its restart policy")
+    accepted |= submit(stack, range(200, 210))
+    eventually(lambda: accepted <= subscriber.classified, "everything acknowledged was classified")
+    subscriber.stopped = True
+
+    assert len(accepted) == 80
+    assert subscriber.positions == list(range(len(subscriber.positions)))  # no gap, no repetition
+    for item_id in accepted:
+        receipt = requests.get(f"{INGEST}/v1/submissions/{item_id}", headers=stack, timeout=10).json()
+        assert receipt["state"] == "classified"
+        assert [row["type"] for row in receipt["history"]].count("item.classified") == 1
+
+
+def test_the_application_cannot_delete_trim_or_overwrite_the_log(stack: dict[str, str]) -> None:
+    said = compose("exec", "-T", "api-web", "python3", "-c", ATTEMPTS)
+    assert said.strip() == "all refused"
+
+
+def test_the_containers_are_locked_down(stack: dict[str, str]) -> None:
+    for service in ("ingest-web", "classifier-worker", "api-web"):
+        probe = "id -u; touch /app/x 2>&1 || true; touch /data/x && rm /data/x && echo writable-data"
+        said = compose("exec", "-T", service, "sh", "-c", probe)
+        assert "10001" in said
+        assert "Read-only file system" in said
+        assert "writable-data" in said

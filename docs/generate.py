@@ -1,0 +1,107 @@
+"""Writes docs/events.md, docs/settings.md and docs/schemas/ from the code: `make docs`. A test compares them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from pathlib import Path
+
+from incidentwire import event_schemas, events
+from incidentwire.settings import PREFIX, Settings
+
+DOCS = Path(__file__).parent
+
+EVENTS_HEAD = """# Events
+
+Every subscriber (`/v1/events`, the stream, exports) sees the same [CloudEvents 1.0](https://cloudevents.io) envelope:
+
+```json
+{"specversion": "1.0", "id": "3", "source": "urn:incidentwire:<log_id>", "type": "item.classified",
+ "subject": "i_…", "time": "2026-05-31T10:00:00.000Z", "sequence": 3, "datacontenttype": "application/json",
+ "data": {"labels": ["data_leak"], "…": "…"}}
+```
+
+`sequence` is the position: 1, 2, 3 … without gaps. `id` is the same as text. A field of `data` that has its default is
+left out. A JSON Schema for each type stands in `schemas/` here and under `/v1/schemas/<type>`. No event holds words of
+a page: digests name what the archive keeps, offsets count Unicode code points of the text that `text_digest` names.
+
+This page is made from `incidentwire/events.py` by `make docs`.
+"""
+SETTINGS_HEAD = """# Settings
+
+Every process reads the same settings from its environment, once. A value that makes no sense, and a name with the
+prefix that is no setting, stop the process with a message that says what to write instead.
+
+This page is made from `incidentwire/settings.py` by `make docs`.
+
+| variable | default | what it is |
+|---|---|---|
+"""
+
+
+def pages() -> dict[str, str]:
+    """Path below docs/ -> text, of every generated file."""
+    found = {"events.md": _events(), "settings.md": _settings()}
+    for name in events.TYPES:
+        schema = json.dumps(event_schemas.envelope_schema(name), indent=2, ensure_ascii=False)
+        found[f"schemas/{name}.json"] = schema + "\n"
+    return found
+
+
+def _events() -> str:
+    parts = [EVENTS_HEAD]
+    for name, cls in events.TYPES.items():
+        schema = event_schemas.data_schema(name)
+        parts.append(f"## `{name}`\n")
+        if schema["description"]:
+            parts.append(schema["description"] + "\n")
+        parts.append("| field | type | default |\n|---|---|---|")
+        hints = typing.get_type_hints(cls)
+        for field in dataclasses.fields(cls):
+            default = "required" if field.name in schema["required"] else f"`{_default(field)}`"
+            parts.append(f"| `{field.name}` | {_type(hints[field.name])} | {default} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _default(field: dataclasses.Field[typing.Any]) -> str:
+    value = field.default_factory() if callable(field.default_factory) else field.default
+    return json.dumps(value)
+
+
+def _type(hint: typing.Any) -> str:
+    text = str(hint) if typing.get_origin(hint) else getattr(hint, "__name__", str(hint))
+    for long, short in (
+        ("typing.Literal['data_leak', 'consent', 'deepfake', 'regulation']", "label"),
+        ("collections.abc.", ""),
+        ("typing.", ""),
+        ("incidentwire.labels.", ""),
+        ("NoneType", "null"),
+        ("None", "null"),
+    ):
+        text = text.replace(long, short)
+    return text.replace("|", "or")
+
+
+def _settings() -> str:
+    rows = []
+    for field in dataclasses.fields(Settings):
+        value = field.default
+        shown = ",".join(map(str, sorted(value) if isinstance(value, frozenset) else value)) if isinstance(
+            value, frozenset | tuple
+        ) else str(value).lower() if isinstance(value, bool) else str(value)  # fmt: skip
+        rows.append(f"| `{PREFIX}{field.name.upper()}` | {f'`{shown}`' if shown else ''} | {field.metadata['doc']} |")
+    return SETTINGS_HEAD + "\n".join(rows) + "\n"
+
+
+def main() -> None:
+    """Write every page."""
+    for name, text in pages().items():
+        path = DOCS / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,227 @@
+"""The door: what is good is on disk before it is acknowledged; what is bad is named, and leaves no trace."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+import redis
+
+from incidentwire import queue
+from incidentwire.access import Keys
+from incidentwire.documents import KeptDocument
+from incidentwire.events import ItemSubmitted
+from incidentwire.log import IN_FLIGHT
+from tests.house import PLAIN, House
+
+URL = "https://News.Example.org:443/a?utm_source=x#part"
+
+
+def test_a_url_is_accepted_once_and_known_afterwards(house: House) -> None:
+    first = house.post({"url": URL})
+    again = house.post({"url": "https://news.example.org/a"})
+    assert (first.status_code, again.status_code) == (202, 200)
+    assert first.get_json()["id"] == again.get_json()["id"]
+    assert first.get_json()["position"] == again.get_json()["position"] == 1
+    assert (first.get_json()["known"], again.get_json()["known"]) == (False, True)
+    assert first.headers["Location"] == first.get_json()["receipt"]
+    assert house.log.last() == 1
+    assert house.queued() == [[first.get_json()["id"]]]
+
+
+def test_the_event_says_who_and_what(house: House) -> None:
+    item_id = house.submit(url=URL, title="A title of ours", language="en-GB")
+    event = house.log.of(item_id)[0].event
+    assert isinstance(event, ItemSubmitted)
+    assert (event.via, event.url, event.canonical_url) == ("tester", URL, "https://news.example.org/a")
+    given = KeptDocument.from_bytes(house.archive.get(item_id, event.given_digest or ""))
+    assert (given.title, given.language) == ("A title of ours", "en")
+
+
+def test_a_text_is_the_same_item_whatever_its_white_space_and_unicode_form(house: House) -> None:
+    one = house.submit(text="Caf\u00e9  news\n", title="T")
+    answer = house.post({"text": "Cafe\u0301 news", "title": "T"})
+    assert (answer.status_code, answer.get_json()["id"]) == (200, one)
+    assert house.post({"text": "Caf\u00e9 news", "title": "another"}).status_code == 202
+
+
+def test_a_trace_is_handed_on(house: House) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    house.post({"text": PLAIN}, traceparent=trace)
+    house.work()
+    assert [entry.traceparent for entry in house.log.read()] == [trace] * 3
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        (b"{", 400, None),
+        (b"\xff\xfe", 400, None),
+        (b"[" * 100_000, 400, None),
+        (b"[1]", 422, "(body)"),
+        (b'"text"', 422, "(body)"),
+        (b"null", 422, "(body)"),
+        (b"{}", 422, "url"),
+        (b'{"url": 5}', 422, "url"),
+        (b'{"url": ["https://example.org"]}', 422, "url"),
+        (b'{"url": null}', 422, "url"),
+        (b'{"url": ""}', 422, "url"),
+        (b'{"url": "file:///etc/passwd"}', 422, "url"),
+        (b'{"url": "ftp://example.org/a"}', 422, "url"),
+        (b'{"url": "javascript:alert(1)"}', 422, "url"),
+        (b'{"url": "https://user:pw@example.org/"}', 422, "url"),
+        (b'{"url": "https://"}', 422, "url"),
+        (b'{"url": "https://example.org/%s"}' % (b"a" * 8000), 422, "url"),
+        (b'{"url": "https://example.org/\\u0000"}', 422, "url"),
+        (b'{"url": "https://example.org/\\ud800"}', 422, "url"),
+        (b'{"text": "a\\u0000b"}', 422, "text"),
+        (b'{"text": "\\ud800"}', 422, "text"),
+        (b'{"text": "   "}', 422, "text"),
+        (b'{"text": "ok", "title": {"a": 1}}', 422, "title"),
+        (b'{"text": "ok", "published": "yesterday"}', 422, "published"),
+        (b'{"text": "ok", "language": "<script>"}', 422, "language"),
+        (b'{"text": "ok", "colour": "red"}', 422, "colour"),
+        (b'{"text": "%s"}' % (b"a" * 1_000_001), 422, "text"),
+    ],
+)
+def test_bad_input_is_named_and_leaves_no_trace(
+    house: House, body: bytes, status: int, field: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = house.post(body)
+    assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
+    problem = answer.get_json()
+    assert (problem["status"], problem["type"].startswith("urn:incidentwire:problem:")) == (status, True)
+    if field:
+        assert field in [error["field"] for error in problem["errors"]]
+        assert all(error["message"] for error in problem["errors"])
+    assert house.log.last() == 0
+    assert house.queued() == []
+    assert [r for r in caplog.records if r.levelno > logging.WARNING] == []
+
+
+def test_a_body_of_20_mb_is_refused(house: House) -> None:
+    answer = house.post(b'{"text": "' + b"a" * 20_000_000 + b'"}')
+    assert (answer.status_code, answer.mimetype) == (413, "application/problem+json")
+
+
+def test_another_media_type_is_told_what_to_send(house: House) -> None:
+    answer = house.post(b"url=x", **{"Content-Type": "application/x-www-form-urlencoded"})
+    assert answer.status_code == 415
+    assert "application/json" in answer.get_json()["detail"]
+
+
+def _bulk(house: House, *lines: bytes) -> list[dict[str, Any]]:
+    answer = house.post(b"\n".join(lines), **{"Content-Type": "application/x-ndjson"})
+    assert (answer.status_code, answer.mimetype) == (200, "application/x-ndjson")
+    return [json.loads(line) for line in answer.get_data().splitlines()]
+
+
+def test_a_bad_line_spoils_only_itself(house: House) -> None:
+    rows = _bulk(
+        house,
+        b'{"url": "https://example.org/1"}',
+        b"not json",
+        b"",
+        b'{"url": "ftp://example.org/2"}',
+        b'{"text": "some text"}',
+        b'{"url": "https://example.org/1?utm_source=b"}',
+    )
+    assert [(row["line"], row["status"]) for row in rows] == [(1, 202), (2, 400), (4, 422), (5, 202), (6, 200)]
+    assert rows[4]["id"] == rows[0]["id"]
+    assert rows[2]["errors"][0]["field"] == "url"
+    assert house.log.last() == 2
+
+
+def test_bulk_items_are_queued_in_batches_with_one_job_each(house: House) -> None:
+    rows = _bulk(house, *(b'{"url": "https://example.org/%d"}' % n for n in range(1200)))
+    assert {row["status"] for row in rows} == {202}
+    assert [row["position"] for row in rows] == list(range(1, 1201))
+    assert sorted(map(len, house.queued())) == [50] * 24
+
+
+def test_past_the_limit_the_rest_is_refused_aloud(house: House) -> None:
+    lines = [b'{"url": "https://example.org/%d"}' % n for n in range(10_003)]
+    rows = _bulk(house, *lines)
+    assert len(rows) == 10_001
+    assert (rows[-1]["line"], rows[-1]["status"], rows[-1]["type"][-14:]) == (10_001, 413, "too-many-items")
+    assert house.log.last() == 10_000
+
+
+def test_an_endless_line_is_refused_and_the_next_one_read(house: House) -> None:
+    rows = _bulk(house, b'{"text": "' + b"a" * 9_000_000 + b'"}', b'{"text": "short"}')
+    assert [row["status"] for row in rows] == [413, 202]
+
+
+@pytest.mark.parametrize("path", ["/v1/submissions/i_aaaaaaaaaaaaaaaaaaaa", "/v1/submissions/x", "/v1/submissions/%00"])
+def test_an_unknown_item_has_no_receipt(house: House, path: str) -> None:
+    answer = house.client.get(path, headers=house.auth)
+    assert (answer.status_code, answer.get_json()["type"]) == (404, "urn:incidentwire:problem:unknown-item")
+
+
+def test_the_receipt_is_never_behind(house: House) -> None:
+    item_id = house.submit(text=PLAIN, title="Benches")
+    assert house.receipt(item_id)["state"] == "queued"
+    house.work()
+    receipt = house.receipt(item_id)
+    assert receipt["state"] == "classified"
+    assert [row["type"] for row in receipt["history"]] == ["item.submitted", "item.fetched", "item.classified"]
+    assert receipt["position"] == receipt["history"][-1]["position"] == 3
+
+
+def test_a_retry_is_refused_while_the_item_is_in_flight(house: House) -> None:
+    item_id = house.submit(text=PLAIN, title="Benches")
+    assert house.post({}, f"/v1/submissions/{item_id}/retry").status_code == 409
+    house.work()
+    answer = house.post({}, f"/v1/submissions/{item_id}/retry")
+    assert (answer.status_code, answer.get_json()["position"]) == (202, 4)
+    house.work()
+    assert house.types(item_id)[-1] == "item.classified"
+
+
+def test_every_address_but_the_health_checks_needs_a_key(house: House) -> None:
+    rules = [rule for rule in house.app.url_map.iter_rules() if rule.rule not in ("/healthz", "/readyz")]
+    assert rules
+    for rule in rules:
+        for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
+            path = rule.rule.replace("<item_id>", "i_x").replace("<feed_id>", "f_x")
+            answer = house.client.open(path, method=method)
+            assert (answer.status_code, answer.mimetype) == (401, "application/problem+json"), (method, path)
+
+
+def test_a_key_without_the_scope_or_revoked_is_refused(house: House, connection: redis.Redis) -> None:
+    reader = Keys(connection).create("reader", ["read"])
+    headers = {"Authorization": f"Bearer {reader}", "Content-Type": "application/json"}
+    answer = house.client.post("/v1/submissions", data=b'{"text": "x"}', headers=headers)
+    assert (answer.status_code, "submit" in answer.get_json()["detail"]) == (403, True)
+    wrong = house.client.post("/v1/submissions", data=b"{}", headers={"Authorization": "Bearer iwk_guess"})
+    assert wrong.status_code == 401
+    assert house.log.last() == 0
+
+
+def test_with_too_much_in_flight_nothing_is_accepted_and_reading_goes_on(house: House) -> None:
+    item_id = house.submit(text=PLAIN)
+    object.__setattr__(house.settings, "max_in_flight", 1)
+    house.app.extensions["incidentwire.submitter"].clock = lambda: 1e12
+    answer = house.post({"text": "another"})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+    bulk = house.post(b'{"text": "another"}', **{"Content-Type": "application/x-ndjson"})
+    assert bulk.status_code == 503
+    assert house.receipt(item_id)["state"] == "queued"
+    assert house.log.last() == 1
+
+
+def test_a_store_that_is_away_is_a_503_and_not_an_acceptance(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    dead = redis.Redis(port=1, retry=None, socket_connect_timeout=0.2)
+    monkeypatch.setattr(house.app.extensions["incidentwire.submitter"].log, "connection", dead)
+    answer = house.post({"text": "x"})
+    assert (answer.status_code, answer.get_json()["type"]) == (503, "urn:incidentwire:problem:store-unreachable")
+    assert house.client.get("/healthz").status_code == 200
+    assert house.client.get("/readyz").status_code == 503
+
+
+def test_event_and_job_are_there_together(house: House, connection: redis.Redis) -> None:
+    house.submit(text=PLAIN)
+    assert connection.zcard(IN_FLIGHT) == 1
+    assert queue.queued_items(queue.open_item_queues(connection)) == {house.log.after(0)[0].subject}

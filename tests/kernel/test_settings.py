@@ -1,0 +1,45 @@
+"""Settings: typed, complete, and refused by name where they make no sense."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from incidentwire.settings import Settings, SettingsError, from_env, to_env
+
+
+def test_what_is_written_is_read_back() -> None:
+    settings = Settings(
+        redis_url="redis://elsewhere:1/2",
+        data_dir=Path("/srv/iw"),
+        public_read=True,
+        allowed_hosts=frozenset({"a.test:80", "b.test"}),
+        retry_delays_s=(1.0, 2.5),
+        max_in_flight=7,
+    )
+    assert from_env(to_env(settings)) == settings
+    assert from_env({}) == Settings()
+    assert to_env(Settings()) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("MAX_IN_FLIGHT", "many", "int"),
+        ("MAX_IN_FLIGHT", "0", "at least 1"),
+        ("FETCH_TIMEOUT_S", "-1", "at least"),
+        ("MAX_STORE_SHARE", "1.5", "at most"),
+        ("PUBLIC_READ", "maybe", "bool"),
+        ("REDIS_URL", "http://x", "redis://"),
+        ("LOG_LEVEL", "LOUD", "DEBUG"),
+        ("REDIS_URI", "redis://x", "no setting"),
+    ],
+)
+def test_nonsense_is_refused_by_name(name: str, value: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=f"INCIDENTWIRE_{name}.*{said}"):
+        from_env({f"INCIDENTWIRE_{name}": value})
+
+
+def test_other_programs_variables_are_none_of_ours() -> None:
+    assert from_env({"HTTP_PROXY": "http://x", "PATH": "/bin"}) == Settings()
