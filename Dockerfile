@@ -9,7 +9,6 @@ WORKDIR /app
 COPY requirements.lock ./
 RUN python3 -m venv /venv && pip install --require-hashes -r requirements.lock
 
-COPY pyproject.toml README.md ./
 COPY incidentwire incidentwire
 COPY services services
 COPY cli cli

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import click
-from services.classifier.extract import ExtractError
-from services.classifier.extract import extract as read_page
 
 from cli.progress import bar
 from services.classifier.classify import Classifier
+from services.classifier.extract import ExtractError
+from services.classifier.extract import extract as read_page
 
 Row = dict[str, Any]
 CHUNK = 8  # rows a process takes at once

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from cli.place import here
 from incidentwire.access import SCOPES, Keys
-from incidentwire.log import connect
+from incidentwire.store import connect
 
 
 @click.group()

@@ -6,6 +6,7 @@ import click
 from rich.console import Console
 
 from cli import demo, files, keys, submit, tail, up
+from incidentwire import __version__
 from incidentwire.settings import SettingsError
 
 EXIT_USAGE = 2  # as click has it: the call was wrong
@@ -26,7 +27,7 @@ class _Group(click.Group):
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="incidentwire")
+@click.version_option(__version__)
 def command() -> None:
     """A newswire of data and AI harms: hand in news items, follow what becomes of them."""
 

@@ -19,8 +19,8 @@ from rich.console import Console
 from cli import place as running
 from cli.processes import Place, commands, store_command
 from incidentwire.access import SCOPES, Keys
-from incidentwire.log import connect_when_ready
 from incidentwire.settings import Settings, from_env, to_env
+from incidentwire.store import connect_when_ready
 
 FIRST_KEY = "first"
 

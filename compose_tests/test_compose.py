@@ -91,11 +91,10 @@ def stack() -> Iterator[dict[str, str]]:
         run("bash", str(SCRIPT))
     compose("down", "--volumes", "--remove-orphans")
     try:
-        compose("build")
-        compose("up", "--detach", "--wait", "--scale", "classifier-worker=2")
-        secret = compose(
-            "exec", "-T", "api-web", "incidentwire", "keys", "create", "test", "--scope", "submit", "--scope", "read"
-        )
+        compose("build", "ingest-web")  # one image serves all
+        compose("up", "--no-build", "--detach", "--wait", "--scale", "classifier-worker=2")
+        create = ["incidentwire", "keys", "create", "test", "--scope", "submit", "--scope", "read"]
+        secret = compose("exec", "-T", "api-web", *create)
         yield {"Authorization": f"Bearer {secret.strip()}"}
     finally:
         compose("down", "--volumes", "--remove-orphans")

@@ -24,6 +24,15 @@ local now_s = tonumber(now[1]) + tonumber(now[2]) / 1000000
 -- time never runs back, whatever the machine's clock does: as-of by time stays monotonic
 local ms = math.max(last_ms, math.floor(tonumber(now[1]) * 1000 + tonumber(now[2]) / 1000))
 
+local states = {}  -- per subject key: what its hash says, and what this run added
+local function state_of(key)
+  if not states[key] then
+    local is = redis.call('HMGET', key, 'n', 'p', 'gone')
+    states[key] = {n = tonumber(is[1] or '0'), p = is[2], gone = is[3]}
+  end
+  return states[key]
+end
+
 local results = {}
 for unit = 1, tonumber(take()) do
   local claim_key, claim = KEYS[tonumber(take())], take()
@@ -34,13 +43,13 @@ for unit = 1, tonumber(take()) do
   end
   for _ = 1, tonumber(take()) do
     local index, version = tonumber(take()), tonumber(take())
-    local is = tonumber(redis.call('HGET', KEYS[index], 'n') or '0')
+    local is = state_of(KEYS[index]).n
     if not refusal and is ~= version then refusal = {'conflict', is, index} end
   end
   local events = {}
   for i = 1, tonumber(take()) do
     local e = {key = KEYS[tonumber(take())], subject = take(), type = take(), data = take(), due = take(), trace = take()}
-    if not refusal and redis.call('HEXISTS', e.key, 'gone') == 1 then refusal = {'gone', 0} end
+    if not refusal and state_of(e.key).gone then refusal = {'gone', 0} end
     events[i] = e
   end
   if not refusal then
@@ -50,10 +59,11 @@ for unit = 1, tonumber(take()) do
       local fields = {'t', e.type, 's', e.subject, 'at', string.format('%.0f', ms), 'd', e.data}
       if e.trace ~= '' then fields[9] = 'tp'; fields[10] = e.trace end
       redis.call('XADD', log, string.format('%d-0', position), unpack(fields))
-      local n = redis.call('HINCRBY', e.key, 'n', 1)
-      local known = n > 1 and redis.call('HGET', e.key, 'p') .. ',' or ''
-      redis.call('HSET', e.key, 'p', known .. string.format('%d', position))
-      if e.type == 'item.withdrawn' then redis.call('HSET', e.key, 'gone', 1) end
+      local state = states[e.key]
+      state.n = state.n + 1
+      state.p = state.p and state.p .. ',' .. string.format('%d', position) or string.format('%d', position)
+      redis.call('HSET', e.key, 'n', state.n, 'p', state.p)
+      if e.type == 'item.withdrawn' then redis.call('HSET', e.key, 'gone', 1); state.gone = true end
       if e.due == '-' then redis.call('ZREM', in_flight, e.subject)
       elseif string.sub(e.due, 1, 1) == '+' then redis.call('ZADD', in_flight, now_s + tonumber(e.due), e.subject)
       elseif e.due ~= '' then redis.call('ZADD', in_flight, e.due, e.subject) end

@@ -1,12 +1,13 @@
 """The log: an append-only sequence of events on one Redis stream, at positions 1, 2, 3 … without gaps.
 
 This is the one place that writes the stream, and it does so with one script (append.lua). Redis runs with
-`appendfsync always`, so an answered append is on disk. EVAL is sent whole each time: inside MULTI a forgotten script
+`appendfsync always`, so an answered append is on disk. Inside MULTI the script is sent whole each time: a forgotten one
 (NOSCRIPT after a restart) would lose the event while the rest of the transaction commits.
 """
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,10 +29,11 @@ IN_FLIGHT = "iw:in_flight"
 SUBJECT = "iw:subject:"
 
 LOOK_AFTER_S = 30  # an item that was asked for and is not ended by then is looked at by the keeper
-SOCKET_TIMEOUT_S = 30.0  # longer than any blocking read, so that a dead peer is noticed and a quiet one is not
 PAGE = 1000  # entries per XRANGE: about 1 MB
 
-SCRIPT = (Path(__file__).parent / "append.lua").read_text(encoding="utf-8")
+_LINES = (Path(__file__).parent / "append.lua").read_text(encoding="utf-8").splitlines()
+SCRIPT = "\n".join(line for line in _LINES if line.strip() and not line.startswith("--"))
+SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()  # Redis' name for the script
 
 
 class VersionConflict(Exception):
@@ -88,25 +90,6 @@ class Recorded:
         return datetime.fromtimestamp(self.time_ms / 1000, UTC)
 
 
-def connect(url: str) -> redis.Redis:
-    """A connection pool to the store, for log and queue alike: responses stay bytes, as RQ needs them."""
-    return redis.Redis.from_url(url, socket_timeout=SOCKET_TIMEOUT_S, health_check_interval=30)
-
-
-def connect_when_ready(url: str, patience_s: float = 60.0) -> redis.Redis:
-    """A connection to a store that may still be starting. Raises redis.ConnectionError after `patience_s`."""
-    connection = connect(url)
-    deadline = time.monotonic() + patience_s
-    while True:
-        try:
-            connection.ping()
-            return connection
-        except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):  # BusyLoading is a ConnectionError
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-
-
 class Log:
     """The log on one Redis. `connection` may decode responses or not."""
 
@@ -147,7 +130,7 @@ class Log:
         """Append many units in one transaction, with one fsync; each stands or falls by itself."""
         keys, argv = _arguments(units)
         if also is None:
-            rows = self.connection.eval(SCRIPT, len(keys), *keys, *argv)
+            rows = self._eval(keys, argv)
         else:
             with self.connection.pipeline(transaction=True) as pipe:
                 pipe.multi()  # before the first command: RQ would call it after, and be refused
@@ -155,6 +138,13 @@ class Log:
                 also(pipe)
                 rows = pipe.execute()[0]
         return [_result(row, keys) for row in cast("list[list[Any]]", rows)]
+
+    def _eval(self, keys: Sequence[str], argv: Sequence[str | int]) -> Any:
+        """The script by its digest, or whole where the store does not know it. Never so inside MULTI, see above."""
+        try:
+            return self.connection.evalsha(SHA, len(keys), *keys, *argv)
+        except redis.exceptions.NoScriptError:
+            return self.connection.eval(SCRIPT, len(keys), *keys, *argv)
 
     # -- reading ---------------------------------------------------------------------------------------------------
 

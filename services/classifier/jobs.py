@@ -18,19 +18,20 @@ from urllib.parse import urlsplit
 
 import redis
 
-from incidentwire import items, queue, settings, urls
+from incidentwire import __version__, items, queue, settings, urls
 from incidentwire.archive import Archive
 from incidentwire.documents import KeptDocument
 from incidentwire.events import Event, ItemAliased, ItemRejected
 from incidentwire.items import Item
-from incidentwire.log import Log, Withdrawn, connect_when_ready
+from incidentwire.log import Log, Withdrawn
 from incidentwire.outbound import Door, Limits
 from incidentwire.settings import Settings
+from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import event_line
 from services.classifier import conclude
 from services.classifier.classify import Classifier
 from services.classifier.conclude import Revision
-from services.classifier.extract import Document
+from services.classifier.extract import Document, extract
 from services.classifier.fetch import Failure, Page, fetch_document
 from services.classifier.lease import Lease
 from services.classifier.politeness import HostSlots
@@ -64,6 +65,17 @@ def workplace() -> Workplace:
         classifier=Classifier.load(),
         slots=HostSlots.of(s, connection),
     )
+
+
+WARM_UP = b"<html><head><title>Warm-up</title></head><body><article><p>%s</p></article></body></html>" % (
+    b"A sentence of the kind that articles are made of, so that there is something to read. " * 8
+)
+
+
+def warm_up(place: Workplace) -> None:
+    """Read and judge a page of no consequence: what libraries load at first use (1 s) is loaded before the fork."""
+    document = extract(WARM_UP, media_type="text/html", charset=None, url="https://example.org/")
+    place.classifier.classify(document.title, document.text)
 
 
 def work_on_items(ids: Sequence[str]) -> None:
@@ -267,7 +279,7 @@ def open_door(s: Settings) -> Door:
     limits = Limits(
         connect_s=s.connect_timeout_s, read_s=s.read_timeout_s, total_s=s.fetch_timeout_s, max_bytes=s.max_page_bytes
     )
-    return Door(user_agent=f"Incidentwire/0.1 (+{s.contact})", allowed_hosts=s.allowed_hosts, limits=limits)
+    return Door(user_agent=f"Incidentwire/{__version__} (+{s.contact})", allowed_hosts=s.allowed_hosts, limits=limits)
 
 
 def _now() -> datetime:

@@ -15,9 +15,10 @@ from typing import Any
 import redis
 
 from incidentwire import queue
-from incidentwire.log import IN_FLIGHT, LOOK_AFTER_S, connect_when_ready
+from incidentwire.log import IN_FLIGHT, LOOK_AFTER_S
 from incidentwire.settings import from_env
 from incidentwire.stopping import sign_of_life, stop_requested
+from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import configure_logging, event_line
 
 PERIOD_S = 1.0

@@ -32,6 +32,7 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # workers are scaled by process
     place = jobs.workplace()
     configure_logging(place.settings.log_level, "classifier-worker")
+    jobs.warm_up(place)
     logger.info(event_line("worker ready", model=place.classifier.version))
     make_worker(queue.open_item_queues(place.log.connection)).work(logging_level="WARNING")
 

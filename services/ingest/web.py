@@ -6,8 +6,8 @@ import click
 from flask import Flask
 
 from incidentwire import serving
-from incidentwire.log import connect
 from incidentwire.settings import from_env
+from incidentwire.store import connect
 from incidentwire.telemetry import configure_logging
 from services.ingest.app import create_app
 

@@ -1,0 +1,1 @@
+"""Benchmarks: one file per question; each prints its figure beside the peer or the limit, measured in the same run."""

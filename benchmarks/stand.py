@@ -1,0 +1,125 @@
+"""The stand on which benchmarks run: the embedded store with production's settings, and our processes on it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import redis
+
+from cli.processes import Place, store_command
+from incidentwire.access import SCOPES, Keys
+from incidentwire.settings import Settings, to_env
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port: int = s.getsockname()[1]
+        return port
+
+
+@dataclass
+class Stand:
+    """A running store, a key with all scopes, and what was started on them."""
+
+    settings: Settings
+    key: str
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def connection(self) -> redis.Redis:
+        return redis.Redis.from_url(self.settings.redis_url)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+    def start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """One of our processes; its log goes beside the data."""
+        log = (self.settings.data_dir / f"{module}.log").open("ab")
+        environ = {**os.environ, **to_env(self.settings)}
+        command = [sys.executable, "-m", module, *arguments]
+        process = subprocess.Popen(command, env=environ, stdout=log, stderr=log, start_new_session=True)
+        self.processes.append(process)
+        return process
+
+    def cpu_s(self) -> float:
+        """User and system time so far of everything started, children included (also those that have ended)."""
+        return sum(_cpu_s(p.pid) for p in self.processes)
+
+
+@contextlib.contextmanager
+def stand(**changes: object) -> Iterator[Stand]:
+    """A fresh stand; everything is stopped and deleted afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="incidentwire-bench-"))
+    place = Place(store_port=free_port(), data_dir=folder)
+    defaults: dict[str, object] = {
+        "allowed_hosts": frozenset({"127.0.0.1"}),
+        "host_pause_s": 0.0,
+        "log_level": "WARNING",
+    }
+    settings = Settings(redis_url=place.store_url, data_dir=folder, **(defaults | changes))  # type: ignore[arg-type]
+    store = subprocess.Popen(store_command(place), stdout=subprocess.DEVNULL)
+    connection = redis.Redis.from_url(place.store_url)
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            connection.ping()
+            break
+        except redis.ConnectionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+    here = Stand(settings, Keys(connection).create("bench", SCOPES))
+    try:
+        yield here
+    finally:
+        for process in reversed(here.processes):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+        for process in here.processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        store.kill()
+        store.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def wait_for_port(port: int, patience_s: float = 30.0) -> None:
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"nothing listens on {port}")
+
+
+def _cpu_s(pid: int) -> float:
+    total = 0.0
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        stat = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        total += sum(map(int, stat[11:15])) / TICKS  # utime stime cutime cstime
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            total += _cpu_s(int(child))
+    return total
+
+
+def row(question: str, figure: str, limit: str, verdict: bool | None = None) -> None:
+    """One line of the table."""
+    mark = {True: "ok", False: "SHORT", None: ""}[verdict]
+    print(f"{question:<58} {figure:>22}   {limit:<34} {mark}", flush=True)

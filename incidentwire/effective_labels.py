@@ -1,0 +1,66 @@
+"""Which labels count for the mentions of an item: people's corrections stand over the model's judgement. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from incidentwire import events as e
+from incidentwire.labels import LABELS, Label
+
+MAIN_MENTION = "m0"  # of an item in which the model found none, and a person did
+ITEM_EVENTS = (e.ItemClassified, e.ItemCorrected, e.ItemWithdrawn, e.ItemAliased)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemFacts:
+    """What incidents need to know of an item. `mentions` are the model's, by id, in order; `corrected` the labels as
+    a person set them."""
+
+    mentions: Mapping[str, tuple[Label, ...]] = field(default_factory=dict)
+    corrected: tuple[Label, ...] | None = None
+    gone: bool = False
+
+
+def mention_key(item: str, mention: str) -> str:
+    return f"{item}#{mention}"
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """The item and the mention of a key."""
+    item, _, mention = key.rpartition("#")
+    return item, mention
+
+
+def learn(facts: ItemFacts, event: e.Event) -> ItemFacts:
+    """What is known of an item after one of ITEM_EVENTS."""
+    match event:
+        case e.ItemClassified():
+            return replace(facts, mentions={m.id: m.labels for m in event.mentions})
+        case e.ItemCorrected():
+            return replace(facts, corrected=None if event.withdrawn else event.labels)
+        case _:
+            return replace(facts, gone=True)
+
+
+def labelled(item: str, facts: ItemFacts) -> dict[str, tuple[Label, ...]]:
+    """The mention keys that have labels, and the labels that count. What a person added goes to the main mention, which
+    is the first; what they took away goes from all."""
+    if facts.gone:
+        return {}
+    by_mention = dict(facts.mentions)
+    if facts.corrected is not None:
+        by_mention = {m: tuple(x for x in labels if x in facts.corrected) for m, labels in by_mention.items()}
+        added = [x for x in facts.corrected if not any(x in labels for labels in by_mention.values())]
+        main = next(iter(by_mention), MAIN_MENTION)
+        by_mention[main] = in_order((*by_mention.get(main, ()), *added))
+    return {mention_key(item, m): labels for m, labels in by_mention.items() if labels}
+
+
+def in_order(labels: Iterable[Label]) -> tuple[Label, ...]:
+    """Distinct labels in the order of LABELS."""
+    found = set(labels)
+    return tuple(label for label in LABELS if label in found)
+
+
+NOTHING_KNOWN = ItemFacts()

@@ -1,0 +1,203 @@
+"""One poll of one feed: ask, read, hand in, and leave the state behind, in that order.
+
+A poll may die anywhere and be done again, by this process or another: items, refetches and events are claimed in the
+log, and validators are kept only once everything that the content has was handed in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from time import monotonic
+
+from incidentwire.events import FeedFailed
+from incidentwire.outbound import Answer, Door, Limits, OutboundError, retry_after_s
+from incidentwire.problems import Problem
+from incidentwire.settings import Settings
+from incidentwire.telemetry import event_line
+from services.ingest import feed_hand_in, feed_schedule
+from services.ingest.feed_apart import read_apart
+from services.ingest.feed_documents import Reading, joined, unread
+from services.ingest.feed_schedule import Failure, Feed, Validators
+from services.ingest.feed_store import FeedStore, Taken
+from services.ingest.submit import Submitter
+
+ACCEPT = (
+    "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml, "
+    "application/xml;q=0.9, text/xml;q=0.9, application/json;q=0.8, */*;q=0.1"
+)
+REASONS = {404: "not_found", 401: "forbidden", 403: "forbidden", 410: "gone", 429: "too_many_requests"}
+TRY_LATER = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})  # 52x: a CDN without its origin
+OVERLOADED_S = 60.0  # a poll that may hand in nothing is put off by this
+
+Read = Callable[..., Reading]  # the shape of feed_parsing.read
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Poller:
+    """What a poll needs. `clock` gives seconds since the epoch."""
+
+    feeds: FeedStore
+    submitter: Submitter
+    door: Door
+    clock: Callable[[], float]
+    read: Read = read_apart
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What came, read."""
+
+    reading: Reading
+    validators: Validators
+    wanted_s: float
+    redirected_to: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unchanged:
+    """The content of an earlier poll."""
+
+    wanted_s: float
+    redirected_to: str
+
+
+def poll(place: Poller, taken: Taken) -> Feed | None:
+    """Poll a feed that was taken; its new state, or None where it was removed meanwhile.
+
+    Raises redis.ConnectionError; the feed is due again when its lease ends.
+    """
+    feed, began = taken.feed, monotonic()
+    if not place.feeds.apply(feed.id, place.clock()):
+        return None
+    try:
+        place.submitter.refuse_when_overloaded()
+        after = _outcome(place, feed)
+    except Problem as problem:  # not the feed's fault: it keeps its state
+        logger.warning(event_line("feed put off", feed_id=feed.id, detail=problem.detail))
+        after = replace(feed, next_poll=place.clock() + OVERLOADED_S)
+    record(place.feeds, taken, after)
+    took_ms = round((monotonic() - began) * 1000)
+    reason = after.reason or None
+    logger.info(event_line("feed polled", feed_id=feed.id, state=after.state, reason=reason, duration_ms=took_ms))
+    return after
+
+
+def record(feeds: FeedStore, taken: Taken, after: Feed) -> bool:
+    """The event of a failure that is the first one, or the end; then the state."""
+    before, run = taken.feed, round(after.healthy_since * 1000)
+    fact = FeedFailed(reason=after.reason, detail=after.detail)
+    if after.state == feed_schedule.FAILING and before.state != feed_schedule.FAILING:
+        feeds.log.append(after.id, fact, once=f"failed:{run}")
+    if after.state == feed_schedule.GONE:
+        feeds.log.append(after.id, fact, once=f"gone:{run}")
+    return feeds.finish(taken, after)
+
+
+def _outcome(place: Poller, feed: Feed) -> Feed:
+    got = ask(place, feed)
+    now = place.clock()
+    if isinstance(got, Failure):
+        return feed_schedule.failed(feed, now, got)
+    feed = replace(feed, redirected_to=got.redirected_to)
+    if isinstance(got, Unchanged):
+        return feed_schedule.unchanged(feed, now, got.wanted_s)
+    reading = got.reading
+    if reading.reason:
+        failure = Failure(reason=reading.reason, detail=reading.problem)
+        return feed_schedule.unreadable(feed, now, failure, got.validators)
+    found = feed_hand_in.hand_in(place.submitter, feed, reading, now)
+    counts = {"entries": found.entries, "new": found.new, "brought": found.brought, "refetched": found.refetched}
+    logger.info(event_line("feed read", feed_id=feed.id, kind=found.kind, **counts, held=found.held))
+    return feed_schedule.changed(feed, now, found, got.validators, got.wanted_s)
+
+
+# -- asking --------------------------------------------------------------------------------------------------------
+
+
+def ask(place: Poller, feed: Feed) -> Content | Unchanged | Failure:
+    """One conditional request, and the reading of what came."""
+    try:
+        answer = place.door.get(feed.url, conditions(feed))
+    except OutboundError as error:
+        return _failure(error)
+    moved = answer.url if answer.redirects else ""
+    fresh_s = feed_schedule.max_age_s(answer.headers.get("cache-control"))
+    if answer.status == 304 and (feed.etag or feed.last_modified):
+        return Unchanged(wanted_s=fresh_s, redirected_to=moved)
+    if answer.status != 200:
+        return refusal(answer, place.clock())
+    digest = hashlib.sha256(answer.body).hexdigest()
+    if digest == feed.body_digest:
+        return Unchanged(wanted_s=fresh_s, redirected_to=moved)
+    reading = place.read(answer.body, url=answer.url, headers=answer.headers)
+    validators = _validators(answer, digest)
+    if reading.kind == "sitemap_index":  # it may stay the same while its parts change
+        reading, validators = _with_parts(place, reading), Validators()
+    wanted_s = max(fresh_s, reading.period_s)
+    return Content(reading=reading, validators=validators, wanted_s=wanted_s, redirected_to=moved)
+
+
+def conditions(feed: Feed) -> dict[str, str]:
+    """The headers of a request that asks for news only."""
+    headers = {"Accept": ACCEPT}
+    if feed.etag:
+        headers["If-None-Match"] = feed.etag
+    if feed.last_modified:
+        headers["If-Modified-Since"] = feed.last_modified
+    return headers
+
+
+def refusal(answer: Answer, now: float) -> Failure:
+    """What an answer that is no feed means."""
+    wait_s = retry_after_s(answer.headers.get("retry-after"), now=datetime.fromtimestamp(now, UTC))
+    return Failure(
+        reason=REASONS.get(answer.status, "http_status"),
+        detail=f"the server answered {answer.status}",
+        retryable=answer.status in TRY_LATER,
+        retry_after_s=wait_s,
+        gone=answer.status == 410,
+    )
+
+
+def open_door(s: Settings) -> Door:
+    """The way out for feeds, with the limits that the settings give."""
+    limits = Limits(
+        connect_s=s.connect_timeout_s, read_s=s.read_timeout_s, total_s=s.fetch_timeout_s, max_bytes=s.max_page_bytes
+    )
+    return Door(user_agent=f"Incidentwire/0.1 (+{s.contact})", allowed_hosts=s.allowed_hosts, limits=limits)
+
+
+def _with_parts(place: Poller, index: Reading) -> Reading:
+    """The sitemaps that an index names, one level deep."""
+    return joined(index, [_part(place, url) for url in index.parts])
+
+
+def _part(place: Poller, url: str) -> Reading:
+    try:
+        answer = place.door.get(url, {"Accept": ACCEPT})
+    except OutboundError as error:
+        return unread(error.reason, f"{url}: {error.detail}")
+    if answer.status != 200:
+        return unread("http_status", f"{url}: the server answered {answer.status}")
+    reading = place.read(answer.body, url=answer.url, headers=answer.headers)
+    if reading.kind == "sitemap_index":
+        return unread("unreadable", f"{url}: an index of sitemaps inside another")
+    return reading
+
+
+def _validators(answer: Answer, digest: str) -> Validators:
+    """What the next request sends back; a header that no server of good will sends is not worth keeping."""
+    said: Mapping[str, str] = {name: answer.headers.get(name, "").strip() for name in ("etag", "last-modified")}
+    kept = {name: value if len(value) <= 500 and value.isascii() else "" for name, value in said.items()}
+    return Validators(etag=kept["etag"], last_modified=kept["last-modified"], body_digest=digest)
+
+
+def _failure(error: OutboundError) -> Failure:
+    return Failure(
+        reason=error.reason, detail=error.detail, retryable=error.retryable, retry_after_s=error.retry_after_s
+    )

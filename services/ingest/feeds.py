@@ -1,0 +1,93 @@
+"""The process ingest-feeds: `python -m services.ingest.feeds`. It polls the feeds that are due, a few at once and
+each host one at a time. Two of these processes share the feeds between them; one that dies leaves its polls to others
+when their leases end."""
+
+from __future__ import annotations
+
+import logging
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import redis
+
+from incidentwire.settings import from_env
+from incidentwire.stopping import stop_requested
+from incidentwire.store import connect_when_ready
+from incidentwire.telemetry import configure_logging, event_line
+from services.ingest import feed_poll, feed_schedule
+from services.ingest.feed_poll import Poller
+from services.ingest.feed_schedule import Failure, Feed
+from services.ingest.feed_store import FeedStore, Taken
+from services.ingest.submit import Submitter
+
+PERIOD_S = 1.0
+POLLS_AT_ONCE = 8
+LOOK_AT = 1000  # due feeds looked at per round: more than one host's, so that a slow host holds up only its own
+HOST_PAUSE_S = 1.0  # between two polls of one host
+
+logger = logging.getLogger(__name__)
+
+
+class Rounds:
+    """The polls under way. `turn` is called again and again."""
+
+    def __init__(self, place: Poller, pool: ThreadPoolExecutor) -> None:
+        self.place, self.pool = place, pool
+        self.running: dict[Future[Feed | None], tuple[Taken, str]] = {}
+        self._free_at: dict[str, float] = {}  # host -> when it may be asked again
+
+    def turn(self) -> int:
+        """Settle what has ended, start what is due and free to start; how many polls are under way."""
+        now = self.place.clock()
+        self.settle(now)
+        self.place.feeds.catch_up(now)
+        busy = {host for _, host in self.running.values()}
+        for feed in self.place.feeds.due(now, LOOK_AT):
+            if len(self.running) >= POLLS_AT_ONCE:
+                break
+            host = (urlsplit(feed.url).hostname or "").lower()
+            if host in busy or self._free_at.get(host, 0.0) > now:
+                continue
+            taken = self.place.feeds.take(feed.id, now)
+            if taken:
+                busy.add(host)
+                self.running[self.pool.submit(feed_poll.poll, self.place, taken)] = (taken, host)
+        return len(self.running)
+
+    def settle(self, now: float) -> None:
+        """Look at the polls that have ended. What went wrong in one feed must not stop the others, and must show."""
+        self._free_at = {host: at for host, at in self._free_at.items() if at > now}
+        for future in [future for future in self.running if future.done()]:
+            taken, host = self.running.pop(future)
+            self._free_at[host] = now + HOST_PAUSE_S
+            error = future.exception()
+            if isinstance(error, redis.exceptions.RedisError | OSError):
+                logger.error(event_line("feed poll broken off", feed_id=taken.feed.id, error=str(error)))
+            elif error is not None:
+                logger.error(event_line("feed poll failed", feed_id=taken.feed.id), exc_info=error)
+                failure = Failure(reason="internal", detail=type(error).__name__, retryable=True)
+                feed_poll.record(self.place.feeds, taken, feed_schedule.failed(taken.feed, now, failure))
+
+
+def main() -> None:
+    """Poll feeds until SIGTERM."""
+    settings = from_env()
+    configure_logging(settings.log_level, "ingest-feeds")
+    connection = connect_when_ready(settings.redis_url)
+    stopped = stop_requested()
+    with feed_poll.open_door(settings) as door, ThreadPoolExecutor(POLLS_AT_ONCE, "feed") as pool:
+        submitter = Submitter(settings, connection)
+        place = Poller(feeds=FeedStore(connection), submitter=submitter, door=door, clock=time.time)
+        rounds = Rounds(place, pool)
+        logger.info("feeds ready")
+        while not stopped.wait(PERIOD_S):
+            try:
+                rounds.turn()
+            except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
+                logger.error(event_line("store unreachable", error=str(error)))
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""The house's laws that no linter knows: one door to each outside thing, a process for each service, no giants."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cli.processes import PROCESSES
+
+ROOT = Path(__file__).parent.parent
+CODE = sorted(p for part in ("incidentwire", "services", "cli") for p in (ROOT / part).rglob("*.py"))
+MAX_MODULE_LINES = 300
+MAX_FUNCTION_LINES = 50
+
+
+def _compose() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return found
+
+
+def _calls(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
+
+
+def test_compose_has_one_entry_per_process_and_they_run_the_same_modules() -> None:
+    services = _compose()["services"]
+    assert set(services) - {"redis"} == set(PROCESSES)
+    for name, (module, *_) in PROCESSES.items():
+        assert services[name]["command"][:3] == ["python3", "-m", module]
+        assert module.startswith(f"services.{name.split('-')[0]}.")
+
+
+def test_every_folder_in_services_runs() -> None:
+    folders = {p.name for p in (ROOT / "services").iterdir() if (p / "__init__.py").exists()}
+    assert folders == {name.split("-")[0] for name in PROCESSES}
+
+
+def test_every_process_of_ours_is_locked_down_and_comes_back() -> None:
+    for name, service in _compose()["services"].items():
+        assert service["restart"] == "unless-stopped"
+        assert service["healthcheck"]["test"]
+        if name != "redis":
+            assert service["read_only"] is True
+            assert service["user"] == "10001"
+            assert service["cap_drop"] == ["ALL"]
+
+
+def test_the_stores_promises_are_in_compose_and_in_the_embedded_command() -> None:
+    command = " ".join(_compose()["services"]["redis"]["command"])
+    embedded = (ROOT / "cli" / "processes.py").read_text()
+    for name, value in (("appendonly", "yes"), ("appendfsync", "always"), ("maxmemory-policy", "noeviction")):
+        assert f"--{name} {value}" in command
+        assert f'"--{name}", "{value}"' in embedded
+
+
+@pytest.mark.parametrize(
+    ("what", "pattern", "doors"),
+    [
+        ("the stream is written", r"XADD|\.xadd\(", {"incidentwire/append.lua"}),
+        ("the environment is read", r"os\.environ|getenv", {"incidentwire/settings.py", "services/classifier/worker.py",
+            "cli/demo.py", "cli/up.py", "cli/place.py"}),
+        ("a socket is dialled", r"\bcreate_connection\(|\.connect\(\(|urlopen\(", {"incidentwire/dialing.py"}),
+        ("messages are pickled", r"\bpickle\b", set()),
+    ],
+)  # fmt: skip
+def test_each_outside_thing_has_one_door(what: str, pattern: str, doors: set[str]) -> None:
+    files = [*CODE, *(ROOT / "incidentwire").glob("*.lua")]
+    found = {str(p.relative_to(ROOT)) for p in files if re.search(pattern, _without_comments(p))}
+    assert found <= doors, f"{what} elsewhere too"
+
+
+def _without_comments(path: Path) -> str:
+    """The code without comments and docstrings: prose may speak of what code may not do."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        return text
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_module_and_no_function_is_a_giant(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    lines = len(text.splitlines())
+    if path.name != "events.py":  # a catalogue
+        assert lines <= MAX_MODULE_LINES, f"{lines} lines"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or 0) - node.lineno + 1
+            assert length <= MAX_FUNCTION_LINES, f"{node.name} has {length} lines"
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda p: str(p.relative_to(ROOT)))
+def test_what_is_caught_broadly_is_logged(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ExceptHandler) and (
+            node.type is None or ast.unparse(node.type) in ("Exception", "BaseException")
+        ):
+            body = list(_calls(ast.Module(node.body, [])))
+            raises = any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
+            assert raises or any("logger." in call for call in body), f"line {node.lineno}"
+
+
+def test_no_file_is_named_utils() -> None:
+    assert [p for p in CODE if p.stem in ("utils", "util", "helpers", "common", "misc")] == []
+
+
+def test_the_lock_files_hold_names_versions_and_hashes_only() -> None:
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        for line in (ROOT / name).read_text().splitlines():
+            assert re.match(r"^(\s*--hash=sha256:[0-9a-f]{64}( \\)?|[A-Za-z0-9._-]+==\S+( ; .*)? \\|\s*#.*|)$", line), (
+                line
+            )
