@@ -67,7 +67,10 @@ def settle(state: Incidents, item: str) -> tuple[Facts, list[str]]:
     labelled = state.labelled(item)
     known = state.items.get(item)
     reason = "withdrawn" if known and known.gone else "relabelled"
-    leaving = [key for key in state.links if split_key(key)[0] == item and key not in labelled]
+    by_people = known is not None and (known.gone or known.corrected is not None)
+    placed = [key for key in state.placed.get(item, ()) if key not in labelled]
+    # what people put somewhere stays there when only the model changed its mind
+    leaving = [key for key in placed if by_people or not state.links[key].person]
     return _unlinked(state, leaving, reason), [key for key in labelled if key not in state.links]
 
 
@@ -100,8 +103,13 @@ def move(state: Incidents, key: str, to: str, who: str, note: str = "", seen: in
 
 
 def merge(
-    state: Incidents, source: str, into: str, who: str, note: str = "", seen: tuple[int | None, int | None] = (None, None),
-) -> Facts:  # fmt: skip
+    state: Incidents,
+    source: str,
+    into: str,
+    who: str,
+    note: str = "",
+    seen: tuple[int | None, int | None] = (None, None),
+) -> Facts:
     """The source redirects to `into`; `seen` are the versions of both."""
     one, other = expect(state, source, seen[0]), expect(state, into, seen[1])
     if one.id == other.id:

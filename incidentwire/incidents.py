@@ -11,14 +11,22 @@ import base64
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any
 
 from incidentwire import events as e
-from incidentwire.effective_labels import ITEM_EVENTS, NOTHING_KNOWN, ItemFacts, in_order, labelled, learn, mention_key, split_key
+from incidentwire.effective_labels import (
+    ITEM_EVENTS,
+    NOTHING_KNOWN,
+    ItemFacts,
+    in_order,
+    labelled,
+    learn,
+    mention_key,
+    split_key,
+)
 from incidentwire.labels import Label
 
-Status = Literal["open", "confirmed", "resolved", "dismissed"]
-STATUSES: tuple[Status, ...] = ("open", "confirmed", "resolved", "dismissed")
+STATUSES = ("open", "confirmed", "resolved", "dismissed")
 ID_CHARS = 20  # of base32: 100 bits
 
 
@@ -37,10 +45,12 @@ class Link:
 @dataclass(frozen=True, kw_only=True)
 class Incident:
     """One id and what it owns. `people` counts what people did to it: the version that their commands expect.
-
+    `members` are mention keys in order of arrival. `into` is set while the id redirects. `brought` holds, for an
+    incident that was split off, the mentions it came with and where each was before. `closed_empty` says that nobody
+    dismissed it: it was left without items."""
 
     id: str
-    status: Status = "open"
+    status: str = "open"
     title: str | None = None  # as a person named it
     people: int = 0
     members: tuple[str, ...] = ()
@@ -65,14 +75,12 @@ class Incidents:
         self.known: dict[str, Incident] = {}
         self.arrivals = 0
         self.links: dict[str, Link] = {}  # by mention key
+        self.placed: dict[str, tuple[str, ...]] = {}  # by item: its mention keys that have a link
         self.items: dict[str, ItemFacts] = {}
         self.barred: dict[str, frozenset[str]] = {}  # by mention key: the incidents that people took it out of
-        self.apart: dict[str, frozenset[str]] = {}  # by incident, both ways: people said that they are two
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Incidents) and vars(self) == vars(other)
-
-    __hash__ = None  # type: ignore[assignment]  # mutable
 
     # -- reading
 
@@ -102,9 +110,7 @@ class Incidents:
 
     def barred_for(self, key: str) -> frozenset[str]:
         """The live incidents that the linker must not put this mention into."""
-        link = self.links.get(key)
-        apart = self.apart.get(link.incident, frozenset()) if link else frozenset()
-        return frozenset(self.resolve(i) for i in self.barred.get(key, frozenset()) | apart)
+        return frozenset(self.resolve(i) for i in self.barred.get(key, ()))
 
     def labelled(self, item: str) -> dict[str, tuple[Label, ...]]:
         """The item's mention keys that have labels, and the labels that count."""
@@ -130,12 +136,14 @@ class Incidents:
                 key = mention_key(event.item, event.mention)
                 self._leave(key)
                 if event.who:
-                    self.barred[key] = self.barred.get(key, frozenset()) | {subject}
+                    self._bar([key], subject)
             case e.IncidentMerged():
                 self._redirect(subject, event.into)
+                self._allow(self.members(event.into), event.into)
             case e.IncidentUnmerged():
                 self._stand_alone(subject)
-                self._keep_apart(subject, event.into, True)
+                self._bar(self.members(subject), event.into)
+                self._bar(self.members(event.into), subject)
             case e.IncidentSplit():
                 (self._unsplit if event.undone else self._split)(subject, event)
             case e.IncidentStatusChanged():
@@ -158,18 +166,21 @@ class Incidents:
         self.arrivals += 1
         link = Link(incident=subject, arrival=self.arrivals, score=event.score, review=event.review)
         self._put(key, replace(link, person=event.who is not None))
-        if event.who and key in self.barred:
-            allowed = self.resolve(subject)
-            self.barred[key] = frozenset(i for i in self.barred[key] if self.resolve(i) != allowed)
+        if event.who:
+            self._allow([key], subject)
 
     def _put(self, key: str, link: Link) -> None:
         self.links[key] = link
+        item = split_key(key)[0]
+        self.placed[item] = (*self.placed.get(item, ()), key)
         members = (*self.known[link.incident].members, key)
         self._change(link.incident, members=tuple(sorted(members, key=lambda m: self.links[m].arrival)))
 
     def _leave(self, key: str) -> None:
         link = self.links.pop(key, None)
         if link is not None:
+            item = split_key(key)[0]
+            self.placed[item] = tuple(k for k in self.placed[item] if k != key)
             owner = self.known[link.incident]
             self._change(owner.id, members=tuple(m for m in owner.members if m != key))
 
@@ -191,7 +202,8 @@ class Incidents:
         for key, link in brought:
             self._leave(key)
             self._put(key, replace(link, incident=event.into, person=True))
-        self._keep_apart(subject, event.into, True)
+        self._bar(event.mentions, subject)
+        self._bar(self.members(subject), event.into)
 
     def _unsplit(self, subject: str, event: e.IncidentSplit) -> None:
         for key, before in self.known[event.into].brought:
@@ -199,17 +211,22 @@ class Incidents:
             if key in event.mentions and now is not None and now.incident == event.into:
                 self._leave(key)
                 self._put(key, before)
-        self._keep_apart(subject, event.into, False)
         if not self.members(event.into):
             self._redirect(event.into, subject)
+        self._allow(self.members(subject), subject, event.into)
 
-    def _keep_apart(self, a: str, b: str, apart: bool) -> None:
-        for one, other in ((a, b), (b, a)):
-            others = self.apart.get(one, frozenset())
-            self.apart[one] = others | {other} if apart else others - {other}
+    def _bar(self, keys: Iterable[str], incident: str) -> None:
+        for key in keys:
+            self.barred[key] = self.barred.get(key, frozenset()) | {incident}
 
-    def _change(self, incident: str, **changes: object) -> None:
-        self.known[incident] = replace(self.known[incident], **changes)  # type: ignore[arg-type]
+    def _allow(self, keys: Iterable[str], *incidents: str) -> None:
+        allowed = {self.resolve(i) for i in incidents}
+        for key in keys:
+            if key in self.barred:
+                self.barred[key] = frozenset(i for i in self.barred[key] if self.resolve(i) not in allowed)
+
+    def _change(self, incident: str, **changes: Any) -> None:
+        self.known[incident] = replace(self.known[incident], **changes)
 
 
 _INCIDENT_EVENTS = (

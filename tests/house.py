@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +23,7 @@ from incidentwire import items, queue
 from incidentwire.access import Keys
 from incidentwire.archive import Archive
 from incidentwire.log import IN_FLIGHT, Log
-from incidentwire.settings import Settings
+from incidentwire.settings import Settings, to_env
 from services.classifier.classify import Classifier
 from services.classifier.jobs import Workplace, work
 from services.classifier.politeness import HostSlots
@@ -160,6 +164,31 @@ class House:
     def in_flight(self) -> dict[str, float]:
         found: Any = self.connection.zrange(IN_FLIGHT, 0, -1, withscores=True)
         return {item.decode(): due for item, due in found}
+
+
+@contextmanager
+def process(house: House, module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """One of our processes, as production starts it."""
+    command = [sys.executable, "-m", module, *arguments]
+    running = subprocess.Popen(command, env={**os.environ, **to_env(house.settings)}, start_new_session=True)
+    try:
+        yield running
+    finally:
+        for pid in (running.pid, *_children(running.pid)):
+            _kill(pid)
+        running.wait()
+
+
+def _children(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in path.read_text().split()] if path.exists() else []
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
 
 
 def eventually(condition: Callable[[], bool], what: str, patience_s: float = 60.0) -> None:

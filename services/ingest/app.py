@@ -10,7 +10,7 @@ from flask_smorest import Api
 
 from incidentwire import access, problems
 from incidentwire.settings import Settings
-from services.ingest import health, views
+from services.ingest import feed_views, health, views
 from services.ingest.schemas import ProblemSchema, SubmissionSchema
 from services.ingest.submit import Submitter
 
@@ -30,7 +30,7 @@ def create_app(settings: Settings, connection: redis.Redis) -> Flask:
     app.extensions["incidentwire.submitter"] = Submitter(settings, connection)
     api = Api(app)
     _describe(api)
-    for blueprint in (health.blueprint, views.blueprint):
+    for blueprint in (health.blueprint, views.blueprint, feed_views.blueprint):
         api.register_blueprint(blueprint)
     problems.register(app)
 
@@ -58,6 +58,7 @@ def _with_problems(spec: dict[str, Any]) -> dict[str, Any]:
             if method == "parameters":
                 continue
             statuses = ["503"] if path in ("/healthz", "/readyz") else REFUSALS[method]
+            statuses = statuses + [s for s in operation["responses"] if s == "422" and s not in statuses]
             for status in statuses:
                 operation["responses"][status] = {"description": DESCRIPTIONS[status], "content": problem}
             if path not in ("/healthz", "/readyz"):
@@ -71,7 +72,7 @@ DESCRIPTIONS = {
     "400": "The body is not JSON",
     "401": "The key is missing or unknown",
     "403": "The key lacks the scope",
-    "404": "There is no such item",
+    "404": "There is no such item or feed",
     "409": "The item is in flight, or changed meanwhile",
     "410": "The item was withdrawn",
     "413": "The body is too large",
@@ -81,6 +82,7 @@ DESCRIPTIONS = {
 }
 REFUSALS = {
     "get": ["401", "403", "404", "503"],
+    "delete": ["401", "403", "404", "503"],
     "post": ["400", "401", "403", "404", "409", "410", "413", "415", "422", "503"],
 }
 BODY = {

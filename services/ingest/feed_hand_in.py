@@ -45,7 +45,7 @@ def hand_in(submitter: Submitter, feed: Feed, reading: Reading, now: float) -> F
     choice = choose(reading.entries, feed.seen)
     via = f"feed:{feed.id}"
     outcomes = submitter.submit_many(choice.new, via=via, feed=feed.id) if choice.new else []
-    held = ask_again(submitter, choice.updated, via, now) if choice.updated else set()
+    held, refetched = ask_again(submitter, choice.updated, via, now)
     for item_id in held:
         choice.seen[item_id] = feed.seen[item_id]
     problems = [reading.problem] if reading.problem else []
@@ -60,7 +60,7 @@ def hand_in(submitter: Submitter, feed: Feed, reading: Reading, now: float) -> F
         brought=sum(not outcome.known for outcome in outcomes),
         more=choice.more,
         held=len(held),
-        refetched=len(choice.updated) - len(held),
+        refetched=refetched,
         seen=choice.seen,
     )
 
@@ -109,9 +109,9 @@ def digest_of(updated: str | None) -> str:
     return hashlib.sha256(updated.encode()).hexdigest()[:8] if updated else ""
 
 
-def ask_again(submitter: Submitter, updated: Mapping[str, str], via: str, now: float) -> set[str]:
+def ask_again(submitter: Submitter, updated: Mapping[str, str], via: str, now: float) -> tuple[set[str], int]:
     """Have updated items fetched again, each update once, whichever feed or process sees it; the ids of those that
-    have to wait."""
+    have to wait, and how many were asked for."""
     ids = list(updated)
     held, wanted = set[str](), list[Unit]()
     for item_id, history in zip(ids, submitter.log.of_many(ids), strict=True):
@@ -125,12 +125,13 @@ def ask_again(submitter: Submitter, updated: Mapping[str, str], via: str, now: f
                 held.add(item_id)
             case May.NEVER:
                 pass
-    if wanted:
-        asked = [unit.facts[0][0] for unit in wanted]
-        jobs = queue.jobs_for(submitter.bulk, queue.WORK_ON_ITEMS, [[item_id] for item_id in asked])
-        results: Sequence[Appended | Exception] = submitter.log.append_many(wanted, also=jobs)
-        held |= {i for i, result in zip(asked, results, strict=True) if isinstance(result, VersionConflict)}
-    return held
+    if not wanted:
+        return held, 0
+    asked = [unit.facts[0][0] for unit in wanted]
+    jobs = queue.jobs_for(submitter.bulk, queue.WORK_ON_ITEMS, [[item_id] for item_id in asked])
+    results: Sequence[Appended | Exception] = submitter.log.append_many(wanted, also=jobs)
+    changed = {i for i, result in zip(asked, results, strict=True) if isinstance(result, VersionConflict)}
+    return held | changed, sum(isinstance(result, Appended) and result.new for result in results)
 
 
 def may_refetch(item: items.Item, history: Sequence[Recorded], now: float) -> May:

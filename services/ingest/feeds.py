@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import redis
 
 from incidentwire.settings import from_env
-from incidentwire.stopping import stop_requested
+from incidentwire.stopping import sign_of_life, stop_requested
 from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import configure_logging, event_line
 from services.ingest import feed_poll, feed_schedule
@@ -42,6 +42,8 @@ class Rounds:
         now = self.place.clock()
         self.settle(now)
         self.place.feeds.catch_up(now)
+        if len(self.running) >= POLLS_AT_ONCE:
+            return len(self.running)
         busy = {host for _, host in self.running.values()}
         for feed in self.place.feeds.due(now, LOOK_AT):
             if len(self.running) >= POLLS_AT_ONCE:
@@ -82,6 +84,7 @@ def main() -> None:
         rounds = Rounds(place, pool)
         logger.info("feeds ready")
         while not stopped.wait(PERIOD_S):
+            sign_of_life(settings.alive_file)
             try:
                 rounds.turn()
             except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:

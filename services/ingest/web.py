@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
-from flask import Flask
 
 from incidentwire import serving
-from incidentwire.settings import from_env
-from incidentwire.store import connect
+from incidentwire.settings import Settings, from_env
 from incidentwire.telemetry import configure_logging
-from services.ingest.app import create_app
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 
 @click.command()
@@ -19,12 +21,16 @@ from services.ingest.app import create_app
 def main(host: str, port: int, workers: int) -> None:
     """Serve POST /v1/submissions."""
     settings = from_env()
+    serving.serve(lambda: make_app(settings), host=host, port=port, workers=workers, log_level=settings.log_level)
 
-    def make_app() -> Flask:
-        configure_logging(settings.log_level, "ingest-web")
-        return create_app(settings, connect(settings.redis_url))
 
-    serving.serve(make_app, host=host, port=port, workers=workers, log_level=settings.log_level)
+def make_app(settings: Settings) -> Flask:
+    """Runs in the worker, after gevent's patching: what is imported here sees patched sockets and locks."""
+    from incidentwire.store import connect
+    from services.ingest.app import create_app
+
+    configure_logging(settings.log_level, "ingest-web")
+    return create_app(settings, connect(settings.redis_url))
 
 
 if __name__ == "__main__":

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,32 +13,7 @@ from incidentwire.items import State
 from incidentwire.settings import to_env
 from services.classifier import worker
 from tests.conftest import Store
-from tests.house import PLAIN, House, Site, eventually, page
-
-
-@contextmanager
-def process(house: House, module: str, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
-    """One of our processes, as production starts it."""
-    command = [sys.executable, "-m", module]
-    running = subprocess.Popen(command, env={**os.environ, **to_env(house.settings), **environ}, start_new_session=True)
-    try:
-        yield running
-    finally:
-        for pid in (running.pid, *_children(running.pid)):
-            _kill(pid)
-        running.wait()
-
-
-def _children(pid: int) -> list[int]:
-    path = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(child) for child in path.read_text().split()] if path.exists() else []
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+from tests.house import PLAIN, House, Site, eventually, page, process
 
 
 def test_a_worker_takes_what_is_queued_and_ends_on_sigterm(house: House) -> None:

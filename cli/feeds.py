@@ -1,0 +1,154 @@
+"""`incidentwire feeds`: add, list and remove feeds, and take lists of them along as OPML."""
+
+from __future__ import annotations
+
+import html
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import click
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import ParseError, fromstring
+from rich.console import Console
+from rich.table import Table
+
+from cli import place
+from cli.progress import bar
+from incidentwire.settings import Settings
+from incidentwire.urls import UrlError
+from services.ingest.feed_store import feed_id
+
+NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML 1.0 cannot hold at all
+
+
+@click.group()
+def feeds() -> None:
+    """Feeds: add, list, remove; import and export OPML."""
+
+
+@feeds.command()
+@click.argument("url")
+@click.option("--title", default="", help="What to call it.  [what it calls itself]")
+def add(url: str, title: str) -> None:
+    """Poll an RSS, Atom or JSON feed, or a news sitemap, from now on."""
+    settings = place.here()
+    click.echo(_line(*_add(settings, url, title)))
+
+
+@feeds.command("list")
+@click.option("--failing", is_flag=True, help="Only those that fail or are gone.")
+def list_feeds(failing: bool) -> None:
+    """Show each feed, how it fares and when it is polled next."""
+    settings = place.here()
+    rows = [feed for feed in _all(settings) if not failing or feed["state"] in ("failing", "gone")]
+    if not sys.stdout.isatty():
+        for feed in rows:
+            click.echo("\t".join((feed["id"], feed["state"], feed["url"], feed["reason"] or "", feed["detail"] or "")))
+        return
+    table = Table("id", "state", "title", "url", "items", "next poll", "what is wrong")
+    for feed in rows:
+        wrong = ": ".join(part for part in (feed["reason"], feed["detail"]) if part) or feed["problem"] or ""
+        cells = (
+            feed["id"],
+            feed["state"],
+            feed["title"],
+            feed["url"],
+            str(feed["handed_in"]),
+            feed["next_poll"],
+            wrong,
+        )
+        table.add_row(*(str(cell or "").replace("[", r"\[") for cell in cells))
+    Console().print(table)
+
+
+@feeds.command()
+@click.argument("feed")
+def remove(feed: str) -> None:
+    """Poll a feed no more; FEED is its id or its URL. The items that it brought stay."""
+    settings = place.here()
+    try:
+        name = feed_id(feed) if "://" in feed else feed
+    except UrlError as error:
+        raise click.ClickException(str(error)) from None
+    answer = place.call("DELETE", f"{settings.ingest_url}/v1/feeds/{name}", settings).json()
+    click.echo(f"{answer['id']}\tremoved\t{answer['position']}")
+
+
+@feeds.command("import")
+@click.argument("opml", type=click.File("rb"))
+def import_opml(opml: IO[bytes]) -> None:
+    """Add every feed of an OPML file (- is standard input). Exits 1 when any was refused."""
+    settings = place.here()
+    wanted = list(outlines(opml.read()))
+    refused = 0
+    with bar("importing", len(wanted)) as advance:
+        for url, title in wanted:
+            try:
+                click.echo(_line(*_add(settings, url, title)))
+            except click.ClickException as error:
+                refused += 1
+                click.echo(f"{url}\trefused\t{error.message}")
+            advance()
+    raise SystemExit(1 if refused else 0)
+
+
+@feeds.command()
+@click.argument("opml", type=click.Path(dir_okay=False, allow_dash=True), default="-")
+def export(opml: str) -> None:
+    """Write all feeds to an OPML file, or to standard output."""
+    text = opml_of(_all(place.here()))
+    if opml == "-":
+        click.echo(text, nl=False)
+    else:
+        Path(opml).write_text(text, encoding="utf-8")
+
+
+def outlines(text: bytes) -> Iterator[tuple[str, str]]:
+    """Address and title of each feed in an OPML document, each address once. Raises click.ClickException."""
+    try:
+        root = fromstring(text, forbid_dtd=True)
+    except (ParseError, DefusedXmlException, ValueError) as error:
+        raise click.ClickException(f"this is not OPML that can be read: {error}") from None
+    if root.tag.lower() != "opml":
+        raise click.ClickException(f"this is not OPML: its root is <{root.tag}>")
+    known = set[str]()
+    for outline in root.iter("outline"):
+        about = {name.lower(): value.strip() for name, value in outline.attrib.items()}
+        url = re.sub(r"^feed:(//)?(?=https?:)", "", about.get("xmlurl", ""))
+        url = re.sub(r"^feed://", "http://", url)
+        if url and url not in known:
+            known.add(url)
+            yield url, about.get("title") or about.get("text") or ""
+
+
+def opml_of(rows: list[dict[str, Any]]) -> str:
+    """An OPML 2.0 document of feeds as the API shows them."""
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<opml version="2.0">']
+    lines += ["  <head><title>Feeds of Incidentwire</title></head>", "  <body>"]
+    for feed in rows:
+        url, title = (html.escape(NO_XML.sub(" ", feed[name])) for name in ("url", "title"))
+        lines.append(f'    <outline type="rss" text="{title or url}" title="{title or url}" xmlUrl="{url}"/>')
+    return "\n".join([*lines, "  </body>", "</opml>", ""])
+
+
+def _add(settings: Settings, url: str, title: str) -> tuple[dict[str, Any], bool]:
+    body = {"url": url} | ({"title": title[:1000]} if title and title != url else {})
+    response = place.call("POST", f"{settings.ingest_url}/v1/feeds", settings, json=body)
+    return response.json(), response.status_code == 201
+
+
+def _all(settings: Settings) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    after: str | None = ""
+    while after is not None:
+        page = place.call("GET", f"{settings.ingest_url}/v1/feeds", settings, params={"after": after}).json()
+        rows += page["feeds"]
+        after = page["next"]
+    return rows
+
+
+def _line(feed: dict[str, Any], new: bool) -> str:
+    return f"{feed['id']}\t{'added' if new else 'known'}\t{feed['url']}"

@@ -1,0 +1,44 @@
+"""The api app: what is wired to what."""
+
+from __future__ import annotations
+
+import logging
+
+import redis
+from flask import Flask, Response
+
+from incidentwire import access, problems
+from incidentwire.event_codec import UnknownType
+from incidentwire.problems import Problem
+from incidentwire.settings import Settings
+from incidentwire.telemetry import event_line
+from services.api import events, health, items, openapi, stream
+from services.api.hub import Hub
+from services.api.reader import Reader, Run, run_here
+
+logger = logging.getLogger(__name__)
+
+BLUEPRINTS = (events.blueprint, stream.blueprint, items.blueprint, health.blueprint)
+
+
+def create_app(settings: Settings, connection: redis.Redis, *, run: Run = run_here) -> Flask:
+    """The WSGI app. `connection` must not decode responses; `run` executes queries of the read model."""
+    app = Flask(__name__, static_folder=None)
+    app.config.update(PUBLIC_READ=settings.public_read, MAX_CONTENT_LENGTH=settings.max_body_bytes)
+    app.extensions["incidentwire.connection"] = connection
+    app.extensions["incidentwire.keys"] = access.Keys(connection)
+    app.extensions["incidentwire.reader"] = Reader(settings.read_model, run)
+    app.extensions["incidentwire.hub"] = Hub(
+        connection, heartbeat_s=settings.heartbeat_s, max_streams=settings.max_streams
+    )
+    api = openapi.add_api(app)
+    for blueprint in BLUEPRINTS:
+        api.register_blueprint(blueprint)
+    problems.register(app)
+    app.register_error_handler(UnknownType, _log_is_newer)
+    return app
+
+
+def _log_is_newer(error: UnknownType) -> Response:
+    logger.error(event_line("log is newer than this code", error=str(error)))
+    return Problem(status=503, slug="log-is-newer", detail=str(error)).response()

@@ -1,0 +1,77 @@
+"""Shapes that all views share: strict queries, problems, and small fields. The OpenAPI document is made from these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask_smorest import Blueprint as SmorestBlueprint
+from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, validate
+from webargs.flaskparser import FlaskParser
+
+NO_NUL = r"^[^\x00]*$"  # text search takes none
+WITH_NUL = "contains a NUL character: remove it"
+MAX_POSITION = 2**53 - 1  # what every JSON reader can hold exactly
+
+
+class StrictParser(FlaskParser):
+    """A query parameter that does not exist is an error: a misspelt filter must not answer with everything."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": RAISE}  # noqa: RUF012
+
+
+class Blueprint(SmorestBlueprint):
+    ARGUMENTS_PARSER = StrictParser()
+
+
+class QuerySchema(Schema):
+    """A query string without any parameter; views with some derive from it."""
+
+    error_messages = {"unknown": "is no parameter of this address: remove it"}  # noqa: RUF012
+
+
+class Names(fields.List[str]):
+    """Some of a fixed set of names, given by repeating the parameter, by commas, or both."""
+
+    def __init__(self, choices: Sequence[str], description: str) -> None:
+        self.choices = choices
+        one = fields.String(metadata={"enum": list(choices)})
+        super().__init__(one, metadata={"description": f"{description}; repeated or comma-separated"})
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> list[Any]:
+        parts = [part.strip() for text in value for part in str(text).split(",")]
+        if not set(parts) <= set(self.choices):
+            raise ValidationError(f"must be some of {', '.join(self.choices)}")
+        return super()._deserialize(parts, attr, data, **options)
+
+
+def text(description: str, most: int = 200, **options: Any) -> fields.String:
+    return fields.String(
+        validate=[validate.Length(min=1, max=most), validate.Regexp(NO_NUL, error=WITH_NUL)],
+        metadata={"description": description},
+        **options,
+    )
+
+
+def position(description: str, **options: Any) -> fields.Integer:
+    """A position in the log, as a query parameter."""
+    check = validate.Range(min=0, max=MAX_POSITION)
+    return fields.Integer(validate=check, metadata={"description": description}, **options)
+
+
+class FieldErrorSchema(Schema):
+    field = fields.String(required=True)
+    message = fields.String(required=True)
+
+
+class ProblemSchema(Schema):
+    """RFC 9457 problem details; some kinds carry more members, such as `log_id`, `first` and `last`."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    type = fields.String(required=True, metadata={"description": "urn:incidentwire:problem:<slug>; stable"})
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String()
+    errors = fields.List(fields.Nested(FieldErrorSchema), metadata={"description": "what is wrong, field by field"})

@@ -1,0 +1,72 @@
+"""The process api-web: `python -m services.api.web`. Streams and queries on one port."""
+
+from __future__ import annotations
+
+import resource
+import signal
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from incidentwire import serving
+from incidentwire.settings import Settings, from_env
+from incidentwire.telemetry import configure_logging
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+STORE_CONNECTIONS = 64  # per process: thousands who subscribe at once share them
+STORE_WAIT_S = 20
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True)
+@click.option("--workers", default=1, show_default=True)
+def main(host: str, port: int, workers: int) -> None:
+    """Serve the API."""
+    settings = from_env()
+    _allow_many_files()
+    serving.serve(lambda: make_app(settings), host=host, port=port, workers=workers, log_level=settings.log_level)
+
+
+def make_app(settings: Settings) -> Flask:
+    """Runs in the worker, after gevent's patching: what is imported here sees patched sockets and locks."""
+    import gevent
+    import redis
+
+    from incidentwire.store import SOCKET_TIMEOUT_S
+    from services.api.app import create_app
+
+    configure_logging(settings.log_level, "api-web")
+    pool = redis.BlockingConnectionPool.from_url(
+        settings.redis_url, max_connections=STORE_CONNECTIONS, timeout=STORE_WAIT_S,
+        socket_timeout=SOCKET_TIMEOUT_S, health_check_interval=30,
+    )  # fmt: skip
+    app = create_app(settings, redis.Redis(connection_pool=pool), run=gevent.get_hub().threadpool.apply)
+    _end_streams_on_sigterm(app)
+    return app
+
+
+def _end_streams_on_sigterm(app: Flask) -> None:
+    """Streams never end by themselves: a graceful stop has to end them, or it would wait in vain."""
+    import gevent
+
+    before: Any = signal.getsignal(signal.SIGTERM)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        gevent.spawn(app.extensions["incidentwire.hub"].stop)
+        before(number, frame)
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+def _allow_many_files() -> None:
+    """A stream is an open file; common soft limits are 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Which harms a text tells of, how sure that is, and which sentences say so. Pure: no clock, no network, no state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.classifier import evidence, mentions, weights
+from services.classifier.explain import Reason, explain
+from services.classifier.features import Reading, part, read
+from services.classifier.fingerprints import fingerprint
+from services.classifier.language import SUPPORTED, UNKNOWN, detect
+from services.classifier.lexicon import Lexicon
+from services.classifier.mentions import Labelled, Mention
+from services.classifier.passages import Passage, passages
+from services.classifier.scoring import Scorer
+from services.classifier.sentences import HEAD_CHARS, Span
+from services.classifier.weights import LABELS, LEXICON_FILE, WEIGHTS_FILE
+
+MODEL_FOLDER = Path(__file__).parent / "model"
+FOREIGN_THRESHOLD = 0.9  # in a language it was not trained on, the model speaks only when its terms are unmistakable
+MIN_ROUND_UP_CHARS = 1_500  # a shorter text without list marks tells of one thing
+TITLE_CHARS = 1_000
+SURE = 0.8  # from here an item of a list carries a label that the list as a whole does not
+
+# title, text, language, published (ISO 8601 or None), key -> ASCII of at most 600 bytes
+Fingerprinter = Callable[[str, str, str, str | None, bytes], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classification:
+    """labels: those that apply. scores: calibrated probability per label. evidence: spans of the text per label, in
+    code points. review: labels it hesitates over, or "language"; empty when sure. mentions: only the labelled ones."""
+
+    labels: tuple[str, ...]
+    scores: dict[str, float]
+    evidence: dict[str, tuple[Span, ...]]
+    review: tuple[str, ...]
+    language: str
+    mentions: tuple[Mention, ...]
+
+
+class Classifier:
+    """Answers for any pair of strings, in time bounded by sentences.HEAD_CHARS + TAIL_CHARS."""
+
+    def __init__(
+        self, model: weights.Weights, lexicon: Lexicon, fingerprinter: Fingerprinter = fingerprint
+    ) -> None:
+        self.version = model.version
+        self._lexicon = lexicon
+        self._scorer = Scorer(model)
+        self._fingerprinter = fingerprinter
+
+    @classmethod
+    def load(cls, path: Path | None = None, *, fingerprinter: Fingerprinter = fingerprint) -> Classifier:
+        """The model in `path` (a folder with weights and lexicon). Raises OSError or ValueError when it is not one."""
+        folder = path or MODEL_FOLDER
+        return cls(weights.load(folder / WEIGHTS_FILE), Lexicon.load(folder / LEXICON_FILE), fingerprinter)
+
+    def classify(
+        self, title: str, text: str, language: str | None = None, *, published: str | None = None, key: bytes = b""
+    ) -> Classification:
+        """`language` is what the page says (ISO 639-1), believed where the text itself does not tell.
+        `published` and `key` go into the fingerprints of the mentions."""
+        spoken = detect(f"{title[:TITLE_CHARS]}\n{text[: 2 * TITLE_CHARS]}")
+        if spoken == UNKNOWN and language:
+            spoken = language.lower()[:2]
+        reading = read(title[:TITLE_CHARS], text, self._lexicon)
+        scores = self._scorer.probabilities(self._scorer.raw(reading, spoken), spoken)
+        labels, review = self._decide(scores, spoken, bool(reading.body))
+
+        def marked(heading: str, stretch: str) -> str:
+            return self._fingerprinter(heading[:TITLE_CHARS], stretch[:HEAD_CHARS], spoken, published, key)
+
+        groups = self._happenings(title, text, reading, labels, spoken)
+        found: tuple[Mention, ...] = ()
+        if len(groups) > 1:
+            found = mentions.several(groups, text, marked)
+            labels = tuple(k for k in LABELS if k in labels or any(k in mention.labels for mention in found))
+        elif labels:
+            found = mentions.single(title, text, labels, marked)
+        spans = self._evidence(reading, labels, spoken)
+        return Classification(
+            labels=labels, scores=scores, evidence=spans, review=review, language=spoken, mentions=found
+        )
+
+    def explain(self, title: str, text: str, top: int = 10) -> dict[str, tuple[Reason, ...]]:
+        """Per label what weighed most for it or against it, strongest first."""
+        return explain(self._scorer, read(title[:TITLE_CHARS], text, self._lexicon), top)
+
+    def _evidence(self, reading: Reading, labels: tuple[str, ...], language: str) -> dict[str, tuple[Span, ...]]:
+        return evidence.choose(reading, lambda sentence: self._scorer.sentence(sentence, language), labels)
+
+    def _decide(
+        self, scores: dict[str, float], language: str, has_text: bool
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Labels, and what to review."""
+        says = self._says(scores, language)
+        if not has_text:  # a label without a sentence to show for it is a question, not an answer
+            return (), says
+        if language not in (*SUPPORTED, UNKNOWN):
+            return says, ("language",)
+        decisions = self._scorer.decisions(language)
+        return says, tuple(k for k in LABELS if decisions[k].low <= scores[k] < decisions[k].high)
+
+    def _says(self, scores: dict[str, float], language: str) -> tuple[str, ...]:
+        if language not in (*SUPPORTED, UNKNOWN):
+            return tuple(k for k in LABELS if scores[k] >= FOREIGN_THRESHOLD)
+        decisions = self._scorer.decisions(language)
+        return tuple(k for k in LABELS if scores[k] >= decisions[k].threshold)
+
+    def _happenings(
+        self, title: str, text: str, reading: Reading, labels: tuple[str, ...], language: str
+    ) -> list[list[Labelled]]:
+        """Groups of labelled passages; fewer than two where the text tells of one thing."""
+        found = passages(text)
+        if (not labels or len(text) < MIN_ROUND_UP_CHARS) and not any(passage.item for passage in found):
+            return []
+        carrying = [
+            Labelled(passage=passage, labels=self._labels_of(passage, reading, labels, language)) for passage in found
+        ]
+        return mentions.happenings(title, text, [one for one in carrying if one.labels])
+
+    def _labels_of(
+        self, passage: Passage, reading: Reading, labels: tuple[str, ...], language: str
+    ) -> tuple[str, ...]:
+        """Labels of a passage read by itself: those of the document, and in a list also its own where it is sure."""
+        own = part(reading, passage.span)
+        signalled = {name for sentence in own.body for name in sentence.signals}
+        if not signalled:
+            return ()
+        scores = self._scorer.probabilities(self._scorer.raw(own, language), language)
+        decisions = self._scorer.decisions(language)
+        return tuple(
+            k
+            for k in self._says(scores, language)
+            if k in signalled and (k in labels or (passage.item and scores[k] >= max(SURE, decisions[k].high)))
+        )

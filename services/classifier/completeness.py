@@ -1,0 +1,210 @@
+"""Is the extracted text the whole story? A score from 0 to 1, and in one word what is wrong with it.
+
+A short item is no thin one: a brief with a headline and some 40 words passes. What is held back is a page that says by
+its own marks that there is more (a wall, a cut-off end, a stated word count) or that it is no article (an error, a
+consent form, a script).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+THRESHOLD = 0.5  # below it, an item is not classified but rejected as incomplete
+BRIEF_WORDS = 40  # of a complete brief with a headline
+UNTITLED_WORDS = 80  # the same where no headline vouches for it
+WALLED_WORDS = 220  # a text longer than this reads as an article, though the page also speaks of subscribing
+TEASER_WORDS = 150  # a text longer than this may end in an ellipsis
+ERROR_WORDS = 120
+CONSENT_WORDS = 400
+WORDS_TO_A_PHRASE = 120  # a consent form says "we and our partners" once in so many words at least
+CHARS_PER_CJK_WORD = 1.5  # so that 60 Chinese characters weigh as much as 40 words
+STATED_SHARE = 0.5  # of the word count that the page itself states
+
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
+_ERROR_TITLE = re.compile(
+    r"^\W*(?:error\s*)?(?:400|401|403|404|410|429|451|500|502|503|504)\b(?!\s*(?:\w+\s+){3})|^\W*(?:(?:oops|"
+    r"sorry|uh[- ]oh)\W+.{0,40})?(?:the )?"
+    r"(?:page|article|story|content|url|file|site)(?: you (?:requested|are looking for|"
+    r"were looking for))? (?:is |was |could |can)?(?:not? ?be |not )?"
+    r"(?:not found|found|(?:un|not )available|missing|does(?:n['’]t| not) exist|no longer (?:exists|"
+    r"available))\b|^\W*(?:not found|access denied|forbidden|"
+    r"bad gateway|service unavailable|internal server error|gateway time-?out|just a moment|attention required|"
+    r"are you (?:a )?(?:human|robot)|robot check|security check|pardon our interruption|verify you are human|"
+    r"request blocked|"
+    r"(?:site|website) (?:is )?(?:under maintenance|temporarily unavailable)|account suspended|"
+    r"domain (?:is )?for sale)\b|"
+    r"(?:seite|artikel) (?:wurde )?nicht gefunden|página no encontrada|page (?:non trouvée|introuvable)|"
+    r"pagina non trovata|página não encontrada|"
+    r"страница не найдена|页面(?:不存在|未找到|找不到|已删除)|找不到(?:该|此|您)?.{0,8}(?:页面|网页|文章)|"
+    r"(?:您|你)访问的(?:页面|内容|文章)|"
+    r"(?:文章|内容|网页)(?:已被?删除|不存在|已下线)|访问(?:被拒绝|受限|过于频繁)|安全验证|人机验证|滑动验证",
+    re.I,
+)  # fmt: skip
+# A consent form's buttons, and what it says of itself: a story on consent quotes the buttons, but does not say "we".
+_BUTTON = re.compile(
+    r"accept (?:all|and continue|cookies)|reject all|manage (?:settings|preferences|options|cookies)|"
+    r"cookie (?:settings|preferences|policy)|alle akzeptieren|alle ablehnen|zustimmen und weiter|tout accepter|"
+    r"accepter et fermer|aceptar (?:todo|todas)|接受(?:所有|全部)|同意并继续|拒绝(?:所有|全部)|隐私(?:设置|偏好)|"
+    r"管理(?:偏好|选项)|cookie\s?(?:设置|政策)",
+    re.I,
+)  # fmt: skip
+_SPEECH = re.compile(
+    r"\bwe (?:value|care about|respect) your privacy|before you continue|\bour (?:\d+ )?partners (?:store|process|use)|"
+    r"\bwe and our (?:\d+ )?(?:\w+ )?partners|store and/or access information|\bwe use cookies|"
+    r"this (?:web)?site uses cookies|"
+    r"wir (?:verwenden|nutzen|benötigen) (?:cookies|ihre zustimmung)|nous utilisons des cookies|utilizamos cookies|"
+    r"(?:我们|本网站|本站)(?:会)?使用\s?cookies?|(?:我们)(?:重视|尊重)(?:您|你)的隐私",
+    re.I,
+)  # fmt: skip
+_WALL = re.compile(
+    r"(?:subscribe|register|sign up|sign in|log ?in|create (?:a|an) (?:free )?account)(?: now| today|"
+    r" for free)? (?:to|and) (?:continue|keep|read|unlock|access|view|get "
+    r"(?:unlimited|full))|(?:article|story|content|text) is (?:only |exclusively )?(?:for|"
+    r"available (?:only )?(?:to|for)|reserved for) (?:our )?(?:\w+ )?(?:subscribers|members)|"
+    r"(?:subscriber|member|premium)s?[- ]only|for (?:subscribers|members) only|already a (?:subscriber|member)|"
+    r"continue reading (?:with|for|this)|"
+    r"to (?:continue|keep) reading|to read the (?:full|rest|whole)|unlock (?:this|the|full|unlimited)|"
+    r"you(?:['’]ve| have) (?:reached|read|used) (?:your|all|the|\d)"
+    r".{0,30}(?:free|limit|articles)|remaining free articles|start your (?:free )?(?:trial|subscription)|"
+    r"exclusive to subscribers|"
+    r"weiterlesen mit|jetzt (?:abonnieren|weiterlesen)|nur für abonnenten|artikel ist (?:nur )?für abonnenten|"
+    r"diesen artikel weiterlesen|"
+    r"réservé aux abonnés|il vous reste .{0,20}à lire|exclusivo para suscriptores|contenido exclusivo|"
+    r"riservato agli abbonati|"
+    r"(?:登录|登陆|注册|订阅|付费|购买|开通会员)(?:后|即可|以)(?:可)?(?:继续)?(?:阅读|查看|浏览)|(?:会员|付费|订阅者?|VIP)(?:专享|专属|内容|文章|可见)|"
+    r"(?:剩余|还剩|余下|此处省略)\s?\d+\s?[%％]|成为会员|阅读全文请|下载.{0,12}(?:APP|客户端).{0,6}(?:阅读|查看)",
+    re.I,
+)  # fmt: skip
+_CUT = re.compile(
+    r"(?:\.{3}|…|\[…\]|\[\.\.\.\])\s*(?:\(?(?:read|see|continue|view|show|load) (?:more|reading|full|"
+    r"the).{0,40}|weiterlesen|mehr|阅读全文|查看全文|展开全文|更多|全文)?\W*$|"
+    r"(?:read (?:more|the full (?:story|article))|continue reading|weiterlesen|lire la suite|"
+    r"leer más|阅读全文|查看全文|"
+    r"展开全文|点击阅读|阅读原文)\W*$", re.I,
+)  # fmt: skip
+_NO_SCRIPT = re.compile(
+    r"(?:enable|turn on|activate|requires?|need|without) java ?script|java ?script (?:is )?(?:disabled|required|"
+    r"must|not enabled|to run)|"
+    r"javascript (?:aktivieren|deaktiviert)|activer javascript|启用\s?java ?script|浏览器.{0,12}java ?script", re.I,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What is known of a page when its text is judged."""
+
+    title: str
+    text: str
+    description: str = ""
+    visible: str = ""  # all that a reader could see, walls and banners too, one line
+    no_script: str = ""  # what the page tells a reader without scripts
+    script_chars: int = 0
+    stated_words: int | None = None  # JSON-LD wordCount
+    free: bool | None = None  # JSON-LD isAccessibleForFree
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """`score` 0..1, whole is 1; `shortcoming` is None for a text that passes, else `thin`, `teaser`, `paywall`,
+    `consent_wall`, `script_only` or `error_page`."""
+
+    score: float
+    shortcoming: str | None
+
+
+def count_words(text: str) -> int:
+    """Words; Chinese, Japanese and Korean by characters, 1.5 to the word."""
+    cjk = len(_CJK.findall(text))
+    return len(_WORD.findall(_CJK.sub(" ", text))) + round(cjk / CHARS_PER_CJK_WORD)
+
+
+def judge(page: Page) -> Verdict:
+    """The verdict on a page; the first shortcoming that fits names it."""
+    words = count_words(page.text)
+    needed = BRIEF_WORDS if count_words(page.title) >= 2 else UNTITLED_WORDS
+    length = min(1.0, words / needed)
+    for name, fits, factor in (
+        ("error_page", _is_error(page, words), 0.0),
+        ("consent_wall", _is_consent(page, words), 0.1),
+        ("script_only", _is_script(page, words), 0.2),
+        ("paywall", _is_walled(page, words), 0.4),
+        ("teaser", _is_teaser(page, words), 0.4),
+    ):
+        if fits:
+            return Verdict(score=round(factor * length, 3), shortcoming=name)
+    if words < needed:
+        return Verdict(score=round(min(0.49, 0.5 * length), 3), shortcoming="thin")
+    return Verdict(score=_doubt(page, words), shortcoming=None)
+
+
+def _doubt(page: Page, words: int) -> float:
+    """1.0 for a text that nothing speaks against; less where a mark does, though not enough to hold it back."""
+    score = 1.0
+    if page.stated_words and words < 0.8 * page.stated_words:
+        score -= 0.2
+    if page.free is False:
+        score -= 0.1
+    if _CUT.search(page.text[-80:]):
+        score -= 0.1
+    return round(score, 3)
+
+
+def _is_error(page: Page, words: int) -> bool:
+    if words >= ERROR_WORDS:
+        return False
+    opening = page.text.split("\n", 1)[0] if page.text else page.visible[:200]
+    return bool(_ERROR_TITLE.search(page.title) or (words < BRIEF_WORDS and _ERROR_TITLE.search(opening)))
+
+
+def _is_consent(page: Page, words: int) -> bool:
+    """The text itself is the form's, or there is next to no text and the form is what the page shows."""
+    if words >= CONSENT_WORDS:
+        return False
+    text = page.text if words >= BRIEF_WORDS else f"{page.text}\n{page.visible}"
+    speech = _SPEECH.findall(text)
+    phrases = {phrase.lower() for phrase in (*speech, *_BUTTON.findall(f"{page.text}\n{page.visible}"))}
+    return len(phrases) >= 2 and len(speech) * WORDS_TO_A_PHRASE >= words and bool(speech)
+
+
+def _is_script(page: Page, words: int) -> bool:
+    if words >= BRIEF_WORDS:
+        return False
+    asks = bool(_NO_SCRIPT.search(f"{page.no_script}\n{page.text}\n{page.visible[:2000]}"))
+    return asks or (page.script_chars > 500 and count_words(page.visible) < BRIEF_WORDS)
+
+
+def _is_walled(page: Page, words: int) -> bool:
+    stated = page.stated_words or 0
+    if stated and words >= 0.9 * stated:
+        return False
+    if page.free is False and (words < STATED_SHARE * stated or (words < WALLED_WORDS and not _ends_whole(page.text))):
+        return True
+    if words >= WALLED_WORDS:
+        return False
+    walled = bool(_WALL.search(page.visible) or _WALL.search(page.text))
+    return walled and (
+        page.free is False or words < BRIEF_WORDS or bool(_CUT.search(page.text[-80:])) or _ends_in_wall(page)
+    )
+
+
+def _ends_in_wall(page: Page) -> bool:
+    """The wall's words follow directly upon the end of the text, as they do where a reader is stopped."""
+    if _WALL.search(page.text[-300:]):
+        return True
+    end = page.visible.rfind(page.text[-60:].split("\n")[-1].strip())
+    return end >= 0 and bool(_WALL.search(page.visible[end : end + 400]))
+
+
+def _is_teaser(page: Page, words: int) -> bool:
+    if page.stated_words and words < STATED_SHARE * page.stated_words and words < 2 * WALLED_WORDS:
+        return True
+    if words < TEASER_WORDS and _CUT.search(page.text[-80:]):
+        return True
+    whole, summary = "".join(page.text.split()), "".join(page.description.split())
+    return 0 < words < BRIEF_WORDS and bool(summary) and (whole in summary or summary in whole)
+
+
+def _ends_whole(text: str) -> bool:
+    return text.rstrip().endswith((".", "!", "?", "。", "！", "？", "”", '"', "»", ")", "）"))

@@ -1,0 +1,166 @@
+"""Fingerprints: what is known of a mention without its words, in at most 600 ASCII characters.
+
+Layout of the packed form, before base85:
+
+    0      FINGERPRINT_VERSION
+    1..2   day of publication, days since 1970-01-01, 0 where unknown
+    3..6   how many terms: words, names, amounts, dates
+    7..38  SIGNATURE_SLOTS minima of hashed shingles, 16 bits each (one-permutation minhash, Li, Owen, Zhang 2012)
+    39..   the terms' hashes, 24 bits each, in that order, sorted within a kind; then their weights, 4 bits each
+
+Hashes are keyed (BLAKE2b): without the key nobody can test whether a text or a name stands behind a fingerprint.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime
+import hashlib
+import struct
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import itemgetter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.classifier.terms import Kind, Terms, spans, terms
+
+FINGERPRINT_VERSION = 1
+MAX_CHARS = 600
+MAX_TERMS = 124  # fills 39 + 124 * 3.5 = 473 bytes, 592 characters
+SIGNATURE_SLOTS = 16
+SHINGLE_WORDS = 3
+EMPTY_SLOT = 0xFFFF
+_HEAD = struct.Struct(f">BH4B{SIGNATURE_SLOTS}H")
+_WEIGHT_UNIT = 4  # a stored weight of 4 is 1.0: the heaviest term is 2 * 1.5 * 1.25 = 3.75
+_EPOCH = datetime.date(1970, 1, 1).toordinal()
+_MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)  # odd, as in xxHash
+
+
+class FingerprintError(ValueError):
+    """The text is not a fingerprint, or one of a version that this code does not compare."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fingerprint:
+    """A decoded fingerprint. `hashes` (24 bits), `weights` (1 to 15) and `kinds` run in parallel; `day` counts from
+    1970-01-01, 0 where unknown; `signature` has SIGNATURE_SLOTS minima, EMPTY_SLOT where a slot has none."""
+
+    day: int
+    hashes: NDArray[np.uint32]
+    weights: NDArray[np.uint8]
+    kinds: NDArray[np.uint8]
+    signature: NDArray[np.uint16]
+
+
+def fingerprint(title: str, text: str, language: str | None, published: str | None = None, key: bytes = b"") -> str:
+    """The fingerprint of a mention. `published` is an ISO 8601 date or datetime; `key` is a secret of up to 64 bytes,
+    the same for all fingerprints that are to be compared. `language` is accepted for a later version: the scripts of
+    the text say enough for this one."""
+    found = terms(title, text)
+    weighed = [(term.weight(named), named, term) for term in found.by_text.values() for named in (term.is_name(),)]
+    weighed.sort(key=itemgetter(0), reverse=True)  # stable: of equal weights, what came first
+    rows: dict[tuple[int, int], int] = {}
+    for exact, named, term in weighed[:MAX_TERMS]:
+        row = (Kind.NAME if named else term.kind, _hash(term.text, key) & 0xFFFFFF)
+        rows[row] = max(min(15, round(exact * _WEIGHT_UNIT)), rows.get(row, 0))
+    ordered = sorted(rows.items())
+    return encode(
+        Fingerprint(
+            day=day_of(published),
+            hashes=np.array([code for (_, code), _ in ordered], dtype=np.uint32),
+            weights=np.array([weight for _, weight in ordered], dtype=np.uint8),
+            kinds=np.array([kind for (kind, _), _ in ordered], dtype=np.uint8),
+            signature=_signature(found, key),
+        )
+    )
+
+
+def encode(fingerprint: Fingerprint) -> str:
+    """The fingerprint in at most 600 ASCII characters, none of which JSON escapes. `kinds` must ascend."""
+    counts = np.bincount(fingerprint.kinds, minlength=len(Kind)).tolist()
+    head = _HEAD.pack(FINGERPRINT_VERSION, fingerprint.day, *counts, *fingerprint.signature.tolist())
+    codes = fingerprint.hashes.astype(">u4").view(np.uint8).reshape(-1, 4)[:, 1:].tobytes()
+    nibbles = np.zeros((len(fingerprint.weights) + 1) // 2 * 2, dtype=np.uint8)
+    nibbles[: len(fingerprint.weights)] = fingerprint.weights
+    weights = (nibbles[::2] << 4 | nibbles[1::2]).astype(np.uint8).tobytes()
+    return base64.b85encode(head + codes + weights).decode("ascii")
+
+
+def decode(encoded: str) -> Fingerprint:
+    """The fingerprint in numbers. Raises FingerprintError."""
+    try:
+        packed = base64.b85decode(encoded)
+        version, day, *rest = _HEAD.unpack_from(packed)
+    except (ValueError, binascii.Error, struct.error) as error:
+        raise FingerprintError("not a fingerprint: classify the item again to get one") from error
+    if version != FINGERPRINT_VERSION:
+        raise FingerprintError(f"fingerprint of version {version}, not {FINGERPRINT_VERSION}: classify the item again")
+    counts, signature = rest[:4], rest[4:]
+    total = sum(counts)
+    if len(packed) != _HEAD.size + 3 * total + (total + 1) // 2 or total > MAX_TERMS:
+        raise FingerprintError("a fingerprint of the wrong length: classify the item again to get one")
+    raw = np.frombuffer(packed, dtype=np.uint8, offset=_HEAD.size)
+    triples = raw[: 3 * total].reshape(total, 3).astype(np.uint32)
+    nibbles = raw[3 * total :]
+    return Fingerprint(
+        day=day,
+        hashes=(triples[:, 0] << 16 | triples[:, 1] << 8 | triples[:, 2]).astype(np.uint32),
+        weights=np.stack((nibbles >> 4, nibbles & 15), axis=1).reshape(-1)[:total],
+        kinds=np.repeat(np.arange(len(counts), dtype=np.uint8), counts),
+        signature=np.array(signature, dtype=np.uint16),
+    )
+
+
+def alike(a: Fingerprint, b: Fingerprint) -> float:
+    """The share of text that two mentions have in common, 0 to 1, estimated from their signatures (Jaccard similarity
+    of shingles). 0 where one is too short to tell."""
+    return float(alike_all(a.signature, b.signature[None, :])[0])
+
+
+def alike_all(one: NDArray[np.uint16], many: NDArray[np.uint16]) -> NDArray[np.float64]:
+    """`alike` of one signature with each row of `many`."""
+    filled = (one != EMPTY_SLOT) & (many != EMPTY_SLOT)
+    same = filled & (one == many)
+    # A slot that only one of the two fills speaks against them; three quarters must be filled to say anything.
+    used = ((one != EMPTY_SLOT) | (many != EMPTY_SLOT)).sum(axis=1)
+    enough = filled.sum(axis=1) * 4 >= SIGNATURE_SLOTS * 3
+    return np.where(enough, same.sum(axis=1) / np.maximum(used, 1), 0.0)
+
+
+def day_of(published: str | None) -> int:
+    """Days since 1970-01-01 of an ISO 8601 date or datetime; 0 for None, for nonsense and for what is out of range."""
+    try:
+        day = datetime.date.fromisoformat((published or "")[:10]).toordinal() - _EPOCH
+    except ValueError:
+        return 0
+    return day if 0 < day < 1 << 16 else 0
+
+
+def _signature(found: Terms, key: bytes) -> NDArray[np.uint16]:
+    words = np.array([_hash(word, key) for word in found.sequence], dtype=np.uint64)
+    slots = np.full(SIGNATURE_SLOTS, EMPTY_SLOT, dtype=np.uint64)
+    if len(words) >= SHINGLE_WORDS:
+        shingles = np.zeros(len(words) - SHINGLE_WORDS + 1, dtype=np.uint64)
+        for i in range(SHINGLE_WORDS):
+            shingles += words[i : len(shingles) + i] * _MIX[i]  # wraps around at 64 bits, as it should
+        shingles ^= shingles >> np.uint64(29)
+        shingles *= _MIX[0]
+        slot = (shingles >> np.uint64(60)).astype(np.intp)
+        np.minimum.at(slots, slot, (shingles >> np.uint64(40)) & np.uint64(0xFFFF))
+    return slots.astype(np.uint16)
+
+
+@lru_cache(maxsize=1 << 17)
+def _hash(term: str, key: bytes) -> int:
+    return int.from_bytes(
+        hashlib.blake2b(term.encode("utf-8", "surrogatepass"), digest_size=8, key=key).digest(), "big"
+    )
+
+
+def shared_spans(text: str, other: Fingerprint, key: bytes = b"") -> list[tuple[int, int]]:
+    """Where the text names what the other mention names too: offsets of its words and runs, in code points."""
+    wanted = set(other.hashes.tolist())
+    return [(start, end) for term, start, end in spans(text) if _hash(term, key) & 0xFFFFFF in wanted]

@@ -1,0 +1,133 @@
+"""Finds the concepts of lexicon.toml in a sentence: in English by words, in Chinese by runs of characters."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Collection
+from operator import add
+from pathlib import Path
+from typing import Any
+
+TOKEN = re.compile("[a-z0-9\u00df-\u024f]+")
+HAN = re.compile("[\u3400-\u9fff]")
+MAX_WORDS_BETWEEN = 3
+ZH_BETWEEN = "[^。！？；\n]{0,8}?"
+_CACHE_WORDS = 50_000  # words whose patterns are remembered; past it the memory starts anew
+
+_Pattern = tuple[str, str, tuple[str, ...]]  # concept, the second word where it is a plain one, all after the first
+
+
+class Lexicon:
+    """Immutable after construction, except for a bounded memory of words already looked up."""
+
+    def __init__(self, concepts: dict[str, Any]) -> None:
+        self.digest = hashlib.sha256(repr(concepts).encode()).hexdigest()
+        self._exact: dict[str, list[_Pattern]] = {}
+        self._begins: dict[str, list[_Pattern]] = {}
+        self._begin_lengths: tuple[int, ...] = ()
+        self._known: dict[str, tuple[_Pattern, ...]] = {}
+        self._runs: dict[str, list[tuple[str, str | re.Pattern[str]]]] = {}  # by their first two characters, or one
+        groups = concepts.get("group", {})
+        self._groups = tuple((name, frozenset(group["of"])) for name, group in groups.items())
+        signals = concepts.get("signal", {})
+        self._signals = tuple(
+            (name, tuple(map(frozenset, signal["when"])), frozenset(signal.get("unless", ())))
+            for name, signal in signals.items()
+        )
+        for concept, patterns in concepts.items():
+            for pattern in patterns.get("en", ()):
+                self._add_words(concept, pattern)
+            for pattern in patterns.get("zh", ()):
+                self._add_run(concept, pattern)
+        self._begin_lengths = tuple(sorted({len(begin) for begin in self._begins}))
+
+    @classmethod
+    def load(cls, path: Path) -> Lexicon:
+        with path.open("rb") as file:
+            return cls(tomllib.load(file))
+
+    def _add_words(self, concept: str, pattern: str) -> None:
+        first, *rest = pattern.split()
+        table = self._begins if first.endswith("*") else self._exact
+        plain = rest[0] if rest and rest[0][0] not in "~!" and rest[0][-1] != "*" else ""
+        table.setdefault(first.rstrip("*"), []).append((concept, plain, tuple(rest)))
+
+    def _add_run(self, concept: str, pattern: str) -> None:
+        pattern = pattern.lower()
+        found: str | re.Pattern[str] = pattern
+        if "~" in pattern:
+            found = re.compile(ZH_BETWEEN.join(map(re.escape, pattern.split("~"))))
+        self._runs.setdefault(pattern[:1] if pattern[1:2] in ("", "~") else pattern[:2], []).append((concept, found))
+
+    def _starting(self, word: str) -> tuple[_Pattern, ...]:
+        """The patterns that begin with `word`, remembered."""
+        patterns = list(self._exact.get(word, ()))
+        for length in self._begin_lengths:
+            patterns += self._begins.get(word[:length], ()) if length <= len(word) else ()
+        if len(self._known) >= _CACHE_WORDS:
+            self._known.clear()
+        self._known[word] = tuple(patterns)
+        return self._known[word]
+
+    def grouped(self, concepts: set[str]) -> set[str]:
+        """`concepts` and the groups that they belong to."""
+        return concepts | {name for name, members in self._groups if not members.isdisjoint(concepts)}
+
+    def signals(self, concepts: Collection[str]) -> list[str]:
+        """Labels that are signalled where `concepts` meet."""
+        present = frozenset(concepts)
+        return [
+            name
+            for name, lists, unless in self._signals
+            if unless.isdisjoint(present) and any(wanted <= present for wanted in lists)
+        ]
+
+    def in_words(self, words: list[str]) -> set[str]:
+        """Concepts whose English patterns occur in `words` (lower case)."""
+        found: set[str] = set()
+        known = self._known
+        after = [*words[1:], ""]
+        for index, word in enumerate(words):
+            for concept, plain, rest in known[word] if word in known else self._starting(word):
+                if (
+                    concept not in found
+                    and (not plain or plain == after[index])
+                    and (not rest or _follows(words, index + 1, rest))
+                ):
+                    found.add(concept)
+        return found
+
+    def in_run(self, sentence: str) -> set[str]:
+        """Concepts whose Chinese patterns occur in `sentence` (lower case)."""
+        found: set[str] = set()
+        begins = self._runs.keys()
+        for begin in (begins & set(map(add, sentence, sentence[1:]))) | (begins & set(sentence)):
+            for concept, pattern in self._runs[begin]:
+                if concept not in found and _occurs(pattern, sentence):
+                    found.add(concept)
+        return found
+
+
+def _occurs(pattern: str | re.Pattern[str], sentence: str) -> bool:
+    return pattern in sentence if isinstance(pattern, str) else pattern.search(sentence) is not None
+
+
+def _follows(words: list[str], index: int, rest: tuple[str, ...]) -> bool:
+    """Whether the words of `rest` stand at `index`, "~" standing for up to MAX_WORDS_BETWEEN words."""
+    for position, wanted in enumerate(rest):
+        if wanted == "~":
+            after = rest[position + 1 :]
+            return any(_follows(words, index + skip, after) for skip in range(MAX_WORDS_BETWEEN + 1))
+        if wanted.startswith("!"):
+            if index < len(words) and words[index] == wanted[1:]:
+                return False
+            continue
+        if index >= len(words):
+            return False
+        word = words[index]
+        if not (word.startswith(wanted[:-1]) if wanted.endswith("*") else word == wanted):
+            return False
+        index += 1
+    return True

@@ -1,0 +1,57 @@
+"""Decides where a mention belongs: to an incident, to none yet, or to one of two that are close.
+
+Pure: what is known comes in as a LinkIndex, the decision goes out as a value; nothing is recorded here. Thresholds
+were chosen once, for all languages and kinds of news, on the open half of the evaluation sets (benchmarks and
+docs say the figures).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from services.classifier.fingerprints import FINGERPRINT_VERSION, Fingerprint, decode, fingerprint
+from services.classifier.link_index import FULL, LinkIndex, Match
+from services.classifier.terms import Kind
+
+__all__ = ["FINGERPRINT_VERSION", "Decision", "Fingerprint", "LinkIndex", "decide", "decode", "fingerprint"]
+
+LINK = 2600  # of FULL: from here on, a mention joins
+CLOSE = 300  # of FULL: a runner-up that joins too and is not further behind makes the link one to review
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """`incident` is the one to link to, None to open a new one. `score` is 0 to 1: for a new incident, how near the
+    nearest one was. `review` names the incident that was nearly as good, empty where the link is clear. `why` is JSON
+    without words: score, counts of shared terms by kind, days between, `copy` where the text is syndicated."""
+
+    incident: str | None
+    score: float
+    review: tuple[str, ...]
+    why: dict[str, Any]
+
+
+def decide(mention: Fingerprint, index: LinkIndex, barred: Iterable[str] = ()) -> Decision:
+    """Where the mention belongs. `barred` are incidents from which people took it away."""
+    matches = index.matches(mention, barred)
+    if not matches:
+        return Decision(incident=None, score=0.0, review=(), why={})
+    best = matches[0]
+    if best.score < LINK:
+        return Decision(incident=None, score=best.score / FULL, review=(), why=_why(best))
+    rivals = [m for m in matches[1:] if m.score >= max(LINK, best.score - CLOSE) and not best.copy]
+    review = tuple(m.incident for m in rivals[:1])
+    return Decision(incident=best.incident, score=best.score / FULL, review=review, why=_why(best))
+
+
+def _why(match: Match) -> dict[str, Any]:
+    names, words = match.shared[Kind.NAME], match.shared[Kind.WORD]
+    shared = {"names": names, "terms": words, "amounts": match.shared[Kind.AMOUNT], "dates": match.shared[Kind.DATE]}
+    why: dict[str, Any] = {"score": match.score / FULL, "shared": {k: n for k, n in shared.items() if n}}
+    if match.days is not None:
+        why["days"] = match.days
+    if match.copy:
+        why["copy"] = True
+    return why

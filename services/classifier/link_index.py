@@ -1,0 +1,229 @@
+"""An inverted index that finds the few incidents worth comparing with a mention, and compares them.
+
+Everything that decides is computed in integers, or in IEEE operations that round correctly (* / sqrt), so that the
+same sequence of calls gives the same scores on any machine. How common a term is, is learned from the sequence: the
+number of incidents it occurred in, beside a prior that keeps the first few incidents from looking unique.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.classifier.fingerprints import Fingerprint, alike_all
+from services.classifier.link_rows import SLOT_BITS, Integers, Packed, Rows, kinds_of, pack, slots_of, weights_of
+from services.classifier.terms import Kind
+
+MEMBERS = 6  # fingerprints kept per incident: the first, and the newest of the others
+PRIOR_INCIDENTS = 1000  # as if so many incidents without any known term had come before
+INDEXED_TERMS = 32  # rarest, heaviest terms of a mention that lead to its incident, and that are looked up
+POSTINGS = 64  # newest incidents kept per term: what bounds the cost of a common one
+CANDIDATES = 24  # incidents compared in full
+FULL = 10_000  # a similarity of 1
+COPY_SHARE = 0.7  # share of shingles from which two texts are one, syndicated
+HALF_DAYS = 10  # days that take a quarter of a similarity; time takes half at most
+FREE_DAYS = 1
+_RowNumbers = NDArray[np.intp]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """How an incident compares with a mention. `score` is 0 to FULL; `copy` says that the text is one of its texts;
+    `shared` counts the terms in common with its nearest text by Kind; `days` is the distance to it, None if unknown."""
+
+    incident: str
+    score: int
+    copy: bool
+    shared: tuple[int, ...]
+    days: int | None
+
+
+class LinkIndex:
+    """Holds what `decide` compares with. `add`, `remove`, `merge` and `unmerge` replay decisions; `matches` only
+    reads. Incidents are named by their ids, mentions by any string that is unique."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self._numbers: dict[str, int] = {}
+        self._rows = Rows()
+        self._members: list[array[int]] = []  # rows by incident, oldest first
+        self._into: dict[int, int] = {}
+        self._merged: dict[int, list[int]] = {}
+        self._incidence = np.zeros(1 << SLOT_BITS, dtype=np.uint16)  # incidents in which a term occurred
+        self._postings: dict[int, int | array[int]] = {}  # a lone incident does without the cost of an array
+        self._mine = np.zeros(1 << SLOT_BITS, dtype=np.uint8)  # weights of the mention being compared, else zeros
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    # -- replaying decisions
+
+    def add(self, incident: str, mention: str, fingerprint: Fingerprint) -> None:
+        """The mention belongs to the incident from now on, which is new where it was not known."""
+        number = self._numbers.get(incident)
+        if number is None:
+            number = self._numbers[incident] = len(self.ids)
+            self.ids.append(incident)
+            self._members.append(array("I"))
+        packed, members = pack(fingerprint), self._members[number]
+        slots = slots_of(packed)
+        new = slots[~np.isin(slots, slots_of(self._rows.terms[_numbers(members)]))]
+        self._incidence[new] = np.minimum(self._incidence[new], 0xFFFE) + 1
+        for slot in self._telling(packed).tolist():
+            self._post(slot, number)
+        members.append(self._rows.add(mention, packed, fingerprint))
+        if len(members) > MEMBERS:
+            self._rows.free(members.pop(1))
+
+    def remove(self, incident: str, mention: str) -> bool:
+        """The mention left the incident; False where it is not kept (any more), so that nothing changes."""
+        number = self._numbers.get(incident)
+        row = self._rows.find(mention, self._members[number]) if number is not None else None
+        if number is None or row is None:
+            return False
+        self._members[number].remove(row)
+        self._rows.free(row)
+        return True
+
+    def merge(self, source: str, into: str) -> None:
+        """The source is compared as part of `into` until `unmerge`. An id that was never added changes nothing."""
+        one, other = self._numbers.get(source), self._numbers.get(into)
+        if one is not None and other is not None:
+            self._into[one] = other
+            self._merged.setdefault(other, []).append(one)
+
+    def unmerge(self, source: str) -> None:
+        """The source is an incident of its own again."""
+        number = self._numbers.get(source, -1)
+        into = self._into.pop(number, None)
+        if into is not None:
+            self._merged[into].remove(number)
+
+    # -- comparing
+
+    def matches(self, fingerprint: Fingerprint, barred: Iterable[str] = ()) -> list[Match]:
+        """The incidents most like the mention, best first, none of the barred ones. Ties go to the older incident."""
+        packed = pack(fingerprint)
+        without = {self._root(self._numbers[i]) for i in barred if i in self._numbers}
+        groups = [(root, self._kept(root)) for root in self._candidates(packed) if root not in without]
+        rows = _numbers([row for _, group in groups for row in group])
+        if not len(rows):
+            return []
+        similarity, shared = self._compare(packed, fingerprint.day, rows)
+        copies = alike_all(fingerprint.signature, self._rows.signatures[rows]) >= COPY_SHARE
+        days = self._rows.days[rows]
+        found, start = [], 0
+        for root, group in groups:
+            if group:
+                part = slice(start, start + len(group))
+                start += len(group)
+                name = self.ids[root]
+                match = _match(name, similarity[part], shared[part], copies[part], days[part], fingerprint.day)
+                found.append((-match.score, root, match))
+        return [match for _, _, match in sorted(found, key=lambda one: one[:2])]
+
+    def _compare(self, packed: Packed, day: int, rows: _RowNumbers) -> tuple[Integers, Integers]:
+        """Cosine of rarity-weighted terms with each row, 0 to FULL, less what time takes; and terms shared by kind."""
+        theirs, own_slots = self._rows.terms[rows], slots_of(packed)
+        slots = slots_of(theirs)
+        rarity = self._rarity(slots)
+        self._mine[own_slots] = weights_of(packed)
+        mine = self._mine[slots].astype(np.int64)
+        self._mine[own_slots] = 0
+        weights = weights_of(theirs)
+        weighted, own = weights * rarity, weights_of(packed) * self._rarity(own_slots)
+        dot = (weighted * mine * rarity).sum(axis=1)
+        lengths = np.sqrt((weighted * weighted).sum(axis=1).astype(np.float64)) * np.sqrt(float((own * own).sum()))
+        cosine = np.floor(dot * float(FULL) / np.maximum(lengths, 1.0)).astype(np.int64)
+        days = self._rows.days[rows].astype(np.int64)
+        gap = np.where((days > 0) & (day > 0), np.maximum(np.abs(days - day) - FREE_DAYS, 0), 0)
+        both, kinds = (mine > 0) & (weights > 0), kinds_of(theirs)
+        shared = np.stack([(both & (kinds == kind)).sum(axis=1) for kind in Kind], axis=1).astype(np.int64)
+        return cosine * (2 * HALF_DAYS + gap) // (2 * (HALF_DAYS + gap)), shared
+
+    def _rarity(self, slots: Packed) -> Integers:
+        """log2((all incidents + prior) / incidents with the term), in 1/32."""
+        everything = _log32(2 * (PRIOR_INCIDENTS + len(self.ids)) + 4)
+        return np.maximum(everything - _logs()[self._incidence[slots]], 0)
+
+    def _telling(self, packed: Packed) -> Packed:
+        """The slots that say most about a mention: heavy (names and titles) and rare, best first."""
+        slots = slots_of(packed)
+        value = weights_of(packed) * self._rarity(slots)
+        return slots[np.lexsort((slots, -value))[:INDEXED_TERMS]]
+
+    def _candidates(self, packed: Packed) -> list[int]:
+        votes: dict[int, int] = {}
+        telling = self._telling(packed)
+        for slot, rarity in zip(telling.tolist(), self._rarity(telling).tolist(), strict=True):
+            posted = self._postings.get(slot, ())
+            for number in (posted,) if isinstance(posted, int) else posted:
+                votes[number] = votes.get(number, 0) + rarity
+        if self._into:
+            merged: dict[int, int] = {}
+            for number, vote in votes.items():
+                root = self._root(number)
+                merged[root] = merged.get(root, 0) + vote
+            votes = merged
+        return sorted(votes, key=lambda number: (-votes[number], number))[:CANDIDATES]
+
+    # -- keeping
+
+    def _post(self, slot: int, number: int) -> None:
+        posted = self._postings.get(slot)
+        if posted is None:
+            self._postings[slot] = number
+        elif isinstance(posted, int):
+            if posted != number:
+                self._postings[slot] = array("I", (posted, number))
+        elif number not in posted:
+            posted.append(number)
+            if len(posted) > POSTINGS:
+                del posted[0]
+
+    def _root(self, number: int) -> int:
+        while number in self._into:
+            number = self._into[number]
+        return number
+
+    def _kept(self, root: int) -> list[int]:
+        rows = list(self._members[root])
+        for number in self._merged.get(root, ()):
+            rows += self._kept(number)
+        return rows[: 4 * MEMBERS]
+
+
+def _match(
+    name: str, similarity: Integers, shared: Integers, copies: NDArray[np.bool_], days: NDArray[np.uint16], day: int
+) -> Match:
+    """Half the nearest text, half the mean of all: a chain of look-alikes does not pass, a side story does."""
+    nearest = int((similarity + copies * FULL).argmax())
+    copy, there = bool(copies[nearest]), int(days[nearest])
+    score = (int(similarity.sum()) // len(similarity) + int(similarity.max())) // 2
+    return Match(
+        incident=name,
+        score=FULL if copy else score,
+        copy=copy,
+        shared=tuple(shared[nearest].tolist()),
+        days=abs(there - day) if there and day else None,
+    )
+
+
+def _numbers(rows: Iterable[int]) -> _RowNumbers:
+    return np.fromiter(rows, dtype=np.intp)
+
+
+def _log32(n: int) -> int:
+    """32 log2(n), rounded down, exactly: no machine's logarithm is asked."""
+    return int(n**32).bit_length() - 1
+
+
+@cache
+def _logs() -> Integers:
+    """_log32(2 n + 3) for every n of 16 bits, so that a term of n incidents counts n + 1.5."""
+    return np.array([_log32(2 * n + 3) for n in range(1 << 16)], dtype=np.int64)

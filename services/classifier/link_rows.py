@@ -1,0 +1,97 @@
+"""Fingerprints of mentions in compact arrays: a row of about 540 bytes each, and no Python object."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.classifier.fingerprints import MAX_TERMS, SIGNATURE_SLOTS, Fingerprint
+
+SLOT_BITS = 22  # hashes are folded to 4 M slots: two bytes of document frequency each are 8 MB
+SLOT_MASK = (1 << SLOT_BITS) - 1
+_WEIGHT_MASK = 15
+_KIND_SHIFT = SLOT_BITS + 4
+_FIRST_ROWS = 64
+_GROWTH = 1.25
+
+Packed = NDArray[np.uint32]  # slot | weight << 22 | kind << 26; 0 where unused
+Integers = NDArray[np.int64]
+_T = TypeVar("_T", bound=np.generic)
+
+
+def pack(fingerprint: Fingerprint) -> Packed:
+    """A fingerprint's terms, a word each, in the order of their slots."""
+    slots, first = np.unique(fingerprint.hashes & SLOT_MASK, return_index=True)
+    weights, kinds = fingerprint.weights[first].astype(np.uint32), fingerprint.kinds[first].astype(np.uint32)
+    packed: Packed = slots.astype(np.uint32) | weights << SLOT_BITS | kinds << _KIND_SHIFT
+    return packed
+
+
+def slots_of(packed: Packed) -> Packed:
+    return (packed & SLOT_MASK).astype(np.uint32)
+
+
+def weights_of(packed: Packed) -> Integers:
+    return (packed >> SLOT_BITS & _WEIGHT_MASK).astype(np.int64)
+
+
+def kinds_of(packed: Packed) -> Integers:
+    return (packed >> _KIND_SHIFT).astype(np.int64)
+
+
+class Rows:
+    """Rows are numbers; a freed one is used again. `terms`, `days` and `signatures` are read by them."""
+
+    def __init__(self) -> None:
+        self.terms = np.zeros((_FIRST_ROWS, MAX_TERMS), dtype=np.uint32)
+        self.days = np.zeros(_FIRST_ROWS, dtype=np.uint16)
+        self.signatures = np.zeros((_FIRST_ROWS, SIGNATURE_SLOTS), dtype=np.uint16)
+        self._mentions = np.zeros(_FIRST_ROWS, dtype=np.uint64)
+        self._used = 0
+        self._free: list[int] = []
+
+    def add(self, mention: str, packed: Packed, fingerprint: Fingerprint) -> int:
+        row = self._free.pop() if self._free else self._next()
+        self.terms[row] = 0
+        self.terms[row, : len(packed)] = packed
+        self.days[row] = fingerprint.day
+        self.signatures[row] = fingerprint.signature
+        self._mentions[row] = _code(mention)
+        return row
+
+    def free(self, row: int) -> None:
+        self._free.append(row)
+
+    def find(self, mention: str, rows: Sequence[int]) -> int | None:
+        """The one of these rows that is the mention's."""
+        code = _code(mention)
+        return next((row for row in rows if int(self._mentions[row]) == code), None)
+
+    @property
+    def bytes(self) -> int:
+        """What the arrays hold, room to grow included."""
+        return self.terms.nbytes + self.days.nbytes + self.signatures.nbytes + self._mentions.nbytes
+
+    def _next(self) -> int:
+        if self._used == len(self.days):
+            size = int(self._used * _GROWTH)
+            self.terms = _grown(self.terms, size)
+            self.days = _grown(self.days, size)
+            self.signatures = _grown(self.signatures, size)
+            self._mentions = _grown(self._mentions, size)
+        self._used += 1
+        return self._used - 1
+
+
+def _grown(old: NDArray[_T], size: int) -> NDArray[_T]:
+    new = np.zeros((size, *old.shape[1:]), dtype=old.dtype)
+    new[: len(old)] = old
+    return new
+
+
+def _code(mention: str) -> int:
+    return int.from_bytes(hashlib.blake2b(mention.encode(), digest_size=8).digest(), "big")

@@ -1,0 +1,129 @@
+"""HTML text to one bounded lxml tree that metadata, article and completeness all read, so that a page is parsed
+once."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urljoin, urlsplit
+
+from lxml import etree, html
+
+from services.classifier.decoding import clean
+
+# Bounds on the work a stranger's page can cause. Long live blogs measure below 30,000 elements and 60 levels.
+MAX_CHARS = 6_000_000
+MAX_ELEMENTS = 60_000
+MAX_DEPTH = 400
+MAX_REFRESH_WORDS = (
+    80  # more visible words than this and a page with a refresh is a page of its own (a live ticker reloads itself)
+)
+MAX_REFRESH_DELAY_S = 15.0
+
+INVISIBLE = frozenset(
+    {"script", "style", "noscript", "template", "head", "title", "svg", "iframe", "object", "textarea"}
+)
+
+_XML_INVALID = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_REFRESH = re.compile(r"^\s*([\d.]*)\s*[;,]?\s*(?:url\s*=)?\s*[\"']?\s*(.*?)\s*[\"']?\s*$", re.I | re.S)
+_TOO_DEEP = etree.XPath(f"boolean({'/*' * (MAX_DEPTH + 1)})")
+_TAG = re.compile(r"<[A-Za-z!/]")
+
+
+class MarkupError(Exception):
+    """No tree can be made: `reason` is `empty`, `unreadable` or `too_complex`."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+def parse(markup: str) -> html.HtmlElement:
+    """The `html` element of a page. Raises MarkupError where there is nothing, or more than the bounds allow."""
+    if len(markup) > MAX_CHARS:
+        raise MarkupError("too_complex", f"{len(markup)} characters of markup, at most {MAX_CHARS} are read")
+    if len(_TAG.findall(markup)) > 4 * MAX_ELEMENTS:
+        raise MarkupError("too_complex", f"more than {4 * MAX_ELEMENTS} tags")
+    data = _XML_INVALID.sub("", markup).encode("utf-8", "replace")
+    if not data.strip():
+        raise MarkupError("empty", "the page has no content")
+    parser = html.HTMLParser(
+        collect_ids=False, default_doctype=False, encoding="utf-8", remove_comments=True, remove_pis=True
+    )
+    try:
+        tree = html.document_fromstring(data, parser=parser)
+    except etree.ParserError as error:
+        raise MarkupError("empty", str(error)) from error
+    except etree.LxmlError as error:
+        raise MarkupError("unreadable", f"the parser gave up: {error}") from error
+    _hold_to_bounds(tree)
+    return tree
+
+
+def _hold_to_bounds(tree: html.HtmlElement) -> None:
+    count = sum(1 for _ in tree.iter())
+    if count > MAX_ELEMENTS:
+        raise MarkupError("too_complex", f"{count} elements, at most {MAX_ELEMENTS} are read")
+    if _TOO_DEEP(tree):
+        raise MarkupError("too_complex", f"elements nested more than {MAX_DEPTH} deep")
+
+
+def visible_text(element: html.HtmlElement) -> str:
+    """The text a reader could see, cleaned to one line; scripts, styles and their like left out."""
+    return clean(" ".join(_visible_parts(element)))
+
+
+def _visible_parts(element: html.HtmlElement) -> list[str]:
+    parts: list[str] = []
+    hidden = 0
+    for event, node in etree.iterwalk(element, events=("start", "end")):
+        skipped = node.tag in INVISIBLE
+        if event == "start":
+            hidden += skipped
+            if not hidden and node.text:
+                parts.append(node.text)
+        else:
+            hidden -= skipped
+            if not hidden and node.tail and node is not element:
+                parts.append(node.tail)
+    return parts
+
+
+def absolute(base: str, href: str | None) -> str | None:
+    """`href` against `base` where that gives an http(s) URL with a host, else None."""
+    if not href or len(href) > 4096:
+        return None
+    try:
+        joined = urljoin(base, href.strip())
+        parts = urlsplit(joined)
+        return joined if parts.scheme in ("http", "https") and parts.hostname else None
+    except ValueError:
+        return None
+
+
+def base_of(tree: html.HtmlElement, url: str) -> str:
+    """The URL that relative links are read against: `<base href>` where there is one."""
+    found = tree.find(".//base[@href]")
+    return (absolute(url, found.get("href")) if found is not None else None) or url
+
+
+def refresh_of(tree: html.HtmlElement, base: str) -> str | None:
+    """Where the page's meta refresh leads, where the page is little more than that refresh."""
+    for meta in tree.iter("meta"):
+        if (meta.get("http-equiv") or "").strip().lower() != "refresh" or any(
+            up.tag == "noscript" for up in meta.iterancestors()
+        ):
+            continue
+        match = _REFRESH.match(meta.get("content") or "")
+        if match and match.group(2) and _number(match.group(1)) <= MAX_REFRESH_DELAY_S:
+            target = absolute(base, match.group(2))
+            if target and target.split("#")[0] != base.split("#")[0]:
+                return target if len(visible_text(tree).split()) <= MAX_REFRESH_WORDS else None
+    return None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0

@@ -1,0 +1,179 @@
+"""What a page says about itself: title, author, date, site, section, description, canonical and AMP addresses.
+
+Believed in this order: JSON-LD, Open Graph and other metas, microdata and marked elements, visible text; guessing
+comes last."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lxml import html
+
+from services.classifier import publication, structured_data, titles
+from services.classifier.decoding import clean
+from services.classifier.markup import absolute, base_of
+from services.classifier.structured_data import ArticleData
+
+MAX_AUTHORS = 8
+MAX_AUTHOR_CHARS = 80
+MAX_META_CHARS = 2_000
+
+AUTHOR_METAS = (
+    "author",
+    "article:author",
+    "dc.creator",
+    "dcterms.creator",
+    "sailthru.author",
+    "parsely-author",
+    "byl",
+    "citation_author",
+)
+SITE_METAS = (
+    "og:site_name",
+    "application-name",
+    "publisher",
+    "dc.publisher",
+    "twitter:app:name:iphone",
+    "apple-mobile-web-app-title",
+)
+SECTION_METAS = (
+    "article:section",
+    "og:article:section",
+    "parsely-section",
+    "cxenseparse:category",
+    "section",
+    "category",
+)
+TITLE_METAS = ("og:title", "twitter:title", "dc.title", "citation_title", "parsely-title", "sailthru.title")
+DESCRIPTION_METAS = ("og:description", "description", "twitter:description", "dc.description")
+
+_BY = re.compile(
+    r"^(?:by|written by|von|par|por|di|door|text|reporter|作者|记者|文|编辑)\s*[:：/|]?\s+|"
+    r"^(?:作者|记者|文|编辑)\s*[:：/]\s*",
+    re.I,
+)
+_NO_NAME = re.compile(r"https?://|@\w|\d{3}|^(?:admin|editor|redaktion|staff|web ?master|unknown|none|null)$", re.I)
+_BYLINE = re.compile(
+    r"(?:^|[\s_-])(?:author[-_]?name|byline[-_]?name|byline|author|p-author|writer|zuozhe)(?:$|[\s_-])", re.I
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metadata:
+    """Empty strings and None for what the page does not say; URLs are absolute."""
+
+    title: str
+    author: str
+    published: str | None
+    site: str
+    section: str
+    description: str
+    html_language: str
+    canonical_url: str | None
+    amp_url: str | None
+    base_url: str
+    article: ArticleData
+
+
+def read(tree: html.HtmlElement, url: str) -> Metadata:
+    """Everything that the page states about itself; `url` is where it was fetched."""
+    metas = metas_of(tree)
+    base = base_of(tree, url)
+    article = structured_data.read(tree, url)
+    site = _first(metas, SITE_METAS[:1]) or article.publisher or _first(metas, SITE_METAS[1:])
+    section = article.section or _first(metas, SECTION_METAS)
+    shown = tree.find(".//head/title")
+    shown = tree.find(".//title") if shown is None else shown
+    sources = titles.TitleSources(
+        stated=[text for text in (article.headline, *(metas.get(name, "") for name in TITLE_METAS)) if text],
+        document=clean(shown.text or "") if shown is not None else "",
+        site_names=[name for name in (article.publisher, *(metas.get(name, "") for name in SITE_METAS)) if name],
+        sections=[section, *(metas.get(name, "") for name in SECTION_METAS)],
+        url=url,
+    )
+    links = _links(tree)
+    title = titles.choose(tree, sources)
+    published = publication.find(tree, stated=[article.published], metas=metas, url=url, headline=title)
+    return Metadata(
+        title=title,
+        author=_author(tree, article, metas),
+        published=published or publication.guess(tree, url),
+        site=site,
+        section=section,
+        description=article.description or _first(metas, DESCRIPTION_METAS),
+        html_language=_language(tree, metas, article),
+        canonical_url=absolute(base, links.get("canonical")),
+        amp_url=absolute(base, links.get("amphtml")),
+        base_url=base,
+        article=article,
+    )
+
+
+def metas_of(tree: html.HtmlElement) -> dict[str, str]:
+    """name, property or itemprop in lower case -> content; the first of a name counts."""
+    found: dict[str, str] = {}
+    for meta in tree.iter("meta"):
+        content = clean((meta.get("content") or "")[:MAX_META_CHARS])
+        for key in ("property", "name", "itemprop", "http-equiv"):
+            name = (meta.get(key) or "").strip().lower()
+            if name and content:
+                found.setdefault(name, content)
+    return found
+
+
+def _first(metas: dict[str, str], names: tuple[str, ...]) -> str:
+    return next((metas[name] for name in names if metas.get(name)), "")
+
+
+def _links(tree: html.HtmlElement) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for link in tree.iter("link"):
+        for rel in (link.get("rel") or "").lower().split():
+            if link.get("href"):
+                found.setdefault(rel, link.get("href"))
+    return found
+
+
+def _language(tree: html.HtmlElement, metas: dict[str, str], article: ArticleData) -> str:
+    stated = tree.get("lang") or tree.get("{http://www.w3.org/XML/1998/namespace}lang") or tree.get("xml:lang")
+    text = stated or metas.get("og:locale") or metas.get("content-language") or article.language
+    code = re.split(r"[-_,;\s]", text.strip().lower())[0] if text else ""
+    return code if re.fullmatch(r"[a-z]{2}", code) else ""
+
+
+def _author(tree: html.HtmlElement, article: ArticleData, metas: dict[str, str]) -> str:
+    names = [name for raw in article.authors for name in _names(raw)]
+    if not names:
+        names = [name for key in AUTHOR_METAS for name in _names(metas.get(key, ""))][:1] or _marked_author(tree)
+    return ", ".join(list(dict.fromkeys(names))[:MAX_AUTHORS])
+
+
+def _marked_author(tree: html.HtmlElement) -> list[str]:
+    marked = [
+        node
+        for node in tree.iter("a", "span", "div", "p", "address", "li", "em", "b", "strong", "cite")
+        if _marks_author(node)
+    ]
+    for node in marked[:20]:
+        inner = next((part for part in node.iter() if "name" in (part.get("itemprop") or "").split()), node)
+        if names := list(_names(clean(inner.get("content") or inner.text_content()[:300]))):
+            return names
+    return []
+
+
+def _marks_author(node: html.HtmlElement) -> bool:
+    if node.get("rel") == "author" or "author" in (node.get("itemprop") or "").lower():
+        return True
+    marks = node.get("class")
+    return bool(
+        marks and _BYLINE.search(marks) and not any(up.tag in ("aside", "footer", "nav") for up in node.iterancestors())
+    )
+
+
+def _names(text: str) -> Iterator[str]:
+    """The person or people of a byline, without "By"; nothing where the text is no name."""
+    name = _BY.sub("", clean(text)).strip(" ,;:|/·-")
+    if 1 < len(name) <= MAX_AUTHOR_CHARS and not _NO_NAME.search(name):
+        yield name

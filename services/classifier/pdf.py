@@ -1,0 +1,121 @@
+"""The text of a PDF: pages in order, hyphenated and wrapped lines joined to paragraphs."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from pypdf import PdfReader
+from pypdf.errors import PyPdfError
+
+from services.classifier.decoding import clean
+
+MAX_PAGES = 200
+MAX_CHARS = 2_000_000
+SHORT_LINE = 0.8  # of the text block's width
+
+_HYPHEN = re.compile(r"(?<=[^\W\d_])-$")
+_PAGE_NUMBER = re.compile(r"^\W*(?:page|seite|第)?\s*\d{1,4}\s*(?:(?:of|von|/|页)\s*\d{0,4})?\W*$", re.I)
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]$")
+_ENDS = (".", "!", "?", ":", "。", "！", "？", "：")
+
+# What pypdf raises on a file that is none, is cut off, or lies about itself; found by feeding it damaged files.
+BROKEN = (
+    PyPdfError, ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, OSError,
+    RecursionError, OverflowError,
+    NotImplementedError, ArithmeticError, UnicodeError, MemoryError,
+)  # fmt: skip
+
+
+class PdfError(Exception):
+    """The file cannot be read: `reason` is `unreadable`, `encrypted` or `empty`."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, kw_only=True)
+class PdfText:
+    """Title and author as the file states them, "" where it does not; `pages` counts those read, at most MAX_PAGES."""
+
+    title: str
+    author: str
+    published: str | None
+    text: str
+    pages: int
+
+
+def read(body: bytes) -> PdfText:
+    """Raises PdfError for damaged and locked files and for those without any text (scans)."""
+    try:
+        reader = PdfReader(io.BytesIO(body), strict=False)
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise PdfError("encrypted", "the PDF needs a password")
+        pages = _texts(reader)
+        info = reader.metadata
+        title, author = clean(str((info and info.title) or "")), clean(str((info and info.author) or ""))
+        created = info.creation_date if info else None
+    except BROKEN as error:
+        raise PdfError("unreadable", f"{type(error).__name__}: {error}"[:200]) from error
+    text = paragraphs("\n\n".join(pages)[:MAX_CHARS])
+    if not text:
+        raise PdfError("empty", f"no text on {len(pages)} pages; a scan, perhaps")
+    return PdfText(
+        title=title or text.split("\n", 1)[0][:200],
+        author=author,
+        published=created.date().isoformat() if isinstance(created, datetime) else None,
+        text=text,
+        pages=len(pages),
+    )
+
+
+def paragraphs(text: str) -> str:
+    """Wrapped lines of a fixed layout joined: a paragraph ends at an empty line, or at a line that is short and
+    ends a sentence."""
+    out: list[str] = []
+    current = ""
+    lines = [clean(line) for line in text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n\n").split("\n")]
+    width = _width(lines)
+    for line in lines:
+        if not line or _PAGE_NUMBER.match(line):
+            current = _close(out, current) if not line else current
+            continue
+        current = _join(current, line)
+        if len(line) < SHORT_LINE * width and line.endswith(_ENDS):
+            current = _close(out, current)
+    _close(out, current)
+    return "\n".join(out)
+
+
+def _texts(reader: PdfReader) -> list[str]:
+    """The text of the first pages, until there is more than is kept."""
+    found: list[str] = []
+    length = 0
+    for index in range(min(len(reader.pages), MAX_PAGES)):
+        found.append(reader.pages[index].extract_text())
+        length += len(found[-1])
+        if length > MAX_CHARS:
+            break
+    return found
+
+
+def _join(current: str, line: str) -> str:
+    if _HYPHEN.search(current) and line[:1].islower():
+        return current[:-1] + line
+    return current + line if not current or _CJK.search(current) else f"{current} {line}"
+
+
+def _close(out: list[str], current: str) -> str:
+    if current:
+        out.append(current)
+    return ""
+
+
+def _width(lines: list[str]) -> int:
+    """The width of the text block: that of the longest tenth of its lines."""
+    lengths = sorted(len(line) for line in lines if line)
+    return lengths[int(len(lengths) * 0.9)] if lengths else 0

@@ -1,0 +1,152 @@
+"""Paragraphs of an article that an extractor left out: further containers of the same kind, and the standfirst
+above the text."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from lxml import etree, html
+
+from services.classifier.boilerplate import SENTENCE_ENDS, Line, is_boilerplate, same, squeeze
+from services.classifier.decoding import clean
+
+MAX_LINES = 1_500  # of a text that is searched for each paragraph of the page: the work grows with the square
+MIN_CHARS = 60  # of a paragraph worth recovering
+MATCH_CHARS = 30  # of a paragraph that is sure to be the one in the extracted text
+MAX_LINKED = 0.5  # share of its characters within links
+STANDFIRST_MAX_CHARS = 900
+OPENING_CHARS = 60  # of the text, squeezed, that mark where it starts on the page
+NEAR_ELEMENTS = 400  # after the headline, among which a standfirst is looked for
+_LEAD_TAGS = frozenset({"p", "div", "section", "span"})
+
+_STANDFIRST = re.compile(
+    r"(?:^|[\s_-])(?:lead|lede|teaser|intro|introduction|standfirst|vorspann|anrisstext|abstract|excerpt|chapeau|entradilla|bajada|"
+    r"sommario|summary|dek|deck|subtitle|sub-?head(?:line)?)(?:$|[\s_-])",
+    re.I,
+)
+_TEASER_HEADINGS = ("h2", "h3", "h4", "h5")  # holding a link: the paragraph beside it is a teaser of another story
+_OUTSIDE = frozenset({"aside", "footer", "nav", "figure", "figcaption", "form", "li", "td", "blockquote", "header"})
+
+
+def with_missing(tree: html.HtmlElement, lines: Sequence[Line]) -> list[Line]:
+    """`lines` with recovered paragraphs at their place. Paragraphs count as the article's where their parents have
+    the same tag and class as the parents of at least two extracted ones, within the same `article` or `main`."""
+    if len(lines) > MAX_LINES:
+        return list(lines)
+    whole, ends = _joined([line.text for line in lines])
+    paragraphs = [
+        (node, squeeze(text), text) for node in tree.iter("p") if len(text := clean(node.text_content())) >= MATCH_CHARS
+    ]
+    known = [(node, found) for node, key, _ in paragraphs if (found := whole.find(key)) >= 0]
+    kinds = {kind for kind, count in Counter(_kind(node) for node, _ in known).items() if count >= 2 and kind[1]}
+    if not kinds:
+        return list(lines)
+    scopes = {_scope(node) for node, _ in known}
+    places = dict(known)
+    after: dict[int, list[Line]] = {}
+    current = -1
+    seen: set[str] = set()
+    for node, key, text in paragraphs:
+        if node in places:
+            current = max(current, bisect_right(ends, places[node]))
+        elif (
+            current >= 0
+            and key not in seen
+            and _kind(node) in kinds
+            and _scope(node) in scopes
+            and _is_prose(node, text, whole)
+        ):
+            seen.add(key)
+            after.setdefault(current, []).append(Line(text=text, kind="p"))
+    return [part for index, line in enumerate(lines) for part in (line, *after.get(index, ()))]
+
+
+def _joined(lines: Sequence[str]) -> tuple[str, list[int]]:
+    """The squeezed lines in one string, and where each ends in it: a paragraph with line breaks is several lines."""
+    ends: list[int] = []
+    parts: list[str] = []
+    length = 0
+    for line in lines:
+        parts.append(squeeze(line))
+        length += len(parts[-1])
+        ends.append(length)
+    return "".join(parts), ends
+
+
+def _kind(node: html.HtmlElement) -> tuple[str, str]:
+    parent = node.getparent()
+    return (parent.tag, parent.get("class") or "") if parent is not None else ("", "")
+
+
+def _scope(node: html.HtmlElement) -> html.HtmlElement | None:
+    return next((up for up in node.iterancestors("article", "main", "body")), None)
+
+
+def _is_prose(node: html.HtmlElement, text: str, whole: str) -> bool:
+    if len(text) < MIN_CHARS or is_boilerplate(text) or any(up.tag in _OUTSIDE for up in node.iterancestors()):
+        return False
+    parent = node.getparent()
+    if parent is not None and any(child.find(".//a") is not None for child in parent if child.tag in _TEASER_HEADINGS):
+        return False
+    pieces = [squeeze(piece) for piece in node.itertext() if len(piece) >= MATCH_CHARS]
+    if (
+        sum(piece in whole for piece in pieces) > len(pieces) / 2
+    ):  # it is there already, but for a line that was dropped
+        return False
+    return sum(len(clean(link.text_content())) for link in node.iter("a")) < MAX_LINKED * len(text)
+
+
+def largest_group(tree: html.HtmlElement) -> list[Line]:
+    """The paragraphs under the kind of parent that holds most prose: for pages on which an extractor finds next to
+    nothing."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for node in tree.iter("p"):
+        text = clean(node.text_content())
+        if _is_prose(node, text, ""):
+            groups.setdefault(_kind(node), []).append(text)
+    best = max(groups.values(), key=lambda texts: sum(map(len, texts)), default=[])
+    return [Line(text=text, kind="p") for text in best]
+
+
+def standfirst(tree: html.HtmlElement, lines: Sequence[str], title: str) -> str:
+    """The paragraph between headline and text that is marked as lead, teaser or intro and that `lines` lack; ""
+    where there is none."""
+    headings = tree.iter("h1", "h2")
+    heading = next((node for node in headings if same(clean(node.text_content()), title)), None)
+    if heading is None or not lines:
+        return ""
+    opening, whole = squeeze(lines[0])[:OPENING_CHARS], _joined(lines)[0]
+    for node in islice(_following(heading), NEAR_ELEMENTS):
+        key = squeeze(node.text_content()[:2000]) if node.tag in _LEAD_TAGS else ""
+        if node.tag == "p" and key[:OPENING_CHARS] == opening:
+            return ""
+        if key and key not in whole and _is_marked(node):
+            text = clean(node.text_content())
+            if (
+                MIN_CHARS <= len(text) <= STANDFIRST_MAX_CHARS
+                and text.endswith(SENTENCE_ENDS)
+                and not is_boilerplate(text)
+                and "©" not in text
+            ):
+                return text
+    return ""
+
+
+def _following(node: html.HtmlElement) -> Iterator[html.HtmlElement]:
+    """The elements after `node` in document order."""
+    for up in (node, *node.iterancestors()):
+        for sibling in up.itersiblings():
+            yield from sibling.iter(etree.Element)
+
+
+def _is_marked(node: html.HtmlElement) -> bool:
+    parent = node.getparent()
+    around = (parent.get("class") or "") if parent is not None else ""
+    marks = f"{node.get('class') or ''} {node.get('itemprop') or ''} {around}"
+    return bool(_STANDFIRST.search(marks)) and not any(
+        up.tag in ("aside", "nav", "footer") for up in node.iterancestors()
+    )

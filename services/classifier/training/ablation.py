@@ -1,0 +1,102 @@
+"""What each family of features is worth: the same rows and folds, one part changed at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.classifier.training.calibrating import decide, prior_weights, weighted_f1
+from services.classifier.training.fitting import Example, Floats, label_weights, out_of_fold, targets
+from services.classifier.training.other_families import cooccurrence_scores, instance_scores
+from services.classifier.weights import LABELS
+
+Kinds = str  # the first letters of the features that stay, see features.py
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """F1 of a family, averaged over the labels: of all rows, and weighted as in training (see OBLIQUE_WEIGHT)."""
+
+    family: str
+    english: float
+    chinese: float
+    english_weighted: float
+    chinese_weighted: float
+
+
+FEATURE_FAMILIES: tuple[tuple[str, Kinds], ...] = (
+    ("words and characters", "wWzZ"),
+    ("signals of the lexicon", "sa"),
+    ("concepts of the lexicon, alone and in pairs", "cCLd"),
+    ("words + signals", "wWzZsa"),
+    ("words + concepts", "wWzZcCLd"),
+    ("words + concepts + signals (kept)", "wWzZcCLdsa"),
+    ("the same without title and lead", "wzcdsa"),
+)
+
+
+def compare(examples: Sequence[Example]) -> list[Outcome]:
+    """Every family on the same folds."""
+    weights = label_weights(examples, prior_weights(targets(examples)))
+    outcomes = [
+        _outcome(family, examples, weights, lambda inside, own: out_of_fold(inside, own), kinds)
+        for family, kinds in FEATURE_FAMILIES
+    ]
+    outcomes.append(_outcome("kept, a model per language", examples, weights, _per_language))
+    outcomes.append(_outcome("best sentence (multiple-instance)", examples, weights, instance_scores, "wzcsa"))
+    outcomes.append(_outcome("co-occurrence vectors", examples, weights, cooccurrence_scores, "wWzZ"))
+    return outcomes
+
+
+def _outcome(
+    family: str,
+    examples: Sequence[Example],
+    weights: Floats,
+    score: Callable[[Sequence[Example], Floats], Floats],
+    kinds: Kinds = "wWzZcCLdsa",
+) -> Outcome:
+    raw = score([keep(example, kinds) for example in examples], weights)
+    even = np.ones_like(weights)
+    return Outcome(
+        family=family,
+        english=_f1(raw, examples, weights, even, "en"),
+        chinese=_f1(raw, examples, weights, even, "zh"),
+        english_weighted=_f1(raw, examples, weights, weights, "en"),
+        chinese_weighted=_f1(raw, examples, weights, weights, "zh"),
+    )
+
+
+def keep(example: Example, kinds: Kinds) -> Example:
+    """The example with only the features of these kinds."""
+    values = {name: value for name, value in example.values.items() if name[0] in kinds}
+    sentences = tuple({n: v for n, v in one.items() if n[0] in kinds} for one in example.sentences)
+    return replace(example, values=values, sentences=sentences)
+
+
+def _per_language(examples: Sequence[Example], weights: Floats) -> Floats:
+    raw = np.zeros_like(weights)
+    for language in ("en", "zh"):
+        inside = rows_of(examples, language)
+        raw[inside] = out_of_fold([examples[i] for i in inside.tolist()], weights[inside])
+    return raw
+
+
+def rows_of(examples: Iterable[Example], language: str) -> NDArray[np.intp]:
+    return np.flatnonzero([example.row.lang == language for example in examples])
+
+
+def _f1(raw: Floats, examples: Sequence[Example], weights: Floats, counted: Floats, language: str) -> float:
+    inside = rows_of(examples, language)
+    if not len(inside):
+        return 0.0
+    wanted = targets(examples)[inside]
+    decisions = decide(raw[inside], wanted, weights[inside])
+    values = []
+    for k, label in enumerate(LABELS):
+        one = decisions[label]
+        said = 1.0 / (1.0 + np.exp(-(one.slope * raw[inside, k] + one.offset))) >= one.threshold
+        values.append(weighted_f1(said, wanted[:, k], counted[inside, k]))
+    return float(np.mean(values))

@@ -1,0 +1,43 @@
+"""api-web with one more address: a query that SQLite computes for as long as a file stands."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from pathlib import Path
+
+from flask import Flask
+
+from incidentwire import serving
+from incidentwire.settings import from_env
+from services.api import web
+
+COUNT = """
+WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n % 100000 OR blocked())
+SELECT max(n) FROM numbers
+"""
+
+
+def main(port: int, block: Path) -> None:
+    settings = from_env()
+
+    def make_app() -> Flask:
+        app = web.make_app(settings)
+
+        def count(db: sqlite3.Connection) -> int:
+            db.create_function("blocked", 0, block.exists)
+            (block.parent / "begun").touch()
+            found: int = db.execute(COUNT).fetchone()[0]
+            return found
+
+        @app.get("/slow")
+        def slow() -> dict[str, int]:
+            return {"counted": app.extensions["incidentwire.reader"].read(count)}
+
+        return app
+
+    serving.serve(make_app, host="127.0.0.1", port=port, workers=1, log_level="INFO")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,142 @@
+"""Access, health, numbers, the OpenAPI document, and what it promises."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from schemathesis import GenerationMode
+from schemathesis.core.result import Ok
+
+from incidentwire import events as e
+from incidentwire.access import Keys
+from incidentwire.events import ItemSubmitted
+from services.api.app import create_app
+from tests.api.conftest import House
+
+OPEN = {"/healthz", "/readyz"}
+
+
+def test_no_view_but_the_two_health_checks_answers_without_a_scope(house: House) -> None:
+    app = house.client().application
+    unguarded = {
+        rule.rule for rule in app.url_map.iter_rules() if not hasattr(app.view_functions[rule.endpoint], "_scope")
+    }
+    assert unguarded == OPEN
+    client = app.test_client()
+    for path in ("/openapi.json", "/docs", "/docs/docs.js", "/metrics", "/v1/items", "/v1/events/stream"):
+        assert client.get(path).status_code == 401
+
+
+def test_a_key_without_the_scope_is_refused(house: House) -> None:
+    key = Keys(house.connection).create("submitter", ["submit"])
+    client = house.client()
+    assert client.get("/v1/items", headers={"Authorization": f"Bearer {key}"}).status_code == 403
+
+
+def test_public_read_opens_reading(house: House) -> None:
+    house.projector().catch_up()
+    app = create_app(dataclasses.replace(house.settings, public_read=True), house.connection)
+    client = app.test_client()
+    for path in ("/openapi.json", "/docs", "/metrics", "/v1/items", "/v1/events"):
+        assert client.get(path).status_code == 200
+    app.extensions["incidentwire.reader"].close()
+
+
+def test_the_docs_page_loads_nothing_from_elsewhere(house: House) -> None:
+    client = house.client()
+    page = client.get("/docs")
+    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+    assert "//" not in page.text.replace("<!--", "")
+    for name in ("swagger-ui-bundle.js", "swagger-ui.css", "docs.js"):
+        answer = client.get(f"/docs/{name}")
+        assert answer.status_code == 200
+        answer.close()
+    assert client.get("/docs/..%2f__init__.py").status_code == 404
+
+
+def test_numbers_add_up_and_a_lost_item_shows(house: House) -> None:
+    house.add_item("i_a", labels=("data_leak",))
+    house.log.append("i_b", ItemSubmitted(url="https://news.example.org/b", via="t"))
+    house.log.append("i_c", ItemSubmitted(url="https://news.example.org/c", via="t"), e.ItemRejected(reason="empty"))
+    client = house.client()
+    house.projector().catch_up()
+    stats = client.get("/v1/stats").get_json()
+    assert stats["states"] == {
+        "queued": 1, "waiting": 0, "classified": 1, "rejected": 1, "aliased": 0, "withdrawn": 0
+    }  # fmt: skip
+    assert (stats["submitted"], stats["in_flight"], stats["conservation"], stats["lag"]) == (3, 1, 0, 0)
+    assert stats["labels"]["data_leak"] == 1
+    house.connection.zrem("iw:in_flight", "i_b")
+    assert client.get("/v1/stats").get_json()["conservation"] == 1
+    metrics = client.get("/metrics").text
+    assert 'incidentwire_items{state="classified"} 1.0' in metrics
+    assert "incidentwire_conservation_difference 1.0" in metrics
+    house.add_item("i_d")
+    assert client.get("/v1/stats").get_json()["conservation"] is None
+    assert "incidentwire_read_model_lag_events 3.0" in client.get("/metrics").text
+
+
+def test_readiness_says_why_not(own_house: House) -> None:
+    house = own_house
+    client = house.client()
+    assert "not there yet" in client.get("/readyz").get_json()["reasons"][0]
+    house.add_item("i_a")
+    house.add_item("i_b")
+    house.projector().catch_up()
+    ready = client.get("/readyz")
+    assert (ready.status_code, ready.get_json()["lag"]) == (200, 0)
+    house.connection.xdel("iw:log", "2-0")
+    assert "missing from the log" in client.get("/readyz").get_json()["reasons"][0]
+    house.store.kill()
+    assert client.get("/readyz").get_json()["reasons"] == ["the store does not answer"]
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/v1/events").status_code == 503
+
+
+# -- the OpenAPI document ----------------------------------------------------------------------------------------------
+
+
+def test_no_request_gets_a_5xx_or_an_answer_that_is_not_documented(house: House) -> None:
+    house.add_item("i_a", "The records of ten people lay open.", labels=("data_leak",), language="en")
+    house.log.append("i_b", ItemSubmitted(url="https://news.example.org/b", via="t"))
+    house.projector().catch_up()
+    schema = schemathesis.openapi.from_wsgi("/openapi.json", house.client().application, headers=house.headers)
+    asked = 0
+    # the stream never ends: test_stream.py asks it wrong questions
+    for operation in schema.exclude(path="/v1/events/stream").get_all_operations():
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            assert isinstance(operation, Ok)
+            asked += check(operation.ok(), mode, house.headers)
+    assert asked > 300
+
+
+def check(operation: Any, mode: GenerationMode, headers: dict[str, str]) -> int:
+    """Ask one operation many things, and say how many."""
+    asked = 0
+
+    @settings(max_examples=25, suppress_health_check=list(HealthCheck), database=None)
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def ask(case: Any) -> None:
+        nonlocal asked
+        asked += 1
+        case.call_and_validate(headers=headers)
+
+    with contextlib.suppress(Unsatisfiable):  # where there is nothing to send, nothing wrong can be sent
+        ask()
+    return asked
+
+
+def test_it_is_openapi_3_1_and_its_schemas_are_valid(house: House) -> None:
+    document = house.client().get("/openapi.json").get_json()
+    assert document["openapi"].startswith("3.1")
+    for schema in document["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+    parameters = {p["name"] for p in document["paths"]["/v1/events/stream"]["get"]["parameters"]}
+    assert parameters == {"type", "label", "subject", "after", "log_id"}
+    assert document["paths"]["/v1/events/stream"]["parameters"][0]["name"] == "Last-Event-ID"
