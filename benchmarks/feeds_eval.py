@@ -103,7 +103,8 @@ def judge(case: Case, body: bytes) -> list[tuple[str, bool]]:
 def holds(expect: str, result: Any, headers: dict[str, str]) -> bool:
     about = {"etag": headers.get("etag"), "modified": headers.get("last-modified")}
     about["modified_parsed"] = about["modified"]
-    names = {name: value for name, value in about.items() if value} | dict(result)
+    names: dict[str, Any] = {name: value for name, value in about.items() if value}
+    names |= dict(result)
     names |= {"headers": headers, "feedparser": feedparser, "datetime": datetime}
     try:
         return bool(eval(expect or "True", names))
@@ -141,8 +142,8 @@ def agrees(reading: Reading, result: Any, index: int, field: str, value: str) ->
     if field in ("published", "updated"):
         parsed = dict.get(result["entries"][index], f"{field}_parsed")
         expected = iso_date(f"{datetime.datetime(*parsed[:6]).isoformat()}Z") if parsed else None
-        return getattr(entry, field) == expected or (expected is None)
-    return getattr(entry, FIELDS[field]) == " ".join(value.split())
+        return expected is None or bool(getattr(entry, field) == expected)
+    return bool(getattr(entry, FIELDS[field]) == " ".join(value.split()))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ PAGE = """<!doctype html>
 <meta property="article:published_time" content="{published}"></head>
 <body><nav><a href="/">Home</a> <a href="/news">News</a> <a href="/about">About us</a></nav>
 <main><article><h1>{title}</h1>{paragraphs}</article></main>
-<aside><h3>Most read</h3><ul><li><a href="/weather">Weather</a></li><li><a href="/chess">Chess corner</a></li></ul></aside>
+<aside><h3>Most read</h3>
+<ul><li><a href="/weather">Weather</a></li><li><a href="/chess">Chess corner</a></li></ul></aside>
 <footer>© {publisher}. Subscribe to our newsletter.</footer></body></html>
 """
 

@@ -67,7 +67,7 @@ def _map(work: Callable[[Row], Row], rows: Iterable[Row], processes: int) -> Ite
 def _extract_row(row: Row) -> Row:
     path = Path(row["path"])
     with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-        body: bytes = file.read()  # type: ignore[assignment]
+        body = file.read()
     try:
         found = read_page(body, media_type="text/html", charset=None, url=row.get("url") or "")
     except ExtractError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from cli import demo, files, keys, submit, tail, up
+from cli import demo, feeds, files, keys, model, submit, tail, up
 from incidentwire import __version__
 from incidentwire.settings import SettingsError
 
@@ -32,7 +32,19 @@ def command() -> None:
     """A newswire of data and AI harms: hand in news items, follow what becomes of them."""
 
 
-for part in (up.up, demo.demo, submit.submit, tail.tail, keys.keys, files.extract, files.classify):
+for part in (
+    up.up,
+    demo.demo,
+    submit.submit,
+    tail.tail,
+    keys.keys,
+    files.extract,
+    files.classify,
+    model.reclassify,
+    model.corrections,
+    model.explain,
+    feeds.feeds,
+):
     command.add_command(part)
 
 

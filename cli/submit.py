@@ -35,7 +35,7 @@ def submit(urls: tuple[str, ...], file: IO[str] | None, ndjson: IO[bytes] | None
     refused = 0
     with bar("submitting") as advance:
         for answer in _answers(settings, lines):
-            refused += answer["status"] >= 400
+            refused += int(str(answer["status"])) >= 400
             click.echo(_line(answer))
             advance()
     raise SystemExit(1 if refused else 0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Literal
 
 from incidentwire import events as e
 from incidentwire.labels import Label
@@ -54,6 +55,7 @@ class Item:
     classified: e.ItemClassified | None = None
     corrected: e.ItemCorrected | None = None
     alias_of: str | None = None
+    expired: Literal["page", "all"] | None = None  # of what was kept, the newest revision included
 
     @property
     def labels(self) -> tuple[Label, ...]:
@@ -103,7 +105,7 @@ def fold(item: Item, position: int, event: e.Event, traceparent: str = "") -> It
             waiting = replace(item, state=State.WAITING, reason=event.reason, detail=event.detail)
             return replace(waiting, attempt=event.attempt, next_try=event.next_try)
         case e.ItemFetched():
-            return replace(item, fetched=event)
+            return replace(item, fetched=event, expired=None)
         case e.ItemRejected():
             # a refetch that fails takes nothing back of what was known
             state = State.CLASSIFIED if item.classified else State.REJECTED
@@ -118,7 +120,7 @@ def fold(item: Item, position: int, event: e.Event, traceparent: str = "") -> It
         case e.ItemAliased():
             return replace(item, state=State.ALIASED, alias_of=event.into, reason=None, detail="", next_try=None)
         case e.ItemExpired():
-            return item
+            return replace(item, expired=event.what if item.expired != "all" else "all")
         case _:
             raise ValueError(f"{event.type} is not an item's event")
 

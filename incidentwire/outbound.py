@@ -23,12 +23,13 @@ import requests.utils
 import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
-from incidentwire import urls
+from incidentwire import __version__, urls
 from incidentwire.addresses import refusal_of_address, refusal_of_name
 from incidentwire.content_encoding import ACCEPTED, EncodingError, decoded
 from incidentwire.dialing import Adapter
 from incidentwire.hosts import is_address
 from incidentwire.outbound_call import Call, Limits, OutboundError, Resolve, under_way
+from incidentwire.settings import Settings
 
 __all__ = ["Answer", "Door", "Limits", "OutboundError", "retry_after_s"]
 
@@ -79,6 +80,18 @@ class Door:
         if ca_file is not None:
             self._tls.load_verify_locations(cafile=ca_file)
         self._pool = Adapter(pool_connections=POOLS, pool_maxsize=CONNECTIONS_PER_POOL)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Door:
+        """With the limits and test hosts of the settings."""
+        limits = Limits(
+            connect_s=settings.connect_timeout_s,
+            read_s=settings.read_timeout_s,
+            total_s=settings.fetch_timeout_s,
+            max_bytes=settings.max_page_bytes,
+        )
+        agent = f"Incidentwire/{__version__} (+{settings.contact})"
+        return cls(user_agent=agent, allowed_hosts=settings.allowed_hosts, limits=limits)
 
     def __enter__(self) -> Door:
         return self

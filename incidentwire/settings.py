@@ -64,6 +64,14 @@ class Settings:
     fetch_threads: int = _setting(16, "fetches that one worker has under way at once", least=1)
     batch_items: int = _setting(50, "items in one job of a bulk submission", least=1, most=1000)
 
+    opinion_url: str = _setting(
+        "", "chat completions address of an OpenAI-compatible endpoint, asked about what the model is unsure of"
+    )
+    opinion_model: str = _setting("", "the model to ask there")
+    opinion_key: str = _setting("", "the key to send there")
+    opinion_timeout_s: float = _setting(20.0, "whole time for one second opinion", least=0.1)
+    opinion_budget_per_day: int = _setting(200, "second opinions asked for per day (UTC)", least=0)
+
     heartbeat_s: float = _setting(
         15.0, "silence of a stream after which a checkpoint is sent", least=0.1
     )  # proxies cut at 60 s
@@ -78,6 +86,8 @@ class Settings:
             _check(spec, getattr(self, spec.name))
         if self.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             raise SettingsError(f"{PREFIX}LOG_LEVEL is {self.log_level!r}: use DEBUG, INFO, WARNING or ERROR")
+        if self.opinion_url and not self.opinion_model:
+            raise SettingsError(f"{PREFIX}OPINION_URL is set: {PREFIX}OPINION_MODEL has to name the model to ask")
         if not self.redis_url.startswith(("redis://", "rediss://", "unix://")):
             raise SettingsError(f"{PREFIX}REDIS_URL must begin with redis://, rediss:// or unix://")
 

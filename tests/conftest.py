@@ -44,7 +44,7 @@ class Store:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def start(self) -> None:
+    def start(self, ping_as: tuple[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
             [self.server, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "",
              "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction",
@@ -54,7 +54,8 @@ class Store:
         deadline = time.monotonic() + 20
         while True:
             try:
-                if self.connect().ping():
+                user, password = ping_as or (None, None)
+                if redis.Redis(port=self.port, username=user, password=password).ping():
                     return
             except (redis.ConnectionError, redis.exceptions.BusyLoadingError):
                 if time.monotonic() > deadline or self.process.poll() is not None:

@@ -26,7 +26,6 @@ from incidentwire.log import IN_FLIGHT, Log
 from incidentwire.settings import Settings, to_env
 from services.classifier.classify import Classifier
 from services.classifier.jobs import Workplace, work
-from services.classifier.politeness import HostSlots
 from services.ingest.app import create_app
 
 LEAK = """A chain of clinics left the records of 61,000 patients on a server that asked nobody for a password, a
@@ -114,14 +113,7 @@ class House:
         self.app = create_app(self.settings, connection)
         self.key = Keys(connection).create("tester", ["submit", "read", "curate"])
         self.client = self.app.test_client()
-        s = self.settings
-        self.place = Workplace(
-            settings=s,
-            log=self.log,
-            archive=self.archive,
-            classifier=classifier(),
-            slots=HostSlots.of(s, connection),
-        )
+        self.place = Workplace.of(self.settings, connection, classifier())
 
     @property
     def auth(self) -> dict[str, str]:

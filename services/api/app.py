@@ -8,17 +8,20 @@ import redis
 from flask import Flask, Response
 
 from incidentwire import access, problems
+from incidentwire.archive import Archive
 from incidentwire.event_codec import UnknownType
 from incidentwire.problems import Problem
 from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
-from services.api import events, health, items, openapi, stream
+from services.api import corrections, events, evidence, health, items, openapi, stream
 from services.api.hub import Hub
 from services.api.reader import Reader, Run, run_here
 
 logger = logging.getLogger(__name__)
 
-BLUEPRINTS = (events.blueprint, stream.blueprint, items.blueprint, health.blueprint)
+BLUEPRINTS = (
+    events.blueprint, stream.blueprint, items.blueprint, corrections.blueprint, evidence.blueprint, health.blueprint,
+)  # fmt: skip
 
 
 def create_app(settings: Settings, connection: redis.Redis, *, run: Run = run_here) -> Flask:
@@ -27,6 +30,7 @@ def create_app(settings: Settings, connection: redis.Redis, *, run: Run = run_he
     app.config.update(PUBLIC_READ=settings.public_read, MAX_CONTENT_LENGTH=settings.max_body_bytes)
     app.extensions["incidentwire.connection"] = connection
     app.extensions["incidentwire.keys"] = access.Keys(connection)
+    app.extensions["incidentwire.archive"] = Archive(settings.archive)
     app.extensions["incidentwire.reader"] = Reader(settings.read_model, run)
     app.extensions["incidentwire.hub"] = Hub(
         connection, heartbeat_s=settings.heartbeat_s, max_streams=settings.max_streams

@@ -12,6 +12,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import gevent
@@ -26,7 +27,8 @@ from services.api import frames
 from services.api.filters import Wanted
 from services.api.seat import Seat
 
-REMEMBERED = 2000  # newest events kept framed (about 1.5 MB): who reconnects soon is served without reading the log
+REMEMBERED = 500  # newest events kept framed (about 400 kB): who reconnects soon is served without reading the log
+JOIN_BYTES = 200_000  # at most so much is caught up at once: far below what makes a seat slow
 BATCH = 50  # events per round of writes: about 35 kB, well within an idle socket's buffer
 IDLE_S = 5.0  # an idle reader looks after this long whether the log is still the same one
 STORE_AWAY_S = 0.3  # pause between two attempts to reach the store
@@ -81,15 +83,25 @@ class Hub:
         remembers: read on in the log, and ask again. A seat that came too late is ended at once."""
         if self.stopping or self.failure or log_id != self.log_id:
             seat.end("stopped")
+        if seat.ended:  # its subscriber may have gone while it caught up
             return True
-        if position < self.position - len(self._recent):
+        missed = self._missed(position)
+        if missed is None:
             return False
         seat.skip_to = position
-        missed = [f for f in self._recent if f.entry.position > position]
         self._seats.setdefault(seat.key, set()).add(seat)
         seat.on_end = self._leave
         self._write_events([seat], missed)
         return True
+
+    def _missed(self, position: int) -> list[frames.Framed] | None:
+        """What came behind the position; None where that is not remembered, or too much to write at once."""
+        count = max(0, self.position - position)
+        if count > len(self._recent):
+            return None
+        missed = list(islice(reversed(self._recent), count))[::-1]
+        size = sum(len(f.frame) for f in missed)
+        return missed if size <= JOIN_BYTES else None
 
     def stop(self) -> None:
         """End all streams in good order; their subscribers connect again, elsewhere or later."""
@@ -110,10 +122,10 @@ class Hub:
             self._seats.pop(seat.key, None)
 
     def _end_all(self, why: str) -> None:
-        for seat in self._all():
+        for seat in self.seats():
             seat.end(why)
 
-    def _all(self) -> list[Seat]:
+    def seats(self) -> list[Seat]:
         return [seat for seats in self._seats.values() for seat in seats]
 
     # -- the reader ------------------------------------------------------------------------------------------------
@@ -149,8 +161,8 @@ class Hub:
         logger.error(event_line("log changed under the streams", log_id=log_id, first=first, last=last))
         self.log_id, self.position = log_id, last
         self._recent.clear()
-        self._write(self._all(), frames.gap(last, first=first, last=last, log_id=log_id))
-        for seat in self._all():
+        self._write(self.seats(), frames.gap(last, first=first, last=last, log_id=log_id))
+        for seat in self.seats():
             seat.skip_to = last
 
     def deliver(self, entries: Sequence[Recorded]) -> None:
@@ -187,7 +199,7 @@ class Hub:
         while True:
             gevent.sleep(pause_s)
             due = time.monotonic() - self.heartbeat_s + pause_s
-            for seat in self._all():
+            for seat in self.seats():
                 if seat.written_at <= due:
                     position = max(self.position, seat.skip_to)
                     self._write([seat], frames.checkpoint(position, seat.sent, self.log_id))

@@ -53,6 +53,16 @@ def text(description: str, most: int = 200, **options: Any) -> fields.String:
     )
 
 
+def clean(value: str) -> None:
+    """Refuse what is no text: NUL, and lone surrogates, which UTF-8 cannot hold."""
+    if "\x00" in value:
+        raise ValidationError(WITH_NUL)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValidationError("contains a lone surrogate: send well-formed Unicode") from None
+
+
 def position(description: str, **options: Any) -> fields.Integer:
     """A position in the log, as a query parameter."""
     check = validate.Range(min=0, max=MAX_POSITION)

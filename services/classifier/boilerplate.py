@@ -26,7 +26,7 @@ END_MATTER_SHARE = 0.35  # of a text's characters: contacts and references stand
 REPEAT_CHARS = 40  # a line this long that comes again is a pull quote or a box; shorter ones are rows of a table
 LINK_SHARE = 0.85  # of a block's characters within links to the same site: a pointer to another story
 
-GONE = ("script", "style", "svg", "template", "iframe", "select", "nav")
+GONE = ("head", "script", "style", "svg", "template", "iframe", "select", "nav")
 _POINTER_BLOCKS = ("p", "h2", "h3", "h4", "h5", "h6")
 _LISTS = ("ul", "ol")
 

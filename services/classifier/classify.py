@@ -67,7 +67,7 @@ class Classifier:
         if spoken == UNKNOWN and language:
             spoken = language.lower()[:2]
         reading = read(title[:TITLE_CHARS], text, self._lexicon)
-        scores = self._scorer.probabilities(self._scorer.raw(reading, spoken), spoken)
+        scores = self._scorer.probabilities(self._scorer.raw(reading))
         labels, review = self._decide(scores, spoken, bool(reading.body))
 
         def marked(heading: str, stretch: str) -> str:
@@ -80,7 +80,7 @@ class Classifier:
             labels = tuple(k for k in LABELS if k in labels or any(k in mention.labels for mention in found))
         elif labels:
             found = mentions.single(title, text, labels, marked)
-        spans = self._evidence(reading, labels, spoken)
+        spans = evidence.choose(reading, self._scorer.sentence, labels)
         return Classification(
             labels=labels, scores=scores, evidence=spans, review=review, language=spoken, mentions=found
         )
@@ -88,9 +88,6 @@ class Classifier:
     def explain(self, title: str, text: str, top: int = 10) -> dict[str, tuple[Reason, ...]]:
         """Per label what weighed most for it or against it, strongest first."""
         return explain(self._scorer, read(title[:TITLE_CHARS], text, self._lexicon), top)
-
-    def _evidence(self, reading: Reading, labels: tuple[str, ...], language: str) -> dict[str, tuple[Span, ...]]:
-        return evidence.choose(reading, lambda sentence: self._scorer.sentence(sentence, language), labels)
 
     def _decide(
         self, scores: dict[str, float], language: str, has_text: bool
@@ -101,13 +98,13 @@ class Classifier:
             return (), says
         if language not in (*SUPPORTED, UNKNOWN):
             return says, ("language",)
-        decisions = self._scorer.decisions(language)
+        decisions = self._scorer.decisions
         return says, tuple(k for k in LABELS if decisions[k].low <= scores[k] < decisions[k].high)
 
     def _says(self, scores: dict[str, float], language: str) -> tuple[str, ...]:
         if language not in (*SUPPORTED, UNKNOWN):
             return tuple(k for k in LABELS if scores[k] >= FOREIGN_THRESHOLD)
-        decisions = self._scorer.decisions(language)
+        decisions = self._scorer.decisions
         return tuple(k for k in LABELS if scores[k] >= decisions[k].threshold)
 
     def _happenings(
@@ -130,8 +127,8 @@ class Classifier:
         signalled = {name for sentence in own.body for name in sentence.signals}
         if not signalled:
             return ()
-        scores = self._scorer.probabilities(self._scorer.raw(own, language), language)
-        decisions = self._scorer.decisions(language)
+        scores = self._scorer.probabilities(self._scorer.raw(own))
+        decisions = self._scorer.decisions
         return tuple(
             k
             for k in self._says(scores, language)

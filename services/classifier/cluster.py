@@ -37,7 +37,7 @@ def cluster(rows: Iterable[Mapping[str, Any]], mentions: Mentions) -> Iterator[R
             yield Row(id=str(row["id"]), cluster=incident, score=decision.score if decision.incident else 1.0)
 
 
-def in_order(rows: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def in_order(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """By date where any row has one; rows without stay right behind the row that they followed."""
     keyed, latest = [], ""
     for row in rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -70,12 +70,15 @@ def fetched(revision: Revision) -> ItemFetched:
         language=document.language,
         completeness=round(revision.completeness, 2),
         given=page is None,
+        robots_allowed=page.robots_allowed if page else None,
     )
 
 
-def classified(item: Item, text_digest: str, said: Classification, model: str) -> ItemClassified:
+def classified(
+    item: Item, text_digest: str, said: Classification, model: str, second_opinion: Mapping[str, str] | None = None
+) -> ItemClassified:
     """The model's judgement; labels that a person set stay as they are."""
-    model_labels = _labels(said.labels)
+    model_labels = labels_of(said.labels)
     labels = item.corrected.labels if item.corrected else model_labels
     return ItemClassified(
         text_digest=text_digest,
@@ -87,10 +90,11 @@ def classified(item: Item, text_digest: str, said: Classification, model: str) -
         evidence=dict(said.evidence),
         review=said.review,
         mentions=tuple(
-            MentionRef(id=m.id, start=m.start, end=m.end, labels=_labels(m.labels), fingerprint=m.fingerprint)
+            MentionRef(id=m.id, start=m.start, end=m.end, labels=labels_of(m.labels), fingerprint=m.fingerprint)
             for m in said.mentions
         ),
         language=said.language,
+        second_opinion=second_opinion,
     )
 
 
@@ -115,7 +119,8 @@ def count_words(text: str) -> int:
     return len(text.split()) + wide // 2
 
 
-def _labels(labels: Sequence[str]) -> tuple[Label, ...]:
+def labels_of(labels: Sequence[str]) -> tuple[Label, ...]:
+    """The model's labels, as the events' type has them."""
     return tuple(labels)  # type: ignore[arg-type]  # the model's labels are the four, which its own test says
 
 

@@ -36,6 +36,7 @@ class Page:
     charset: str | None
     headers: bytes  # JSON: list of [name, value]
     body: bytes
+    robots_allowed: bool | None = None  # None: not known
 
 
 def fetch(door: Door, url: str, now: Callable[[], datetime]) -> Page | Failure:

@@ -124,9 +124,9 @@ def alike_all(one: NDArray[np.uint16], many: NDArray[np.uint16]) -> NDArray[np.f
     """`alike` of one signature with each row of `many`."""
     filled = (one != EMPTY_SLOT) & (many != EMPTY_SLOT)
     same = filled & (one == many)
-    # A slot that only one of the two fills speaks against them; three quarters must be filled to say anything.
+    # A slot that only one of the two fills speaks against them; half must be filled to say anything.
     used = ((one != EMPTY_SLOT) | (many != EMPTY_SLOT)).sum(axis=1)
-    enough = filled.sum(axis=1) * 4 >= SIGNATURE_SLOTS * 3
+    enough = filled.sum(axis=1) * 2 >= SIGNATURE_SLOTS
     return np.where(enough, same.sum(axis=1) / np.maximum(used, 1), 0.0)
 
 

@@ -7,24 +7,21 @@ before their event is in the log.
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from time import monotonic
-from urllib.parse import urlsplit
 
 import redis
 
-from incidentwire import __version__, items, queue, settings, urls
-from incidentwire.archive import Archive
+from incidentwire import items, queue, settings, urls
+from incidentwire.archive import Archive, NotKept
 from incidentwire.documents import KeptDocument
 from incidentwire.events import Event, ItemAliased, ItemRejected
 from incidentwire.items import Item
 from incidentwire.log import Log, Withdrawn
-from incidentwire.outbound import Door, Limits
+from incidentwire.outbound import Door
 from incidentwire.settings import Settings
 from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import event_line
@@ -32,13 +29,13 @@ from services.classifier import conclude
 from services.classifier.classify import Classifier
 from services.classifier.conclude import Revision
 from services.classifier.extract import Document, extract
-from services.classifier.fetch import Failure, Page, fetch_document
+from services.classifier.fetch import Failure, Page
 from services.classifier.lease import Lease
 from services.classifier.politeness import HostSlots
+from services.classifier.robots import Robots
+from services.classifier.second_opinion import SecondOpinion
+from services.classifier.visits import Found, Visitor
 
-HAND_BACK_S = 5.0  # a job all of whose hosts are busy this long goes to the end of the queue, and frees its worker
-
-Found = tuple[Page, Document] | Failure
 logger = logging.getLogger(__name__)
 
 
@@ -51,20 +48,26 @@ class Workplace:
     archive: Archive
     classifier: Classifier
     slots: HostSlots
+    second_opinion: SecondOpinion
+
+    @classmethod
+    def of(cls, settings: Settings, connection: redis.Redis, classifier: Classifier) -> Workplace:
+        """On a connection that does not decode responses."""
+        return cls(
+            settings=settings,
+            log=Log(connection),
+            archive=Archive(settings.archive),
+            classifier=classifier,
+            slots=HostSlots.of(settings, connection),
+            second_opinion=SecondOpinion(settings, connection),
+        )
 
 
 @cache
 def workplace() -> Workplace:
     """The workplace of this process, from the environment."""
     s = settings.from_env()
-    connection = connect_when_ready(s.redis_url)
-    return Workplace(
-        settings=s,
-        log=Log(connection),
-        archive=Archive(s.archive),
-        classifier=Classifier.load(),
-        slots=HostSlots.of(s, connection),
-    )
+    return Workplace.of(s, connect_when_ready(s.redis_url), Classifier.load())
 
 
 WARM_UP = b"<html><head><title>Warm-up</title></head><body><article><p>%s</p></article></body></html>" % (
@@ -106,7 +109,7 @@ def _is_due(item: Item) -> bool:
     """In flight, and not waiting for later: what came twice, or was withdrawn meanwhile, is left alone."""
     if item.version == 0 or item.ended:
         return False
-    return item.next_try is None or datetime.fromisoformat(item.next_try) <= _now()
+    return item.next_try is None or datetime.fromisoformat(item.next_try) <= now()
 
 
 def _is_reclassification(item: Item) -> bool:
@@ -142,7 +145,10 @@ def record(place: Workplace, item: Item, facts: Sequence[Event], **measured: obj
 
 def _facts(place: Workplace, item: Item, found: Found | None) -> list[Event]:
     if found is None:
-        revision = _kept_revision(place, item) if _is_reclassification(item) else _given_revision(place, item)
+        try:
+            revision = _kept_revision(place, item) if _is_reclassification(item) else _given_revision(place, item)
+        except NotKept:
+            return [ItemRejected(reason="not_kept", detail="the text is not kept any more: hand it in again")]
     elif isinstance(found, Failure):
         return [failed(place, item, found)]
     else:
@@ -155,15 +161,20 @@ def _facts(place: Workplace, item: Item, found: Found | None) -> list[Event]:
             return [conclude.fetched(revision), ItemRejected(reason="incomplete", detail=document.shortcoming)]
     kept = revision.document
     said = place.classifier.classify(kept.title, kept.text, kept.language)
-    judged = conclude.classified(item, kept.text_digest, said, place.classifier.version)
+    opinion = place.second_opinion.on(kept.title, kept.text, said, now())
+    if opinion:
+        said = opinion.said
+    about = opinion.about if opinion else None
+    judged = conclude.classified(item, kept.text_digest, said, place.classifier.version, about)
     same = item.fetched is not None and item.fetched.document_digest == revision.document_digest
+    same = same and not (item.expired and revision.page)  # what had expired is kept again: that is a fact
     return [judged] if same else [conclude.fetched(revision), judged]
 
 
 def failed(place: Workplace, item: Item, failure: Failure) -> Event:
     """A failed attempt as a fact: the next attempt, or the end."""
     s = place.settings
-    return conclude.gave_up_or_waits(item, failure, s.retry_delays_s, s.max_retry_after_s, _now())
+    return conclude.gave_up_or_waits(item, failure, s.retry_delays_s, s.max_retry_after_s, now())
 
 
 def _given_revision(place: Workplace, item: Item) -> Revision:
@@ -186,7 +197,7 @@ def _kept_revision(place: Workplace, item: Item) -> Revision:
 def _keep(place: Workplace, item: Item, page: Page, found: Document) -> Revision:
     """Page, headers and document into the archive, synced."""
     given = None
-    if item.given_digest:
+    if item.given_digest and place.archive.has(item.id, item.given_digest):  # its time may be over
         given = KeptDocument.from_bytes(place.archive.get(item.id, item.given_digest))
     document = conclude.kept_document(found, given)
     return Revision(
@@ -216,54 +227,23 @@ def _stands_for(log: Log, item: Item, page: Page, document: Document) -> str | N
     return None
 
 
-# -- fetching many at once, politely -------------------------------------------------------------------------------
+# -- fetching ------------------------------------------------------------------------------------------------------
 
 
-def _fetch_all(place: Workplace, wanted: Iterable[Item]) -> Iterator[tuple[Item, Found]]:
-    """Pages as they come, while earlier ones are extracted. Hosts that are busy wait for one another only."""
-    pending = deque(wanted)
-    if not pending:
+def _fetch_all(place: Workplace, wanted: Sequence[Item]) -> Iterator[tuple[Item, Found]]:
+    """Pages as they come, while earlier ones are extracted."""
+    if not wanted:
         return
-    running: dict[Future[Found], tuple[Item, str, str]] = {}
-    stuck_since = monotonic()
-    with open_door(place.settings) as door, ThreadPoolExecutor(place.settings.fetch_threads) as pool:
-        while pending or running:
-            wait_s = _start(place, door, pool, pending, running)
-            done, _ = wait(running, timeout=wait_s, return_when=FIRST_COMPLETED)
-            if running or done:
-                stuck_since = monotonic()
-            for future in done:
-                item, host, token = running.pop(future)
-                place.slots.release(host, token)
-                yield item, future.result()
-            if pending and monotonic() - stuck_since > HAND_BACK_S:
-                _hand_back(place, [item.id for item in pending])
-                return
-
-
-def _start(
-    place: Workplace,
-    door: Door,
-    pool: ThreadPoolExecutor,
-    pending: deque[Item],
-    running: dict[Future[Found], tuple[Item, str, str]],
-) -> float:
-    """Start what may start; returns the seconds until it makes sense to ask again."""
-    soonest, busy = 0.5, set[str]()
-    for _ in range(len(pending)):
-        if len(running) >= place.settings.fetch_threads:
-            break
-        item = pending.popleft()
-        url = item.url or ""
-        host = (urlsplit(url).hostname or "").lower()
-        token, wait_s = ("", soonest) if host in busy else place.slots.acquire(host)
-        if token:
-            running[pool.submit(fetch_document, door, url, _now)] = (item, host, token)
-        else:
-            busy.add(host)
-            soonest = min(soonest, wait_s)
-            pending.append(item)
-    return soonest
+    with Door.of(place.settings) as door:
+        visitor = Visitor(
+            door=door,
+            robots=Robots(place.log.connection, door),
+            slots=place.slots,
+            threads=place.settings.fetch_threads,
+            hand_back=partial(_hand_back, place),
+            now=now,
+        )
+        yield from visitor.visit_all(wanted)
 
 
 def _hand_back(place: Workplace, ids: Sequence[str]) -> None:
@@ -274,13 +254,5 @@ def _hand_back(place: Workplace, ids: Sequence[str]) -> None:
         pipe.execute()
 
 
-def open_door(s: Settings) -> Door:
-    """The way out for pages, with the limits that the settings give."""
-    limits = Limits(
-        connect_s=s.connect_timeout_s, read_s=s.read_timeout_s, total_s=s.fetch_timeout_s, max_bytes=s.max_page_bytes
-    )
-    return Door(user_agent=f"Incidentwire/{__version__} (+{s.contact})", allowed_hosts=s.allowed_hosts, limits=limits)
-
-
-def _now() -> datetime:
+def now() -> datetime:
     return datetime.now(UTC)

@@ -55,7 +55,10 @@ class LinkIndex:
         self._into: dict[int, int] = {}
         self._merged: dict[int, list[int]] = {}
         self._incidence = np.zeros(1 << SLOT_BITS, dtype=np.uint16)  # incidents in which a term occurred
-        self._postings: dict[int, int | array[int]] = {}  # a lone incident does without the cost of an array
+        # Postings are linked lists, the newest first, of 8 bytes each: dicts and lists would cost twenty times that.
+        self._heads = array("I", bytes(4 << SLOT_BITS))  # by slot: its first posting, 0 for none
+        self._who = array("I", [0])  # by posting: the incident's number
+        self._next = array("I", [0])  # by posting: the next one, 0 at the end
         self._mine = np.zeros(1 << SLOT_BITS, dtype=np.uint8)  # weights of the mention being compared, else zeros
 
     def __len__(self) -> int:
@@ -74,8 +77,11 @@ class LinkIndex:
         slots = slots_of(packed)
         new = slots[~np.isin(slots, slots_of(self._rows.terms[_numbers(members)]))]
         self._incidence[new] = np.minimum(self._incidence[new], 0xFFFE) + 1
-        for slot in self._telling(packed).tolist():
-            self._post(slot, number)
+        telling = self._telling(packed)
+        for slot in telling[np.isin(telling, new)].tolist():
+            self._who.append(number)
+            self._next.append(self._heads[slot])
+            self._heads[slot] = len(self._who) - 1
         members.append(self._rows.add(mention, packed, fingerprint))
         if len(members) > MEMBERS:
             self._rows.free(members.pop(1))
@@ -158,33 +164,23 @@ class LinkIndex:
         return slots[np.lexsort((slots, -value))[:INDEXED_TERMS]]
 
     def _candidates(self, packed: Packed) -> list[int]:
-        votes: dict[int, int] = {}
-        telling = self._telling(packed)
+        """Root numbers of the incidents that share the rarest terms, the most telling ones first."""
+        telling, votes = self._telling(packed), dict[int, int]()
+        heads, who, after = self._heads, self._who, self._next
         for slot, rarity in zip(telling.tolist(), self._rarity(telling).tolist(), strict=True):
-            posted = self._postings.get(slot, ())
-            for number in (posted,) if isinstance(posted, int) else posted:
-                votes[number] = votes.get(number, 0) + rarity
+            at, left = heads[slot], POSTINGS
+            while at and left:
+                votes[who[at]] = votes.get(who[at], 0) + rarity
+                at, left = after[at], left - 1
         if self._into:
-            merged: dict[int, int] = {}
-            for number, vote in votes.items():
+            found, votes = votes, {}
+            for number, vote in found.items():
                 root = self._root(number)
-                merged[root] = merged.get(root, 0) + vote
-            votes = merged
-        return sorted(votes, key=lambda number: (-votes[number], number))[:CANDIDATES]
+                votes[root] = votes.get(root, 0) + vote
+        roots, total = np.fromiter(votes.keys(), dtype=np.int64), np.fromiter(votes.values(), dtype=np.int64)
+        return [int(root) for root in roots[np.lexsort((roots, -total))[:CANDIDATES]]]
 
     # -- keeping
-
-    def _post(self, slot: int, number: int) -> None:
-        posted = self._postings.get(slot)
-        if posted is None:
-            self._postings[slot] = number
-        elif isinstance(posted, int):
-            if posted != number:
-                self._postings[slot] = array("I", (posted, number))
-        elif number not in posted:
-            posted.append(number)
-            if len(posted) > POSTINGS:
-                del posted[0]
 
     def _root(self, number: int) -> int:
         while number in self._into:

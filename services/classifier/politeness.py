@@ -31,6 +31,12 @@ if tonumber(ARGV[3]) > 0 then redis.call('SET', KEYS[2], now + ARGV[3], 'PX', AR
 return 0
 """
 
+# KEYS[1] earliest next start in ms  ARGV[1] pause in ms
+REST = """
+local t = redis.call('TIME')
+local until_ms = t[1] * 1000 + math.floor(t[2] / 1000) + ARGV[1]
+if tonumber(redis.call('GET', KEYS[1]) or '0') < until_ms then redis.call('SET', KEYS[1], until_ms, 'PX', ARGV[1]) end
+"""
 
 SLOT_MARGIN_S = 5.0
 
@@ -58,3 +64,7 @@ class HostSlots:
 
     def release(self, host: str, token: str) -> None:
         self.connection.zrem(f"{HOST}{host}", token)
+
+    def rest(self, host: str, seconds: float) -> None:
+        """Let the host rest for so long from now, where it asks for more than the usual pause."""
+        self.connection.eval(REST, 1, f"{HOST}{host}:next", int(seconds * 1000))

@@ -93,9 +93,8 @@ def _is_prose(node: html.HtmlElement, text: str, whole: str) -> bool:
     if parent is not None and any(child.find(".//a") is not None for child in parent if child.tag in _TEASER_HEADINGS):
         return False
     pieces = [squeeze(piece) for piece in node.itertext() if len(piece) >= MATCH_CHARS]
-    if (
-        sum(piece in whole for piece in pieces) > len(pieces) / 2
-    ):  # it is there already, but for a line that was dropped
+    # Most of it may be there already, in lines of its own.
+    if sum(piece in whole for piece in pieces) > len(pieces) / 2:
         return False
     return sum(len(clean(link.text_content())) for link in node.iter("a")) < MAX_LINKED * len(text)
 

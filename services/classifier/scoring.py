@@ -17,35 +17,28 @@ class Scorer:
     """Scores readings with one set of weights; holds no state besides them."""
 
     def __init__(self, weights: Weights) -> None:
-        self._weights = weights
+        self.decisions: dict[str, Decision] = weights.decisions
+        self._bias = np.asarray(weights.bias, dtype=np.float32)
         self._row = {feature: row for row, feature in enumerate(weights.features)}
         # One row of zeros more, for features that the model does not know.
         self._matrix = np.vstack([weights.matrix, np.zeros((1, len(LABELS)), dtype=np.float32)])
 
-    def raw(self, reading: Reading, language: str) -> Scores:
+    def raw(self, reading: Reading) -> Scores:
         """Raw score per label (log-odds before calibration)."""
-        return self._sum(vector(reading)) + self._bias(language)
+        return self._sum(vector(reading)) + self._bias
 
-    def sentence(self, sentence: Sentence, language: str) -> Scores:
+    def sentence(self, sentence: Sentence) -> Scores:
         """Raw score per label of one sentence, read as if it were the whole document."""
-        return self.raw(Reading(title=_NOTHING, body=(sentence,)), language)
+        return self.raw(Reading(title=_NOTHING, body=(sentence,), lead_signals=sentence.signals))
 
     def contributions(self, reading: Reading) -> list[tuple[str, Scores]]:
         """Every known feature of the reading with what it adds to each label's raw score."""
         row, matrix = self._row, self._matrix
         return [(name, matrix[row[name]] * np.float32(value)) for name, value in vector(reading).items() if name in row]
 
-    def probabilities(self, raw: Scores, language: str) -> dict[str, float]:
+    def probabilities(self, raw: Scores) -> dict[str, float]:
         """Calibrated probability per label."""
-        decisions = self.decisions(language)
-        return {label: calibrated(float(raw[k]), decisions[label]) for k, label in enumerate(LABELS)}
-
-    def decisions(self, language: str) -> dict[str, Decision]:
-        return self._weights.decisions.get(language) or self._weights.decisions["en"]
-
-    def _bias(self, language: str) -> Scores:
-        bias = self._weights.bias.get(language) or self._weights.bias["en"]
-        return np.asarray(bias, dtype=np.float32)
+        return {label: calibrated(float(raw[k]), self.decisions[label]) for k, label in enumerate(LABELS)}
 
     def _sum(self, values: dict[str, float]) -> Scores:
         row, nowhere = self._row, len(self._row)
@@ -58,5 +51,6 @@ _NOTHING = Sentence(span=(0, 0), terms=(), concepts=())
 
 
 def calibrated(raw: float, decision: Decision) -> float:
-    """Platt scaling: logistic of an affine function of the raw score."""
-    return 1.0 / (1.0 + math.exp(-max(-40.0, min(40.0, decision.slope * raw + decision.offset))))
+    """Platt scaling below a ceiling: logistic of an affine function of the raw score, times the ceiling."""
+    affine = max(-40.0, min(40.0, decision.slope * raw + decision.offset))
+    return decision.ceiling / (1.0 + math.exp(-affine))

@@ -11,11 +11,14 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import lru_cache
+from functools import cache, lru_cache
+
+from services.classifier.common_words import CHINESE, ENGLISH
 
 MAX_CHARS = 20_000  # of a text; what a news story is about stands before that
 TITLE_BOOST = 1.5
 NAME_BOOST = 1.25
+COMMON_SHARE = 0.5  # of their weight, to words of common_words.py
 
 _HAN = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 TOKEN = re.compile(rf"([{_HAN}]+)|([^\W\d_{_HAN}]+(?:['\u2019][a-z]+)?)|(\d+(?:[.,]\d+)*)")
@@ -63,7 +66,7 @@ class Kind(IntEnum):
 
 @dataclass(slots=True)
 class Term:
-    """A term of one text. `weight` grows with repetition and saturates: 1 to 2, times the boosts."""
+    """A term of one text. Its weight grows with repetition and saturates: 1 to 2, times the boosts."""
 
     text: str
     kind: Kind
@@ -73,7 +76,7 @@ class Term:
 
     def weight(self, is_name: bool) -> float:
         boost = (TITLE_BOOST if self.in_title else 1.0) * (NAME_BOOST if is_name else 1.0)
-        return boost * 2.0 * self.count / (self.count + 1)
+        return boost * (COMMON_SHARE if self.text in _common() else 1.0) * 2.0 * self.count / (self.count + 1)
 
     def is_name(self) -> bool:
         """A word is a name where at least half of its occurrences begin with a capital."""
@@ -182,3 +185,8 @@ def stem(word: str) -> str:
     if word.endswith("e") and len(word) > 3:
         word = word[:-1]
     return word if len(word) > 1 else ""
+
+
+@cache
+def _common() -> frozenset[str]:
+    return frozenset(stem(word) for word in ENGLISH) | CHINESE

@@ -16,13 +16,14 @@ LEXICON_FILE = "lexicon.toml"
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """How a label's raw score becomes an answer: p = 1 / (1 + exp(-(slope * raw + offset))).
+    """How a label's raw score becomes an answer: p = ceiling / (1 + exp(-(slope * raw + offset))).
 
     p >= threshold is the label; low <= p < high is doubt, and asks for a review.
     """
 
     slope: float
     offset: float
+    ceiling: float
     threshold: float
     low: float
     high: float
@@ -30,23 +31,20 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """`matrix` is features x labels (float32); `bias` maps a language to one number per label."""
+    """`matrix` is features x labels (float32); `bias` has one number per label."""
 
     version: str
     features: tuple[str, ...]
     matrix: NDArray[np.float32]
-    bias: dict[str, tuple[float, ...]]
-    decisions: dict[str, dict[str, Decision]]  # language -> label -> decision
+    bias: tuple[float, ...]
+    decisions: dict[str, Decision]
 
 
 def save(weights: Weights, path: Path) -> None:
     meta = {
         "version": weights.version,
         "bias": weights.bias,
-        "decisions": {
-            language: {label: asdict(decision) for label, decision in decisions.items()}
-            for language, decisions in weights.decisions.items()
-        },
+        "decisions": {label: asdict(decision) for label, decision in weights.decisions.items()},
     }
     with path.open("wb") as file:
         np.savez_compressed(
@@ -69,11 +67,8 @@ def load(path: Path) -> Weights:
         version=meta["version"],
         features=features,
         matrix=matrix,
-        bias={language: tuple(numbers) for language, numbers in meta["bias"].items()},
-        decisions={
-            language: {label: Decision(**numbers) for label, numbers in decisions.items()}
-            for language, decisions in meta["decisions"].items()
-        },
+        bias=tuple(meta["bias"]),
+        decisions={label: Decision(**numbers) for label, numbers in meta["decisions"].items()},
     )
 
 

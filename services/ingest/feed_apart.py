@@ -27,10 +27,10 @@ HEADERS = frozenset({"content-type", "content-location", "content-language"})
 logger = logging.getLogger(__name__)
 
 
-def read_apart(body: bytes, *, url: str, headers: Mapping[str, str]) -> Reading:
+def read_apart(body: bytes, *, url: str, headers: Mapping[str, str], cpu_s: int = CPU_S) -> Reading:
     """As feed_parsing.read; what takes too long or too much is `unreadable`."""
     kept = {name.lower(): value for name, value in headers.items() if name.lower() in HEADERS}
-    asked = json.dumps({"url": url, "headers": kept}).encode() + b"\n" + body
+    asked = json.dumps({"url": url, "headers": kept, "cpu_s": cpu_s}).encode() + b"\n" + body
     command = [sys.executable, "-m", "services.ingest.feed_apart"]
     try:
         done = subprocess.run(  # noqa: S603  # nothing of the feed is in the command
@@ -44,7 +44,7 @@ def read_apart(body: bytes, *, url: str, headers: Mapping[str, str]) -> Reading:
     except subprocess.TimeoutExpired:
         return unread("unreadable", f"reading it took longer than {WALL_S:g} s")
     if done.returncode < 0:
-        return unread("unreadable", f"reading it took more than {CPU_S} s of processor time, or too much memory")
+        return unread("unreadable", f"reading it took more than {cpu_s} s of processor time, or too much memory")
     if done.returncode > 0:
         said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         logger.error(event_line("feed reader failed", url=url, error=said))
@@ -64,11 +64,11 @@ def from_json(text: bytes) -> Reading:
 
 def main() -> None:
     """Read one feed from standard input (a line of JSON, then the body), write it as JSON to standard output."""
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    about = json.loads(sys.stdin.buffer.readline())
+    resource.setrlimit(resource.RLIMIT_CPU, (about["cpu_s"], about["cpu_s"]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(ValueError, OSError):  # not every system limits address space
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    about = json.loads(sys.stdin.buffer.readline())
     reading = read(sys.stdin.buffer.read(), url=about["url"], headers=about["headers"])
     sys.stdout.buffer.write(to_json(reading))
 

@@ -14,9 +14,8 @@ from datetime import UTC, datetime
 from time import monotonic
 
 from incidentwire.events import FeedFailed
-from incidentwire.outbound import Answer, Door, Limits, OutboundError, retry_after_s
+from incidentwire.outbound import Answer, Door, OutboundError, retry_after_s
 from incidentwire.problems import Problem
-from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
 from services.ingest import feed_hand_in, feed_schedule
 from services.ingest.feed_apart import read_apart
@@ -162,14 +161,6 @@ def refusal(answer: Answer, now: float) -> Failure:
         retry_after_s=wait_s,
         gone=answer.status == 410,
     )
-
-
-def open_door(s: Settings) -> Door:
-    """The way out for feeds, with the limits that the settings give."""
-    limits = Limits(
-        connect_s=s.connect_timeout_s, read_s=s.read_timeout_s, total_s=s.fetch_timeout_s, max_bytes=s.max_page_bytes
-    )
-    return Door(user_agent=f"Incidentwire/0.1 (+{s.contact})", allowed_hosts=s.allowed_hosts, limits=limits)
 
 
 def _with_parts(place: Poller, index: Reading) -> Reading:

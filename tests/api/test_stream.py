@@ -12,6 +12,9 @@ import pytest
 
 from incidentwire.events import ItemRejected, ItemSubmitted
 from incidentwire.log import LOG_ID, STREAM
+from services.api.filters import Wanted
+from services.api.hub import Hub
+from services.api.seat import Seat
 from tests.api.conftest import House, eventually
 from tests.api.sse import Closed
 
@@ -168,6 +171,15 @@ def test_a_subscriber_that_goes_away_frees_its_place(quick_house: House) -> None
     streams[0].close()
     eventually(lambda: house.get("/v1/stats")[1]["open_streams"] == 4)
     assert house.subscribe().status == 200
+
+
+def test_a_subscriber_that_went_away_while_catching_up_takes_no_seat(house: House) -> None:
+    hub = Hub(house.connection, heartbeat_s=15, max_streams=1)
+    hub.log_id, hub.position = house.log.id, 0
+    seat = Seat(Wanted(), None)
+    seat.end("gone")
+    assert hub.join(seat, 0, house.log.id)
+    assert hub.seats() == []
 
 
 def test_streams_survive_kill_9_of_the_store_and_go_on_without_a_gap(own_house: House) -> None:

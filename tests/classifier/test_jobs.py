@@ -196,5 +196,5 @@ def test_an_incomplete_page_waits_for_the_text_from_its_sender(house: House, web
     item = house.item(item_id)
     assert (item.state, item.use_given) == (State.CLASSIFIED, True)
     assert "data_leak" in item.labels
-    assert web_site.seen == ["/wall"]
+    assert web_site.seen.count("/wall") == 1
     assert digest_of(b"") not in house.archive.digests(item_id)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from services.classifier.training.calibrating import decide, prior_weights, weighted_f1
+from services.classifier.training.calibrating import decide, prior_weights, probabilities, weighted_f1
 from services.classifier.training.fitting import Example, Floats, label_weights, out_of_fold, targets
 from services.classifier.training.other_families import cooccurrence_scores, instance_scores
 from services.classifier.weights import LABELS
@@ -93,10 +93,10 @@ def _f1(raw: Floats, examples: Sequence[Example], weights: Floats, counted: Floa
     if not len(inside):
         return 0.0
     wanted = targets(examples)[inside]
-    decisions = decide(raw[inside], wanted, weights[inside])
+    decisions = decide(raw, targets(examples), weights)
     values = []
     for k, label in enumerate(LABELS):
         one = decisions[label]
-        said = 1.0 / (1.0 + np.exp(-(one.slope * raw[inside, k] + one.offset))) >= one.threshold
+        said = probabilities(raw[inside, k], one) >= one.threshold
         values.append(weighted_f1(said, wanted[:, k], counted[inside, k]))
     return float(np.mean(values))

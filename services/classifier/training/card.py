@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.classifier.training.ablation import Outcome
-from services.classifier.training.calibrating import weighted_f1
+from services.classifier.training.calibrating import probabilities, weighted_f1
 from services.classifier.training.corpus import Row
 from services.classifier.training.fitting import Floats
 from services.classifier.training.golden import Figures
@@ -76,13 +76,13 @@ def _validation(model: Weights, validation: Validation) -> str:
         inside = np.flatnonzero([row.lang == language for row in validation.rows])
         for k, label in enumerate(LABELS):
             if len(inside):
-                lines.append(_line(model.decisions[language][label], validation, inside, k, f"{language} {label}"))
+                lines.append(_line(model.decisions[label], validation, inside, k, f"{language} {label}"))
     head = ["", "F1, short", "F1, long", "F1, all", "F1, all rows equal", "calibration error"]
     return table(head, lines)
 
 
 def _line(decision: Decision, validation: Validation, inside: NDArray[np.intp], k: int, name: str) -> list[str]:
-    probability = 1.0 / (1.0 + np.exp(-(decision.slope * validation.raw[inside, k] + decision.offset)))
+    probability = probabilities(validation.raw[inside, k], decision)
     wanted, weights = validation.wanted[inside, k], validation.weights[inside, k]
     long = np.array([len(validation.rows[i].text) >= SHORT_CHARS for i in inside.tolist()])
     said = probability >= decision.threshold
@@ -128,8 +128,6 @@ def _ablation(outcomes: Sequence[Outcome]) -> str:
 
 def _decisions(model: Weights) -> str:
     lines = [
-        [f"{language} {label}", f"{one.threshold:.2f}", f"{one.low:.2f} – {one.high:.2f}"]
-        for language, decisions in sorted(model.decisions.items())
-        for label, one in decisions.items()
+        [label, f"{one.threshold:.2f}", f"{one.low:.2f} – {one.high:.2f}"] for label, one in model.decisions.items()
     ]
     return table(["", "threshold", "review between"], lines)

@@ -19,7 +19,6 @@ from services.classifier.training.fitting import Fitted, fit, label_weights, out
 from services.classifier.weights import LEXICON_FILE, WEIGHTS_FILE, Decision, Weights, save
 
 NEGLIGIBLE = 0.01  # a weight below it for every label changes no answer
-LANGUAGES = ("en", "zh")
 
 
 def train(rows: Sequence[Row], lexicon: Lexicon) -> tuple[Weights, Validation]:
@@ -28,16 +27,11 @@ def train(rows: Sequence[Row], lexicon: Lexicon) -> tuple[Weights, Validation]:
     wanted = targets(examples)
     weights = label_weights(examples, prior_weights(wanted))
     raw = out_of_fold(examples, weights)
-    decisions: dict[str, dict[str, Decision]] = {}
-    for language in LANGUAGES:
-        inside = np.array([row.lang == language for row in rows])
-        chosen = inside if inside.any() else ~inside
-        decisions[language] = decide(raw[chosen], wanted[chosen], weights[chosen])
-    model = pack(fit(examples, weights), decisions, lexicon.digest)
+    model = pack(fit(examples, weights), decide(raw, wanted, weights), lexicon.digest)
     return model, Validation(rows=rows, raw=raw, wanted=wanted, weights=weights)
 
 
-def pack(fitted: Fitted, decisions: dict[str, dict[str, Decision]], lexicon_digest: str) -> Weights:
+def pack(fitted: Fitted, decisions: dict[str, Decision], lexicon_digest: str) -> Weights:
     """The weights that matter, under a version that names their content."""
     kept = np.flatnonzero(np.abs(fitted.matrix).max(axis=1) >= NEGLIGIBLE)
     matrix = fitted.matrix[kept].round(5).astype(np.float32)
@@ -48,7 +42,7 @@ def pack(fitted: Fitted, decisions: dict[str, dict[str, Decision]], lexicon_dige
         version=f"linear-1-{digest[:10]}",
         features=tuple(fitted.features[i] for i in kept.tolist()),
         matrix=matrix,
-        bias=dict.fromkeys(LANGUAGES, bias),
+        bias=bias,
         decisions=decisions,
     )
 

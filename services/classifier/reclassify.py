@@ -1,0 +1,126 @@
+"""The installed model over the texts that are kept: what would change, and, if wanted, the events that say so.
+
+A run can be broken off and started again: each item's new judgement is claimed by model and text, so it happens once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from incidentwire import items
+from incidentwire.archive import Archive, Damaged, NotKept
+from incidentwire.documents import KeptDocument
+from incidentwire.events import ItemReclassifyRequested
+from incidentwire.items import Item, State
+from incidentwire.labels import LABELS, Label
+from incidentwire.log import Log, VersionConflict, Withdrawn
+from services.classifier import conclude
+from services.classifier.classify import Classification, Classifier
+
+TELLING = 20  # items shown of those that change
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One item that the installed model judges otherwise. `swing` is the largest change of a score."""
+
+    item: Item
+    said: Classification
+    title: str
+    text_digest: str
+    swing: float
+
+    @property
+    def gained(self) -> set[Label]:
+        return set(conclude.labels_of(self.said.labels)) - set(self.item.model_labels)
+
+    @property
+    def lost(self) -> set[Label]:
+        return set(self.item.model_labels) - set(conclude.labels_of(self.said.labels))
+
+
+@dataclass(kw_only=True)
+class Difference:
+    """What a run over all items found. `agreed` and `disagreed` count corrected items by what people had set."""
+
+    looked_at: int = 0
+    missing: int = 0  # texts that are not kept any more
+    gained: Counter[str] = field(default_factory=Counter)
+    lost: Counter[str] = field(default_factory=Counter)
+    now_with_people: int = 0
+    now_against_people: int = 0
+    changes: list[Change] = field(default_factory=list)
+
+    @property
+    def telling(self) -> list[Change]:
+        """The changes that say most, largest swing first."""
+        return sorted(self.changes, key=lambda c: (-c.swing, c.item.id))[:TELLING]
+
+
+def kept_items(log: Log) -> list[Item]:
+    """Every item that has a judgement, as the log has it now."""
+    found: dict[str, Item] = {}
+    for entry in log.read():
+        if entry.type.startswith("item."):
+            item = found.get(entry.subject) or Item(id=entry.subject)
+            found[entry.subject] = items.fold(item, entry.position, entry.event, entry.traceparent)
+    return [item for item in found.values() if item.classified and item.fetched and item.state is State.CLASSIFIED]
+
+
+def compare(
+    log: Log, archive: Archive, classifier: Classifier, advance: Callable[[], None] = lambda: None
+) -> Difference:
+    """Judge every kept text with the installed model, and say what differs. Nothing is written."""
+    difference = Difference()
+    for item, change in _judged(kept_items(log), archive, classifier):
+        advance()
+        difference.looked_at += 1
+        if change is None:
+            difference.missing += 1
+        elif change.gained or change.lost:
+            _count(difference, item, change)
+    return difference
+
+
+def apply(log: Log, archive: Archive, classifier: Classifier, advance: Callable[[], None] = lambda: None) -> int:
+    """Append the new judgement of each item that changes, once; returns how many were appended."""
+    appended = 0
+    for item, change in _judged(kept_items(log), archive, classifier):
+        advance()
+        if change is None or not (change.gained or change.lost):
+            continue
+        asked = ItemReclassifyRequested(who=classifier.version)
+        judged = conclude.classified(item, change.text_digest, change.said, classifier.version)
+        once = f"judged:{classifier.version}:{change.text_digest[:16]}"
+        try:
+            appended += log.append(item.id, asked, judged, once=once, expect={item.id: item.version}).new
+        except (VersionConflict, Withdrawn):
+            continue  # it moved on meanwhile; the next run looks at it again
+    return appended
+
+
+def _judged(wanted: list[Item], archive: Archive, classifier: Classifier) -> Iterator[tuple[Item, Change | None]]:
+    for item in wanted:
+        assert item.fetched is not None  # noqa: S101  # kept_items chose them so
+        assert item.classified is not None  # noqa: S101
+        try:
+            document = KeptDocument.from_bytes(archive.get(item.id, item.fetched.document_digest))
+        except (NotKept, Damaged):
+            yield item, None
+            continue
+        said = classifier.classify(document.title, document.text, document.language)
+        before = item.classified.scores
+        swing = max(abs(said.scores[label] - before.get(label, 0.0)) for label in LABELS)
+        yield item, Change(item=item, said=said, title=document.title, text_digest=document.text_digest, swing=swing)
+
+
+def _count(difference: Difference, item: Item, change: Change) -> None:
+    difference.changes.append(change)
+    difference.gained.update(change.gained)
+    difference.lost.update(change.lost)
+    if item.corrected:
+        people = set(item.corrected.labels)
+        difference.now_with_people += set(change.said.labels) == people
+        difference.now_against_people += set(item.model_labels) == people

@@ -1,0 +1,113 @@
+"""The application's user, as docker-compose.yml makes it: all our parts work under it, and none can harm the log."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+import yaml
+
+from incidentwire import queue
+from incidentwire.items import State
+from incidentwire.settings import to_env
+from services.classifier import keeper, worker
+from services.ingest.submit import Submitter
+from tests.conftest import Store, free_port, server_binaries
+from tests.house import LEAK, House
+
+COMPOSE = Path(__file__).parent.parent / "docker-compose.yml"
+PASSWORD = "a-password-of-the-test"
+HARM = """
+DEL iw:log|UNLINK iw:log|XTRIM iw:log MAXLEN 0|XDEL iw:log 1-0|SET iw:log x|RENAME iw:log rq:y|EXPIRE iw:log 1
+COPY rq:queues iw:log REPLACE|GETDEL iw:log_id|SET iw:log_id x|FLUSHALL|FLUSHDB|XSETID iw:log 5-0|MOVE iw:log 1
+HDEL iw:subject:a n|DEL iw:subject:a|RESTORE iw:log 0 x REPLACE|CONFIG GET dir|SORT rq:queues STORE iw:log
+ACL SETUSER app allkeys|SHUTDOWN|DEBUG RELOAD|SAVE|KEYS *|FUNCTION FLUSH|SWAPDB 0 1|MIGRATE h 1 iw:log 0 1
+XGROUP CREATE iw:log g 0|PERSIST iw:log|LPUSH iw:log x|REPLICAOF no one|BGREWRITEAOF|MONITOR|DUMP iw:log
+"""
+
+
+def users() -> list[str]:
+    """The --user arguments of the store in docker-compose.yml, with our password."""
+    command = yaml.safe_load(COMPOSE.read_text())["services"]["redis"]["command"]
+    rules = [argument.removeprefix("--user ") for argument in command if argument.startswith("--user ")]
+    return [
+        part for rule in rules for part in ("--user", *shlex.split(_filled(rule).replace("(", "'(").replace(")", ")'")))
+    ]
+
+
+def _filled(rule: str) -> str:
+    begin, end = rule.find("${"), rule.find("}")
+    return rule if begin < 0 else rule[:begin] + PASSWORD + rule[end + 1 :]
+
+
+@pytest.fixture(params=server_binaries(), ids=lambda path: Path(path).name)
+def guarded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A store with compose's users."""
+    folder = tmp_path / "store"
+    folder.mkdir()
+    store = Store(folder, free_port(), request.param, extra=tuple(users()))
+    store.start(ping_as=("health", "none"))
+    yield store
+    store.kill()
+
+
+def application(store: Store) -> redis.Redis:
+    return redis.Redis(port=store.port, username="app", password=PASSWORD)
+
+
+def test_the_whole_path_works_with_the_applications_permissions(
+    guarded: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = application(guarded)
+    house = House(connection, f"redis://app:{PASSWORD}@127.0.0.1:{guarded.port}/0", tmp_path)
+    ids = [house.submit(text=f"{LEAK} {n}", title="Clinic chain exposed records") for n in range(3)]
+    assert isinstance(house.app.extensions["incidentwire.submitter"], Submitter)
+    for name, value in to_env(house.settings).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(worker.jobs, "workplace", lambda: house.place)
+    worker.make_worker(queue.open_item_queues(connection)).work(burst=True, logging_level="ERROR")
+    assert {house.item(i).state for i in ids} == {State.CLASSIFIED}
+    assert keeper.look(connection, 50, 1e12) == []
+    assert house.client.get("/readyz").status_code == 200
+    token, wait_s = house.place.slots.acquire("example.org")
+    assert (bool(token), wait_s) == (True, 0.0)
+    house.place.slots.release("example.org", token)
+
+
+def test_no_command_of_the_application_can_harm_the_log(guarded: Store, tmp_path: Path) -> None:
+    connection = application(guarded)
+    house = House(connection, guarded.url, tmp_path)
+    house.submit(text=LEAK)
+    before = (house.log.last(), house.log.id)
+    commands = [line.split() for line in HARM.replace("|", "\n").splitlines() if line]
+    commands += [["EVAL", "return redis.call('DEL', KEYS[1])", "1", key] for key in ("iw:log", "iw:subject:a")]
+    for command in commands:
+        with pytest.raises(redis.exceptions.ResponseError, match=r"(?i)permission|acl|not allowed|can't access"):
+            connection.execute_command(*command)
+    assert (house.log.last(), house.log.id) == before
+
+
+def test_without_a_password_there_is_nothing_and_the_health_check_can_only_ping(guarded: Store) -> None:
+    with pytest.raises(redis.exceptions.AuthenticationError):
+        redis.Redis(port=guarded.port, protocol=2).ping()
+    health = redis.Redis(port=guarded.port, username="health", password="none")
+    assert health.ping()
+    with pytest.raises(redis.exceptions.NoPermissionError):
+        health.get("iw:log_id")
+
+
+def test_a_killed_store_reads_everything_back(guarded: Store, tmp_path: Path) -> None:
+    # Reading the append-only file, EXEC is checked against the default user: were it restricted, transactions would
+    # be dropped at the restart without a word to anybody.
+    house = House(application(guarded), guarded.url, tmp_path)
+    ids = [house.submit(text=f"{LEAK} {n}") for n in range(20)]
+    before = [entry.subject for entry in house.log.read()]
+    jobs = house.queued()
+    guarded.kill()
+    guarded.start(ping_as=("health", "none"))
+    assert [entry.subject for entry in house.log.read()] == before == ids
+    assert house.queued() == jobs
+    assert set(house.in_flight()) == set(ids)
