@@ -18,7 +18,7 @@ from services.classifier.common_words import CHINESE, ENGLISH
 MAX_CHARS = 20_000  # of a text; what a news story is about stands before that
 TITLE_BOOST = 1.5
 NAME_BOOST = 1.25
-COMMON_SHARE = 0.5  # of their weight, to words of common_words.py
+COMMON_SHARE = 0.6  # of their weight, to words of common_words.py
 
 _HAN = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 TOKEN = re.compile(rf"([{_HAN}]+)|([^\W\d_{_HAN}]+(?:['\u2019][a-z]+)?)|(\d+(?:[.,]\d+)*)")

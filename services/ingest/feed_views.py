@@ -12,11 +12,10 @@ from flask_smorest import Blueprint
 from marshmallow import Schema, fields, validate
 
 from incidentwire.access import require
-from incidentwire.outbound import OutboundError
+from incidentwire.outbound import Door, OutboundError
 from incidentwire.problems import FieldError, Problem
 from services.ingest import feed_schedule
 from services.ingest.feed_documents import rfc3339
-from services.ingest.feed_poll import open_door
 from services.ingest.feed_schedule import Feed
 from services.ingest.feed_store import FeedStore
 from services.ingest.schemas import MAX_TITLE, StrictSchema, a_url, clean_text
@@ -138,7 +137,7 @@ def _feeds() -> FeedStore:
 
 def _refuse_address(url: str) -> None:
     """What can never be polled is said at once, and not in a failure later."""
-    with open_door(current_app.config["SETTINGS"]) as door:
+    with Door.of(current_app.config["SETTINGS"]) as door:
         try:
             door.check(url)
         except OutboundError as error:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import redis
 
+from incidentwire.outbound import Door
 from incidentwire.settings import from_env
 from incidentwire.stopping import sign_of_life, stop_requested
 from incidentwire.store import connect_when_ready
@@ -78,7 +79,7 @@ def main() -> None:
     configure_logging(settings.log_level, "ingest-feeds")
     connection = connect_when_ready(settings.redis_url)
     stopped = stop_requested()
-    with feed_poll.open_door(settings) as door, ThreadPoolExecutor(POLLS_AT_ONCE, "feed") as pool:
+    with Door.of(settings) as door, ThreadPoolExecutor(POLLS_AT_ONCE, "feed") as pool:
         submitter = Submitter(settings, connection)
         place = Poller(feeds=FeedStore(connection), submitter=submitter, door=door, clock=time.time)
         rounds = Rounds(place, pool)

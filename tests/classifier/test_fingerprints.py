@@ -62,7 +62,7 @@ def test_the_same_text_has_the_same_fingerprint_for_ever() -> None:
     )
 
 
-GOLDEN = "0Zml`0|Nm^761SL|1_@u|NsC0|NsAe3jhEA|NsC0|NsB6-@qNXGOqq%%PDz|ETaQH7PEs)hM&fHqH+&itg%E|ghW6"
+GOLDEN = "0Zml`0|Nm^761SL|1_@u|NsC0|NsAe3jhEA|NsC0|NsB6-@qNXGOqq%%PDz|ETaQH7PEs)hM&fHqH+&itg%8mL_|O"
 
 
 def test_kinds_of_terms_are_told_apart() -> None:
@@ -91,6 +91,12 @@ def test_chinese_is_read_in_bigrams_and_its_quoted_names_are_names() -> None:
     assert "患者" in found
     assert not found["患者"].is_name()
     assert found["云诊"].is_name()
+
+
+def test_a_word_common_in_this_field_weighs_less_than_another() -> None:
+    found = terms("", "database marmalade 公司 云诊").by_text
+    assert found["databas"].weight(False) < found["marmalad"].weight(False)
+    assert found["公司"].weight(False) < found["云诊"].weight(False)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import redis
 
 from incidentwire.events import FeedFailed, ItemRetryRequested, ItemSubmitted
 from incidentwire.log import Log, Recorded
+from incidentwire.outbound import Door
 from incidentwire.settings import Settings
 from services.ingest import feed_parsing, feed_poll
 from services.ingest.feed_poll import Poller
@@ -113,7 +114,7 @@ class Newsroom:
         self.settings = Settings(redis_url=url, data_dir=data_dir, **(defaults | more))  # type: ignore[arg-type]
         self.log, self.feeds = Log(connection), FeedStore(connection)
         self.now = time.time()
-        self.door = feed_poll.open_door(self.settings)
+        self.door = Door.of(self.settings)
         self.poller = Poller(
             feeds=self.feeds,
             submitter=Submitter(self.settings, connection),
