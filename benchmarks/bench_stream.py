@@ -1,8 +1,9 @@
 """4,000 subscribers on one api process, 5 events/s: latency beside nginx's nchan module, and what got lost.
 
-The peer keeps messages in memory and answers its publisher after it has sent them; ours are first made durable. So ours
-are timed from the moment at which the append was answered, the peer's from its request; our time from the request,
-which is the disk's too, stands beside. Both run in turns, with the same client. Needs nginx with Debian's libnginx-mod-nchan; without it our figures stand alone.
+The peer keeps messages in memory and answers its publisher after it has sent them; ours are first made durable. So
+ours are timed from the moment at which the append was answered, the peer's from its request; our time from the
+request, which is the disk's too, stands beside. Both run in turns, with the same client. Needs nginx with Debian's
+libnginx-mod-nchan; without it our figures stand alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Commands that work on files without any server: extract and classify."""
+"""Commands that work on files without any server: extract, classify and cluster."""
 
 from __future__ import annotations
 

@@ -40,6 +40,7 @@ for part in (
     keys.keys,
     files.extract,
     files.classify,
+    files.cluster,
     model.reclassify,
     model.corrections,
     model.explain,

@@ -26,6 +26,7 @@ from services.classifier.extract import ExtractError
 from services.classifier.extract import extract as read_page
 from services.classifier.fetch import Failure, fetch_document
 from services.classifier.jobs import now
+from services.classifier.secret import fingerprint_key
 
 TOP = 8  # features shown per label
 COLOURS = {"data_leak": "red", "consent": "yellow", "deepfake": "magenta", "regulation": "cyan"}
@@ -36,14 +37,16 @@ COLOURS = {"data_leak": "red", "consent": "yellow", "deepfake": "magenta", "regu
 def reclassify(dry_run: bool) -> None:
     """Run the installed model over the kept texts. Can be broken off and started again."""
     settings = here()
-    log, archive, classifier = Log(connect(settings.redis_url)), Archive(settings.archive), Classifier.load()
+    connection = connect(settings.redis_url)
+    log, archive, classifier = Log(connection), Archive(settings.archive), Classifier.load()
+    key = fingerprint_key(settings, connection)
     if not dry_run:
         with bar("reclassifying") as advance:
-            done = again.apply(log, archive, classifier, advance)
+            done = again.apply(log, archive, classifier, key, advance)
         click.echo(f"{done} items have a new judgement by {classifier.version}")
         return
     with bar("comparing") as advance:
-        found = again.compare(log, archive, classifier, advance)
+        found = again.compare(log, archive, classifier, key, advance)
     console = Console()
     table = Table("label", "gained", "lost", title=f"{len(found.changes)} of {found.looked_at} items change")
     for label in LABELS:

@@ -13,6 +13,7 @@ PROCESSES: dict[str, tuple[str, ...]] = {
     "ingest-feeds": ("services.ingest.feeds",),
     "classifier-worker": ("services.classifier.worker",),
     "classifier-keeper": ("services.classifier.keeper",),
+    "classifier-linker": ("services.classifier.linker",),
     "api-projector": ("services.api.projector",),
     "api-web": ("services.api.web", "--host", "{host}", "--port", "{api_port}"),
 }

@@ -50,11 +50,12 @@ class Withdrawn(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
-    """What is appended whole or not at all: (subject, event) pairs, a claim scoped to the first subject that lets it
-    happen once, and the versions (events so far) that subjects must have."""
+    """What is appended whole or not at all: (subject, event) pairs, a claim that lets it happen once, scoped to
+    `claim_on` (the first subject, if not given), and the versions (events so far) that subjects must have."""
 
     facts: Sequence[tuple[str, Event]]
     once: str = ""
+    claim_on: str = ""
     expect: Mapping[str, int] = field(default_factory=dict)
     traceparent: str = ""
 
@@ -159,15 +160,11 @@ class Log:
         return _position(oldest[0][0]) if oldest else 0
 
     def is_whole(self) -> bool:
-        """True where the first position, the last one and the length agree that nothing is missing."""
+        """True where first and last position and the length agree that nothing is missing."""
         with self.connection.pipeline(transaction=True) as pipe:
-            pipe.xrange(STREAM, count=1)
-            pipe.xrevrange(STREAM, count=1)
-            pipe.xlen(STREAM)
+            pipe.xrange(STREAM, count=1).xrevrange(STREAM, count=1).xlen(STREAM)
             oldest, newest, length = pipe.execute()
-        if not newest:
-            return True
-        return _position(oldest[0][0]) == 1 and _position(newest[0][0]) == length
+        return not newest or (_position(oldest[0][0]) == 1 and _position(newest[0][0]) == length)
 
     def after(self, position: int, limit: int = PAGE) -> list[Recorded]:
         """Up to `limit` events behind `position`, in order."""
@@ -251,7 +248,7 @@ def _arguments(units: Sequence[Unit]) -> tuple[list[str], list[str | int]]:
 
     argv: list[str | int] = [len(units)]
     for unit in units:
-        argv += [key(unit.facts[0][0]), unit.once, len(unit.expect)]
+        argv += [key(unit.claim_on or unit.facts[0][0]), unit.once, len(unit.expect)]
         for subject, version in unit.expect.items():
             argv += [key(subject), version]
         argv.append(len(unit.facts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,3 +112,14 @@ def test_a_killed_store_reads_everything_back(guarded: Store, tmp_path: Path) ->
     assert [entry.subject for entry in house.log.read()] == before == ids
     assert house.queued() == jobs
     assert set(house.in_flight()) == set(ids)
+
+
+def test_every_key_that_the_code_names_is_allowed(guarded: Store) -> None:
+    named = set()
+    for part in ("incidentwire", "services"):
+        for path in (COMPOSE.parent / part).rglob("*.py"):
+            named |= set(re.findall(r'"(iw:[a-z_:]+)', path.read_text(encoding="utf-8")))
+    assert {"iw:log", "iw:in_flight", "iw:keys"} <= named
+    log_keys = {"iw:log", "iw:log_id", "iw:subject:"}  # these have their few commands, tested above
+    for key in sorted(named - log_keys):
+        assert application(guarded).exists(key if not key.endswith(":") else key + "x") in (0, 1)

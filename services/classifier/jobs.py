@@ -34,6 +34,7 @@ from services.classifier.lease import Lease
 from services.classifier.politeness import HostSlots
 from services.classifier.robots import Robots
 from services.classifier.second_opinion import SecondOpinion
+from services.classifier.secret import fingerprint_key
 from services.classifier.visits import Found, Visitor
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Workplace:
     classifier: Classifier
     slots: HostSlots
     second_opinion: SecondOpinion
+    fingerprint_key: bytes
 
     @classmethod
     def of(cls, settings: Settings, connection: redis.Redis, classifier: Classifier) -> Workplace:
@@ -60,6 +62,7 @@ class Workplace:
             classifier=classifier,
             slots=HostSlots.of(settings, connection),
             second_opinion=SecondOpinion(settings, connection),
+            fingerprint_key=fingerprint_key(settings, connection),
         )
 
 
@@ -160,7 +163,9 @@ def _facts(place: Workplace, item: Item, found: Found | None) -> list[Event]:
         if document.shortcoming:
             return [conclude.fetched(revision), ItemRejected(reason="incomplete", detail=document.shortcoming)]
     kept = revision.document
-    said = place.classifier.classify(kept.title, kept.text, kept.language)
+    said = place.classifier.classify(
+        kept.title, kept.text, kept.language, published=kept.published, key=place.fingerprint_key
+    )
     opinion = place.second_opinion.on(kept.title, kept.text, said, now())
     if opinion:
         said = opinion.said

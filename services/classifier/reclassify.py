@@ -70,11 +70,11 @@ def kept_items(log: Log) -> list[Item]:
 
 
 def compare(
-    log: Log, archive: Archive, classifier: Classifier, advance: Callable[[], None] = lambda: None
+    log: Log, archive: Archive, classifier: Classifier, key: bytes, advance: Callable[[], None] = lambda: None
 ) -> Difference:
     """Judge every kept text with the installed model, and say what differs. Nothing is written."""
     difference = Difference()
-    for item, change in _judged(kept_items(log), archive, classifier):
+    for item, change in _judged(kept_items(log), archive, classifier, key):
         advance()
         difference.looked_at += 1
         if change is None:
@@ -84,10 +84,12 @@ def compare(
     return difference
 
 
-def apply(log: Log, archive: Archive, classifier: Classifier, advance: Callable[[], None] = lambda: None) -> int:
+def apply(
+    log: Log, archive: Archive, classifier: Classifier, key: bytes, advance: Callable[[], None] = lambda: None
+) -> int:
     """Append the new judgement of each item that changes, once; returns how many were appended."""
     appended = 0
-    for item, change in _judged(kept_items(log), archive, classifier):
+    for item, change in _judged(kept_items(log), archive, classifier, key):
         advance()
         if change is None or not (change.gained or change.lost):
             continue
@@ -101,7 +103,9 @@ def apply(log: Log, archive: Archive, classifier: Classifier, advance: Callable[
     return appended
 
 
-def _judged(wanted: list[Item], archive: Archive, classifier: Classifier) -> Iterator[tuple[Item, Change | None]]:
+def _judged(
+    wanted: list[Item], archive: Archive, classifier: Classifier, key: bytes
+) -> Iterator[tuple[Item, Change | None]]:
     for item in wanted:
         assert item.fetched is not None  # noqa: S101  # kept_items chose them so
         assert item.classified is not None  # noqa: S101
@@ -110,7 +114,9 @@ def _judged(wanted: list[Item], archive: Archive, classifier: Classifier) -> Ite
         except (NotKept, Damaged):
             yield item, None
             continue
-        said = classifier.classify(document.title, document.text, document.language)
+        said = classifier.classify(
+            document.title, document.text, document.language, published=document.published, key=key
+        )
         before = item.classified.scores
         swing = max(abs(said.scores[label] - before.get(label, 0.0)) for label in LABELS)
         yield item, Change(item=item, said=said, title=document.title, text_digest=document.text_digest, swing=swing)

@@ -1,0 +1,206 @@
+"""The process classifier-linker: `python -m services.classifier.linker`. Puts every labelled mention into an incident.
+
+What was decided is recorded, and a fold replays it without deciding anew: a changed model or threshold changes no past
+incident. The state is folded up to the head of the log before anything is decided, so the linker's own events come to
+it like everybody's. Each answer to an item's news is one unit of the log, claimed by the position of that news and
+carrying the versions of the incidents it touches: a second linker started by mistake, or a person who was faster,
+makes it fold again and decide again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+
+import redis
+
+from incidentwire import events as e
+from incidentwire.effective_labels import ITEM_EVENTS, mention_key, split_key
+from incidentwire.incident_decisions import Facts, place, settle
+from incidentwire.incidents import Incidents
+from incidentwire.log import Log, Recorded, Unit, VersionConflict, Withdrawn
+from incidentwire.settings import from_env
+from incidentwire.stopping import sign_of_life, stop_requested
+from incidentwire.store import connect_when_ready
+from incidentwire.telemetry import configure_logging, event_line
+from services.classifier.fingerprints import FingerprintError
+from services.classifier.link import Fingerprint, LinkIndex, decide, decode
+
+WAIT_S = 1.0
+FOLDED = ("item.classified", "item.corrected", "item.withdrawn", "item.aliased", "incident.")  # what counts here
+
+logger = logging.getLogger(__name__)
+
+
+class Linker:
+    """The incidents as the log has them, and the hand that adds to them."""
+
+    def __init__(self, log: Log) -> None:
+        self.log, self.position = log, 0
+        self.state, self.index = Incidents(), LinkIndex()
+        self.versions: Counter[str] = Counter()  # events so far, by incident
+        self.prints: dict[str, str] = {}  # fingerprints of mentions that have no place yet, by mention key
+        self.news: dict[str, int] = {}  # item -> position of what is to be answered, oldest first
+
+    def catch_up(self) -> None:
+        """Fold everything that is in the log now."""
+        while batch := self.log.after(self.position):
+            self.take(batch)
+
+    def take(self, batch: Iterable[Recorded]) -> None:
+        """Fold events in their order. Raises event_codec.UnknownType for one that a newer release wrote."""
+        for entry in batch:
+            if entry.type.startswith(
+                ("item.classified", "item.corrected", "item.withdrawn", "item.aliased", "incident.")
+            ):
+                self._fold(entry.subject, entry.event, entry.position)
+            self.position = entry.position
+
+    def settle_all(self) -> int:
+        """Answer all news of items; returns how many answers were appended."""
+        answers = 0
+        while self.news:
+            item = next(iter(self.news))
+            if not self._answer(item, self.news[item]):
+                self.news.pop(item, None)
+                continue
+            answers += 1
+            self.catch_up()
+        return answers
+
+    # -- deciding --------------------------------------------------------------------------------------------------
+
+    def _answer(self, item: str, asked_at: int) -> bool:
+        """Append what follows from the news of an item, one step at a time; False where nothing (more) does."""
+        facts, homeless = settle(self.state, item)
+        if not facts and homeless:
+            facts = self._place(homeless[0])
+        if not facts:
+            return False
+        step = f"{asked_at}:{homeless[0] if homeless and not self._leaves(facts) else 'left'}"
+        subjects = {subject for subject, _ in facts}
+        unit = Unit(
+            facts=facts,
+            once=f"linked:{step}",
+            claim_on=item,
+            expect={subject: self.versions[subject] for subject in subjects},
+        )
+        result = self.log.append_many([unit])[0]
+        if isinstance(result, VersionConflict):
+            logger.info(event_line("folding again", item_id=item, subject=result.subject))
+        elif isinstance(result, Withdrawn):
+            return False
+        elif not result.new and result.last <= self.position:
+            return False  # claimed and folded, yet still open: another linker's answer stands
+        else:
+            said = facts[0][1].type.replace(".", " ")
+            logger.info(event_line(said, incident_id=facts[0][0], item_id=item, position=result.last))
+        return True
+
+    def _place(self, key: str) -> Facts:
+        item, mention = split_key(key)
+        found = self._print_of(key)
+        if found is None:
+            return place(self.state, item, mention, None)
+        said = decide(found, self.index, self.state.barred_for(key))
+        return place(self.state, item, mention, said.incident, score=said.score, review=said.review, why=said.why)
+
+    @staticmethod
+    def _leaves(facts: Facts) -> bool:
+        return isinstance(facts[0][1], e.IncidentItemUnlinked)
+
+    # -- folding ---------------------------------------------------------------------------------------------------
+
+    def _fold(self, subject: str, event: e.Event, position: int) -> None:
+        before = {key: self._owner(key) for key in self._touched(event)}
+        self.state.apply(subject, event)
+        if isinstance(event, ITEM_EVENTS):
+            self.news.pop(subject, None)
+            self.news[subject] = position
+            if isinstance(event, e.ItemClassified):
+                self._keep_prints(subject, event)
+            return
+        self.versions[subject] += 1
+        match event:
+            case e.IncidentMerged():
+                self.index.merge(subject, event.into)
+            case e.IncidentUnmerged():
+                self.index.unmerge(subject)
+            case _:
+                for key, owner in before.items():
+                    self._reindex(key, owner)
+
+    def _touched(self, event: e.Event) -> list[str]:
+        match event:
+            case e.IncidentItemLinked() | e.IncidentItemUnlinked():
+                return [mention_key(event.item, event.mention)]
+            case e.IncidentSplit():
+                return list(event.mentions)
+            case _:
+                return []
+
+    def _owner(self, key: str) -> str | None:
+        link = self.state.links.get(key)
+        return link.incident if link else None
+
+    def _reindex(self, key: str, before: str | None) -> None:
+        now = self._owner(key)
+        if now == before:
+            return
+        found = self._print_of(key)
+        if before is not None:
+            self.index.remove(before, key)
+        if now is not None and found is not None:
+            self.index.add(now, key, found)
+        if now is not None:
+            self.prints.pop(key, None)
+
+    def _keep_prints(self, item: str, event: e.ItemClassified) -> None:
+        for mention in event.mentions:
+            key = mention_key(item, mention.id)
+            if key not in self.state.links:
+                self.prints[key] = mention.fingerprint
+
+    def _print_of(self, key: str) -> Fingerprint | None:
+        """The mention's fingerprint; from the item's history where it is not at hand. None where it has none, or one
+        of another version: it is compared with nothing then."""
+        encoded = self.prints.get(key)
+        if encoded is None:
+            item, mention = split_key(key)
+            judged = [h.event for h in self.log.of(item) if h.type.startswith("item.classified")]
+            found = [
+                m.fingerprint for j in judged if isinstance(j, e.ItemClassified) for m in j.mentions if m.id == mention
+            ]
+            encoded = found[-1] if found else ""
+        try:
+            return decode(encoded) if encoded else None
+        except FingerprintError:
+            return None
+
+
+def main() -> None:
+    """Link until SIGTERM."""
+    settings = from_env()
+    configure_logging(settings.log_level, "classifier-linker")
+    stopped = stop_requested()
+    while not stopped.is_set():
+        linker = Linker(Log(connect_when_ready(settings.redis_url)))
+        try:
+            linker.catch_up()
+            linker.settle_all()
+            logger.info(event_line("linker ready", position=linker.position, incidents=len(linker.state.known)))
+            for batch in linker.log.follow(linker.position, wait_s=WAIT_S):
+                sign_of_life(settings.alive_file)
+                if stopped.is_set():
+                    return
+                # what an answer made the linker fold already must not be folded twice
+                linker.take(entry for entry in batch if entry.position > linker.position)
+                linker.settle_all()
+        except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
+            logger.error(event_line("store unreachable", error=str(error)))
+            stopped.wait(WAIT_S)
+
+
+if __name__ == "__main__":
+    main()
