@@ -14,6 +14,7 @@ from typing import IO, Any
 import click
 
 from cli.progress import bar
+from services.classifier import cluster as grouping
 from services.classifier.classify import Classifier
 from services.classifier.extract import ExtractError
 from services.classifier.extract import extract as read_page
@@ -42,6 +43,23 @@ def extract(source: Path, html_dir: Path, output: Path, processes: int) -> None:
 def classify(source: Path, output: Path, processes: int) -> None:
     """Label texts."""
     _run(_classify_row, _rows(source, ("id",)), output, processes, "classifying", _count(source))
+
+
+@click.command()
+@click.option("--input", "source", type=IN, required=True, help="JSON lines with id, title, text, and date if known.")
+@click.option("--output", type=OUT, required=True, help="JSON lines with id, cluster, score; a row per mention.")
+@click.option("--all", "everything", is_flag=True, help="Every text is relevant, and one mention.")
+def cluster(source: Path, output: Path, everything: bool) -> None:
+    """Group texts by what happened, as the linker would."""
+    mentions = grouping.whole if everything else _labelled_mentions
+    with output.open("w", encoding="utf-8") as out, bar("grouping", _count(source)) as advance:
+        for row in grouping.cluster(_rows(source, ("id",)), mentions):
+            out.write(json.dumps({"id": row.id, "cluster": row.cluster, "score": round(row.score, 4)}) + "\n")
+            advance()
+
+
+def _labelled_mentions(title: str, text: str, date: str | None) -> list[str]:
+    return [mention.fingerprint for mention in _classifier().classify(title, text, published=date).mentions]
 
 
 def _run(work: Callable[[Row], Row], rows: Iterable[Row], output: Path, processes: int, what: str, total: int) -> None:

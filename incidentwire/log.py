@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -86,10 +86,6 @@ class Recorded:
         """The fact. Raises event_codec.UnknownType for one that a newer release wrote."""
         return event_codec.decode(self.type, self.data)
 
-    @property
-    def time(self) -> datetime:
-        return datetime.fromtimestamp(self.time_ms / 1000, UTC)
-
 
 class Log:
     """The log on one Redis. `connection` may decode responses or not."""
@@ -162,7 +158,9 @@ class Log:
     def is_whole(self) -> bool:
         """True where first and last position and the length agree that nothing is missing."""
         with self.connection.pipeline(transaction=True) as pipe:
-            pipe.xrange(STREAM, count=1).xrevrange(STREAM, count=1).xlen(STREAM)
+            pipe.xrange(STREAM, count=1)
+            pipe.xrevrange(STREAM, count=1)
+            pipe.xlen(STREAM)
             oldest, newest, length = pipe.execute()
         return not newest or (_position(oldest[0][0]) == 1 and _position(newest[0][0]) == length)
 
