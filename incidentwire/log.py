@@ -62,8 +62,7 @@ class Unit:
 
 @dataclass(frozen=True, kw_only=True)
 class Appended:
-    """Where a unit stands in the log. `new` is False where the claim was taken before: then `last` is that position
-    and nothing was written."""
+    """Where a unit stands in the log. Where the claim was taken before, `new` is False and `last` that position."""
 
     first: int
     last: int

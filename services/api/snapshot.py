@@ -1,8 +1,9 @@
 """A kept page as something that can be opened without harm: no script runs, and nothing is asked for outside. Pure.
 
-The Content-Security-Policy does most of it. It does not cover that browsers connect ahead of time to what `<link>`
-names (preconnect), so these elements are disarmed. The text is decoded here and sent as UTF-8, so that a browser reads
-the very characters that were looked at. The bytes as they came are in evidence.warc.gz.
+The Content-Security-Policy does most of it. It does not keep browsers from connecting ahead of time to what `<link>`
+and `<iframe>` name (seen in Chromium 156: a connection, though no request), so such elements are disarmed. The text is
+decoded here and sent as UTF-8, so that a browser reads the very characters that were looked at. The bytes as they came
+are in evidence.warc.gz.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ HEADERS: Mapping[str, str] = {
 HTML = frozenset({"text/html", "application/xhtml+xml", ""})
 EXTENSIONS: Mapping[str, str] = {"application/pdf": ".pdf"}
 
-_LINK = re.compile(r"<(/?)link(?=[\s/>]|$)", re.I)
+_REACHES_OUT = re.compile(r"<(/?)(link|iframe|frame|fencedframe|object|embed|portal)(?=[\s/>]|$)", re.I)
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{1,40})", re.I)
 _HEADER_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{1,40})", re.I)
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -49,7 +50,7 @@ def render(name: str, body: bytes, media_type: str, headers: Sequence[tuple[str,
     """HTML and plain text to look at, everything else to save; `name` is the file's, without extension."""
     content_type = next((value for key, value in headers if key.lower() == "content-type"), "")
     if media_type in HTML:
-        text = _LINK.sub(r"<\1x-link", decode(body, content_type))
+        text = _REACHES_OUT.sub(r"<\1x-\2", decode(body, content_type))
         return Rendition(body=_utf8(text), content_type="text/html; charset=utf-8", disposition="inline")
     if media_type == "text/plain":
         text = decode(body, content_type)

@@ -21,8 +21,8 @@ BODY_LONGER = 1.4
 BODY_MIN_WORDS = 50
 # A text shorter than this, or less than this share of all that the page holds, is extracted again with
 # trafilatura's second opinions.
-SHORT_CHARS = 1_200
-SHORT_SHARE = 0.25
+SHORT_CHARS = 800
+SHORT_SHARE = 0.1
 # A text below THIN_CHARS gives way to the page's largest group of paragraphs where that is THIN_FACTOR as long.
 THIN_CHARS = 400
 THIN_FACTOR = 2

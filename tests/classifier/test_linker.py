@@ -13,8 +13,8 @@ from tests.house import LEAK, PLAIN, House
 
 TITLE = "Clinic chain left records of 61,000 patients open to anyone"
 OTHER_PAPER = """Anyone could read the records of 61,000 patients of the Oakmere clinic chain until this week. A
-security researcher found names, dates of birth and telephone numbers on an open server, and the data protection authority has
-opened an inquiry into the data breach at Oakmere.
+security researcher found names, dates of birth and telephone numbers on an open server, and the data protection
+authority has opened an inquiry into the data breach at Oakmere.
 
 Oakmere said that it was sorry, and that the exposed personal data had been taken offline within a day."""
 FIRST_PAPER = LEAK.replace("A chain of clinics", "The Oakmere chain of clinics").replace("The company", "Oakmere")
