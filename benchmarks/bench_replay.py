@@ -6,6 +6,7 @@ import http.client
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import redis
 
@@ -64,9 +65,10 @@ def unit(n: int, document: KeptDocument, digest: str) -> Unit:
 def raw(connection: redis.Redis) -> float:
     """Events/s of a loop that only reads the stream: what the client library and the store can do."""
     began, count, position = time.monotonic(), 0, 0
+    rows: Any
     while rows := connection.xrange(STREAM, min=f"{position + 1}-0", count=PAGE):
-        count += len(rows)  # type: ignore[arg-type]
-        position = int(rows[-1][0].partition(b"-")[0])  # type: ignore[index]
+        count += len(rows)
+        position = int(rows[-1][0].partition(b"-")[0])
     return count / (time.monotonic() - began)
 
 

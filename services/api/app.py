@@ -27,6 +27,7 @@ BLUEPRINTS = (
 def create_app(settings: Settings, connection: redis.Redis, *, run: Run = run_here) -> Flask:
     """The WSGI app. `connection` must not decode responses; `run` executes queries of the read model."""
     app = Flask(__name__, static_folder=None)
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # nothing answers without a key
     app.config.update(PUBLIC_READ=settings.public_read, MAX_CONTENT_LENGTH=settings.max_body_bytes)
     app.extensions["incidentwire.connection"] = connection
     app.extensions["incidentwire.keys"] = access.Keys(connection)

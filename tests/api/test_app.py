@@ -31,6 +31,7 @@ def test_no_view_but_the_two_health_checks_answers_without_a_scope(house: House)
     client = app.test_client()
     for path in ("/openapi.json", "/docs", "/docs/docs.js", "/metrics", "/v1/items", "/v1/events/stream"):
         assert client.get(path).status_code == 401
+        assert client.options(path).status_code == 405
 
 
 def test_a_key_without_the_scope_is_refused(house: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import threading
@@ -232,6 +233,17 @@ def test_an_event_of_a_newer_release_stops_the_streams_loudly(house: House) -> N
     status, ready = house.get("/readyz")
     assert status == 503
     assert "item.dreamt" in str(ready)
+
+
+def test_head_says_what_a_stream_would_be_and_holds_no_place(house: House) -> None:
+    house.projector().catch_up()
+    house.run_web()
+    connection = http.client.HTTPConnection("127.0.0.1", house.port, timeout=30)
+    connection.request("HEAD", "/v1/events/stream", headers=house.headers)
+    answer = connection.getresponse()
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
+    connection.close()
+    assert house.get("/v1/stats")[1]["open_streams"] == 0
 
 
 def test_an_old_client_without_chunked_coding_gets_the_same_events(house: House) -> None:

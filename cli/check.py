@@ -1,0 +1,93 @@
+"""`incidentwire check`: is everything there? Straight in store and archive, while the system may be at work."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+import click
+import redis
+from rich.console import Console
+from rich.table import Table
+
+from cli import place
+from cli.progress import bar
+from incidentwire.archive import Archive
+from incidentwire.event_codec import UnknownType
+from incidentwire.items import IN_FLIGHT, State
+from incidentwire.log import Log
+from incidentwire.store import connect
+from services.classifier import conservation, mending
+from services.classifier.conservation import Audit, Finding, Kind
+
+SHOWN = 20  # findings of one kind that are named one by one
+SAYS = {
+    Kind.LOG_HAS_GAPS: "positions are missing from the log: restore it from a backup",
+    Kind.INDEX_DISAGREES: "the log has more events of the item than its index: restore the store from a backup",
+    Kind.NOT_IN_FLIGHT: "waits for an answer, and nobody knows",
+    Kind.IN_FLIGHT_ENDED: "has ended, and is kept in flight",
+    Kind.OVERDUE: "is overdue: does the keeper run?",
+    Kind.MISSING: "is named by the newest revision, and not in the archive",
+    Kind.DAMAGED: "is not what its digest says: restore it from a backup",
+    Kind.UNDELETED: "was withdrawn or has expired, and is still there",
+    Kind.ORPHAN: "is older than a day, and no event names it",
+}
+
+
+@click.command()
+@click.option("--repair", is_flag=True, help="Put right what can be: nothing that counts is lost by it.")
+@click.option("--quick", is_flag=True, help="Only look whether archived bytes are there; do not read them.")
+def check(repair: bool, quick: bool) -> None:
+    """Check that nothing is lost: every item counted, the log whole, the archive complete and without strays.
+
+    Exits 0 when everything is whole (with --repair: is whole again), 1 otherwise.
+    """
+    settings = place.here()
+    log, archive = Log(connect(settings.redis_url)), Archive(settings.archive)
+    try:
+        with bar("items") as advance:
+            found = conservation.audit(log, archive, time.time(), read_bytes=not quick, advance=advance)
+        left = found.findings
+        if repair:
+            tools = mending.Tools(log=log, archive=archive, batch_items=settings.batch_items, now=time.time())
+            left = mending.mend(tools, found.findings)
+    except redis.exceptions.ConnectionError:
+        raise click.ClickException(f"no store answers at {place.without_password(settings.redis_url)}") from None
+    except UnknownType as error:
+        raise click.ClickException(str(error)) from None
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(_sum(found))
+    _name(console, found.findings, left, repair)
+    raise SystemExit(1 if left else 0)
+
+
+def _sum(found: Audit) -> Table:
+    table = Table("what", "items")
+    table.columns[1].justify = "right"
+    table.add_row("submitted", str(found.submitted), end_section=True)
+    for state in State:
+        if state not in IN_FLIGHT:
+            table.add_row(str(state), str(found.states[state]))
+    table.add_row("in flight", str(found.in_flight), end_section=True)
+    table.add_row("unaccounted for", str(found.difference), end_section=True)
+    table.add_row("objects in the archive", str(found.objects))
+    return table
+
+
+def _name(console: Console, findings: list[Finding], left: list[Finding], repair: bool) -> None:
+    """One line per finding, the first of each kind; what was put right is said too."""
+    if not findings:
+        console.print("[green]whole[/green]: nothing is missing, and nothing is there that should not be")
+        return
+    shown = Counter[Kind]()
+    for finding in findings:
+        shown[finding.kind] += 1
+        if shown[finding.kind] <= SHOWN:
+            word = "[red]wrong[/red]" if finding in left or not repair else "[yellow]put right[/yellow]"
+            what = "/".join(part for part in (finding.subject, finding.digest) if part)
+            console.print(f"{word} {finding.kind} {what} {SAYS[finding.kind]}")
+    for kind, count in shown.items():
+        if count > SHOWN:
+            console.print(f"… {count - SHOWN} more: {kind}")
+    if left and not repair:
+        console.print("put right what can be with: incidentwire check --repair")
