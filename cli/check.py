@@ -52,7 +52,7 @@ def check(repair: bool, quick: bool) -> None:
             tools = mending.Tools(log=log, archive=archive, batch_items=settings.batch_items, now=time.time())
             left = mending.mend(tools, found.findings)
     except redis.exceptions.ConnectionError:
-        raise click.ClickException(f"no store answers at {place.without_password(settings.redis_url)}") from None
+        raise click.ClickException("the store does not answer: is INCIDENTWIRE_REDIS_URL right?") from None
     except UnknownType as error:
         raise click.ClickException(str(error)) from None
     console = Console(highlight=False, soft_wrap=True)

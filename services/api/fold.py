@@ -11,6 +11,7 @@ from incidentwire import items
 from incidentwire.event_codec import UnknownType
 from incidentwire.items import Item
 from incidentwire.log import Recorded
+from services.api.incident_folding import Happenings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +29,11 @@ class Standing:
 
 @dataclass
 class Changes:
-    """What a batch of events changes. `standings` holds every item of the batch as it was before it; `erased` says
-    that words were deleted for good, so that their traces in the index have to go too."""
+    """What a batch of events changes. `standings` holds every item of the batch as it was before it, `happenings` all
+    incidents; `erased` says that words were deleted for good, so that their traces in the index have to go too."""
 
     standings: dict[str, Standing]
+    happenings: Happenings
     changed: dict[str, Standing] = field(default_factory=dict)
     erased: bool = False
 
@@ -73,7 +75,12 @@ def item_went_on(changes: Changes, entry: Recorded) -> None:
     before = changes.standings[entry.subject]
     after = advance(before, entry)
     changes.put(after)
+    changes.happenings.take(entry)
     changes.erased |= before.document is not None and after.document is None
+
+
+def incident_went_on(changes: Changes, entry: Recorded) -> None:
+    changes.happenings.take(entry)
 
 
 def nothing(changes: Changes, entry: Recorded) -> None:
@@ -81,15 +88,6 @@ def nothing(changes: Changes, entry: Recorded) -> None:
 
 
 NOT_IN_THE_READ_MODEL_YET = (
-    "incident.opened",
-    "incident.item_linked",
-    "incident.item_unlinked",
-    "incident.merged",
-    "incident.unmerged",
-    "incident.split",
-    "incident.status_changed",
-    "incident.renamed",
-    "incident.noted",
     "feed.added",
     "feed.removed",
     "feed.failed",
@@ -111,5 +109,14 @@ FOLDS: Mapping[str, Callable[[Changes, Recorded], None]] = {
     "item.aliased": item_went_on,
     "item.withdrawn": item_went_on,
     "item.expired": item_went_on,
+    "incident.opened": incident_went_on,
+    "incident.item_linked": incident_went_on,
+    "incident.item_unlinked": incident_went_on,
+    "incident.merged": incident_went_on,
+    "incident.unmerged": incident_went_on,
+    "incident.split": incident_went_on,
+    "incident.status_changed": incident_went_on,
+    "incident.renamed": incident_went_on,
+    "incident.noted": incident_went_on,
     **dict.fromkeys(NOT_IN_THE_READ_MODEL_YET, nothing),
 }

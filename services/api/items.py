@@ -55,14 +55,14 @@ class ItemsQuerySchema(ReadQuerySchema):
 @blueprint.response(200, ItemPageSchema)
 def list_items(query: dict[str, Any]) -> Response:
     """List items, the newest first; aliases only where `state=aliased` asks for them."""
-    _wait_for(query.get("min_position"))
+    wait_for(query.get("min_position"))
     asked = {name: query[name] for name in FILTERS if name in query}
     for name, key in (("from", "since"), ("to", "until")):
         if key in query:
             asked[name] = query[key].isoformat()
     if "cursor" in query:
         asked["before"] = int(query["cursor"][1:])
-    page = _reader().read(item_query.page, asked, query["limit"])
+    page = reader().read(item_query.page, asked, query["limit"])
     cursor = f"n{page.before}" if page.before else None  # the last item's place: what comes in shifts nothing
     body = {"items": page.items, "next": cursor, "position": page.position, "log_id": page.log_id}
     return _json(body)
@@ -74,8 +74,8 @@ def list_items(query: dict[str, Any]) -> Response:
 @blueprint.response(200, ItemSchema)
 def show_item(query: dict[str, Any], item_id: str) -> Response:
     """One item, with its evidence quoted. The id of an alias answers with the item it stands for."""
-    _wait_for(query.get("min_position"))
-    return _json(_found(_reader().read(item_query.one, item_id)))
+    wait_for(query.get("min_position"))
+    return _json(_found(reader().read(item_query.one, item_id)))
 
 
 @blueprint.route("/items/<item_id>/text", methods=["GET"])
@@ -85,8 +85,8 @@ def show_item(query: dict[str, Any], item_id: str) -> Response:
 @blueprint.alt_response(200, schema={"type": "string"}, content_type="text/plain", success=True)
 def show_text(query: dict[str, Any], item_id: str) -> Response:
     """The kept text to which evidence offsets refer; with `Accept: text/plain`, the text alone."""
-    _wait_for(query.get("min_position"))
-    found = _found(_reader().read(item_query.words, item_id))
+    wait_for(query.get("min_position"))
+    found = _found(reader().read(item_query.words, item_id))
     if found["text"] is None:
         gone = found["state"] == State.WITHDRAWN or found["text_digest"] is not None
         slug, detail = ("text-gone", "the text was withdrawn, or its time was over") if gone else (
@@ -112,20 +112,20 @@ def show_events(query: dict[str, Any], item_id: str) -> Response:
     return Response(body, 200, mimetype="application/json")
 
 
-def _reader() -> Reader:
+def reader() -> Reader:
     return cast("Reader", current_app.extensions["incidentwire.reader"])
 
 
-def _wait_for(position: int | None) -> None:
+def wait_for(position: int | None) -> None:
     """Return once the read model has this position. Raises Problem 503 where that takes too long, and 409 for a
     position that the log itself has not."""
-    if position is None or _reader().position() >= position:
+    if position is None or reader().position() >= position:
         return
     last = Log(current_app.extensions["incidentwire.connection"]).last()
     if position > last:
         detail = f"the log ends at {last}: the position is of another log, or wrong"
         raise Problem(status=409, slug="position-ahead", detail=detail)
-    _reader().wait_for(position)
+    reader().wait_for(position)
 
 
 def _found(item: dict[str, Any] | None) -> dict[str, Any]:

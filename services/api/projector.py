@@ -162,7 +162,7 @@ class Projector:
         return position
 
     def _folder(self, db: sqlite3.Connection, log: Log) -> Folder:
-        return Folder(db, log.of_many, self._documents)
+        return Folder(db, log.of_many, self._documents, log.read)
 
     def _documents(self, names: Sequence[tuple[str, str]]) -> list[KeptDocument | None]:
         return list(self.threads.map(self._document, names))

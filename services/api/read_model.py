@@ -12,7 +12,7 @@ import re
 import sqlite3
 from pathlib import Path
 
-SCHEMA_VERSION = 1  # raise it with any change below, or of what fold.py writes: the projector then rebuilds
+SCHEMA_VERSION = 2  # raise it with any change below, or of what fold.py writes: the projector then rebuilds
 BUSY_TIMEOUT_S = 10.0
 SECURE_FTS = (3, 42, 0)  # https://www.sqlite.org/fts5.html#the_secure_delete_configuration_option
 
@@ -33,6 +33,7 @@ CREATE TABLE items (
   model_labels TEXT NOT NULL,  -- JSON array
   scores TEXT NOT NULL,        -- JSON object: label -> 0..1
   evidence TEXT NOT NULL,      -- JSON object: label -> [[start, end), …] in code points of the text of evidence_digest
+  mentions TEXT NOT NULL,      -- JSON object: mention -> [start, end) in the same text
   review TEXT NOT NULL,        -- JSON array: what the model hesitates over
   corrected_by TEXT, note TEXT, model TEXT,
   text_digest TEXT, evidence_digest TEXT, document_digest TEXT, given INTEGER NOT NULL,
@@ -52,6 +53,33 @@ CREATE TABLE item_labels (label TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (
 CREATE INDEX item_labels_n ON item_labels (n);
 CREATE TABLE documents (n INTEGER PRIMARY KEY, digest TEXT NOT NULL, title TEXT NOT NULL, text TEXT NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5 (title, text, content = '', tokenize = 'unicode61 remove_diacritics 2');
+CREATE TABLE incidents (       -- columns in the order of incident_rows.INCIDENTS
+  n INTEGER PRIMARY KEY,       -- position of the event that made it
+  id TEXT NOT NULL UNIQUE,
+  into_id TEXT,                -- the id it redirects to; its own labels and counts are empty then
+  title TEXT, named INTEGER NOT NULL, -- named: by a person
+  status TEXT NOT NULL, closed_empty INTEGER NOT NULL,
+  labels TEXT NOT NULL,        -- JSON array: those that count
+  first_report TEXT NOT NULL, last_report TEXT NOT NULL, -- days; empty without items
+  items INTEGER NOT NULL, mentions INTEGER NOT NULL,
+  sources INTEGER NOT NULL,    -- distinct hosts; sites for texts without URL
+  version INTEGER NOT NULL,    -- counts what people did
+  split_from TEXT,
+  position INTEGER NOT NULL,   -- of the last event that changed what it shows
+  opened_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL
+);
+CREATE INDEX incidents_last ON incidents (last_report, n);
+CREATE INDEX incidents_items ON incidents (items, n);
+CREATE INDEX incidents_position ON incidents (position, n);
+CREATE INDEX incidents_into ON incidents (into_id) WHERE into_id IS NOT NULL;
+CREATE TABLE memberships (     -- columns in the order of incident_rows.MEMBERSHIPS
+  item TEXT NOT NULL, mention TEXT NOT NULL,
+  incident INTEGER NOT NULL,   -- n of the live one
+  score REAL NOT NULL, review TEXT NOT NULL, person INTEGER NOT NULL,
+  labels TEXT NOT NULL,        -- JSON array: of this mention, those that count
+  PRIMARY KEY (item, mention)
+) WITHOUT ROWID;
+CREATE INDEX memberships_incident ON memberships (incident);
 CREATE TABLE state_counts (state TEXT PRIMARY KEY, items INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE label_counts (label TEXT PRIMARY KEY, items INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TRIGGER item_came AFTER INSERT ON items BEGIN

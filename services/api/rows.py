@@ -65,6 +65,7 @@ def row(standing: Standing, document: KeptDocument | None) -> dict[str, Any]:
         "model_labels": json.dumps(() if withdrawn else item.model_labels),
         "scores": json.dumps(dict(said.scores) if said and not withdrawn else {}),
         "evidence": json.dumps(dict(said.evidence) if said and not withdrawn else {}),
+        "mentions": json.dumps({m.id: (m.start, m.end) for m in said.mentions} if said and not withdrawn else {}),
         "review": json.dumps(said.review if said and not withdrawn and not item.corrected else ()),
         "corrected_by": item.corrected.who if item.corrected and not withdrawn else None,
         "note": (item.corrected.note or None) if item.corrected and not withdrawn else None,

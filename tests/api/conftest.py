@@ -139,7 +139,13 @@ def house(store: Store, tmp_path: Path) -> Iterator[House]:
 @pytest.fixture
 def quick_house(store: Store, tmp_path: Path) -> Iterator[House]:
     """A house whose streams send a checkpoint after 0.3 s of silence."""
-    yield from _house(store, tmp_path, heartbeat_s=0.3, max_streams=5)
+    yield from _house(store, tmp_path, heartbeat_s=0.3)
+
+
+@pytest.fixture
+def small_house(store: Store, tmp_path: Path) -> Iterator[House]:
+    """A house with room for five streams, whose checkpoints do not come while a test lasts."""
+    yield from _house(store, tmp_path, heartbeat_s=600.0, max_streams=5)
 
 
 @pytest.fixture

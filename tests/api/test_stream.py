@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import socket
 import threading
 from functools import partial
 from pathlib import Path
@@ -162,15 +163,16 @@ def test_a_reader_that_does_not_read_is_closed_and_the_others_notice_nothing(hou
     assert resumed.take(written - last) == list(range(last + 1, written + 1))
 
 
-def test_a_subscriber_that_goes_away_frees_its_place(quick_house: House) -> None:
-    house = quick_house
+def test_a_subscriber_that_goes_away_frees_its_place(small_house: House) -> None:
+    house = small_house
     house.projector().catch_up()
     house.run_web()
     streams = [house.subscribe() for _ in range(5)]
     refused = house.subscribe()
     assert (refused.status, refused.headers["retry-after"]) == (503, "10")
-    streams[0].close()
-    eventually(lambda: house.get("/v1/stats")[1]["open_streams"] == 4)
+    streams[0].close()  # a reset, since it has not read everything
+    streams[1].sock.shutdown(socket.SHUT_WR)  # a proper end
+    eventually(lambda: house.get("/v1/stats")[1]["open_streams"] == 3)
     assert house.subscribe().status == 200
 
 
@@ -181,6 +183,19 @@ def test_a_subscriber_that_went_away_while_catching_up_takes_no_seat(house: Hous
     seat.end("gone")
     assert hub.join(seat, 0, house.log.id)
     assert hub.seats() == []
+
+
+def test_a_subscriber_that_has_read_further_than_the_hub_gets_nothing_twice(house: House) -> None:
+    submit(house, 6)
+    hub = Hub(house.connection, heartbeat_s=15, max_streams=1)
+    hub.log_id, hub.position = house.log.id, 2
+    seat = Seat(Wanted(), None)
+    assert hub.join(seat, 4, house.log.id)
+    hub.deliver(house.log.after(2, 3))
+    hub.deliver(house.log.after(5))
+    parked = seat.park()
+    assert [frame.split(b"\n")[0] for frame in (next(parked), next(parked))] == [b"id: 5", b"id: 6"]
+    parked.close()
 
 
 def test_streams_survive_kill_9_of_the_store_and_go_on_without_a_gap(own_house: House) -> None:

@@ -92,3 +92,27 @@ def _deadly(poison: str, get):  # type: ignore[no-untyped-def]
         return data
 
     return read
+
+
+def test_neighbours_are_taken_along_and_a_poisonous_one_still_stands_alone(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [house.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(9)]  # a job each
+    poison = ids[3]
+    monkeypatch.setattr(house.place.archive, "get", _deadly(poison, house.place.archive.get))
+    monkeypatch.setattr("services.classifier.jobs.workplace", lambda: house.place)
+    worker.make_worker(queue.open_item_queues(house.connection)).work(burst=True, logging_level="ERROR")
+    assert {house.item(i).state for i in ids if i != poison} == {State.CLASSIFIED}
+    item = house.item(poison)
+    assert (item.state, item.reason, item.attempt) == (State.WAITING, "crashed", 1)
+
+
+def test_no_more_than_half_of_the_waiting_is_taken_along(house: House) -> None:
+    ids = [house.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(9)]
+    first, _ = queue.open_item_queues(house.connection)
+    assert worker.take_along(first) == ids[:4]
+    assert worker.take_along(first, most=1) == ids[4:5]
+    assert house.queued() == [[i] for i in ids[5:]]
+    for _ in range(5):
+        worker.take_along(first)
+    assert house.queued() == [[ids[8]]]

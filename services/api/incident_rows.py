@@ -1,0 +1,111 @@
+"""The rows of incidents and of who belongs to them: pure but for the statements that read items and write rows."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from incidentwire.effective_labels import split_key
+from services.api.incident_folding import Happenings
+
+INCIDENTS = (
+    "n", "id", "into_id", "title", "named", "status", "closed_empty", "labels", "first_report", "last_report",
+    "items", "mentions", "sources", "version", "split_from", "position", "opened_ms", "updated_ms",
+)  # fmt: skip
+MEMBERSHIPS = ("item", "mention", "incident", "score", "review", "person", "labels")
+
+
+class About(NamedTuple):
+    """What the read model knows of an item. `score` is the highest of its labels, `mentions` counts those the model
+    found."""
+
+    n: int
+    title: str | None
+    source: str | None
+    day: str
+    score: float
+    mentions: int
+
+
+def write(db: sqlite3.Connection, happenings: Happenings) -> None:
+    """Bring the rows of all that was touched up to the state. The items' rows must be there already."""
+    gone = [split_key(key) for key in happenings.moved if key not in happenings.state.links]
+    db.executemany("DELETE FROM memberships WHERE item = ? AND mention = ?", gone)
+    there = [membership(happenings, key) for key in sorted(happenings.moved) if key in happenings.state.links]
+    marks = ", ".join("?" * len(MEMBERSHIPS))
+    db.executemany(f"INSERT OR REPLACE INTO memberships VALUES ({marks})", there)  # noqa: S608
+    marks = ", ".join("?" * len(INCIDENTS))
+    fresh = rows(db, happenings, sorted(happenings.touched))
+    db.executemany(f"INSERT OR REPLACE INTO incidents VALUES ({marks})", fresh)  # noqa: S608
+    happenings.clear()
+
+
+def rows(db: sqlite3.Connection, happenings: Happenings, names: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Rows of table `incidents`, in the order of INCIDENTS; what is shown of items is what the database holds now."""
+    state = happenings.state
+    shown = {name: state.members(name) if state.known[name].into is None else () for name in names}
+    about = _about(db, {split_key(key)[0] for keys in shown.values() for key in keys})
+    return [_row(happenings, name, shown[name], about) for name in names]
+
+
+def membership(happenings: Happenings, key: str) -> tuple[Any, ...]:
+    """A row of table `memberships`, in the order of MEMBERSHIPS."""
+    item, mention = split_key(key)
+    link = happenings.state.links[key]
+    labels = happenings.state.labelled(item).get(key, ())
+    owner = happenings.stamps[happenings.state.resolve(link.incident)].n
+    return item, mention, owner, link.score, json.dumps(link.review), int(link.person), json.dumps(labels)
+
+
+def _row(happenings: Happenings, name: str, keys: Sequence[str], about: Mapping[str, About]) -> tuple[Any, ...]:
+    incident, stamp = happenings.state.known[name], happenings.stamps[name]
+    ids = dict.fromkeys(split_key(key)[0] for key in keys)
+    items = [about[item] for item in ids if item in about]
+    days = sorted(item.day for item in items)
+    values: dict[str, Any] = {
+        "n": stamp.n,
+        "id": name,
+        "into_id": incident.into,
+        "title": incident.title or best_title(items),
+        "named": int(incident.title is not None),
+        "status": incident.status,
+        "closed_empty": int(incident.closed_empty),
+        "labels": json.dumps(happenings.state.labels(keys)),
+        "first_report": days[0] if days else "",
+        "last_report": days[-1] if days else "",
+        "items": len(ids),
+        "mentions": len(keys),
+        "sources": len({item.source for item in items if item.source}),
+        "version": incident.people,
+        "split_from": incident.split_from,
+        "position": stamp.position,
+        "opened_ms": stamp.opened_ms,
+        "updated_ms": stamp.updated_ms,
+    }
+    return tuple(values[column] for column in INCIDENTS)
+
+
+def best_title(items: Iterable[About]) -> str | None:
+    """The title of the item that says most clearly what happened: not of a round-up if there is another, then by the
+    score of its labels, then the earliest."""
+    titled = [item for item in items if item.title]
+    best = min(titled, key=lambda item: (item.mentions > 1, -item.score, item.day, item.n), default=None)
+    return best.title if best else None
+
+
+def _about(db: sqlite3.Connection, items: Iterable[str]) -> dict[str, About]:
+    found = db.execute(
+        "SELECT id, n, title, COALESCE(host, site), day, labels, scores, mentions FROM items"
+        " WHERE id IN (SELECT value FROM json_each(?))",
+        (json.dumps(sorted(items)),),
+    )
+    return {row[0]: _about_one(row[1:]) for row in found}
+
+
+def _about_one(row: Sequence[Any]) -> About:
+    n, title, source, day, labels, scores, mentions = row
+    by_label = json.loads(scores)
+    score = max((by_label.get(label, 0.0) for label in json.loads(labels)), default=0.0)
+    return About(n, title, source, day, score, len(json.loads(mentions)))

@@ -1,0 +1,138 @@
+"""`incidentwire check` and `incidentwire export warc`: what they print, and how they end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from warcio.archiveiterator import ArchiveIterator
+from werkzeug.serving import make_server
+
+from cli.check import check
+from cli.export import export
+from incidentwire.log import IN_FLIGHT
+from services.api.app import create_app
+from services.api.projector import Projector
+from tests.conftest import Store, free_port
+from tests.house import LEAK, PLAIN, House, Site, page
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(house: House, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    app = create_app(house.settings, house.connection)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for name, value in {
+        "API_URL": f"http://127.0.0.1:{server.port}", "KEY": house.key, "DATA_DIR": str(tmp_path),
+        "REDIS_URL": store.url,
+    }.items():  # fmt: skip
+        monkeypatch.setenv(f"INCIDENTWIRE_{name}", value)
+
+    def command(what: str, *words: str) -> Result:
+        return CliRunner().invoke({"check": check, "export": export}[what], list(words))  # type: ignore[dict-item]
+
+    yield command
+    server.shutdown()
+    server.server_close()
+    app.extensions["incidentwire.reader"].close()
+
+
+def catch_up(house: House) -> None:
+    projector = Projector(house.settings, house.connection)
+    projector.catch_up()
+    projector.close()
+
+
+def test_a_whole_house_exits_0(house: House, run: Run) -> None:
+    house.submit(text=LEAK, title="Clinic chain exposed patient records")
+    house.work()
+    house.submit(text=PLAIN, title="Benches")
+    done = run("check")
+    assert done.exit_code == 0, done.output
+    rows = {line.split("│")[1].strip(): line.split("│")[2].strip() for line in done.output.splitlines() if "│" in line}
+    assert (rows["submitted"], rows["classified"], rows["in flight"], rows["unaccounted for"]) == ("2", "1", "1", "0")
+    assert "whole" in done.output
+
+
+def test_a_lost_item_exits_1_and_repair_brings_it_back(house: House, run: Run) -> None:
+    item_id = house.submit(text=PLAIN, title="Benches")
+    house.connection.delete(*house.connection.keys("rq:*"), IN_FLIGHT)  # type: ignore[misc]
+    done = run("check")
+    assert (done.exit_code, f"wrong not_in_flight {item_id}" in done.output) == (1, True)
+    assert "--repair" in done.output
+    repaired = run("check", "--repair")
+    assert (repaired.exit_code, f"put right not_in_flight {item_id}" in repaired.output) == (0, True)
+    house.work()
+    assert run("check").exit_code == 0
+    assert house.item(item_id).ended
+
+
+def test_what_cannot_be_put_right_exits_1_with_repair_too(house: House, run: Run) -> None:
+    item_id = house.submit(text=LEAK, title="Clinic chain exposed patient records")
+    house.work()
+    for path in house.settings.data_dir.rglob("*.zst"):
+        path.write_bytes(b"rot")
+    assert run("check", "--quick").exit_code == 0
+    done = run("check", "--repair")
+    assert (done.exit_code, f"wrong damaged {item_id}" in done.output) == (1, True)
+
+
+def test_a_store_that_is_away_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INCIDENTWIRE_REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
+    done = run("check")
+    assert (done.exit_code, "Traceback" in done.output) == (1, False)
+    assert "the store does not answer" in done.output
+
+
+def test_many_items_are_exported_into_one_warc_file(house: House, run: Run, web_site: Site, tmp_path: Path) -> None:
+    leak = house.submit(url=web_site.put("/leak", page("Clinic chain exposed patient records", LEAK)))
+    plain = house.submit(url=web_site.put("/plain", page("Benches return to the river park", PLAIN)))
+    house.submit(url=web_site.url("/404"))
+    house.work()
+    catch_up(house)
+    file = tmp_path / "all.warc.gz"
+    done = run("export", "warc", "--output", str(file))
+    assert done.exit_code == 0, done.output
+    last = house.log.last()
+    assert done.output == f"2 items written, 1 without kept evidence; next time: --after {last}\n"
+    assert pages_in(file) == {web_site.url("/leak"), web_site.url("/plain")}
+    assert run("export", "warc", "--output", str(file)).exit_code == 1  # it is there already
+
+    labelled = tmp_path / "leaks.warc.gz"
+    assert run("export", "warc", "--output", str(labelled), "--label", "data_leak").exit_code == 0
+    assert pages_in(labelled) == {web_site.url("/leak")}
+    assert "data_leak" in house.item(leak).labels
+
+    house.post({}, f"/v1/submissions/{plain}/retry")
+    house.work()
+    catch_up(house)
+    since = tmp_path / "since.warc.gz"
+    assert run("export", "warc", "--output", str(since), "--after", str(last)).exit_code == 0
+    assert pages_in(since) == {web_site.url("/plain")}
+
+
+def test_an_export_that_fails_leaves_no_half_file(house: House, run: Run, tmp_path: Path) -> None:
+    house.submit(text=LEAK, title="Clinic chain exposed patient records")
+    house.work()
+    catch_up(house)
+    for path in house.settings.data_dir.rglob("*.zst"):
+        path.write_bytes(b"rot")
+    done = run("export", "warc", "--output", str(tmp_path / "out.warc.gz"))
+    assert (done.exit_code, "incidentwire check" in done.output) == (1, True)
+    assert list(tmp_path.glob("out*")) == []
+
+
+def pages_in(file: Path) -> set[str]:
+    """The addresses of the responses in the file, every record of which is checked."""
+    found = set()
+    with file.open("rb") as stream:
+        for record in ArchiveIterator(stream, check_digests="raise"):
+            record.content_stream().read()
+            if record.rec_type == "response":
+                found.add(record.rec_headers["WARC-Target-URI"])
+    return found
