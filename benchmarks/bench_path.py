@@ -142,8 +142,9 @@ def _serve(bodies: list[bytes]) -> tuple[ThreadingHTTPServer, Callable[[int], st
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            body = bodies[int(self.path.rsplit("/", 1)[1]) % len(bodies)]
-            self.send_response(200)
+            name = self.path.rsplit("/", 1)[1]
+            body = bodies[int(name) % len(bodies)] if name.isdigit() else b""
+            self.send_response(200 if name.isdigit() else 404)
             self.send_header("Content-Type", "text/html")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import py3langid
 
-from services.classifier import article, markup, metadata, pdf
-from services.classifier.completeness import CONSENT_WORDS, Page, count_words, judge
-from services.classifier.decoding import clean_lines, decode, looks_binary
-from services.classifier.metadata import Metadata
+from services.classifier.extraction import article, markup, metadata, pdf
+from services.classifier.extraction.completeness import CONSENT_WORDS, Page, count_words, judge
+from services.classifier.extraction.decoding import clean_lines, decode, looks_binary
+from services.classifier.extraction.metadata import Metadata
 
 HTML = frozenset({"text/html", "application/xhtml+xml"})
 PLAIN = frozenset({"text/plain", "text/markdown"})

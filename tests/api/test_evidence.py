@@ -58,7 +58,7 @@ def client(newsroom: House) -> Iterator[FlaskClient]:
 
 
 def kept_page(house: House, site: Site, body: bytes | None = None, **headers: str) -> str:
-    item_id = house.submit(url=site.put("/story", body or page(TITLE, LEAK), **headers))
+    item_id = house.submit(url=site.put("/story", body or page(TITLE, LEAK), 200, **headers))
     house.work()
     return item_id
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from services.classifier.boilerplate import is_boilerplate
-from services.classifier.completeness import THRESHOLD, Page, count_words, judge
 from services.classifier.extract import Document, extract
+from services.classifier.extraction.boilerplate import is_boilerplate
+from services.classifier.extraction.completeness import THRESHOLD, Page, count_words, judge
 
 PAGES = Path(__file__).parent.parent / "pages"
 SENTENCE = "The clerk of Halm sent the names of voters to an address that was not the one he had meant. "

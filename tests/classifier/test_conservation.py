@@ -140,7 +140,7 @@ def test_bytes_that_rot_and_bytes_that_vanish_are_told(house: House, web_site: S
 def test_what_has_expired_is_not_missed(house: House, web_site: Site) -> None:
     item_id = busy_house(house, web_site)["classified"]
     for what in ("page", "all"):
-        house.log.append(item_id, ItemExpired(what=what))  # type: ignore[arg-type]
+        house.log.append(item_id, ItemExpired(what=what))
         found = look(house)
         assert set(kinds(found)) == {Kind.UNDELETED}
         assert put_right(house, found.findings) == []

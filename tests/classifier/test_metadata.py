@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from services.classifier import dates, markup, metadata
-from services.classifier.metadata import Metadata
+from services.classifier.extraction import dates, markup, metadata
+from services.classifier.extraction.metadata import Metadata
 
 PAGES = Path(__file__).parent.parent / "pages"
 URL = "https://www.lindhaven-courier.example/harbour/dockers"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from typing import cast
 
 import pytest
 import redis
@@ -16,7 +17,6 @@ from tests.conftest import Store, free_port
 from tests.house import PLAIN, House, Site, page
 
 ARTICLE = page("Benches return to the river park", PLAIN)
-PLAIN_TEXT = {"Content_Type": "text/plain"}
 
 
 @pytest.fixture
@@ -33,8 +33,7 @@ def by_feed(house: House, url: str) -> str:
 
 def kept_for(house: House, site: Site) -> int:
     """Seconds for which the answer of the site stays known."""
-    found: int = house.connection.ttl(f"iw:host:http://127.0.0.1:{site.port}:robots")  # type: ignore[assignment]
-    return found
+    return cast("int", house.connection.ttl(f"iw:host:http://127.0.0.1:{site.port}:robots"))
 
 
 # -- what the rules mean -----------------------------------------------------------------------------------------------
@@ -66,7 +65,7 @@ def kept_for(house: House, site: Site) -> int:
 def test_rules_are_read_as_rfc_9309_has_them(
     house: House, door: Door, web_site: Site, rules: bytes, path: str, allowed: bool
 ) -> None:
-    web_site.put("/robots.txt", rules, **PLAIN_TEXT)
+    web_site.put("/robots.txt", rules, Content_Type="text/plain")
     verdict = Robots(house.connection, door).verdict(web_site.url(path))
     assert (verdict.failure is None) is allowed
     assert Robots(house.connection, door).allowed(web_site.url(path)) is allowed
@@ -114,7 +113,7 @@ def test_only_the_beginning_of_a_huge_robots_txt_is_read_and_little_of_it_kept(
     place = Robots(house.connection, door)
     assert place.verdict(web_site.url("/first")).failure is not None
     assert place.verdict(web_site.url("/last")).failure is None
-    kept: bytes = house.connection.get(f"iw:host:http://127.0.0.1:{web_site.port}:robots")  # type: ignore[assignment]
+    kept = cast("bytes", house.connection.get(f"iw:host:http://127.0.0.1:{web_site.port}:robots"))
     assert len(kept) <= robots.MAX_PACKED + 1
     assert len(zlib.decompress(kept[1:])) <= robots.MAX_BYTES
 
@@ -123,7 +122,7 @@ def test_only_the_beginning_of_a_huge_robots_txt_is_read_and_little_of_it_kept(
 
 
 def test_a_page_that_a_feed_brings_is_not_fetched_where_it_is_disallowed(house: House, web_site: Site) -> None:
-    web_site.put("/robots.txt", b"User-agent: *\nDisallow: /private", **PLAIN_TEXT)
+    web_site.put("/robots.txt", b"User-agent: *\nDisallow: /private", Content_Type="text/plain")
     refused = by_feed(house, web_site.put("/private/1", ARTICLE))
     fine = by_feed(house, web_site.put("/open/1", ARTICLE))
     house.work()
@@ -136,7 +135,7 @@ def test_a_page_that_a_feed_brings_is_not_fetched_where_it_is_disallowed(house: 
 
 
 def test_a_feeds_redirect_to_a_disallowed_page_is_not_kept(house: House, web_site: Site) -> None:
-    web_site.put("/robots.txt", b"User-agent: *\nDisallow: /private", **PLAIN_TEXT)
+    web_site.put("/robots.txt", b"User-agent: *\nDisallow: /private", Content_Type="text/plain")
     web_site.put("/private/1", ARTICLE)
     item_id = by_feed(house, web_site.put("/count?to=1", b"", 302, Location="/private/1"))
     house.work()
@@ -153,7 +152,7 @@ def test_a_feeds_page_waits_while_robots_txt_fails(house: House, web_site: Site)
 
 
 def test_what_people_hand_in_is_fetched_and_the_rule_recorded(house: House, web_site: Site) -> None:
-    web_site.put("/robots.txt", b"User-agent: *\nDisallow: /private", **PLAIN_TEXT)
+    web_site.put("/robots.txt", b"User-agent: *\nDisallow: /private", Content_Type="text/plain")
     ids = [house.submit(url=web_site.put(path, ARTICLE + path.encode())) for path in ("/private/1", "/a", "/b")]
     house.work()
     fetched = [house.item(i).fetched for i in ids]
@@ -185,7 +184,7 @@ def test_what_was_not_heard_for_a_person_is_asked_anew_for_a_feed(house: House, 
 
 
 def test_a_crawl_delay_makes_the_host_rest(connection: redis.Redis, house: House, store: Store, web_site: Site) -> None:
-    web_site.put("/robots.txt", b"User-agent: *\nCrawl-delay: 7", **PLAIN_TEXT)
+    web_site.put("/robots.txt", b"User-agent: *\nCrawl-delay: 7", Content_Type="text/plain")
     item_id = by_feed(house, web_site.put("/a", ARTICLE))
     house.work()
     assert house.item(item_id).state is State.CLASSIFIED
@@ -195,5 +194,5 @@ def test_a_crawl_delay_makes_the_host_rest(connection: redis.Redis, house: House
 
 
 def test_a_crawl_delay_of_a_day_is_cut(house: House, door: Door, web_site: Site) -> None:
-    web_site.put("/robots.txt", b"User-agent: *\nCrawl-delay: 86400", **PLAIN_TEXT)
+    web_site.put("/robots.txt", b"User-agent: *\nCrawl-delay: 86400", Content_Type="text/plain")
     assert Robots(house.connection, door).verdict(web_site.url("/a")).delay_s == robots.MAX_DELAY_S

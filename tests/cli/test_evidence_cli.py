@@ -34,7 +34,7 @@ def run(house: House, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv(f"INCIDENTWIRE_{name}", value)
 
     def command(what: str, *words: str) -> Result:
-        return CliRunner().invoke({"check": check, "export": export}[what], list(words))  # type: ignore[dict-item]
+        return CliRunner().invoke({"check": check, "export": export}[what], list(words))
 
     yield command
     server.shutdown()
@@ -61,7 +61,7 @@ def test_a_whole_house_exits_0(house: House, run: Run) -> None:
 
 def test_a_lost_item_exits_1_and_repair_brings_it_back(house: House, run: Run) -> None:
     item_id = house.submit(text=PLAIN, title="Benches")
-    house.connection.delete(*house.connection.keys("rq:*"), IN_FLIGHT)  # type: ignore[misc]
+    house.connection.delete(*house.connection.keys("rq:*"), IN_FLIGHT)
     done = run("check")
     assert (done.exit_code, f"wrong not_in_flight {item_id}" in done.output) == (1, True)
     assert "--repair" in done.output

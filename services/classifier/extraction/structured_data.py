@@ -12,7 +12,7 @@ from typing import Any
 
 from lxml import html
 
-from services.classifier.decoding import clean, clean_lines
+from services.classifier.extraction.decoding import clean, clean_lines
 
 MAX_SCRIPT_CHARS = 2_000_000
 MAX_NODES = 3_000

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from htmldate import find_date
 from lxml import html
 
-from services.classifier.dates import day_of, moment, parse
-from services.classifier.decoding import clean
-from services.classifier.markup import INVISIBLE
+from services.classifier.extraction.dates import day_of, moment, parse
+from services.classifier.extraction.decoding import clean
+from services.classifier.extraction.markup import INVISIBLE
 
 DATELINE_CHARS = 80  # a visible date standing in a longer line is prose
 OPENING_CHARS = 24  # of a long line, where agencies put place and date

@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 from lxml import etree, html
 
-from services.classifier.decoding import clean
+from services.classifier.extraction.decoding import clean
 
 # Bounds on the work a stranger's page can cause. Ordinary articles measure below 10,000 elements.
 MAX_CHARS = 6_000_000

@@ -11,8 +11,8 @@ from itertools import islice
 
 from lxml import etree, html
 
-from services.classifier.boilerplate import SENTENCE_ENDS, Line, is_boilerplate, same, squeeze
-from services.classifier.decoding import clean
+from services.classifier.extraction.boilerplate import SENTENCE_ENDS, Line, is_boilerplate, same, squeeze
+from services.classifier.extraction.decoding import clean
 
 MAX_LINES = 1_500  # of a text that is searched for each paragraph of the page: the work grows with the square
 MIN_CHARS = 60  # of a paragraph worth recovering

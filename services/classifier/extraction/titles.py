@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from lxml import html
 
-from services.classifier.decoding import clean
+from services.classifier.extraction.decoding import clean
 
 MAX_TITLE_CHARS = 500
 ENOUGH_SHARED = (

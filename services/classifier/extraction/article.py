@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 from lxml import etree, html
 from trafilatura import bare_extraction
 
-from services.classifier.boilerplate import Line, captions, keep, pointers, prune
-from services.classifier.completeness import count_words
-from services.classifier.decoding import clean
-from services.classifier.metadata import Metadata
-from services.classifier.recovery import largest_group, standfirst, with_missing
+from services.classifier.extraction.boilerplate import Line, captions, keep, pointers, prune
+from services.classifier.extraction.completeness import count_words
+from services.classifier.extraction.decoding import clean
+from services.classifier.extraction.metadata import Metadata
+from services.classifier.extraction.recovery import largest_group, standfirst, with_missing
 
 # JSON-LD's articleBody replaces the extraction where it is this much longer: then the visible page hides part of
 # the text.

@@ -10,7 +10,7 @@ from datetime import datetime
 from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 
-from services.classifier.decoding import clean
+from services.classifier.extraction.decoding import clean
 
 MAX_PAGES = 200
 MAX_CHARS = 2_000_000

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from email.utils import parsedate_to_datetime
 
-from services.classifier.decoding import clean
+from services.classifier.extraction.decoding import clean
 
 EARLIEST = 1990  # the web's news begin here; an earlier year is a date in the story
 LATEST = date(2100, 1, 1)

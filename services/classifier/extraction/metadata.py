@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from lxml import html
 
-from services.classifier import publication, structured_data, titles
-from services.classifier.decoding import clean
-from services.classifier.markup import absolute, base_of
-from services.classifier.structured_data import ArticleData
+from services.classifier.extraction import publication, structured_data, titles
+from services.classifier.extraction.decoding import clean
+from services.classifier.extraction.markup import absolute, base_of
+from services.classifier.extraction.structured_data import ArticleData
 
 MAX_AUTHORS = 8
 MAX_AUTHOR_CHARS = 80

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from lxml import html
 
-from services.classifier import phrases
-from services.classifier.decoding import clean
+from services.classifier.extraction import phrases
+from services.classifier.extraction.decoding import clean
 
 MAX_LINES = 1_500  # of a text that is compared with articleBody: the work grows with the square
 LABEL_CHARS = 240  # a line that opens with "Related:" and is longer than this is prose
