@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from cli import demo, feeds, files, keys, model, submit, tail, up
+from cli import check, demo, export, feeds, files, keys, model, submit, tail, up
 from incidentwire import __version__
 from incidentwire.settings import SettingsError
 
@@ -45,6 +45,8 @@ for part in (
     model.corrections,
     model.explain,
     feeds.feeds,
+    check.check,
+    export.export,
 ):
     command.add_command(part)
 

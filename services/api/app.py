@@ -13,14 +13,16 @@ from incidentwire.event_codec import UnknownType
 from incidentwire.problems import Problem
 from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
-from services.api import corrections, events, evidence, health, items, openapi, stream
+from services.api import corrections, events, evidence, health, incidents, items, openapi, stream
 from services.api.hub import Hub
+from services.api.incident_memory import Memory
 from services.api.reader import Reader, Run, run_here
 
 logger = logging.getLogger(__name__)
 
 BLUEPRINTS = (
-    events.blueprint, stream.blueprint, items.blueprint, corrections.blueprint, evidence.blueprint, health.blueprint,
+    events.blueprint, stream.blueprint, items.blueprint, corrections.blueprint, evidence.blueprint,
+    incidents.blueprint, health.blueprint,
 )  # fmt: skip
 
 
@@ -36,6 +38,7 @@ def create_app(settings: Settings, connection: redis.Redis, *, run: Run = run_he
     app.extensions["incidentwire.hub"] = Hub(
         connection, heartbeat_s=settings.heartbeat_s, max_streams=settings.max_streams
     )
+    app.extensions["incidentwire.memory"] = Memory(connection)
     api = openapi.add_api(app)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)

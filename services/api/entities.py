@@ -42,8 +42,10 @@ def _runs(title: str) -> tuple[set[str], set[str]]:
             at += 1
             continue
         end = at
-        while end + 1 < len(words) and capital[end + 1] and GAP.fullmatch(
-            title[words[end].end() : words[end + 1].start()]
+        while (
+            end + 1 < len(words)
+            and capital[end + 1]
+            and GAP.fullmatch(title[words[end].end() : words[end + 1].start()])
         ):
             end += 1
         (inner if at else opening).add(title[words[at].start() : words[end].end()])

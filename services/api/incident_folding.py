@@ -1,4 +1,5 @@
-"""What the api knows of incidents after a prefix of the log: the shared state and, per id, when something happened. Pure.
+"""What the api knows of incidents after a prefix of the log: the shared state, and when something happened to each.
+Pure.
 
 The projector, the commands of people and time travel fold with this one class, so that they agree with each other and
 with the linker. incident_rows.py brings what was touched into the database.

@@ -30,13 +30,14 @@ SORTS: Mapping[str, tuple[str, str]] = {
 NUMERIC = ("items", "updated")
 
 _BY_ITEMS = "SELECT m.incident FROM memberships m JOIN items t ON t.id = m.item WHERE"
-_BY_WORDS = f"{_BY_ITEMS} t.n IN (SELECT rowid FROM words WHERE words MATCH ?)"
+_BY_WORDS = f"{_BY_ITEMS} t.n IN (SELECT rowid FROM words WHERE words MATCH"  # noqa: S608
+# parameter of GET /v1/incidents -> condition; the value is bound under its name
 CONDITIONS: Mapping[str, str] = {
-    "from": "i.last_report >= ?",
-    "to": "i.first_report <= ? AND i.first_report <> ''",
-    "source": f"i.n IN ({_BY_ITEMS} t.host = ?1 OR t.site = ?1)".replace("?1", ":source"),
-    "q": f"(i.n IN ({_BY_WORDS.replace('?', ':q')}) OR (i.named AND has_words(i.title, :q_plain)))",
-    "entity": f"(i.n IN ({_BY_WORDS.replace('?', ':entity')}) OR (i.named AND has_words(i.title, :entity_plain)))",
+    "from": "i.last_report >= :from",
+    "to": "i.first_report <= :to AND i.first_report <> ''",
+    "source": f"i.n IN ({_BY_ITEMS} t.host = :source OR t.site = :source)",
+    "q": f"(i.n IN ({_BY_WORDS} :q)) OR (i.named AND has_words(i.title, :q_plain)))",
+    "entity": f"(i.n IN ({_BY_WORDS} :entity)) OR (i.named AND has_words(i.title, :entity_plain)))",
 }
 
 
@@ -138,7 +139,7 @@ def _where(asked: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         value = asked.get(name)
         if value is None:
             continue
-        conditions.append(condition.replace("?", f":{name}"))
+        conditions.append(condition)
         values[name] = value
         if name in ("q", "entity"):
             words = match(value)

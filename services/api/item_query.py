@@ -108,7 +108,7 @@ PLAIN = (
     "published", "language", "words", "completeness", "corrected_by", "note", "model", "text_digest",
     "evidence_digest", "reason", "detail", "next_try", "attempt", "via", "feed", "alias_of",
 )  # fmt: skip
-LINKS = {"self": "", "text": "/text", "events": "/events"}
+LINKS = {"self": "", "text": "/text", "events": "/events", "snapshot": "/snapshot", "evidence": "/evidence.warc.gz"}
 
 
 def _passage(span: Sequence[int], text: str | None) -> dict[str, Any]:

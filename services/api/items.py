@@ -65,7 +65,7 @@ def list_items(query: dict[str, Any]) -> Response:
     page = reader().read(item_query.page, asked, query["limit"])
     cursor = f"n{page.before}" if page.before else None  # the last item's place: what comes in shifts nothing
     body = {"items": page.items, "next": cursor, "position": page.position, "log_id": page.log_id}
-    return _json(body)
+    return as_answer(body)
 
 
 @blueprint.route("/items/<item_id>", methods=["GET"])
@@ -75,7 +75,7 @@ def list_items(query: dict[str, Any]) -> Response:
 def show_item(query: dict[str, Any], item_id: str) -> Response:
     """One item, with its evidence quoted. The id of an alias answers with the item it stands for."""
     wait_for(query.get("min_position"))
-    return _json(_found(reader().read(item_query.one, item_id)))
+    return as_answer(_found(reader().read(item_query.one, item_id)))
 
 
 @blueprint.route("/items/<item_id>/text", methods=["GET"])
@@ -92,9 +92,9 @@ def show_text(query: dict[str, Any], item_id: str) -> Response:
         slug, detail = ("text-gone", "the text was withdrawn, or its time was over") if gone else (
             "no-text", "no text was kept of this item (yet)")  # fmt: skip
         raise Problem(status=410 if gone else 404, slug=slug, detail=detail)
-    if request.accept_mimetypes.best_match(["application/json", "text/plain"]) == "text/plain":
+    if request.accept_mimetypes.best_match(["text/plain", "application/json"]) == "text/plain":
         return Response(found["text"].encode(), 200, mimetype="text/plain")
-    return _json(found)
+    return as_answer(found)
 
 
 @blueprint.route("/items/<item_id>/events", methods=["GET"])
@@ -134,5 +134,5 @@ def _found(item: dict[str, Any] | None) -> dict[str, Any]:
     return item
 
 
-def _json(body: dict[str, Any]) -> Response:
+def as_answer(body: dict[str, Any]) -> Response:
     return Response(json.dumps(body, ensure_ascii=False), 200, mimetype="application/json")

@@ -19,6 +19,8 @@ _MEANINGS = {
     "L": "concept in the first sentences",
     "d": "share of sentences with concept",
     "a": "signal in some sentence",
+    "e": "signal in an early sentence",
+    "n": "number of sentences with signal",
 }
 
 

@@ -5,7 +5,8 @@ A feature is a short string; training keeps those that matter and gives each a w
     z:泄露          two Chinese characters in a row                          Z:泄露        in the title
     c:law           a concept in some sentence     C:law         in the title         L:law   in the first sentences
     c:law&privacy   two concepts in one sentence   (C: and L: likewise)      d:law  the share of sentences with it
-    s:lead:consent  a signal of the lexicon        (lead, title, share of sentences)  a:consent   in some sentence
+    s:lead:consent  a signal of the lexicon        (lead, title, share of sentences)
+    a:consent       in some sentence               e:consent     in an early one          n:consent   how often (log)
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, islice
 from operator import add
 
 from services.classifier.lexicon import HAN, TOKEN, Lexicon
 from services.classifier.sentences import Span, sentences
 
 LEAD_SENTENCES = 3
+EARLY_SENTENCES = 8
+MIN_TERMS = 5  # a line with fewer is clutter of the page: a section, a caption, a byline
 _HAN_RUN = re.compile("[\u3400-\u9fff]+")
 STOP_WORDS = frozenset(
     "a an the of to in on at for and or but is are was were be been by with as it its this that these those from has"
@@ -65,8 +68,14 @@ def read(title: str, text: str, lexicon: Lexicon) -> Reading:
     """Sentences of title and text with their terms and concepts."""
     body = tuple(_sentence(text[start:end], (start, end), lexicon) for start, end in sentences(text))
     head = _sentence(title[:1_000], (0, 0), lexicon)
-    lead = lexicon.signals({*head.concepts, *(body[0].concepts if body else ())})
+    lead = lexicon.signals({*head.concepts, *(concept for first in opening(body, 1) for concept in first.concepts)})
     return Reading(title=head, body=body, lead_signals=tuple(lead))
+
+
+def opening(body: tuple[Sentence, ...], number: int) -> tuple[Sentence, ...]:
+    """The first `number` sentences that are more than the clutter of a page."""
+    told = (sentence for sentence in body if len(sentence.terms) >= MIN_TERMS)
+    return tuple(islice(told, number)) or body[:number]
 
 
 def _sentence(raw: str, span: Span, lexicon: Lexicon) -> Sentence:
@@ -90,6 +99,12 @@ def _word_terms(words: list[str]) -> list[str]:
 def _han_terms(lower: str) -> list[str]:
     """Every two Chinese characters in a row."""
     return ["z:" + pair for run in _HAN_RUN.findall(lower) for pair in map(add, run, run[1:])]
+
+
+def plain_terms(passage: str) -> list[str]:
+    """The terms of a passage without its concepts."""
+    lower = passage.lower()
+    return _word_terms(TOKEN.findall(lower)) + _han_terms(lower)
 
 
 def vector(reading: Reading) -> dict[str, float]:
@@ -126,7 +141,7 @@ def concept_values(reading: Reading) -> dict[str, float]:
     values = {"d:" + name: math.sqrt(count / total) for name, count in counts.items()}
     values.update({"c:" + name: 1.0 for name in counts})
     values.update({"C:" + name: 1.0 for name in concept_terms(reading.title)})
-    lead = {name for sentence in reading.body[:LEAD_SENTENCES] for name in concept_terms(sentence)}
+    lead = {name for sentence in opening(reading.body, LEAD_SENTENCES) for name in concept_terms(sentence)}
     values.update({"L:" + name: 1.0 for name in lead})
     return values
 
@@ -139,6 +154,9 @@ def signal_values(reading: Reading) -> dict[str, float]:
     values.update({"s:share:" + name: math.sqrt(count / total) for name, count in counts.items()})
     values.update({"s:title:" + name: 1.0 for name in reading.title.signals})
     values.update({"s:lead:" + name: 1.0 for name in reading.lead_signals})
+    early = {name for sentence in opening(reading.body, EARLY_SENTENCES) for name in sentence.signals}
+    values.update({"e:" + name: 1.0 for name in early})
+    values.update({"n:" + name: math.log1p(count) for name, count in counts.items()})
     return values
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from services.classifier.features import plain_terms
 from services.classifier.names import names
 from services.classifier.passages import Passage
 
@@ -19,6 +20,7 @@ LEADING_SHARE = 0.4  # a name in this share of the labelled passages is what the
 MIN_LEADING_PASSAGES = 2
 ACRONYM_CHARS = 4
 MAX_NAMES = 400
+TITLE_WORDS = 2  # a paragraph with as many words of the title tells of what the title tells
 _WORD = re.compile(r"[a-z0-9&\u00c0-\u024f-]+")
 
 Fingerprint = Callable[[str, str], str]  # title, text of the mention -> compact ASCII
@@ -45,8 +47,10 @@ class Labelled:
 
 def happenings(title: str, text: str, labelled: Sequence[Labelled]) -> list[list[Labelled]]:
     """The labelled passages grouped by happening, in order. One group, or none: the article tells of one thing."""
-    named = _named([text[found.passage.span[0] : found.passage.span[1]] for found in labelled])
-    if len(labelled) < 2 or _has_leading_name(title, named):
+    stretches = [text[found.passage.span[0] : found.passage.span[1]] for found in labelled]
+    named = _named(stretches)
+    listed = any(found.passage.item for found in labelled)
+    if len(labelled) < 2 or _has_leading_name(title, named) or not (listed or _beside_the_title(title, stretches)):
         return [list(labelled)] if labelled else []
     groups: list[list[Labelled]] = []
     known: frozenset[str] = frozenset()
@@ -78,6 +82,13 @@ def _named(stretches: Sequence[str]) -> list[frozenset[str]]:
 def _ties(shared: frozenset[str]) -> float:
     """How strongly shared names tie two passages: an acronym is mostly an office that has its hand in many things."""
     return sum(0.5 if len(name) <= ACRONYM_CHARS and name.isascii() else 1.0 for name in shared)
+
+
+def _beside_the_title(title: str, stretches: Sequence[str]) -> bool:
+    """Whether most stretches tell of something that the title does not: they share fewer than two of its words."""
+    wanted = set(plain_terms(title))
+    close = sum(len(wanted & set(plain_terms(stretch))) >= TITLE_WORDS for stretch in stretches)
+    return close * 2 < len(stretches)
 
 
 def _has_leading_name(title: str, named: Sequence[frozenset[str]]) -> bool:

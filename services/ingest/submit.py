@@ -154,8 +154,10 @@ class Submitter:
         if s.url is None or s.given is None or not s.given.text:
             return None
         item = items.fold_all(s.id, self.log.of(s.id))
+        if item.state is items.State.WITHDRAWN:
+            return None  # nothing of it may be kept again
         digest = self._keep(s)
-        if item.state is items.State.WITHDRAWN or digest is None or (item.use_given and item.given_digest == digest):
+        if digest is None or (item.use_given and item.given_digest == digest):
             return None
         return self._ask(item, ItemTextSupplied(who=who, given_digest=digest))
 

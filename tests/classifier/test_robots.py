@@ -33,7 +33,7 @@ def by_feed(house: House, url: str) -> str:
 
 def kept_for(house: House, site: Site) -> int:
     """Seconds for which the answer of the site stays known."""
-    return cast("int", house.connection.ttl(f"iw:host:http://127.0.0.1:{site.port}:robots"))
+    return house.connection.ttl(f"iw:host:http://127.0.0.1:{site.port}:robots")
 
 
 # -- what the rules mean -----------------------------------------------------------------------------------------------

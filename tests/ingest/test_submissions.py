@@ -12,7 +12,7 @@ import redis
 from incidentwire import queue
 from incidentwire.access import Keys
 from incidentwire.documents import KeptDocument
-from incidentwire.events import ItemSubmitted
+from incidentwire.events import ItemSubmitted, ItemWithdrawn
 from incidentwire.log import IN_FLIGHT
 from tests.house import PLAIN, House
 
@@ -225,3 +225,11 @@ def test_event_and_job_are_there_together(house: House, connection: redis.Redis)
     house.submit(text=PLAIN)
     assert connection.zcard(IN_FLIGHT) == 1
     assert queue.queued_items(queue.open_item_queues(connection)) == {house.log.after(0)[0].subject}
+
+
+def test_a_text_for_a_withdrawn_item_is_not_kept(house: House) -> None:
+    item_id = house.submit(url="https://example.org/withdrawn")
+    house.log.append(item_id, ItemWithdrawn(who="admin"))
+    answer = house.post({"url": "https://example.org/withdrawn", "text": PLAIN})
+    assert (answer.status_code, answer.get_json()["known"]) == (200, True)
+    assert house.archive.digests(item_id) == []

@@ -29,12 +29,12 @@ class Outcome:
 
 FEATURE_FAMILIES: tuple[tuple[str, Kinds], ...] = (
     ("words and characters", "wWzZ"),
-    ("signals of the lexicon", "sa"),
+    ("signals of the lexicon", "saen"),
     ("concepts of the lexicon, alone and in pairs", "cCLd"),
-    ("words + signals", "wWzZsa"),
+    ("words + signals", "wWzZsaen"),
     ("words + concepts", "wWzZcCLd"),
-    ("words + concepts + signals (kept)", "wWzZcCLdsa"),
-    ("the same without title and lead", "wzcdsa"),
+    ("words + concepts + signals (kept)", "wWzZcCLdsaen"),
+    ("the same without title and lead", "wzcdan"),
 )
 
 
@@ -46,7 +46,7 @@ def compare(examples: Sequence[Example]) -> list[Outcome]:
         for family, kinds in FEATURE_FAMILIES
     ]
     outcomes.append(_outcome("kept, a model per language", examples, weights, _per_language))
-    outcomes.append(_outcome("best sentence (multiple-instance)", examples, weights, instance_scores, "wzcsa"))
+    outcomes.append(_outcome("best sentence (multiple-instance)", examples, weights, instance_scores, "wzcdsa"))
     outcomes.append(_outcome("co-occurrence vectors", examples, weights, cooccurrence_scores, "wWzZ"))
     return outcomes
 
@@ -56,7 +56,7 @@ def _outcome(
     examples: Sequence[Example],
     weights: Floats,
     score: Callable[[Sequence[Example], Floats], Floats],
-    kinds: Kinds = "wWzZcCLdsa",
+    kinds: Kinds = "wWzZcCLdsaen",
 ) -> Outcome:
     raw = score([keep(example, kinds) for example in examples], weights)
     even = np.ones_like(weights)

@@ -1,4 +1,4 @@
-"""Reads training rows, JSONL with id, lang, genre, title, text, labels. A row that is not one is an error, not a skip."""
+"""Reads training rows: JSONL with id, lang, genre, title, text, labels. What is not such a row is an error."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ from services.classifier.training.corpus import Row
 from services.classifier.weights import LABELS
 
 GOLDEN_FILE = Path(__file__).parent / "golden_ids.txt"
-ONE_IN = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,17 +24,14 @@ class Figures:
 
 
 def golden_ids(file: Path = GOLDEN_FILE) -> frozenset[str]:
-    return frozenset(file.read_text(encoding="utf-8").split())
+    """The ids in the file, one a line; lines that begin with # are comments."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))
 
 
 def split(rows: Sequence[Row], held_out: frozenset[str]) -> tuple[list[Row], list[Row]]:
     """Rows to train on, golden rows."""
     return [row for row in rows if row.id not in held_out], [row for row in rows if row.id in held_out]
-
-
-def choose_ids(rows: Sequence[Row]) -> list[str]:
-    """One row in ten, by the digest of its id: used once, when the golden set was drawn."""
-    return [row.id for row in rows if int(hashlib.sha256(f"golden {row.id}".encode()).hexdigest(), 16) % ONE_IN == 0]
 
 
 def measure(classifier: Classifier, rows: Sequence[Row]) -> dict[str, Figures]:

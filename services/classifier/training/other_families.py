@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
@@ -34,8 +35,7 @@ def instance_scores(examples: Sequence[Example], weights: Floats) -> Floats:
 
 
 def _sentences(example: Example) -> list[Example]:
-    found = [Example(row=example.row, values=values, signals=example.signals, sentences=()) for values in example.sentences]
-    return found or [example]
+    return [replace(example, values=values, sentences=()) for values in example.sentences] or [example]
 
 
 def _best(fitted: Fitted, example: Example) -> Example:

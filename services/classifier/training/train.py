@@ -18,7 +18,7 @@ from services.classifier.training.corpus import Row, corpus_files, read_rows
 from services.classifier.training.fitting import Fitted, fit, label_weights, out_of_fold, prepare, targets
 from services.classifier.weights import LEXICON_FILE, WEIGHTS_FILE, Decision, Weights, save
 
-NEGLIGIBLE = 0.01  # a weight below it for every label changes no answer
+NEGLIGIBLE = 0.002  # a weight below it for every label changes no answer
 
 
 def train(rows: Sequence[Row], lexicon: Lexicon) -> tuple[Weights, Validation]:

@@ -1,0 +1,96 @@
+"""The incidents that a web process keeps in memory: as they are now, for the commands of people, and as they were at
+earlier positions, for time travel."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from threading import Lock
+
+import redis
+
+from incidentwire.log import PAGE, Log
+from incidentwire.problems import Problem
+from services.api.incident_folding import Happenings
+
+KEPT = 4  # states of the past: who looks at one asks for its parts too
+
+
+class Memory:
+    """Folds the log once, then what is new. One lock for all: web processes serve from greenlets or threads."""
+
+    def __init__(self, connection: redis.Redis) -> None:
+        self.connection = connection
+        self._lock = Lock()
+        self._now, self._log_id = Happenings(), ""
+        self._past: OrderedDict[int, Happenings] = OrderedDict()
+
+    @contextmanager
+    def now(self) -> Iterator[Happenings]:
+        """The state at the head of the log. It may only be used within the `with`, where nobody else changes it."""
+        with self._lock:
+            self.catch_up()
+            yield self._now
+
+    def fold_until(self, happenings: Happenings, position: int) -> None:
+        """Fold what comes up to this position, and nothing behind it."""
+        log = Log(self.connection)
+        while happenings.position < position:
+            batch = log.after(happenings.position, min(PAGE, position - happenings.position))
+            if not batch:
+                raise ValueError(f"the log ends at {happenings.position}, before {position}")
+            happenings.fold(batch)
+        happenings.clear()
+
+    def at(self, position: int) -> Happenings:
+        """The state after this position, which must be in the log; not to be changed. It is folded on from the
+        nearest one that is at hand."""
+        with self._lock:
+            self.catch_up()
+            if position in self._past:
+                self._past.move_to_end(position)
+                return self._past[position]
+            nearest = max(
+                (state for state in (self._now, *self._past.values()) if state.position <= position),
+                key=lambda state: state.position,
+                default=Happenings(),
+            )
+            state = nearest.copy()
+            self.fold_until(state, position)
+            self._past[position] = state
+            while len(self._past) > KEPT:
+                self._past.popitem(last=False)
+            return state
+
+    def position_of(self, moment: str) -> int:
+        """The position of a `moment` as people give it: a position, or an RFC 3339 time, at which the last event before
+        it counts. Raises Problem 409 for a position that the log has not, and 422 for what is neither."""
+        log = Log(self.connection)
+        if re.fullmatch(r"[0-9]{1,16}", moment):
+            last = log.last()
+            if int(moment) > last:
+                detail = f"the log ends at {last}: the position is of another log, or wrong"
+                raise Problem(status=409, slug="position-ahead", detail=detail)
+            return int(moment)
+        try:
+            # the + of an offset is a space where somebody did not quote it
+            found = datetime.fromisoformat(re.sub(r" (\d\d:\d\d)$", r"+\1", moment))
+        except ValueError:
+            found = None
+        if found is None or found.tzinfo is None:
+            detail = f"{moment!r} is neither a position nor an RFC 3339 time with its offset, as 2024-05-01T12:00:00Z"
+            raise Problem(status=422, slug="bad-moment", detail=detail)
+        return log.position_at(found)
+
+    def catch_up(self) -> None:
+        """Fold what is new. Only for who holds `now`."""
+        log = Log(self.connection)
+        if log.id != self._log_id:  # the first time, and after a backup was restored
+            self._now, self._log_id = Happenings(), log.id
+            self._past.clear()
+        while batch := log.after(self._now.position):
+            self._now.fold(batch)
+        self._now.clear()

@@ -1,0 +1,84 @@
+"""The incidents over HTTP: the list with its filters, one incident with its passages, its history, what changed."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from flask import Response, current_app
+
+from incidentwire.access import require
+from incidentwire.problems import Problem
+from services.api import incident_detail, incident_query
+from services.api.incident_folding import Happenings
+from services.api.incident_memory import Memory
+from services.api.incident_query import Page
+from services.api.incident_schemas import (
+    CURSOR,
+    IncidentDetailSchema,
+    IncidentPageSchema,
+    ListQuerySchema,
+    ShowQuerySchema,
+)
+from services.api.items import as_answer, reader, wait_for
+from services.api.schemas import Blueprint
+
+FILTERS = ("label", "status", "entity", "source", "q")
+
+blueprint = Blueprint("incidents", __name__, url_prefix="/v1", description="The happenings that items tell of")
+
+
+@blueprint.route("/incidents", methods=["GET"])
+@require("read")
+@blueprint.arguments(ListQuerySchema, location="query")
+@blueprint.response(200, IncidentPageSchema)
+def list_incidents(query: dict[str, Any]) -> Response:
+    """List incidents; ids that redirect are left out, those that were closed or dismissed are not."""
+    wait_for(query.get("min_position"))
+    cursor = CURSOR.fullmatch(query.get("cursor", ""))
+    after = (cursor[2], int(cursor[3])) if cursor else None
+    page = find(query, query["sort"], after, query["limit"])
+    following = f"{query['sort']}.{page.after[0]}.{page.after[1]}" if page.after else None
+    return as_answer({
+        "incidents": page.incidents, "next": following, "position": page.position, "log_id": page.log_id
+    })  # fmt: skip
+
+
+@blueprint.route("/incidents/<incident_id>", methods=["GET"])
+@require("read")
+@blueprint.arguments(ShowQuerySchema, location="query")
+@blueprint.response(200, IncidentDetailSchema)
+def show_incident(query: dict[str, Any], incident_id: str) -> Response:
+    """One incident with its items and the very passages. A merged id answers with the incident it redirects to."""
+    wait_for(query.get("min_position"))
+    past = as_of(query)
+    found = reader().read(incident_detail.one, incident_id, query["offset"], query["limit"], past)
+    if found is None:
+        raise unknown(past)
+    answer = as_answer(found)
+    if "redirected_from" in found:
+        answer.headers["Content-Location"] = f"/v1/incidents/{found['id']}"
+    return answer
+
+
+def find(query: dict[str, Any], sort: str, after: tuple[str, int] | None, limit: int) -> Page:
+    """A page of the incidents that a FilterSchema asks for."""
+    asked = {name: query[name] for name in FILTERS if name in query}
+    for name, key in (("from", "since"), ("to", "until")):
+        if key in query:
+            asked[name] = query[key].isoformat()
+    return reader().read(incident_query.page, asked, sort, after, limit, as_of(query))
+
+
+def as_of(query: dict[str, Any]) -> Happenings | None:
+    """The incidents at the moment asked for; None where that is now."""
+    moment = query.get("as_of")
+    return memory().at(memory().position_of(moment)) if moment is not None else None
+
+
+def memory() -> Memory:
+    return cast("Memory", current_app.extensions["incidentwire.memory"])
+
+
+def unknown(past: Happenings | None = None) -> Problem:
+    when = f" at position {past.position}" if past else ""
+    return Problem(status=404, slug="unknown-incident", detail=f"no incident has this id{when}")

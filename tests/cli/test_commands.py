@@ -1,0 +1,177 @@
+"""The command line: what it prints, how it ends, and what it says to whoever typed something else."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from werkzeug.serving import make_server
+
+from cli.main import command, main
+from cli.up import ensure_first_key
+from incidentwire.access import Keys
+from incidentwire.settings import to_env
+from tests.house import LEAK, PLAIN, House, page
+
+
+def run(*arguments: str, env: dict[str, str] | None = None, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(command, list(arguments), env=env, input=stdin)
+
+
+@pytest.fixture
+def served(house: House) -> Iterator[dict[str, str]]:
+    """The ingest app on a port; yields the environment with which commands find it."""
+    server = make_server("127.0.0.1", 0, house.app, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield {
+        **to_env(house.settings),
+        "INCIDENTWIRE_INGEST_URL": f"http://127.0.0.1:{server.port}",
+        "INCIDENTWIRE_KEY": house.key,
+    }
+    server.shutdown()
+    server.server_close()
+
+
+def test_urls_are_submitted_and_each_has_its_line(served: dict[str, str], house: House) -> None:
+    result = run("submit", "https://example.org/1", "https://example.org/2", env=served)
+    assert result.exit_code == 0
+    lines = [line.split("\t") for line in result.stdout.splitlines()]
+    assert [(word, position) for _, word, position in lines] == [("accepted", "1"), ("accepted", "2")]
+    again = run("submit", "--file", "-", env=served, stdin="https://example.org/1\n\n")
+    assert again.stdout.split("\t")[1] == "known"
+    assert house.log.last() == 2
+
+
+def test_a_refused_line_is_named_and_the_exit_code_says_so(served: dict[str, str], tmp_path: Path) -> None:
+    items = tmp_path / "items.ndjson"
+    items.write_text('{"text": "good"}\n{"url": "ftp://example.org/"}\n')
+    result = run("submit", "--ndjson", str(items), env=served)
+    assert result.exit_code == 1
+    assert "accepted" in result.stdout.splitlines()[0]
+    assert result.stdout.splitlines()[1].startswith("line 2\trefused\turl")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["submit"], "--file urls.txt"),
+        (["submit", "x", "--file", "-"], "--file urls.txt"),
+        (["sumbit"], "submit"),
+        (["classify"], "--input"),
+        (["keys", "create", "x", "--scope", "root"], "'read'"),
+        (["explain", "no-such-file.txt"], "standard input"),
+    ],
+)
+def test_a_wrong_call_says_what_to_type_instead(arguments: list[str], said: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code in (1, 2)
+    assert said in result.output
+
+
+def test_without_a_server_or_a_key_there_is_one_line_and_no_trace(served: dict[str, str]) -> None:
+    away = run("submit", "https://example.org/", env={**served, "INCIDENTWIRE_INGEST_URL": "http://127.0.0.1:1"})
+    assert (away.exit_code, "incidentwire up" in away.output) == (1, True)
+    wrong = run("submit", "https://example.org/", env={**served, "INCIDENTWIRE_KEY": "iwk_wrong"})
+    assert (wrong.exit_code, "unknown or revoked" in wrong.output) == (1, True)
+    none = run("submit", "https://example.org/", env={**served, "INCIDENTWIRE_KEY": ""})
+    assert (none.exit_code, "INCIDENTWIRE_KEY" in none.output) == (1, True)
+
+
+def test_keys_are_made_listed_and_revoked(house: House) -> None:
+    env = to_env(house.settings)
+    made = run("keys", "create", "desk", "--scope", "read", "--scope", "curate", env=env)
+    secret = made.stdout.strip()
+    found = Keys(house.connection).find(secret)
+    assert found is not None
+    assert found.scopes == ("read", "curate")
+    listed = run("keys", "list", env=env).stdout
+    assert "desk" in listed
+    assert secret not in listed
+    assert run("keys", "revoke", "desk", env=env).exit_code == 0
+    assert run("keys", "revoke", "desk", env=env).exit_code == 1
+
+
+def test_the_first_key_is_made_once(own_store_url: str) -> None:
+    secret = ensure_first_key(own_store_url)
+    assert secret is not None
+    assert ensure_first_key(own_store_url) is None
+
+
+@pytest.fixture
+def own_store_url(house: House) -> str:
+    house.connection.flushall()
+    return house.settings.redis_url
+
+
+def test_texts_in_a_file_are_classified_in_order(tmp_path: Path) -> None:
+    rows = [{"id": f"r{n}", "title": "Clinics", "text": LEAK if n % 2 else PLAIN} for n in range(6)]
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text("\n".join(json.dumps(row) for row in rows))
+    assert run("classify", "--input", str(source), "--output", str(out), "--processes", "1").exit_code == 0
+    found = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row["id"] for row in found] == [row["id"] for row in rows]
+    assert ["data_leak" in row["labels"] for row in found] == [False, True] * 3
+    start, end = found[1]["evidence"]["data_leak"][0]
+    assert "records" in LEAK[start:end] or "personal data" in LEAK[start:end]
+    assert set(found[0]) == {"id", "labels", "scores", "evidence", "review"}
+
+
+def test_pages_in_a_folder_are_extracted_packed_or_not(tmp_path: Path) -> None:
+    (tmp_path / "html").mkdir()
+    (tmp_path / "html" / "a.html").write_bytes(page("Clinics exposed records", LEAK))
+    (tmp_path / "html" / "b.html.gz").write_bytes(gzip.compress(page("Benches return", PLAIN)))
+    (tmp_path / "html" / "c.html").write_bytes(b"")
+    rows = [
+        {"id": name, "html": f"html/{name}", "url": "https://example.org/x"}
+        for name in ("a.html", "b.html.gz", "c.html")
+    ]
+    source, out = tmp_path / "gold.jsonl", tmp_path / "out.jsonl"
+    source.write_text("\n".join(json.dumps(row) for row in rows))
+    result = run(
+        "extract", "--input", str(source), "--html-dir", str(tmp_path), "--output", str(out), "--processes", "1"
+    )
+    assert result.exit_code == 0
+    found = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row["title"] for row in found[:2]] == ["Clinics exposed records", "Benches return"]
+    assert "61,000 patients" in found[0]["text"]
+    assert found[2]["error"]
+
+
+def test_texts_are_grouped_by_what_happened(tmp_path: Path) -> None:
+    rows = [
+        {"id": "a", "title": "Clinics", "text": LEAK},
+        {"id": "b", "title": "Clinics", "text": LEAK},
+        {"id": "c", "title": "B", "text": PLAIN},
+    ]
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text("\n".join(json.dumps(row) for row in rows))
+    assert run("cluster", "--all", "--input", str(source), "--output", str(out)).exit_code == 0
+    found = {row["id"]: row["cluster"] for row in map(json.loads, out.read_text().splitlines())}
+    assert found["a"] == found["b"] != found["c"]
+
+
+def test_a_bad_row_is_named_by_its_line(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"id": "a"}\nnonsense\n')
+    result = run("classify", "--input", str(source), "--output", str(tmp_path / "out"), "--processes", "1")
+    assert (result.exit_code, "in.jsonl:2" in result.output) == (1, True)
+
+
+def test_explain_shows_the_text_its_labels_and_what_counted() -> None:
+    result = run("explain", "-", "--title", "Clinics exposed records", stdin=LEAK)
+    assert result.exit_code == 0
+    assert "● data_leak" in result.output
+    assert "61,000 patients" in result.output
+
+
+def test_a_misspelt_setting_stops_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INCIDENTWIRE_REDIS_URI", "redis://x")
+    monkeypatch.setattr("sys.argv", ["incidentwire", "keys", "list"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
