@@ -13,7 +13,7 @@ from flask import current_app, g
 
 from incidentwire import incident_decisions as decisions
 from incidentwire.access import require
-from incidentwire.effective_labels import split_key
+from incidentwire.events import Event, IncidentMerged, IncidentSplit, IncidentUnmerged
 from incidentwire.incident_decisions import Facts, Refused, expect
 from incidentwire.incidents import Incidents
 from incidentwire.log import Log, Unit, VersionConflict, Withdrawn
@@ -104,9 +104,7 @@ def unmerge(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
 def split(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
     """Let mentions leave for a new incident, whose id is the answer's `other`."""
     who, note, seen = g.who, body["note"], body["version"]
-    return carry_out(
-        incident_id, lambda state: decisions.split(state, incident_id, body["mentions"], who, note, seen)
-    )
+    return carry_out(incident_id, lambda state: decisions.split(state, incident_id, body["mentions"], who, note, seen))
 
 
 @blueprint.route("/<incident_id>/unsplit", methods=["POST"])
@@ -164,22 +162,28 @@ def carry_out(incident_id: str, decide: Decide) -> dict[str, Any]:
 
 def _unit(happenings: Happenings, facts: Facts) -> Unit:
     """The facts, bound to all that they were decided on. Events of an incident count under its own id alone, so each
-    incident concerned is named, with what is merged into it; and since a merge counts for its target too without being
-    an event of it, the target's version is claimed."""
-    state = happenings.state
-    concerned = {subject for subject, _ in facts} | {into for _, event in facts if (into := getattr(event, "into", ""))}
-    for _, event in facts:
-        concerned |= {state.links[key].incident for key in getattr(event, "mentions", ()) if key in state.links}
+    incident concerned is named, with what is merged into it; and since what is done to one may be an event of another
+    (a merge), the version of the one concerned last is claimed."""
+    state, stamps = happenings.state, happenings.stamps
+    concerned = {name for _, event in facts for name in _named(state, event)} | {subject for subject, _ in facts}
     roots = {state.resolve(name) for name in concerned if name in state.known}
     everyone = concerned | {part for root in roots for part in _tree(state, root)}
-    stamps = happenings.stamps
-    claimed = max(roots, key=lambda root: (root == getattr(facts[-1][1], "into", ""), root))
+    subject, event = next(fact for fact in reversed(facts) if getattr(fact[1], "who", None))
+    into = getattr(event, "into", subject)
+    claimed = into if into in state.known else subject  # the event makes the version of this one go on
     return Unit(
         facts=facts,
         once=f"people:{state.known[claimed].people}",
         claim_on=claimed,
         expect={name: stamps[name].events if name in stamps else 0 for name in sorted(everyone)},
     )
+
+
+def _named(state: Incidents, event: Event) -> set[str]:
+    """The incidents that an event names beside its subject, or takes mentions from."""
+    into = {event.into} if isinstance(event, IncidentMerged | IncidentUnmerged | IncidentSplit) else set[str]()
+    keys = event.mentions if isinstance(event, IncidentSplit) else ()
+    return into | {state.links[key].incident for key in keys if key in state.links}
 
 
 def _tree(state: Incidents, root: str) -> set[str]:

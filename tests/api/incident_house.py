@@ -1,0 +1,102 @@
+"""Incidents for tests: items whose mentions are placed as the linker would, and people who command over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from incidentwire import events as e
+from incidentwire.access import Keys
+from incidentwire.documents import KeptDocument
+from incidentwire.effective_labels import split_key
+from incidentwire.incident_decisions import place, settle
+from incidentwire.incidents import Incidents
+from incidentwire.labels import Label, MentionRef
+from tests.api.conftest import House
+
+LEAK: Label = "data_leak"
+FAKE: Label = "deepfake"
+LAW: Label = "regulation"
+
+
+class Newsroom:
+    """A house with a log of items and incidents, a projector at hand and a client who may curate."""
+
+    def __init__(self, house: House) -> None:
+        self.house, self.log = house, house.log
+        self.projector = house.projector()
+        self.client: FlaskClient = house.client()
+        self.ids: dict[str, str] = {}  # incidents, as a test calls them
+        self.key = Keys(house.connection).create("ann", ["read", "curate"])
+        self.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {self.key}"
+
+    def state(self) -> Incidents:
+        state = Incidents()
+        for entry in self.log.read():
+            state.apply(entry.subject, entry.event)
+        return state
+
+    def add(
+        self, name: str, *mentions: tuple[Label, ...], into: str | None = None, title: str = "", text: str = "",
+        **about: Any,
+    ) -> str:  # fmt: skip
+        """An item with a mention per tuple of labels, each in an incident of its own unless `into` names one; returns
+        the incident of the first. Mentions divide the text evenly."""
+        text = text or f"Text of {name}, which tells of something that happened."
+        document = KeptDocument(title=title or f"Title of {name}", text=text)
+        digest = self.house.archive.put(name, document.to_bytes())
+        labels = tuple(dict.fromkeys(label for labels in mentions for label in labels))
+        size = len(text) // max(1, len(mentions))
+        refs = tuple(
+            MentionRef(id=f"m{n}", start=n * size, end=(n + 1) * size, labels=labels, fingerprint="")
+            for n, labels in enumerate(mentions)
+        )
+        url = about.pop("url", f"https://news.example.org/{name}")
+        score = about.pop("score", 0.9)
+        self.log.append(
+            name,
+            e.ItemSubmitted(url=url, via="test"),
+            e.ItemFetched(document_digest=digest, text_digest=document.text_digest, words=9, final_url=url, **about),
+            e.ItemClassified(
+                text_digest=document.text_digest, model="model-1", labels=labels,
+                scores=dict.fromkeys(labels, score), evidence={label: ((0, 4),) for label in labels}, mentions=refs,
+            ),
+        )  # fmt: skip
+        self.link(name, into)
+        return self.state().where(f"{name}#m0") or ""
+
+    def link(self, name: str, into: str | None = None) -> None:
+        """What the linker would append after news of an item."""
+        while True:
+            state = self.state()
+            facts, homeless = settle(state, name)
+            if not facts and homeless:
+                facts = place(state, *split_key(homeless[0]), into)
+            if not facts:
+                return
+            for subject, event in facts:
+                self.log.append(subject, event)
+
+    def grow(self) -> None:
+        self.projector.catch_up()
+
+    def get(self, path: str, status: int = 200) -> Any:
+        answer = self.client.get(f"/v1/incidents{path}")
+        assert answer.status_code == status, answer.text
+        return answer.get_json()
+
+    def list(self, query: str = "") -> list[str]:
+        return [incident["id"] for incident in self.get(f"?{query}")["incidents"]]
+
+    def command(self, incident: str, verb: str, status: int = 200, **body: Any) -> Any:
+        """A command of ann's, at the version that is current unless one is given."""
+        body.setdefault("version", self.version(incident))
+        answer = self.client.post(f"/v1/incidents/{incident}/{verb}", json=body)
+        assert answer.status_code == status, answer.text
+        self.grow()
+        return answer.get_json()
+
+    def version(self, incident: str) -> int:
+        state = self.state()
+        return state.get(incident).people if incident in state.known else 0

@@ -1,0 +1,155 @@
+"""The incidents as they stand: filters, sorting, passages, redirects."""
+
+from __future__ import annotations
+
+import pytest
+
+from incidentwire import events as e
+from tests.api.conftest import House
+from tests.api.incident_house import FAKE, LAW, LEAK, Newsroom
+
+CLINIC = "Names of patients of the Harbour Clinic lay open. The clinic apologised to all of them."
+
+
+@pytest.fixture
+def room(house: House) -> Newsroom:
+    """Two reports on a leak, and a round-up that speaks of two other happenings."""
+    room = Newsroom(house)
+    leak = room.add(
+        "i_a1", (LEAK,), title="Records of Harbour Clinic exposed", text=CLINIC, published="2024-03-01", site="The Quay",
+        language="en",
+    )  # fmt: skip
+    title, url = "Clinic says sorry", "https://cn.example.net/a2"
+    room.add("i_a2", (LEAK,), into=leak, title=title, published="2024-03-09T10:00:00Z", score=0.7, url=url)
+    week = room.add("i_week", (FAKE,), (LAW,), title="The week in Brief", text="A face was swapped. A bill came.")
+    room.ids = {"leak": leak, "week": week, "bill": str(room.state().where("i_week#m1"))}
+    room.grow()
+    return room
+
+
+def test_an_incident_tells_its_own_story(room: Newsroom) -> None:
+    found = room.get("/" + room.ids["leak"])
+    assert (found["title"], found["title_by"]) == ("Records of Harbour Clinic exposed", "item")
+    assert (found["labels"], found["status"], found["version"]) == (["data_leak"], "open", 0)
+    assert (found["first_report"], found["last_report"]) == ("2024-03-01", "2024-03-09")
+    assert (found["item_count"], found["source_count"], found["mention_count"]) == (2, 2, 2)
+    assert [(s["name"], s["items"]) for s in found["sources"]] == [("cn.example.net", 1), ("news.example.org", 1)]
+    assert found["entities"] == [{"name": "Harbour Clinic", "items": 1}]
+    first = found["items"][0]
+    assert (first["id"], first["report"], first["mentions"][0]["quote"]) == ("i_a1", "2024-03-01", CLINIC)
+    assert first["mentions"][0]["evidence"] == [{"label": "data_leak", "start": 0, "end": 4, "quote": "Name"}]
+    assert first["mentions"][0]["key"] == "i_a1#m0"
+
+
+def test_a_round_up_belongs_to_several_incidents_each_with_its_passage(room: Newsroom) -> None:
+    face, bill = room.get("/" + room.ids["week"]), room.get("/" + room.ids["bill"])
+    assert (face["labels"], bill["labels"]) == (["deepfake"], ["regulation"])
+    assert face["items"][0]["mentions"][0]["quote"] == "A face was swapp"
+    assert bill["items"][0]["mentions"][0]["quote"] == "ed. A bill came."
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("", ["bill", "week", "leak"]),
+        ("sort=oldest", ["leak", "week", "bill"]),
+        ("sort=items", ["leak", "bill", "week"]),
+        ("sort=updated", ["bill", "week", "leak"]),
+        ("label=data_leak", ["leak"]),
+        ("label=data_leak&label=deepfake", []),
+        ("label=deepfake", ["week"]),
+        ("status=open,confirmed", ["bill", "week", "leak"]),
+        ("status=dismissed", []),
+        ("source=cn.example.net", ["leak"]),
+        ("source=The%20Quay", ["leak"]),
+        ("q=patients", ["leak"]),
+        ("q=patients+orchestra", []),
+        ("q=***", []),
+        ("q=NOT+AND+(", []),
+        ("entity=harbour", ["leak"]),
+        ("entity=patients", []),
+        ("entity=brief", ["bill", "week"]),
+        ("to=2024-03-01", ["leak"]),
+        ("from=2024-03-09&to=2024-03-31", ["leak"]),
+        ("from=2024-03-02&to=2024-03-08", ["leak"]),
+        ("to=2024-02-28", []),
+    ],
+)
+def test_filters(room: Newsroom, query: str, wanted: list[str]) -> None:
+    assert room.list(query) == [room.ids[name] for name in wanted]
+    assert room.list(f"{query}&as_of={room.log.last()}") == [room.ids[name] for name in wanted]
+
+
+@pytest.mark.parametrize("sort", ["newest", "oldest", "last_report", "items", "updated"])
+@pytest.mark.parametrize("then", [False, True])
+def test_pages_join_without_overlap(room: Newsroom, sort: str, then: bool) -> None:
+    for n in range(7):
+        room.add(f"i_more{n}", (LEAK,), published=f"2024-01-0{n % 3 + 1}")
+    room.grow()
+    query = f"sort={sort}" + (f"&as_of={room.log.last()}" if then else "")
+    whole, parts, cursor = room.list(query), list[str](), ""
+    while cursor is not None:
+        page = room.get(f"?{query}&limit=3" + (f"&cursor={cursor}" if cursor else ""))
+        parts += [incident["id"] for incident in page["incidents"]]
+        cursor = page["next"]
+    assert (len(whole), parts) == (10, whole)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["cursor=items..3", "cursor=newest.3", "sort=items&cursor=items.-.3", "sort=best", "status=closed", "limit=0", "x=1",
+     "as_of=yesterday", "as_of=2024-01-01T00:00:00", "from=soon"],
+)  # fmt: skip
+def test_senseless_questions_are_refused(room: Newsroom, query: str) -> None:
+    assert room.get(f"?{query}", 422)["status"] == 422
+
+
+def test_an_unknown_incident_is_not_found(room: Newsroom) -> None:
+    assert room.get("/n_unknown", 404)["type"] == "urn:incidentwire:problem:unknown-incident"
+
+
+def test_a_merged_id_shows_the_target_and_after_the_undo_itself(room: Newsroom) -> None:
+    leak, week = room.ids["leak"], room.ids["week"]
+    before = room.get(f"/{week}")
+    room.command(week, "merge", into=leak, into_version=0)
+    answer = room.client.get(f"/v1/incidents/{week}")
+    found = answer.get_json()
+    assert answer.headers["Content-Location"] == f"/v1/incidents/{leak}"
+    assert (found["id"], found["requested_id"], found["redirected_from"], found["merged"]) == (leak, week, week, [week])
+    assert (found["item_count"], found["labels"]) == (3, ["data_leak", "deepfake"])
+    assert room.list() == [room.ids["bill"], leak]
+    room.command(week, "unmerge")
+    after = room.get(f"/{week}")
+    assert {k: v for k, v in after.items() if k not in ("position", "updated_at", "version", "as_of")} == {
+        k: v for k, v in before.items() if k not in ("position", "updated_at", "version", "as_of")
+    }
+
+
+def test_a_corrected_item_changes_its_incident_and_a_withdrawn_one_leaves_it(room: Newsroom) -> None:
+    leak = room.ids["leak"]
+    room.log.append("i_a1", e.ItemCorrected(who="ann", labels=(LEAK, LAW), labels_before=(LEAK,)))
+    room.grow()
+    assert room.get(f"/{leak}")["labels"] == ["data_leak", "regulation"]
+    room.log.append("i_a1", e.ItemWithdrawn(who="admin"))
+    room.house.archive.delete("i_a1")
+    room.grow()
+    found = room.get(f"/{leak}")
+    assert (found["title"], found["labels"]) == ("Clinic says sorry", ["data_leak"])
+    assert found["items"][0]["mentions"][0]["quote"] is None or found["items"][0]["id"] == "i_a2"
+    room.link("i_a1")
+    room.grow()
+    assert [item["id"] for item in room.get(f"/{leak}")["items"]] == ["i_a2"]
+    room.log.append("i_a2", e.ItemWithdrawn(who="admin"))
+    room.link("i_a2")
+    room.grow()
+    closed = room.get(f"/{leak}")
+    assert (closed["status"], closed["closed_empty"], closed["item_count"]) == ("dismissed", True, 0)
+    assert (closed["title"], closed["last_report"], closed["labels"]) == (None, None, [])
+
+
+def test_a_title_that_a_person_gave_stands_and_is_found(room: Newsroom) -> None:
+    leak = room.ids["leak"]
+    room.command(leak, "title", title="Open server at a Seaside Hospital")
+    assert room.list("q=seaside") == [leak]
+    assert room.list("entity=hospital") == [leak]
+    assert room.get(f"/{leak}")["title_by"] == "person"
