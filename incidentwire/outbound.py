@@ -31,10 +31,12 @@ from incidentwire.hosts import is_address
 from incidentwire.outbound_call import Call, Limits, OutboundError, Resolve, under_way
 from incidentwire.settings import Settings
 
-__all__ = ["Answer", "Door", "Limits", "OutboundError", "retry_after_s"]
+__all__ = ["TRY_LATER", "Answer", "Door", "Limits", "OutboundError", "retry_after_s"]
 
 PORTS = frozenset({80, 443, 8080, 8443})
 MAX_FETCHED_URL_CHARS = 8_000  # redirects through sign-in and consent pages are longer than any page's own address
+# statuses after which the same request may succeed
+TRY_LATER = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})  # 52x: a CDN without its origin
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 READ_STEP = 65_536  # bytes
 POOLS, CONNECTIONS_PER_POOL = 64, 10  # hosts kept connected, and idle connections to each

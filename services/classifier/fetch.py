@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from incidentwire.outbound import Answer, Door, OutboundError, retry_after_s
+from incidentwire.outbound import TRY_LATER, Answer, Door, OutboundError, retry_after_s
 from services.classifier.extract import Document, ExtractError, extract
 
 MAX_META_REFRESH = 2  # pages that only send on to the next one
 ACCEPT = "text/html,application/xhtml+xml,application/pdf;q=0.9,text/plain;q=0.9,*/*;q=0.1"
 GONE = {404: "not_found", 410: "not_found", 401: "forbidden", 403: "forbidden", 451: "unavailable_for_legal_reasons"}
-TRY_LATER = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})  # 52x: a CDN without its origin
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from time import monotonic
 
 from incidentwire.events import FeedFailed
-from incidentwire.outbound import Answer, Door, OutboundError, retry_after_s
+from incidentwire.outbound import TRY_LATER, Answer, Door, OutboundError, retry_after_s
 from incidentwire.problems import Problem
 from incidentwire.telemetry import event_line
 from services.ingest import feed_hand_in, feed_schedule
@@ -29,7 +29,6 @@ ACCEPT = (
     "application/xml;q=0.9, text/xml;q=0.9, application/json;q=0.8, */*;q=0.1"
 )
 REASONS = {404: "not_found", 401: "forbidden", 403: "forbidden", 410: "gone", 429: "too_many_requests"}
-TRY_LATER = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})  # 52x: a CDN without its origin
 OVERLOADED_S = 60.0  # a poll that may hand in nothing is put off by this
 
 Read = Callable[..., Reading]  # the shape of feed_parsing.read
