@@ -35,10 +35,11 @@ class Subscriber:
     url: str
     headers: dict[str, str]
     events: list[dict[str, Any]] = field(default_factory=list)
+    stopped: threading.Event = field(default_factory=threading.Event)
 
     def follow(self) -> None:
         last = 0
-        while True:
+        while not self.stopped.wait(0.05):
             try:
                 resume = {**self.headers, "Last-Event-ID": str(last)}
                 with requests.get(self.url, headers=resume, stream=True, timeout=60) as answer:
@@ -84,7 +85,8 @@ def hand_in(house: House, ingest: str, url: str) -> requests.Response:
 def test_from_a_url_to_a_classified_event_with_evidence(own_store: Store, tmp_path: Path, web_site: Site) -> None:
     with everything(own_store, tmp_path) as (house, ingest, api):
         subscriber = Subscriber(f"{api}/v1/events/stream", house.auth)
-        threading.Thread(target=subscriber.follow, daemon=True).start()
+        following = threading.Thread(target=subscriber.follow, daemon=True)
+        following.start()
 
         # three pages are handed in; each is acknowledged with its id, its position and its receipt
         urls = [
@@ -126,3 +128,6 @@ def test_from_a_url_to_a_classified_event_with_evidence(own_store: Store, tmp_pa
 
         # positions have no gaps
         assert [e["sequence"] for e in subscriber.events] == list(range(1, len(subscriber.events) + 1))
+        subscriber.stopped.set()
+    following.join(timeout=90)
+    assert not following.is_alive()

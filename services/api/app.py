@@ -13,7 +13,19 @@ from incidentwire.event_codec import UnknownType
 from incidentwire.problems import Problem
 from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
-from services.api import corrections, curation, events, evidence, health, incidents, items, openapi, stream
+from services.api import (
+    corrections,
+    curation,
+    events,
+    evidence,
+    health,
+    incident_exports,
+    incident_history,
+    incidents,
+    items,
+    openapi,
+    stream,
+)
 from services.api.hub import Hub
 from services.api.incident_memory import Memory
 from services.api.reader import Reader, Run, run_here
@@ -22,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 BLUEPRINTS = (
     events.blueprint, stream.blueprint, items.blueprint, corrections.blueprint, evidence.blueprint,
-    incidents.blueprint, curation.blueprint, health.blueprint,
+    incident_exports.blueprint, incidents.blueprint, incident_history.blueprint, curation.blueprint, health.blueprint,
 )  # fmt: skip
 
 

@@ -5,22 +5,39 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, fields, validate
 
 from incidentwire.incidents import STATUSES
 from incidentwire.labels import LABELS
-from services.api.incident_query import NUMERIC, SORTS
+from services.api.incident_query import SORTS
 from services.api.item_schemas import PassageSchema
 from services.api.items import ReadQuerySchema
 from services.api.schemas import Names, QuerySchema, text
 
 MAX_PAGE = 200
-CURSOR = re.compile(rf"({'|'.join(SORTS)})\.([0-9-]{{0,16}})\.([1-9][0-9]{{0,15}})")
+_N = "[1-9][0-9]{0,15}"
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+CURSOR = re.compile(
+    rf"^(newest|oldest)\.()({_N})$|^(last_report)\.({_DAY})?\.({_N})$|^(items|updated)\.([0-9]{{1,16}})\.({_N})$"
+)
+# RFC 3339, in 1000 to 2999, days as months have them; the + of an offset is a space where somebody did not quote it
+_DATE = (
+    "[12][0-9]{3}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[1-9]|1[0-2])-29|(0[13-9]|1[0-2])-30|(0[13578]|1[02])-31)"
+)
+_TIME = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+ -]([01][0-9]|2[0-3]):[0-5][0-9])"
+MOMENT_PATTERN = f"^([0-9]{{1,16}}|{_DATE}T{_TIME})$"
 MOMENT = "a position, or an RFC 3339 time"
 
 
+def _moment(description: str, **options: Any) -> fields.String:
+    must = f"is neither {MOMENT} with its offset, such as 2024-05-01T12:00:00Z"
+    return fields.String(
+        validate=validate.Regexp(MOMENT_PATTERN, error=must), metadata={"description": description}, **options
+    )
+
+
 class AsOfSchema(ReadQuerySchema):
-    as_of = text(f"as the system knew it then: {MOMENT}; titles and quotes are those that are kept now", most=40)
+    as_of = _moment(f"as the system knew it then: {MOMENT}; titles and quotes are those that are kept now")
 
 
 class FilterSchema(AsOfSchema):
@@ -41,18 +58,9 @@ class ListQuerySchema(FilterSchema):
     )
     limit = fields.Integer(validate=validate.Range(min=1, max=MAX_PAGE), load_default=50)
     cursor = fields.String(
-        metadata={
-            "description": "`next` of the page before; keep sort and filters as they were",
-            "pattern": CURSOR.pattern,
-        }
+        validate=validate.Regexp(CURSOR, error="is no cursor of ours: pass `next` of the page before as it is"),
+        metadata={"description": "`next` of the page before; keep sort and filters as they were"},
     )
-
-    @validates_schema
-    def cursor_is_of_this_sort(self, data: dict[str, Any], **_: Any) -> None:
-        if "cursor" in data:
-            found = CURSOR.fullmatch(data["cursor"])
-            if found is None or (found[1] in NUMERIC) != found[2].isdigit() or found[1] != data["sort"]:
-                raise ValidationError("is no cursor of this list: pass `next` of the page before as it is", "cursor")
 
 
 class ShowQuerySchema(AsOfSchema):
@@ -63,8 +71,8 @@ class ShowQuerySchema(AsOfSchema):
 
 
 class DiffQuerySchema(QuerySchema):
-    since = text(MOMENT, most=40, required=True, data_key="from")
-    until = text(f"{MOMENT}; now, if left out", most=40, data_key="to")
+    since = _moment(MOMENT, required=True, data_key="from")
+    until = _moment(f"{MOMENT}; now, if left out", data_key="to")
 
 
 # -- answers -------------------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from services.api.incident_folding import Happenings
 from services.api.incident_memory import Memory
 from services.api.incident_query import Page
 from services.api.incident_schemas import (
-    CURSOR,
     IncidentDetailSchema,
     IncidentPageSchema,
     ListQuerySchema,
@@ -34,8 +33,7 @@ blueprint = Blueprint("incidents", __name__, url_prefix="/v1", description="The 
 def list_incidents(query: dict[str, Any]) -> Response:
     """List incidents; ids that redirect are left out, those that were closed or dismissed are not."""
     wait_for(query.get("min_position"))
-    cursor = CURSOR.fullmatch(query.get("cursor", ""))
-    after = (cursor[2], int(cursor[3])) if cursor else None
+    after = _after(query["cursor"], query["sort"]) if "cursor" in query else None
     page = find(query, query["sort"], after, query["limit"])
     following = f"{query['sort']}.{page.after[0]}.{page.after[1]}" if page.after else None
     return as_answer({
@@ -60,13 +58,28 @@ def show_incident(query: dict[str, Any], incident_id: str) -> Response:
     return answer
 
 
+def _after(cursor: str, sort: str) -> tuple[str, int]:
+    """The sort key and n after which the page begins. Raises Problem 409 for a cursor of another order."""
+    of, _, rest = cursor.partition(".")
+    if of != sort:
+        detail = f"the cursor is of a list with sort={of}, not {sort}: keep sort and filters as they were"
+        raise Problem(status=409, slug="cursor-of-another-list", detail=detail)
+    key, _, n = rest.rpartition(".")
+    return key, int(n)
+
+
 def find(query: dict[str, Any], sort: str, after: tuple[str, int] | None, limit: int) -> Page:
     """A page of the incidents that a FilterSchema asks for."""
+    return reader().read(incident_query.page, filters(query), sort, after, limit, as_of(query))
+
+
+def filters(query: dict[str, Any]) -> dict[str, Any]:
+    """What a FilterSchema asks for, as incident_query has it."""
     asked = {name: query[name] for name in FILTERS if name in query}
     for name, key in (("from", "since"), ("to", "until")):
         if key in query:
             asked[name] = query[key].isoformat()
-    return reader().read(incident_query.page, asked, sort, after, limit, as_of(query))
+    return asked
 
 
 def as_of(query: dict[str, Any]) -> Happenings | None:

@@ -44,9 +44,7 @@ class Classification:
 class Classifier:
     """Answers for any pair of strings, in time bounded by sentences.HEAD_CHARS + TAIL_CHARS."""
 
-    def __init__(
-        self, model: weights.Weights, lexicon: Lexicon, fingerprinter: Fingerprinter = fingerprint
-    ) -> None:
+    def __init__(self, model: weights.Weights, lexicon: Lexicon, fingerprinter: Fingerprinter = fingerprint) -> None:
         self.version = model.version
         self._lexicon = lexicon
         self._scorer = Scorer(model)
@@ -119,9 +117,7 @@ class Classifier:
         ]
         return mentions.happenings(title, text, [one for one in carrying if one.labels])
 
-    def _labels_of(
-        self, passage: Passage, reading: Reading, labels: tuple[str, ...], language: str
-    ) -> tuple[str, ...]:
+    def _labels_of(self, passage: Passage, reading: Reading, labels: tuple[str, ...], language: str) -> tuple[str, ...]:
         """Labels of a passage read by itself: those of the document, and in a list also its own where it is sure."""
         own = part(reading, passage.span)
         signalled = {name for sentence in own.body for name in sentence.signals}

@@ -87,9 +87,7 @@ def _sentence(raw: str, span: Span, lexicon: Lexicon) -> Sentence:
         found |= lexicon.in_run(lower)
         terms += _han_terms(lower)
     found = lexicon.grouped(found)
-    return Sentence(
-        span=span, terms=tuple(terms), concepts=tuple(sorted(found)), signals=tuple(lexicon.signals(found))
-    )
+    return Sentence(span=span, terms=tuple(terms), concepts=tuple(sorted(found)), signals=tuple(lexicon.signals(found)))
 
 
 def _word_terms(words: list[str]) -> list[str]:
@@ -141,7 +139,8 @@ def concept_values(reading: Reading) -> dict[str, float]:
     values = {"d:" + name: math.sqrt(count / total) for name, count in counts.items()}
     values.update({"c:" + name: 1.0 for name in counts})
     values.update({"C:" + name: 1.0 for name in concept_terms(reading.title)})
-    lead = {name for sentence in opening(reading.body, LEAD_SENTENCES) for name in concept_terms(sentence)}
+    # A dict, not a set: sums over features keep one order in every process, whatever the hash seed.
+    lead = dict.fromkeys(name for sentence in opening(reading.body, LEAD_SENTENCES) for name in concept_terms(sentence))
     values.update({"L:" + name: 1.0 for name in lead})
     return values
 
@@ -154,7 +153,7 @@ def signal_values(reading: Reading) -> dict[str, float]:
     values.update({"s:share:" + name: math.sqrt(count / total) for name, count in counts.items()})
     values.update({"s:title:" + name: 1.0 for name in reading.title.signals})
     values.update({"s:lead:" + name: 1.0 for name in reading.lead_signals})
-    early = {name for sentence in opening(reading.body, EARLY_SENTENCES) for name in sentence.signals}
+    early = dict.fromkeys(name for sentence in opening(reading.body, EARLY_SENTENCES) for name in sentence.signals)
     values.update({"e:" + name: 1.0 for name in early})
     values.update({"n:" + name: math.log1p(count) for name, count in counts.items()})
     return values

@@ -113,5 +113,3 @@ def several(groups: Sequence[Sequence[Labelled]], text: str, fingerprint: Finger
         said = fingerprint(heading, text[start:end])
         found.append(Mention(id=f"m{number}", start=start, end=end, labels=labels, fingerprint=said))
     return tuple(found)
-
-

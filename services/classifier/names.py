@@ -18,7 +18,8 @@ COMMON = frozenset(
     " french france russia russian india indian japan japanese monday tuesday wednesday thursday friday saturday sunday"
     " january february march april may june july august september october november december gdpr ceo court parliament"
     " congress senate commission ministry government internet twitter facebook google youtube mr mrs ms dr president"
-    " minister the this it last in at on one week app deepfake deepfakes 人工智能 公司 科技公司 互联网公司 相关公司".split()
+    " minister the this it last in at on one week app deepfake deepfakes"
+    " 人工智能 公司 科技公司 互联网公司 相关公司".split()
 )
 
 

@@ -89,7 +89,7 @@ class Newsroom:
     def list(self, query: str = "") -> list[str]:
         return [incident["id"] for incident in self.get(f"?{query}")["incidents"]]
 
-    def command(self, incident: str, verb: str, status: int = 200, **body: Any) -> Any:
+    def command(self, incident: str, verb: str, status: int = 200, /, **body: Any) -> Any:
         """A command of ann's, at the version that is current unless one is given."""
         body.setdefault("version", self.version(incident))
         answer = self.client.post(f"/v1/incidents/{incident}/{verb}", json=body)

@@ -97,11 +97,15 @@ def test_pages_join_without_overlap(room: Newsroom, sort: str, then: bool) -> No
 
 @pytest.mark.parametrize(
     "query",
-    ["cursor=items..3", "cursor=newest.3", "sort=items&cursor=items.-.3", "sort=best", "status=closed", "limit=0", "x=1",
+    ["cursor=items..3", "cursor=newest.3", "sort=items&cursor=items.-.3", "as_of=2023-02-29T00:00:00Z", "as_of=2023-13-01T00:00:00Z", "sort=best", "status=closed", "limit=0", "x=1",
      "as_of=yesterday", "as_of=2024-01-01T00:00:00", "from=soon"],
 )  # fmt: skip
 def test_senseless_questions_are_refused(room: Newsroom, query: str) -> None:
     assert room.get(f"?{query}", 422)["status"] == 422
+
+
+def test_a_cursor_of_another_order_is_refused(room: Newsroom) -> None:
+    assert room.get("?sort=oldest&cursor=items.1.3", 409)["type"].endswith(":cursor-of-another-list")
 
 
 def test_an_unknown_incident_is_not_found(room: Newsroom) -> None:

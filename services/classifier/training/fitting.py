@@ -23,10 +23,14 @@ MIN_ROWS = 2  # a feature seen in a single row says something about that row onl
 REGULARISATION_C = 1.0
 # How strongly each kind of feature is believed before seeing data: words are unit vectors, concepts many and alike.
 # A signal in any sentence at all ("a") says little: an essay touches on many things.
-BLOCK_SCALE = dict.fromkeys("wWzZ", 3.0) | dict.fromkeys("cCL", 0.1) | {"d": 0.3, "s": 1.0, "a": 0.3, "e": 1.0, "n": 0.5}
+BLOCK_SCALE = {
+    **dict.fromkeys("wWzZ", 3.0),
+    **dict.fromkeys("cCL", 0.1),
+    **{"d": 0.3, "s": 1.0, "e": 1.0, "n": 0.5, "a": 0.3},
+}
 # The corpus is richer than the wire in positives told in a roundabout way (a writer's ambition); left at full weight
 # they teach that anything may be a leak. A positive that no signal supports counts this much.
-OBLIQUE_WEIGHT = 0.1
+OBLIQUE_WEIGHT = 0.15
 FOLDS = 5
 
 

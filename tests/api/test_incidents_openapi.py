@@ -1,0 +1,48 @@
+"""What the OpenAPI document promises of incidents, asked of incidents that are there."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.core.result import Ok
+
+from tests.api.conftest import House
+from tests.api.incident_house import FAKE, LEAK, Newsroom
+
+
+def test_nothing_asked_of_an_incident_gets_a_5xx_or_an_undocumented_answer(house: House) -> None:
+    room = Newsroom(house)
+    first = room.add("i_a", (LEAK,), (FAKE,), title="Harbour clinic")
+    second = room.add("i_b", (LEAK,), into=first)
+    room.grow()
+    headers = {"Authorization": f"Bearer {room.key}"}
+    schema = schemathesis.openapi.from_wsgi("/openapi.json", room.client.application, headers=headers)
+    asked = 0
+    for operation in schema.include(path_regex="^/v1/incidents").get_all_operations():
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            assert isinstance(operation, Ok)
+            asked += ask(operation.ok(), mode, headers, [first, second, "n_none"])
+    assert asked > 300
+
+
+def ask(operation: Any, mode: GenerationMode, headers: dict[str, str], ids: list[str]) -> int:
+    """Ask one operation of known incidents and of an unknown one, and say how often."""
+    asked = 0
+
+    @settings(max_examples=20, suppress_health_check=list(HealthCheck), database=None)
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def one(case: Any) -> None:
+        nonlocal asked
+        if "incident_id" in (case.path_parameters or {}):
+            case.path_parameters["incident_id"] = ids[asked % len(ids)]
+        asked += 1
+        case.call_and_validate(headers=headers)
+
+    with contextlib.suppress(Unsatisfiable):  # where there is nothing to send, nothing wrong can be sent
+        one()
+    return asked
