@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from cli import check, demo, export, feeds, files, keys, model, submit, tail, up
+from cli import check, demo, export, feeds, files, incidents, keys, model, submit, tail, up
 from incidentwire import __version__
 from incidentwire.settings import SettingsError
 
@@ -45,6 +45,7 @@ for part in (
     model.corrections,
     model.explain,
     feeds.feeds,
+    incidents.incidents,
     check.check,
     export.export,
 ):

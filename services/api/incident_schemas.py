@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from marshmallow import Schema, fields, validate
@@ -17,12 +16,11 @@ from services.api.schemas import Names, QuerySchema, text
 MAX_PAGE = 200
 _N = "[1-9][0-9]{0,15}"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-CURSOR = re.compile(
-    rf"^(newest|oldest)\.()({_N})$|^(last_report)\.({_DAY})?\.({_N})$|^(items|updated)\.([0-9]{{1,16}})\.({_N})$"
-)
-# RFC 3339, in 1000 to 2999, days as months have them; the + of an offset is a space where somebody did not quote it
+CURSOR = f"^((newest|oldest)[.][.]{_N}|last_report[.]({_DAY})?[.]{_N}|(items|updated)[.][0-9]{{1,16}}[.]{_N})$"
+# RFC 3339 in the years 1000 to 2999; the + of an offset is a space where somebody did not quote it
+_LEAP = "([12][0-9](0[48]|[2468][048]|[13579][26])|(12|16|20|24|28)00)-02-29"
 _DATE = (
-    "[12][0-9]{3}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[1-9]|1[0-2])-29|(0[13-9]|1[0-2])-30|(0[13578]|1[02])-31)"
+    f"([12][0-9]{{3}}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)|{_LEAP})"
 )
 _TIME = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+ -]([01][0-9]|2[0-3]):[0-5][0-9])"
 MOMENT_PATTERN = f"^([0-9]{{1,16}}|{_DATE}T{_TIME})$"
