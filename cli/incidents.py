@@ -151,7 +151,7 @@ def move(incident: str, mention: str, to: str | None, seen: int | None, to_versi
     settings = place.here()
     target: dict[str, Any] = {}
     if to:
-        target = {"to": to, "to_version": to_version if to_version is not None else _version(settings, to)}
+        target = {"to": {"id": to, "version": _version(settings, to) if to_version is None else to_version}}
     _command(settings, incident, "move", seen, note, mention=mention, **target)
 
 

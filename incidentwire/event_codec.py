@@ -32,12 +32,9 @@ def stored_type(event: Event) -> str:
 
 def encode(event: Event) -> str:
     """The event's data as compact JSON, fields that have their default left out."""
-    data = {}
-    for field in dataclasses.fields(event):
-        value = getattr(event, field.name)
-        if value != _default(field):
-            data[field.name] = value
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
+    kind: Any = type(event)
+    data = {name: value for name, default in _defaults(kind) if (value := getattr(event, name)) != default}
+    return _JSON.encode(data)
 
 
 def decode(type_name: str, data: str | bytes) -> Event:
@@ -61,6 +58,11 @@ def decode(type_name: str, data: str | bytes) -> Event:
     return event
 
 
+@cache  # one entry per event class; the defaults are compared with, never handed out
+def _defaults(cls: Any) -> tuple[tuple[str, Any], ...]:
+    return tuple((field.name, _default(field)) for field in dataclasses.fields(cls))
+
+
 def _default(field: dataclasses.Field[Any]) -> Any:
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
@@ -73,6 +75,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"not storable in an event: {type(value).__name__}")
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
 
 
 @cache  # one entry per event class

@@ -133,7 +133,7 @@ def _moved(state: Incidents, incident_id: str, body: dict[str, Any], who: str) -
         return decisions.split(state, source.id, [key], who, note)
     if state.where(key) != source.id:
         raise Refused("not_found", f"{key} is not in {source.id}: GET /v1/incidents/{source.id} names its mentions")
-    return decisions.move(state, key, body["to"], who, note, body["to_version"])
+    return decisions.move(state, key, body["to"]["id"], who, note, body["to"]["version"])
 
 
 # -- carrying out --------------------------------------------------------------------------------------------------

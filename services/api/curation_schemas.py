@@ -4,24 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, fields, validate
 
 from incidentwire.incidents import STATUSES
-from services.api.schemas import clean
+from services.api.schemas import NO_NUL, WITH_NUL, clean
 
 MAX_NOTE = 2000  # characters
 MAX_TITLE = 300  # characters
 MAX_MENTIONS = 1000
+HAS_WORDS = r"^[^\x00]*[^\s\x00][^\x00]*$"
 MENTION = r"^[A-Za-z0-9_]{1,64}#[A-Za-z0-9_]{1,16}$"
 
 
-def _version(of: str, **options: Any) -> fields.Integer:
+class WholeNumber(fields.Integer):
+    """A JSON number without a fraction: 3 and 3.0 are the same number, "3" and true are none."""
+
+    def _validated(self, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+            raise self.make_error("invalid", input=value)
+        return int(value)
+
+
+def _version(of: str, **options: Any) -> WholeNumber:
     about = {"description": f"the `version` of {of} that was looked at: a stale one is refused"}
-    return fields.Integer(strict=True, validate=validate.Range(min=0, max=2**53 - 1), metadata=about, **options)
+    return WholeNumber(validate=validate.Range(min=0, max=2**53 - 1), metadata=about, **options)
 
 
 def _id(**options: Any) -> fields.String:
-    return fields.String(validate=[validate.Length(min=1, max=64), clean], **options)
+    no_nul = validate.Regexp(NO_NUL, error=WITH_NUL)
+    return fields.String(validate=[validate.Length(min=1, max=64), no_nul, clean], **options)
 
 
 def _mention(**options: Any) -> fields.String:
@@ -37,14 +48,12 @@ class CommandSchema(Schema):
     version = _version("the incident", required=True)
     note = fields.String(
         load_default="",
-        validate=[validate.Length(max=MAX_NOTE), clean],
+        validate=[validate.Length(max=MAX_NOTE), validate.Regexp(NO_NUL, error=WITH_NUL), clean],
         metadata={"description": "why; it stays in the log for ever"},
     )
 
 
-def _filled(value: str) -> None:
-    if not value.strip():
-        raise ValidationError("needs words")
+_HAS_WORDS = validate.Regexp(HAS_WORDS, error="needs words, and no NUL character")
 
 
 class StatusSchema(CommandSchema):
@@ -52,11 +61,11 @@ class StatusSchema(CommandSchema):
 
 
 class TitleSchema(CommandSchema):
-    title = fields.String(required=True, validate=[validate.Length(min=1, max=MAX_TITLE), clean, _filled])
+    title = fields.String(required=True, validate=[validate.Length(min=1, max=MAX_TITLE), _HAS_WORDS, clean])
 
 
 class NoteSchema(CommandSchema):
-    note = fields.String(required=True, validate=[validate.Length(min=1, max=MAX_NOTE), clean, _filled])
+    note = fields.String(required=True, validate=[validate.Length(min=1, max=MAX_NOTE), _HAS_WORDS, clean])
 
 
 class MergeSchema(CommandSchema):
@@ -68,15 +77,17 @@ class SplitSchema(CommandSchema):
     mentions = fields.List(_mention(), required=True, validate=validate.Length(min=1, max=MAX_MENTIONS))
 
 
+class TargetSchema(Schema):
+    error_messages = {"unknown": "is not known here: only id and version are"}  # noqa: RUF012
+    id = _id(required=True)
+    version = _version("that incident", required=True)
+
+
 class MoveSchema(CommandSchema):
     mention = _mention(required=True)
-    to = _id(metadata={"description": "the incident to go to; without it, the mention becomes one of its own"})
-    to_version = _version("that incident")
-
-    @validates_schema
-    def version_comes_with_its_incident(self, data: dict[str, Any], **_: Any) -> None:
-        if ("to" in data) != ("to_version" in data):
-            raise ValidationError("goes together with `to`: give both or none", "to_version")
+    to = fields.Nested(
+        TargetSchema, metadata={"description": "the incident to go to; without it, the mention becomes one of its own"}
+    )
 
 
 class DoneSchema(Schema):

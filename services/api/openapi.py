@@ -24,6 +24,7 @@ REFUSALS = {
     "422": "Parameters that cannot be accepted, each named",
     "503": "The store or the read model is away or behind, or this process is full",
 }
+BODY_REFUSALS = {"400": "The body is not JSON", "413": "The body is too large"}
 SCRIPTS = Path(flask_swagger_ui.__file__).parent / "dist"
 SERVED = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png")
 CONTENT_SECURITY_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
@@ -55,6 +56,8 @@ def document(api: Api) -> dict[str, Any]:
             responses = {str(status): response for status, response in operation["responses"].items()}
             for status in ("422", "503") if path in OPEN else REFUSALS:
                 responses[status] = {"description": REFUSALS[status], "content": problem}
+            for status, description in BODY_REFUSALS.items() if "requestBody" in operation else ():
+                responses[status] = {"description": description, "content": problem}
             operation["responses"] = responses
             operation["security"] = [] if path in OPEN else [{"key": []}]
     return spec

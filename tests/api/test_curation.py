@@ -79,13 +79,13 @@ def test_merge_and_split_are_undone_exactly(room: Newsroom) -> None:
 
 def test_a_mention_moves_to_another_incident_or_to_one_of_its_own(room: Newsroom) -> None:
     a, b = room.ids["a"], room.ids["b"]
-    moved = room.command(a, "move", mention="i_a2#m0", to=b, to_version=0, note="another clinic")
+    moved = room.command(a, "move", mention="i_a2#m0", to={"id": b, "version": 0}, note="another clinic")
     assert (moved["id"], moved["version"], moved["other"], moved["other_version"]) == (a, 1, b, 1)
     assert [i["id"] for i in room.get(f"/{b}")["items"]] == ["i_a2", "i_b1", "i_b2"]
     assert room.get(f"/{b}")["items"][0]["mentions"][0]["by"] == "person"
     new = room.command(b, "move", mention="i_b2#m0")["other"]
     assert [i["id"] for i in room.get(f"/{new}")["items"]] == ["i_b2"]
-    last = room.command(a, "move", mention="i_a1#m0", to=new, to_version=1)
+    last = room.command(a, "move", mention="i_a1#m0", to={"id": new, "version": 1})
     assert (last["status"], room.get(f"/{a}")["closed_empty"]) == ("dismissed", True)
 
 
@@ -98,13 +98,13 @@ def test_what_cannot_be_done_is_a_problem_with_its_slug(room: Newsroom) -> None:
         ("unsplit", {}, 409, "not-split"),
         ("split", {"mentions": ["i_a1#m0", "i_a2#m0"]}, 409, "empty"),
         ("split", {"mentions": ["i_b1#m0"]}, 404, "not-found"),
-        ("move", {"mention": "i_b1#m0", "to": b, "to_version": 0}, 404, "not-found"),
-        ("move", {"mention": "i_a1#m0", "to": b, "to_version": 7}, 409, "stale"),
+        ("move", {"mention": "i_b1#m0", "to": {"id": b, "version": 0}}, 404, "not-found"),
+        ("move", {"mention": "i_a1#m0", "to": {"id": b, "version": 7}}, 409, "stale"),
         ("status", {"status": "open"}, 409, "already-there"),
         ("status", {"status": "archived"}, 422, "invalid-fields"),
         ("title", {"title": " "}, 422, "invalid-fields"),
         ("notes", {"note": ""}, 422, "invalid-fields"),
-        ("move", {"mention": "i_a1#m0", "to": b}, 422, "invalid-fields"),
+        ("move", {"mention": "i_a1#m0", "to": {"id": b}}, 422, "invalid-fields"),
         ("move", {"mention": "i_a1"}, 422, "invalid-fields"),
         ("status", {"status": "open", "version": "0"}, 422, "invalid-fields"),
     ]:
@@ -207,7 +207,7 @@ def decide(room: Newsroom, a: str, b: str, n: int) -> None:
     key = keys[n * 7 % len(keys)]
     at = state.where(key) or a
     verb, body = [
-        ("move", {"mention": key, "to": b, "to_version": state.get(b).people}),
+        ("move", {"mention": key, "to": {"id": b, "version": state.get(b).people}}),
         ("merge", {"into": b, "into_version": state.get(b).people}),
         ("unmerge", {}),
         ("split", {"mentions": [key]}),
