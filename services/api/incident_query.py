@@ -105,8 +105,9 @@ LINKS = {"self": "", "history": "/history", "diff": "/diff"}
 
 
 def then(db: sqlite3.Connection, past: Happenings, names: Sequence[str] | None = None) -> tuple[str, dict[str, str]]:
-    """SQL that puts the rows of then in the place of the tables, and its values. `names` limits it to some ids."""
-    wanted = list(past.state.known) if names is None else list(names)
+    """SQL that puts the rows of then in the place of the tables, and its values. Redirecting ids are left
+    out; `names` limits it to some."""
+    wanted = [incident.id for incident in past.state.live()] if names is None else list(names)
     keys = past.state.links if names is None else [key for name in names for key in past.state.members(name)]
     values = {
         "incidents": json.dumps(incident_rows.rows(db, past, wanted)),
