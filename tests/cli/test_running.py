@@ -1,0 +1,54 @@
+"""The commands that run things: the demo from end to end, and a subscription that resumes from its cursor."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from cli.main import command
+from incidentwire.settings import to_env
+from tests.conftest import free_port
+from tests.house import PLAIN, House, eventually, process
+
+
+@pytest.mark.timeout(180)
+def test_the_demo_brings_every_article_through_and_ends_by_itself(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "cli", "demo", "--once", "--data-dir", str(tmp_path / "demo")]
+    done = subprocess.run(arguments, env={**os.environ, "COLUMNS": "200"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "5 of 5 articles came through" in done.stdout
+    assert "data_leak: “" in done.stdout  # with quoted evidence
+    assert "iwk_" in done.stdout
+    assert "Traceback" not in (tmp_path / "demo" / "up.log").read_text()
+
+
+def test_tail_prints_what_happened_and_resumes_from_its_cursor(house: House, tmp_path: Path) -> None:
+    port, cursor = free_port(), tmp_path / "cursor"
+    env = {**to_env(house.settings), "INCIDENTWIRE_API_URL": f"http://127.0.0.1:{port}", "INCIDENTWIRE_KEY": house.key}
+    house.submit(text=PLAIN, title="Benches")
+    house.work()
+    with process(house, "services.api.web", "--port", str(port)):
+        _wait_for(port)
+        first = ["tail", "--after", "0", "--count", "2", "--cursor", str(cursor)]
+        said = CliRunner().invoke(command, first, env=env, catch_exceptions=False).stdout.splitlines()
+        assert [line.split("\t")[2] for line in said] == ["item.submitted", "item.fetched"]
+        assert cursor.read_text() == "2"
+        rest = ["tail", "--count", "1", "--cursor", str(cursor), "--json"]
+        said = CliRunner().invoke(command, rest, env=env, catch_exceptions=False).stdout.splitlines()
+        assert '"type": "item.classified"' in said[0]
+        gap = CliRunner().invoke(command, ["tail", "--after", "999"], env=env)
+        assert (gap.exit_code, "gap" in gap.output) == (3, True)
+
+
+def _wait_for(port: int) -> None:
+    def answers() -> bool:
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", port)) == 0
+
+    eventually(answers, "the API listens")
