@@ -13,7 +13,7 @@ from incidentwire.events import ItemCorrected
 from incidentwire.labels import LABELS, Label
 from incidentwire.log import Log, VersionConflict, Withdrawn
 from incidentwire.problems import Problem
-from services.api.schemas import Blueprint, clean
+from services.api.schemas import Blueprint, WholeNumber, clean
 
 MAX_NOTE = 2000  # characters
 
@@ -24,8 +24,8 @@ class WithdrawCorrectionSchema(Schema):
     """Which version of the item was looked at, so that nobody overrides what they have not seen."""
 
     error_messages = {"unknown": "is no field of a correction: remove it"}  # noqa: RUF012
-    version = fields.Integer(
-        required=True, strict=True, validate=validate.Range(min=1), metadata={"description": "the item's `version`"}
+    version = WholeNumber(
+        required=True, validate=validate.Range(min=1), metadata={"description": "the item's `version`"}
     )
     note = fields.String(load_default="", validate=[validate.Length(max=MAX_NOTE), clean])
 

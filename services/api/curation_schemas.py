@@ -7,22 +7,13 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from incidentwire.incidents import STATUSES
-from services.api.schemas import NO_NUL, WITH_NUL, clean
+from services.api.schemas import NO_NUL, WITH_NUL, WholeNumber, clean
 
 MAX_NOTE = 2000  # characters
 MAX_TITLE = 300  # characters
 MAX_MENTIONS = 1000
 HAS_WORDS = r"^[^\x00]*[^\s\x00][^\x00]*$"
 MENTION = r"^[A-Za-z0-9_]{1,64}#[A-Za-z0-9_]{1,16}$"
-
-
-class WholeNumber(fields.Integer):
-    """A JSON number without a fraction: 3 and 3.0 are the same number, "3" and true are none."""
-
-    def _validated(self, value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
-            raise self.make_error("invalid", input=value)
-        return int(value)
 
 
 def _version(of: str, **options: Any) -> WholeNumber:

@@ -45,6 +45,15 @@ class Names(fields.List[str]):
         return super()._deserialize(parts, attr, data, **options)
 
 
+class WholeNumber(fields.Integer):
+    """A JSON number without a fraction: 3 and 3.0 are the same number, "3" and true are none."""
+
+    def _validated(self, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+            raise self.make_error("invalid", input=value)
+        return int(value)
+
+
 def text(description: str, most: int = 200, **options: Any) -> fields.String:
     return fields.String(
         validate=[validate.Length(min=1, max=most), validate.Regexp(NO_NUL, error=WITH_NUL)],
