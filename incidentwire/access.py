@@ -84,8 +84,8 @@ class Keys:
         return key if key and hmac.compare_digest(key.digest, digest) else None
 
 
-def require(scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let a view answer only to a key with this scope; `g.who` names it. With public_read, `read` needs no key.
+def require(*scopes: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a view answer only to a key with one of these scopes; `g.who` names it. With public_read `read` needs none.
 
     The app carries its Keys in `app.extensions["incidentwire.keys"]` and `PUBLIC_READ` in its config.
     """
@@ -93,20 +93,20 @@ def require(scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            _let_in(scope)
+            _let_in(scopes)
             return view(*args, **kwargs)
 
-        guarded._scope = scope  # type: ignore[attr-defined]  # a test finds views without one
+        guarded._scope = scopes  # type: ignore[attr-defined]  # a test finds views without one
         return guarded
 
     return decorate
 
 
-def _let_in(scope: str) -> None:
+def _let_in(scopes: tuple[str, ...]) -> None:
     header = request.headers.get("Authorization", "")
     kind, _, secret = header.partition(" ")
     if not header:
-        if scope == "read" and current_app.config["PUBLIC_READ"]:
+        if "read" in scopes and current_app.config["PUBLIC_READ"]:
             g.who = "anyone"
             return
         raise Problem(status=401, slug="key-missing", detail="send an API key: Authorization: Bearer iwk_…")
@@ -114,8 +114,9 @@ def _let_in(scope: str) -> None:
     key = keys.find(secret.strip()) if kind.lower() == "bearer" else None
     if key is None:
         raise Problem(status=401, slug="key-unknown", detail="the API key is unknown or revoked")
-    if not key.allows(scope):
-        raise Problem(status=403, slug="scope-missing", detail=f"this needs a key with the scope {scope!r}")
+    if not any(key.allows(scope) for scope in scopes):
+        wanted = " or ".join(map(repr, scopes))
+        raise Problem(status=403, slug="scope-missing", detail=f"this needs a key with the scope {wanted}")
     g.who = key.name
 
 

@@ -97,7 +97,7 @@ def add(asked: dict[str, str]) -> Any:
 
 
 @blueprint.route("/feeds", methods=["GET"])
-@require("submit")
+@require("submit", "read")
 @blueprint.arguments(FeedsQuerySchema, location="query")
 @blueprint.response(200, FeedListSchema)
 def list_feeds(query: dict[str, Any]) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def list_feeds(query: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.route("/feeds/<feed_id>", methods=["GET"])
 @blueprint.response(200, FeedSchema)
-@require("submit")
+@require("submit", "read")
 def show(feed_id: str) -> dict[str, Any]:
     """One feed and how it fares."""
     feed = _feeds().get(feed_id, time.time())

@@ -90,14 +90,14 @@ def test_what_cannot_be_polled_is_refused_at_once(house: House, fields: dict[str
     assert house.log.last() == 0
 
 
-@pytest.mark.parametrize(("scope", "may_look"), [("submit", True), ("read", False)])
-def test_only_curators_add_and_remove(house: House, scope: str, may_look: bool) -> None:
+@pytest.mark.parametrize("scope", ["submit", "read"])
+def test_only_curators_add_and_remove(house: House, scope: str) -> None:
     name = add(house, url=URL).get_json()["id"]
     key = Keys(house.connection).create("other", [scope])
     assert call(house, "POST", "/v1/feeds", key, json={"url": URL + "2"}).status_code == 403
     assert call(house, "DELETE", f"/v1/feeds/{name}", key).status_code == 403
     for path in ("/v1/feeds", f"/v1/feeds/{name}"):
-        assert call(house, "GET", path, key).status_code == (200 if may_look else 403)
+        assert call(house, "GET", path, key).status_code == 200
     assert house.client.get("/v1/feeds").status_code == 401
 
 
