@@ -17,6 +17,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from incidentwire import items, queue
+from incidentwire.queue import CLASSIFY_FIRST
 from incidentwire.stopping import sign_of_life
 from incidentwire.telemetry import configure_logging, event_line
 from services.classifier import jobs
@@ -45,8 +46,9 @@ class BatchingWorker(Worker):
     """
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
-        """In the horse. What was taken along becomes part of the job, so that a crash is split like any other."""
-        taken = take_along(queue)
+        """In the horse. What was taken along becomes part of the job, so that a crash is split like any other. Jobs of
+        bulk submissions hold many items already, and take nobody along: a job has to end within its timeout."""
+        taken = take_along(queue) if queue.name == CLASSIFY_FIRST else []
         if taken:
             job.args = ([*job.args[0], *taken],)
             job.save(include_meta=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -140,10 +139,8 @@ def test_a_quote_that_is_not_in_the_text_makes_no_label(connection: redis.Redis)
 
 def test_an_endpoint_that_is_slow_broken_or_away_changes_nothing(connection: redis.Redis) -> None:
     good = says({"data_leak": {"applies": True, "quote": QUOTE}})
-    with endpoint(good, wait_s=30) as (url, _):
-        began = time.monotonic()
+    with endpoint(good, wait_s=3600) as (url, _):  # that it ends at all shows that it keeps its own deadline
         assert opinion(connection, url, opinion_timeout_s=0.3).on("T", TEXT, UNSURE, NOW) is None
-        assert time.monotonic() - began < 20  # it ended by its own deadline, not by the server's answer
     with endpoint(good, status=500) as (url, _):
         assert opinion(connection, url).on("T", TEXT, UNSURE, NOW) is None
     assert opinion(connection, "http://127.0.0.1:1/").on("T", TEXT, UNSURE, NOW) is None

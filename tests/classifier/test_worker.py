@@ -116,3 +116,17 @@ def test_no_more_than_half_of_the_waiting_is_taken_along(house: House) -> None:
     for _ in range(5):
         worker.take_along(first)
     assert house.queued() == [[ids[8]]]
+
+
+def test_a_job_of_a_bulk_submission_takes_nobody_along(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [house.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(6)]
+    house.connection.delete(*house.connection.keys("rq:*"))
+    bulk = queue.open_queue(queue.CLASSIFY, house.connection)
+    with house.connection.pipeline() as pipe:
+        pipe.multi()
+        queue.jobs_for(bulk, queue.WORK_ON_ITEMS, [ids[:2], ids[2:4], ids[4:]])(pipe)
+        pipe.execute()
+    monkeypatch.setattr("services.classifier.jobs.workplace", lambda: house.place)
+    one_job = worker.make_worker(queue.open_item_queues(house.connection))
+    one_job.work(burst=True, max_jobs=1, logging_level="ERROR")
+    assert [house.item(i).ended for i in ids] == [True, True, False, False, False, False]
