@@ -9,6 +9,7 @@ import os
 import shlex
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,17 +62,16 @@ def run(place: Place, settings: Settings, redis_url: str | None = None) -> int:
         settings, redis_url=store_url, data_dir=place.data_dir, api_url=place.api_url, ingest_url=place.ingest_url
     )
     environ = {**os.environ, **to_env(settings), "PYTHONUNBUFFERED": "1"}
-    with _store_for_a_moment(place) if embedded else contextlib.nullcontext():
-        secret = ensure_first_key(store_url)
-    addresses = {"redis_url": store_url, "api_url": place.api_url, "ingest_url": place.ingest_url}
-    running.write_running(place.data_dir, **addresses, **({"key": secret} if secret else _key_written_before(place)))
-    _say_where(place, secret)
     manager = Manager()
-    if embedded:
-        manager.add_process("store", shlex.join(store_command(place)), env=environ)
     for name, arguments in commands(place).items():
         manager.add_process(name, shlex.join(arguments), env=environ)
-    manager.loop()
+    with _store(place, manager) if embedded else contextlib.nullcontext():
+        secret = ensure_first_key(store_url)
+        addresses = {"redis_url": store_url, "api_url": place.api_url, "ingest_url": place.ingest_url}
+        known = {"key": secret} if secret else _key_written_before(place)
+        running.write_running(place.data_dir, **addresses, **known)
+        _say_where(place, secret)
+        manager.loop()
     return int(manager.returncode or 0)
 
 
@@ -82,9 +82,16 @@ def ensure_first_key(store_url: str) -> str | None:
 
 
 @contextlib.contextmanager
-def _store_for_a_moment(place: Place) -> Iterator[None]:
-    """The embedded store before the others start: the key must be there first."""
-    process = subprocess.Popen(store_command(place))  # noqa: S603  # our own command line
+def _store(place: Place, manager: Manager) -> Iterator[None]:
+    """The embedded store: there before the others start and until the last has ended, since they write when they end.
+    In a session of its own, where Ctrl-C does not reach it; should it end by itself, the others are stopped too."""
+    process = subprocess.Popen(store_command(place), start_new_session=True)  # noqa: S603  # our own command line
+
+    def watch() -> None:
+        process.wait()
+        manager.terminate()
+
+    threading.Thread(target=watch, daemon=True).start()
     try:
         yield
     finally:

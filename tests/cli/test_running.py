@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 
 from cli.main import command
 from incidentwire.settings import to_env
+from incidentwire.store import connect
 from tests.conftest import free_port
 from tests.house import PLAIN, House, eventually, process
 
@@ -25,7 +27,26 @@ def test_the_demo_brings_every_article_through_and_ends_by_itself(tmp_path: Path
     assert "5 of 5 articles came through" in done.stdout
     assert "data_leak: “" in done.stdout  # with quoted evidence
     assert "iwk_" in done.stdout
-    assert "Traceback" not in (tmp_path / "demo" / "up.log").read_text()
+    log = (tmp_path / "demo" / "up.log").read_text()
+    assert "Traceback" not in log
+    assert log.rindex("stopped (rc=") < log.rindex("ready to exit")  # the store ends last
+
+
+@pytest.mark.timeout(120)
+def test_when_the_store_dies_everything_stops(tmp_path: Path) -> None:
+    api, ingest, store = free_port(), free_port(), free_port()
+    ports = ["--api-port", str(api), "--ingest-port", str(ingest), "--store-port", str(store)]
+    arguments = [sys.executable, "-m", "cli", "up", "--data-dir", str(tmp_path), *ports]
+    with (tmp_path / "up.log").open("wb") as log:
+        up = subprocess.Popen(arguments, stdout=log, stderr=log)
+    try:
+        for port in (api, ingest):
+            _wait_for(port)
+        os.kill(int(connect(f"redis://127.0.0.1:{store}/0").info("server")["process_id"]), signal.SIGKILL)
+        assert up.wait(60) != 0
+    finally:
+        up.terminate()
+        up.wait()
 
 
 def test_tail_prints_what_happened_and_resumes_from_its_cursor(house: House, tmp_path: Path) -> None:
