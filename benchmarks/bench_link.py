@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from services.classifier.fingerprints import SIGNATURE_SLOTS, Fingerprint, encode
 from services.classifier.link import LinkIndex, decide, decode
+from services.classifier.linking.fingerprints import SIGNATURE_SLOTS, Fingerprint, encode
 
 WORDS = 400_000
 COMMON, OWN, NAMES = 60, 46, 16  # terms of a mention: the language's, the happening's, and names among those

@@ -17,8 +17,8 @@ from incidentwire.event_codec import UnknownType
 from incidentwire.items import IN_FLIGHT, State
 from incidentwire.log import Log
 from incidentwire.store import connect
-from services.classifier import conservation, mending
-from services.classifier.conservation import Audit, Finding, Kind
+from services.classifier.keeping import conservation, mending
+from services.classifier.keeping.conservation import Audit, Finding, Kind
 
 SHOWN = 20  # findings of one kind that are named one by one
 SAYS = {

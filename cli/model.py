@@ -26,7 +26,7 @@ from services.classifier.extract import ExtractError
 from services.classifier.extract import extract as read_page
 from services.classifier.fetch import Failure, fetch_document
 from services.classifier.jobs import now
-from services.classifier.secret import fingerprint_key
+from services.classifier.linking.secret import fingerprint_key
 
 TOP = 8  # features shown per label
 COLOURS = {"data_leak": "red", "consent": "yellow", "deepfake": "magenta", "regulation": "cyan"}

@@ -6,17 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.classifier import evidence, mentions, weights
-from services.classifier.explain import Reason, explain
-from services.classifier.features import Reading, part, read
-from services.classifier.fingerprints import fingerprint
-from services.classifier.language import SUPPORTED, UNKNOWN, detect
-from services.classifier.lexicon import Lexicon
+from services.classifier import mentions
+from services.classifier.labelling import evidence, weights
+from services.classifier.labelling.explain import Reason, explain
+from services.classifier.labelling.features import Reading, part, read
+from services.classifier.labelling.language import SUPPORTED, UNKNOWN, detect
+from services.classifier.labelling.lexicon import Lexicon
+from services.classifier.labelling.scoring import Scorer
+from services.classifier.labelling.sentences import HEAD_CHARS, Span
+from services.classifier.labelling.weights import LABELS, LEXICON_FILE, WEIGHTS_FILE
+from services.classifier.linking.fingerprints import fingerprint
 from services.classifier.mentions import Labelled, Mention
 from services.classifier.passages import Passage, passages
-from services.classifier.scoring import Scorer
-from services.classifier.sentences import HEAD_CHARS, Span
-from services.classifier.weights import LABELS, LEXICON_FILE, WEIGHTS_FILE
 
 MODEL_FOLDER = Path(__file__).parent / "model"
 FOREIGN_THRESHOLD = 0.9  # in a language it was not trained on, the model speaks only when its terms are unmistakable

@@ -30,12 +30,12 @@ from services.classifier.classify import Classifier
 from services.classifier.conclude import Revision
 from services.classifier.extract import Document, extract
 from services.classifier.fetch import Failure, Page
+from services.classifier.fetching.politeness import HostSlots
+from services.classifier.fetching.robots import Robots
+from services.classifier.fetching.visits import Found, Visitor
+from services.classifier.labelling.second_opinion import SecondOpinion
 from services.classifier.lease import Lease
-from services.classifier.politeness import HostSlots
-from services.classifier.robots import Robots
-from services.classifier.second_opinion import SecondOpinion
-from services.classifier.secret import fingerprint_key
-from services.classifier.visits import Found, Visitor
+from services.classifier.linking.secret import fingerprint_key
 
 logger = logging.getLogger(__name__)
 

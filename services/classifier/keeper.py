@@ -3,7 +3,7 @@
 The log's append script keeps, for each item in flight, the time at which somebody should look at it: soon after it was
 asked for, at its next attempt where it waits, and moved on by the worker that has it (lease.py). The keeper looks when
 the time has come: an item that no job holds is queued again. So a waiting item needs no scheduler, a lost job no
-registry, and two keepers do no harm. Beside that it has a few chores (chores.py): retention, and a look at whether
+registry, and two keepers do no harm. It has chores too (keeping/chores.py): retention, and a look at whether
 everything is still there.
 """
 
@@ -21,7 +21,7 @@ from incidentwire.settings import from_env
 from incidentwire.stopping import sign_of_life, stop_requested
 from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import configure_logging, event_line
-from services.classifier.chores import chores
+from services.classifier.keeping.chores import chores
 
 PERIOD_S = 1.0
 AT_ONCE = 5000  # items looked at per round, so that a round stays short

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from services.classifier.fingerprints import FINGERPRINT_VERSION, Fingerprint, decode, fingerprint
-from services.classifier.link_index import FULL, LinkIndex, Match
-from services.classifier.terms import Kind
+from services.classifier.linking.fingerprints import FINGERPRINT_VERSION, Fingerprint, decode, fingerprint
+from services.classifier.linking.link_index import FULL, LinkIndex, Match
+from services.classifier.linking.terms import Kind
 
 __all__ = ["FINGERPRINT_VERSION", "Decision", "Fingerprint", "LinkIndex", "decide", "decode", "fingerprint"]
 

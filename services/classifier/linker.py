@@ -24,8 +24,8 @@ from incidentwire.settings import from_env
 from incidentwire.stopping import sign_of_life, stop_requested
 from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import configure_logging, event_line
-from services.classifier.fingerprints import FingerprintError
 from services.classifier.link import Fingerprint, LinkIndex, decide, decode
+from services.classifier.linking.fingerprints import FingerprintError
 
 WAIT_S = 1.0
 FOLDED = ("item.classified", "item.corrected", "item.withdrawn", "item.aliased", "incident.")  # what counts here

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from services.classifier.features import plain_terms
-from services.classifier.names import names
+from services.classifier.labelling.features import plain_terms
+from services.classifier.linking.names import names
 from services.classifier.passages import Passage
 
 MAX_MENTIONS = 40  # a page with more is an index; the first ones stand for it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from services.classifier.sentences import Span, considered
+from services.classifier.labelling.sentences import Span, considered
 
 HEADING_CHARS = 90
 HAN_HEADING_CHARS = 32

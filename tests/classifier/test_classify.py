@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.classifier.classify import Classification, Classifier
-from services.classifier.weights import LABELS
+from services.classifier.labelling.weights import LABELS
 
 LEAK = (
     "Hackers stole the names, home addresses and passport numbers of 410,000 customers of the ferry line Norsund. "

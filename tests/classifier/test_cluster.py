@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from services.classifier.cluster import cluster, in_order, whole
-from services.classifier.fingerprints import fingerprint
+from services.classifier.linking.fingerprints import fingerprint
 
 BREACH = (
     "Records of 41,300 patients of Marwick Vale Clinics lay open on a server of Ostrel Data, inspector Brandt said."

@@ -12,9 +12,9 @@ import pytest
 from incidentwire.events import ItemExpired, ItemWithdrawn
 from incidentwire.items import State
 from incidentwire.log import IN_FLIGHT
-from services.classifier.chores import Chore, chores
-from services.classifier.conservation import Audit, Finding, Kind, Watch, audit
-from services.classifier.mending import Tools, mend
+from services.classifier.keeping.chores import Chore, chores
+from services.classifier.keeping.conservation import Audit, Finding, Kind, Watch, audit
+from services.classifier.keeping.mending import Tools, mend
 from tests.house import LEAK, PLAIN, House, Site, page
 
 TITLE = "Benches return to the river park"

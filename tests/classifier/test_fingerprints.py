@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.classifier.fingerprints import (
+from services.classifier.linking.fingerprints import (
     FINGERPRINT_VERSION,
     MAX_CHARS,
     MAX_TERMS,
@@ -18,7 +18,7 @@ from services.classifier.fingerprints import (
     fingerprint,
     shared_spans,
 )
-from services.classifier.terms import Kind, stem, terms
+from services.classifier.linking.terms import Kind, stem, terms
 
 STORY = """Marwick Vale Clinics said on Tuesday that records of 41,300 patients were copied from a server of its
 booking partner Ostrel Data. Names, addresses and appointment notes were on it. The regional inspector, Ilse Brandt,

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.classifier.link import Decision, LinkIndex, decide, decode, fingerprint
-from services.classifier.link_index import MEMBERS, POSTINGS
+from services.classifier.linking.link_index import MEMBERS, POSTINGS
 
 LEAK = [
     (

@@ -17,9 +17,9 @@ from incidentwire.documents import KeptDocument
 from incidentwire.events import ItemCorrected, ItemExpired, ItemReclassifyRequested, ItemWithdrawn
 from incidentwire.items import State
 from incidentwire.settings import to_env
-from services.classifier import retention
 from services.classifier.jobs import work
-from services.classifier.retention import Retention
+from services.classifier.keeping import retention
+from services.classifier.keeping.retention import Retention
 from tests.conftest import Store
 from tests.house import LEAK, PLAIN, House, Site, eventually, page, process
 

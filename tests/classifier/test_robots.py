@@ -10,8 +10,8 @@ import redis
 
 from incidentwire.items import State
 from incidentwire.outbound import Door
-from services.classifier import robots
-from services.classifier.robots import Robots
+from services.classifier.fetching import robots
+from services.classifier.fetching.robots import Robots
 from services.ingest.submit import Submission, Submitter
 from tests.conftest import Store, free_port
 from tests.house import PLAIN, House, Site, page

@@ -17,7 +17,7 @@ import redis
 
 from incidentwire.settings import Settings, SettingsError
 from services.classifier.classify import Classification
-from services.classifier.second_opinion import INSTRUCTIONS, SecondOpinion
+from services.classifier.labelling.second_opinion import INSTRUCTIONS, SecondOpinion
 from tests.conftest import Store
 from tests.house import House
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.classifier.sentences import HEAD_CHARS, LONGEST_CLAUSE_CHARS, TAIL_CHARS, sentences
+from services.classifier.labelling.sentences import HEAD_CHARS, LONGEST_CLAUSE_CHARS, TAIL_CHARS, sentences
 
 
 def said(text: str) -> list[str]:

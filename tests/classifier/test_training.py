@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.classifier import weights
 from services.classifier.classify import MODEL_FOLDER, Classifier
-from services.classifier.lexicon import Lexicon
+from services.classifier.labelling import weights
+from services.classifier.labelling.lexicon import Lexicon
+from services.classifier.labelling.weights import LABELS, LEXICON_FILE, WEIGHTS_FILE
 from services.classifier.training import gate
 from services.classifier.training.corpus import CORPUS_FOLDER, Row, corpus_files, read_rows
 from services.classifier.training.golden import golden_ids, split
 from services.classifier.training.train import main, train
-from services.classifier.weights import LABELS, LEXICON_FILE, WEIGHTS_FILE
 
 
 @pytest.fixture(scope="module")

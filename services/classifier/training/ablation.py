@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from services.classifier.labelling.weights import LABELS
 from services.classifier.training.calibrating import decide, prior_weights, probabilities, weighted_f1
 from services.classifier.training.fitting import Example, Floats, label_weights, out_of_fold, targets
 from services.classifier.training.other_families import cooccurrence_scores, instance_scores
-from services.classifier.weights import LABELS
 
 THRESHOLDS = np.arange(0.5, 0.995, 0.01)  # quantiles of the probabilities
 Kinds = str  # the first letters of the features that stay, see features.py

@@ -11,12 +11,12 @@ from string import Template
 import numpy as np
 from numpy.typing import NDArray
 
+from services.classifier.labelling.weights import LABELS, Decision, Weights
 from services.classifier.training.ablation import Outcome
 from services.classifier.training.calibrating import probabilities, weighted_f1
 from services.classifier.training.corpus import Row
 from services.classifier.training.fitting import Floats
 from services.classifier.training.golden import Figures
-from services.classifier.weights import LABELS, Decision, Weights
 
 TEMPLATE_FILE = Path(__file__).parent / "card_template.md"
 CARD_FILE = "MODEL_CARD.md"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.classifier.weights import LABELS
+from services.classifier.labelling.weights import LABELS
 
 CORPUS_FOLDER = Path(__file__).parent / "corpus"
 

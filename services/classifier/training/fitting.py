@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from sklearn.linear_model import LogisticRegression
 
-from services.classifier.features import Reading, part, read, vector
-from services.classifier.lexicon import Lexicon
+from services.classifier.labelling.features import Reading, part, read, vector
+from services.classifier.labelling.lexicon import Lexicon
+from services.classifier.labelling.weights import LABELS
 from services.classifier.training.corpus import Row
-from services.classifier.weights import LABELS
 
 Floats = NDArray[np.float64]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.classifier.classify import Classifier
+from services.classifier.labelling.weights import LABELS
 from services.classifier.training.corpus import Row
-from services.classifier.weights import LABELS
 
 GOLDEN_FILE = Path(__file__).parent / "golden_ids.txt"
 

@@ -11,8 +11,8 @@ from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from sklearn.decomposition import TruncatedSVD
 from sklearn.linear_model import LogisticRegression
 
+from services.classifier.labelling.weights import LABELS
 from services.classifier.training.fitting import FOLDS, Example, Fitted, Floats, fit, fold_of, targets
-from services.classifier.weights import LABELS
 
 DIMENSIONS = 100
 MIN_WORD_ROWS = 3

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from services.classifier.classify import MODEL_FOLDER, Classifier
-from services.classifier.lexicon import Lexicon
+from services.classifier.labelling.lexicon import Lexicon
+from services.classifier.labelling.weights import LEXICON_FILE, WEIGHTS_FILE, Decision, Weights, save
 from services.classifier.training import ablation, card, golden
 from services.classifier.training.calibrating import decide, prior_weights
 from services.classifier.training.card import Validation
 from services.classifier.training.corpus import Row, corpus_files, read_rows
 from services.classifier.training.fitting import Fitted, fit, label_weights, out_of_fold, prepare, targets
-from services.classifier.weights import LEXICON_FILE, WEIGHTS_FILE, Decision, Weights, save
 
 NEGLIGIBLE = 0.002  # a weight below it for every label changes no answer
 

@@ -15,9 +15,18 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from services.classifier.fingerprints import Fingerprint, alike_all
-from services.classifier.link_rows import SLOT_BITS, Integers, Packed, Rows, kinds_of, pack, slots_of, weights_of
-from services.classifier.terms import Kind
+from services.classifier.linking.fingerprints import Fingerprint, alike_all
+from services.classifier.linking.link_rows import (
+    SLOT_BITS,
+    Integers,
+    Packed,
+    Rows,
+    kinds_of,
+    pack,
+    slots_of,
+    weights_of,
+)
+from services.classifier.linking.terms import Kind
 
 MEMBERS = 6  # fingerprints kept per incident: the first, and the newest of the others
 PRIOR_INCIDENTS = 1000  # as if so many incidents without any known term had come before

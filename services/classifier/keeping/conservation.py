@@ -16,7 +16,7 @@ from incidentwire.archive import Archive, Damaged, NotKept
 from incidentwire.events import TYPES, InFlight
 from incidentwire.items import Item, State
 from incidentwire.log import IN_FLIGHT, SUBJECT, Log, Recorded
-from services.classifier.kept import Kept, kept
+from services.classifier.keeping.kept import Kept, kept
 
 BATCH = 500  # items folded at once
 OVERDUE_S = 120.0  # past its time by so much, an item in flight is looked after by nobody

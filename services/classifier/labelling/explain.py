@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.classifier.features import Reading
-from services.classifier.scoring import Scorer
-from services.classifier.weights import LABELS
+from services.classifier.labelling.features import Reading
+from services.classifier.labelling.scoring import Scorer
+from services.classifier.labelling.weights import LABELS
 
 TOP = 10
 _MEANINGS = {

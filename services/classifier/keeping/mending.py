@@ -9,9 +9,9 @@ from typing import Any, cast
 from incidentwire.archive import Archive
 from incidentwire.log import IN_FLIGHT, Log
 from services.classifier import keeper
-from services.classifier.conservation import ORPHAN_S, Finding, Kind, snapshot, stray
-from services.classifier.kept import kept
-from services.classifier.retention import erase
+from services.classifier.keeping.conservation import ORPHAN_S, Finding, Kind, snapshot, stray
+from services.classifier.keeping.kept import kept
+from services.classifier.keeping.retention import erase
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,8 +20,8 @@ from functools import lru_cache
 from itertools import combinations, islice
 from operator import add
 
-from services.classifier.lexicon import HAN, TOKEN, Lexicon
-from services.classifier.sentences import Span, sentences
+from services.classifier.labelling.lexicon import HAN, TOKEN, Lexicon
+from services.classifier.labelling.sentences import Span, sentences
 
 LEAD_SENTENCES = 3
 EARLY_SENTENCES = 8

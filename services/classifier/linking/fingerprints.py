@@ -25,7 +25,7 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from services.classifier.terms import Kind, Terms, spans, terms
+from services.classifier.linking.terms import Kind, Terms, spans, terms
 
 FINGERPRINT_VERSION = 1
 MAX_CHARS = 600

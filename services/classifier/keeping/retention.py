@@ -21,7 +21,7 @@ from incidentwire.items import State
 from incidentwire.log import Log, Recorded, VersionConflict, Withdrawn
 from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
-from services.classifier.kept import Kept, expires, kept
+from services.classifier.keeping.kept import Kept, expires, kept
 
 CHECKPOINTS = "iw:retention"  # hash: "<log id>:erase", ":page", ":all" -> position
 AGAIN = "iw:retention:again"  # zset: item -> time (s since the epoch) at which to delete once more

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from services.classifier.features import Reading, Sentence, vector
-from services.classifier.weights import LABELS, Decision, Weights
+from services.classifier.labelling.features import Reading, Sentence, vector
+from services.classifier.labelling.weights import LABELS, Decision, Weights
 
 Scores = NDArray[np.float32]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from services.classifier.features import Reading, Sentence
-from services.classifier.scoring import Scores
-from services.classifier.sentences import Span
-from services.classifier.weights import LABELS
+from services.classifier.labelling.features import Reading, Sentence
+from services.classifier.labelling.scoring import Scores
+from services.classifier.labelling.sentences import Span
+from services.classifier.labelling.weights import LABELS
 
 MAX_SPANS = 5
 SHORT_CHARS = 25  # shorter lines are headings, captions, bylines

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from services.classifier.fingerprints import MAX_TERMS, SIGNATURE_SLOTS, Fingerprint
+from services.classifier.linking.fingerprints import MAX_TERMS, SIGNATURE_SLOTS, Fingerprint
 
 SLOT_BITS = 22  # hashes are folded to 4 M slots: two bytes of document frequency each are 8 MB
 SLOT_MASK = (1 << SLOT_BITS) - 1

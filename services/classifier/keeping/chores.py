@@ -13,8 +13,8 @@ from incidentwire.event_codec import UnknownType
 from incidentwire.log import Log
 from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
-from services.classifier.conservation import Watch
-from services.classifier.retention import Retention
+from services.classifier.keeping.conservation import Watch
+from services.classifier.keeping.retention import Retention
 
 MINUTE_S, HOUR_S = 60.0, 3600.0
 

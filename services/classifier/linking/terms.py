@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache, lru_cache
 
-from services.classifier.common_words import CHINESE, ENGLISH
+from services.classifier.linking.common_words import CHINESE, ENGLISH
 
 MAX_CHARS = 20_000  # of a text; what a news story is about stands before that
 TITLE_BOOST = 1.5

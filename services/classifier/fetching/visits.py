@@ -14,8 +14,8 @@ from incidentwire.items import Item
 from incidentwire.outbound import Door
 from services.classifier.extract import Document
 from services.classifier.fetch import Failure, Page, fetch_document
-from services.classifier.politeness import HostSlots
-from services.classifier.robots import Robots
+from services.classifier.fetching.politeness import HostSlots
+from services.classifier.fetching.robots import Robots
 
 HAND_BACK_S = 5.0  # a job all of whose hosts are busy this long goes to the end of the queue, and frees its worker
 
