@@ -1,0 +1,1 @@
+"""Which page when: hosts, pauses, robots.txt. fetch.py fetches one."""

@@ -1,0 +1,1 @@
+"""From a text to its labels: sentences, features, scores, evidence. classify.py is the entry."""
