@@ -12,7 +12,7 @@ from services.api.schemas import NO_NUL, WITH_NUL, WholeNumber, clean
 MAX_NOTE = 2000  # characters
 MAX_TITLE = 300  # characters
 MAX_MENTIONS = 1000
-# A class in which Python and JSON Schema agree: \s alone means other characters there (U+001C to U+001F, U+0085, U+FEFF).
+# Of \s alone Python and JSON Schema have different ideas (U+001C to U+001F, U+0085, U+FEFF).
 HAS_WORDS = r"^[^\x00]*[^\x00-\x20\x7f-\xa0\ufeff\s][^\x00]*$"
 MENTION = r"^[A-Za-z0-9_]{1,64}#[A-Za-z0-9_]{1,16}$"
 
