@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,8 @@ MODEL_FOLDER = Path(__file__).parent / "model"
 FOREIGN_THRESHOLD = 0.9  # in a language it was not trained on, the model speaks only when its terms are unmistakable
 MIN_ROUND_UP_CHARS = 1_500  # a shorter text without list marks tells of one thing
 TITLE_CHARS = 1_000
-SURE = 0.8  # from here an item of a list carries a label that the list as a whole does not
+SURE = 0.8  # from here an item of a list carries a label that the list as a whole does not,
+MIN_SIGNALS = 2  # and so does a paragraph with as many sentences that signal it
 
 # title, text, language, published (ISO 8601 or None), key -> ASCII of at most 600 bytes
 Fingerprinter = Callable[[str, str, str, str | None, bytes], str]
@@ -121,13 +123,11 @@ class Classifier:
     def _labels_of(self, passage: Passage, reading: Reading, labels: tuple[str, ...], language: str) -> tuple[str, ...]:
         """Labels of a passage read by itself: those of the document, and in a list also its own where it is sure."""
         own = part(reading, passage.span)
-        signalled = {name for sentence in own.body for name in sentence.signals}
-        if not signalled:
+        signals = Counter(name for sentence in own.body for name in sentence.signals)
+        if not signals:
             return ()
         scores = self._scorer.probabilities(self._scorer.raw(own))
-        decisions = self._scorer.decisions
-        return tuple(
-            k
-            for k in self._says(scores, language)
-            if k in signalled and (k in labels or (passage.item and scores[k] >= max(SURE, decisions[k].high)))
-        )
+        clear = {k for k in signals if scores[k] >= self._scorer.decisions[k].high}
+        alone = {k for k in clear if scores[k] >= SURE and (passage.item or signals[k] >= MIN_SIGNALS)}
+        said = signals.keys() & self._says(scores, language) if passage.item else clear
+        return tuple(k for k in LABELS if k in said and (k in labels or k in alone))

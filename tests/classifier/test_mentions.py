@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.classifier.classify import Classification, Classifier
+from services.classifier.classify import SURE, Classification, Classifier
 from services.classifier.passages import passages
 
 ROUND_UP = """This week in brief
@@ -38,6 +38,10 @@ In another case the hospital group Sankt Veit leaked patient records of 9,000 pe
 Hackers also stole credit card numbers and home addresses of 71,000 customers from the shoe shop Pellworth, police in Graz said. """
     + ("The shop is closed for now. " * 12)
 )
+FAKE_PARAGRAPH = """
+The singer Tibor Halasz found his face swapped into an advertisement for a lottery. The deepfake had been made from his
+concerts, and was shown for a week.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +74,16 @@ def test_paragraphs_on_different_victims_are_different_mentions(classifier: Clas
     found = told(PARAGRAPHS, classifier.classify("A bad month", PARAGRAPHS))
     assert len(found) == 3
     assert ["Bookhive" in found[0][1], "Sankt Veit" in found[1][1], "Pellworth" in found[2][1]] == [True] * 3
+
+
+def test_a_paragraph_of_a_round_up_may_carry_a_label_that_the_text_as_a_whole_does_not(classifier: Classifier) -> None:
+    text = PARAGRAPHS + FAKE_PARAGRAPH
+    assert classifier.classify("", text).scores["deepfake"] < SURE
+    answer = classifier.classify("A bad month", text)
+    assert [labels for labels, stretch in told(text, answer) if "Tibor" in stretch] == [("deepfake",)]
+    assert "deepfake" in answer.labels
+    in_passing = FAKE_PARAGRAPH.split("The deepfake")[0]  # one sentence is not enough
+    assert "deepfake" not in classifier.classify("A bad month", PARAGRAPHS + in_passing).labels
 
 
 def test_a_text_without_labels_has_no_mention(classifier: Classifier) -> None:

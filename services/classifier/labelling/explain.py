@@ -12,7 +12,6 @@ TOP = 10
 _MEANINGS = {
     "w": "word in the text",
     "W": "word in the title",
-    "z": "characters in the text",
     "Z": "characters in the title",
     "c": "concept in some sentence",
     "C": "concept in the title",
@@ -44,7 +43,9 @@ def explain(scorer: Scorer, reading: Reading, top: int = TOP) -> dict[str, tuple
 
 
 def _reason(name: str, weight: float) -> Reason:
-    kind, _, rest = name.partition(":")
+    kind, mark, rest = name.partition(":")
+    if not mark:
+        return Reason(feature=name, meaning="characters in the text", weight=weight)
     joined = " and ".join(rest.split("&"))
     if kind == "s":
         place, _, joined = rest.partition(":")

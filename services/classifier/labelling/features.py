@@ -2,7 +2,7 @@
 
 A feature is a short string; training keeps those that matter and gives each a weight per label.
     w:leak          a word stem of the text        W:leak        of the title
-    z:泄露          two Chinese characters in a row                          Z:泄露        in the title
+    泄露            two Chinese characters in a row                          Z:泄露        in the title
     c:law           a concept in some sentence     C:law         in the title         L:law   in the first sentences
     c:law&privacy   two concepts in one sentence   (C: and L: likewise)      d:law  the share of sentences with it
     s:lead:consent  a signal of the lexicon        (lead, title, share of sentences)
@@ -17,7 +17,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations, islice
+from itertools import chain, combinations, islice
 from operator import add
 
 from services.classifier.labelling.lexicon import HAN, TOKEN, Lexicon
@@ -33,6 +33,11 @@ STOP_WORDS = frozenset(
     " s t into about after over up out so if not no more most which who what when where how all any some such other"
     " said says say new one two".split()
 )
+
+
+def kind_of(feature: str) -> str:
+    """The letter before the colon; "z" for two Chinese characters, which stand without one: most features are such."""
+    return feature[0] if feature[1] == ":" else "z"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +73,8 @@ def read(title: str, text: str, lexicon: Lexicon) -> Reading:
     """Sentences of title and text with their terms and concepts."""
     body = tuple(_sentence(text[start:end], (start, end), lexicon) for start, end in sentences(text))
     head = _sentence(title[:1_000], (0, 0), lexicon)
-    lead = lexicon.signals({*head.concepts, *(concept for first in opening(body, 1) for concept in first.concepts)})
-    return Reading(title=head, body=body, lead_signals=tuple(lead))
+    _, lead = lexicon.meaning(frozenset(head.concepts).union(*(first.concepts for first in opening(body, 1))))
+    return Reading(title=head, body=body, lead_signals=lead)
 
 
 def opening(body: tuple[Sentence, ...], number: int) -> tuple[Sentence, ...]:
@@ -84,32 +89,33 @@ def _sentence(raw: str, span: Span, lexicon: Lexicon) -> Sentence:
     found = lexicon.in_words(words)
     terms = _word_terms(words)
     if HAN.search(lower):
-        found |= lexicon.in_run(lower)
-        terms += _han_terms(lower)
-    found = lexicon.grouped(found)
-    return Sentence(span=span, terms=tuple(terms), concepts=tuple(sorted(found)), signals=tuple(lexicon.signals(found)))
+        pairs = list(map(add, lower, lower[1:]))
+        found |= lexicon.in_run(lower, pairs)
+        terms += _han_terms(lower, pairs)
+    concepts, signals = lexicon.meaning(frozenset(found))
+    return Sentence(span=span, terms=tuple(terms), concepts=concepts, signals=signals)
 
 
 def _word_terms(words: list[str]) -> list[str]:
     return ["w:" + stem(word) for word in words if word not in STOP_WORDS]
 
 
-def _han_terms(lower: str) -> list[str]:
-    """Every two Chinese characters in a row."""
-    return ["z:" + pair for run in _HAN_RUN.findall(lower) for pair in map(add, run, run[1:])]
+def _han_terms(lower: str, pairs: list[str]) -> list[str]:
+    """Every two Chinese characters in a row; `pairs` are all pairs of characters."""
+    return list(chain.from_iterable(pairs[run.start() : run.end() - 1] for run in _HAN_RUN.finditer(lower)))
 
 
 def plain_terms(passage: str) -> list[str]:
     """The terms of a passage without its concepts."""
     lower = passage.lower()
-    return _word_terms(TOKEN.findall(lower)) + _han_terms(lower)
+    return _word_terms(TOKEN.findall(lower)) + _han_terms(lower, list(map(add, lower, lower[1:])))
 
 
 def vector(reading: Reading) -> dict[str, float]:
     """Feature -> value. Terms are weighted sublinearly and to unit length, concepts by presence and density."""
-    body = Counter(term for sentence in reading.body for term in sentence.terms)
-    title = Counter(term[0].upper() + term[1:] for term in reading.title.terms)
-    values = _unit(body) | _unit(title)
+    values = _unit(Counter(chain.from_iterable(sentence.terms for sentence in reading.body)))
+    if reading.title.terms:
+        values |= _unit(Counter("W" + term[1:] if term[0] == "w" else "Z:" + term for term in reading.title.terms))
     values.update(concept_values(reading))
     values.update(signal_values(reading))
     return values

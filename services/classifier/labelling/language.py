@@ -10,15 +10,15 @@ SAMPLE_CHARS = 4_000
 UNKNOWN = "und"  # ISO 639-2: undetermined
 
 _SCRIPTS = (
-    ("ja", re.compile("[\u3040-\u30ff]")),
-    ("ko", re.compile("[\uac00-\ud7af\u1100-\u11ff]")),
-    ("zh", re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")),
-    ("ru", re.compile("[\u0400-\u04ff]")),
-    ("ar", re.compile("[\u0600-\u06ff]")),
-    ("he", re.compile("[\u0590-\u05ff]")),
-    ("el", re.compile("[\u0370-\u03ff]")),
-    ("hi", re.compile("[\u0900-\u097f]")),
-    ("th", re.compile("[\u0e00-\u0e7f]")),
+    ("zh", re.compile("[\u3400-\u4dbf\u4e00-\u9fff]+")),
+    ("ja", re.compile("[\u3040-\u30ff]+")),
+    ("ko", re.compile("[\uac00-\ud7af\u1100-\u11ff]+")),
+    ("ru", re.compile("[\u0400-\u04ff]+")),
+    ("ar", re.compile("[\u0600-\u06ff]+")),
+    ("he", re.compile("[\u0590-\u05ff]+")),
+    ("el", re.compile("[\u0370-\u03ff]+")),
+    ("hi", re.compile("[\u0900-\u097f]+")),
+    ("th", re.compile("[\u0e00-\u0e7f]+")),
 )
 _NOT_LATIN = re.compile("[^\x00-\u024f\u2000-\u206f\u3000-\u303f\uff00-\uffef]+")
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]+")
@@ -42,12 +42,17 @@ _WORDS = {language: frozenset(words.split()) for language, words in _COMMON.item
 
 def detect(text: str) -> str:
     """ISO 639-1 code of the language of `text`, "und" when it has too few letters to tell."""
-    sample = _TAG.sub(" ", text[:SAMPLE_CHARS])
+    sample = text[:SAMPLE_CHARS]
+    if "<" in sample or "://" in sample:
+        sample = _TAG.sub(" ", sample)
     latin = _LATIN.findall(sample)
     # A Han or Arabic letter says as much as two Latin ones: names and product words stay in Latin script.
     letters = sum(map(len, latin)) // 2
     other = "" if sample.isascii() else "".join(_NOT_LATIN.findall(sample))
-    counts = {language: len(script.findall(other)) for language, script in _SCRIPTS}
+    counts = {}
+    for language, script in _SCRIPTS:
+        rest = script.sub("", other) if other else ""
+        counts[language], other = len(other) - len(rest), rest
     if counts["ja"] * 8 > counts["zh"] > 0:
         counts["ja"] += counts["zh"]
         counts["zh"] = 0

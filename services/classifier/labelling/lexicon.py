@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Collection
-from operator import add
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,13 @@ TOKEN = re.compile("[a-z0-9\u00df-\u024f]+")
 HAN = re.compile("[\u3400-\u9fff]")
 MAX_WORDS_BETWEEN = 3
 ZH_BETWEEN = "[^。！？；\n]{0,8}?"
-_CACHE_WORDS = 50_000  # words whose patterns are remembered; past it the memory starts anew
+_REMEMBERED = 50_000  # words, and sets of concepts; past it the memory starts anew
 
 _Pattern = tuple[str, str, tuple[str, ...]]  # concept, the second word where it is a plain one, all after the first
 
 
 class Lexicon:
-    """Immutable after construction, except for a bounded memory of words already looked up."""
+    """Immutable after construction, except for a bounded memory of what was already looked up."""
 
     def __init__(self, concepts: dict[str, Any]) -> None:
         self.digest = hashlib.sha256(repr(concepts).encode()).hexdigest()
@@ -28,6 +27,7 @@ class Lexicon:
         self._begins: dict[str, list[_Pattern]] = {}
         self._begin_lengths: tuple[int, ...] = ()
         self._known: dict[str, tuple[_Pattern, ...]] = {}
+        self._meanings: dict[frozenset[str], tuple[tuple[str, ...], tuple[str, ...]]] = {}
         self._runs: dict[str, list[tuple[str, str | re.Pattern[str]]]] = {}  # by their first two characters, or one
         groups = concepts.get("group", {})
         self._groups = tuple((name, frozenset(group["of"])) for name, group in groups.items())
@@ -42,6 +42,8 @@ class Lexicon:
             for pattern in patterns.get("zh", ()):
                 self._add_run(concept, pattern)
         self._begin_lengths = tuple(sorted({len(begin) for begin in self._begins}))
+        self._run_begins = frozenset(begin for begin in self._runs if len(begin) > 1)
+        self._run_letters = tuple(begin for begin in self._runs if len(begin) == 1)
 
     @classmethod
     def load(cls, path: Path) -> Lexicon:
@@ -66,23 +68,26 @@ class Lexicon:
         patterns = list(self._exact.get(word, ()))
         for length in self._begin_lengths:
             patterns += self._begins.get(word[:length], ()) if length <= len(word) else ()
-        if len(self._known) >= _CACHE_WORDS:
+        if len(self._known) >= _REMEMBERED:
             self._known.clear()
         self._known[word] = tuple(patterns)
         return self._known[word]
 
-    def grouped(self, concepts: set[str]) -> set[str]:
-        """`concepts` and the groups that they belong to."""
-        return concepts | {name for name, members in self._groups if not members.isdisjoint(concepts)}
+    def meaning(self, concepts: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """`concepts` of one sentence with the groups that they belong to, sorted; and the labels signalled where they
+        meet. Remembered."""
+        if concepts not in self._meanings:
+            if len(self._meanings) >= _REMEMBERED:
+                self._meanings.clear()
+            groups = {name for name, members in self._groups if not members.isdisjoint(concepts)}
+            present = concepts | groups
+            self._meanings[concepts] = (tuple(sorted(present)), tuple(self._signalled(present)))
+        return self._meanings[concepts]
 
-    def signals(self, concepts: Collection[str]) -> list[str]:
-        """Labels that are signalled where `concepts` meet."""
-        present = frozenset(concepts)
-        return [
-            name
-            for name, lists, unless in self._signals
-            if unless.isdisjoint(present) and any(wanted <= present for wanted in lists)
-        ]
+    def _signalled(self, present: frozenset[str]) -> Iterator[str]:
+        for name, lists, unless in self._signals:
+            if unless.isdisjoint(present) and any(wanted <= present for wanted in lists):
+                yield name
 
     def in_words(self, words: list[str]) -> set[str]:
         """Concepts whose English patterns occur in `words` (lower case)."""
@@ -99,19 +104,18 @@ class Lexicon:
                     found.add(concept)
         return found
 
-    def in_run(self, sentence: str) -> set[str]:
-        """Concepts whose Chinese patterns occur in `sentence` (lower case)."""
+    def in_run(self, sentence: str, pairs: list[str]) -> set[str]:
+        """Concepts whose Chinese patterns occur in `sentence` (lower case); `pairs` are all its pairs of characters."""
+        begins = self._run_begins.intersection(pairs)
         found: set[str] = set()
-        begins = self._runs.keys()
-        for begin in (begins & set(map(add, sentence, sentence[1:]))) | (begins & set(sentence)):
+        for begin in (*begins, *(one for one in self._run_letters if one in sentence)):
             for concept, pattern in self._runs[begin]:
-                if concept not in found and _occurs(pattern, sentence):
+                if isinstance(pattern, str):
+                    if pattern in sentence:
+                        found.add(concept)
+                elif concept not in found and pattern.search(sentence):
                     found.add(concept)
         return found
-
-
-def _occurs(pattern: str | re.Pattern[str], sentence: str) -> bool:
-    return pattern in sentence if isinstance(pattern, str) else pattern.search(sentence) is not None
 
 
 def _follows(words: list[str], index: int, rest: tuple[str, ...]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ class Scorer:
 
     def _sum(self, values: dict[str, float]) -> Scores:
         row, nowhere = self._row, len(self._row)
-        rows = np.fromiter([row.get(name, nowhere) for name in values], dtype=np.intp, count=len(values))
+        rows = np.fromiter(map(row.get, values, repeat(nowhere)), dtype=np.intp, count=len(values))
         numbers = np.fromiter(values.values(), dtype=np.float32, count=len(values))
         return np.asarray(numbers @ self._matrix[rows])
 

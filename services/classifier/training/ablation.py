@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from services.classifier.labelling.features import kind_of
 from services.classifier.labelling.weights import LABELS
 from services.classifier.training.calibrating import decide, prior_weights, probabilities, weighted_f1
 from services.classifier.training.fitting import Example, Floats, label_weights, out_of_fold, targets
@@ -72,7 +73,7 @@ def _outcome(
 
 def keep(example: Example, kinds: Kinds) -> Example:
     """The example with only the features of these kinds."""
-    values = {name: value for name, value in example.values.items() if name[0] in kinds}
+    values = {name: value for name, value in example.values.items() if kind_of(name) in kinds}
     sentences = tuple({n: v for n, v in one.items() if n[0] in kinds} for one in example.sentences)
     return replace(example, values=values, sentences=sentences)
 

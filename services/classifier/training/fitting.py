@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from sklearn.linear_model import LogisticRegression
 
-from services.classifier.labelling.features import Reading, part, read, vector
+from services.classifier.labelling.features import Reading, kind_of, part, read, vector
 from services.classifier.labelling.lexicon import Lexicon
 from services.classifier.labelling.weights import LABELS
 from services.classifier.training.corpus import Row
@@ -90,7 +90,7 @@ def fit(examples: Sequence[Example], weights: Floats) -> Fitted:
     seen = Counter(name for example in examples for name in example.values)
     features = tuple(sorted(name for name, rows in seen.items() if rows >= MIN_ROWS))
     data = _matrix(examples, {name: column for column, name in enumerate(features)}, scaled=True)
-    scale = np.array([BLOCK_SCALE[name[0]] for name in features])
+    scale = np.array([BLOCK_SCALE[kind_of(name)] for name in features])
     matrix, bias = np.zeros((len(features), len(LABELS))), np.zeros(len(LABELS))
     wanted = targets(examples)
     for k in range(len(LABELS)):
@@ -122,7 +122,7 @@ def _matrix(examples: Sequence[Example], index: dict[str, int], *, scaled: bool)
         for name, value in sorted(example.values.items()):
             if name in index:
                 columns.append(index[name])
-                numbers.append(value * BLOCK_SCALE[name[0]] if scaled else value)
+                numbers.append(value * BLOCK_SCALE[kind_of(name)] if scaled else value)
         starts.append(len(columns))
     shape = (len(examples), len(index))
     return csr_matrix((numbers, np.array(columns, np.int32), np.array(starts, np.int32)), shape=shape)
