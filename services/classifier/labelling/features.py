@@ -112,12 +112,18 @@ def plain_terms(passage: str) -> list[str]:
 
 
 def vector(reading: Reading) -> dict[str, float]:
-    """Feature -> value. Terms are weighted sublinearly and to unit length, concepts by presence and density."""
+    """Feature -> value: of words, of concepts by presence and density, of signals."""
+    values = term_values(reading)
+    values.update(concept_values(reading))
+    values.update(signal_values(reading))
+    return values
+
+
+def term_values(reading: Reading) -> dict[str, float]:
+    """The words of text and title, each weighted sublinearly and together to unit length."""
     values = _unit(Counter(chain.from_iterable(sentence.terms for sentence in reading.body)))
     if reading.title.terms:
         values |= _unit(Counter("W" + term[1:] if term[0] == "w" else "Z:" + term for term in reading.title.terms))
-    values.update(concept_values(reading))
-    values.update(signal_values(reading))
     return values
 
 

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.classifier.labelling.features import Reading, Sentence, vector
+from services.classifier.labelling.features import Reading, Sentence, term_values, vector
 from services.classifier.labelling.weights import LABELS, Decision, Weights
 
 Scores = NDArray[np.float32]
 
+REMEMBERED = 20_000  # what sentences may mean; past it the memory starts anew
+
 
 class Scorer:
-    """Scores readings with one set of weights; holds no state besides them."""
+    """Scores readings with one set of weights; holds no state besides them and a bounded memory."""
 
     def __init__(self, weights: Weights) -> None:
         self.decisions: dict[str, Decision] = weights.decisions
         self._bias = np.asarray(weights.bias, dtype=np.float32)
+        self._meanings: dict[tuple[tuple[str, ...], tuple[str, ...]], Scores] = {}  # of sentences without their words
         self._row = {feature: row for row, feature in enumerate(weights.features)}
         # One row of zeros more, for features that the model does not know.
         self._matrix = np.vstack([weights.matrix, np.zeros((1, len(LABELS)), dtype=np.float32)])
@@ -30,7 +34,12 @@ class Scorer:
 
     def sentence(self, sentence: Sentence) -> Scores:
         """Raw score per label of one sentence, read as if it were the whole document."""
-        return self.raw(Reading(title=_NOTHING, body=(sentence,), lead_signals=sentence.signals))
+        meaning = (sentence.concepts, sentence.signals)
+        if meaning not in self._meanings:
+            if len(self._meanings) >= REMEMBERED:
+                self._meanings.clear()
+            self._meanings[meaning] = self.raw(_alone(replace(sentence, terms=())))
+        return self._meanings[meaning] + self._sum(term_values(_alone(sentence)))
 
     def contributions(self, reading: Reading) -> list[tuple[str, Scores]]:
         """Every known feature of the reading with what it adds to each label's raw score."""
@@ -46,6 +55,10 @@ class Scorer:
         rows = np.fromiter(map(row.get, values, repeat(nowhere)), dtype=np.intp, count=len(values))
         numbers = np.fromiter(values.values(), dtype=np.float32, count=len(values))
         return np.asarray(numbers @ self._matrix[rows])
+
+
+def _alone(sentence: Sentence) -> Reading:
+    return Reading(title=_NOTHING, body=(sentence,), lead_signals=sentence.signals)
 
 
 _NOTHING = Sentence(span=(0, 0), terms=(), concepts=())
