@@ -18,7 +18,7 @@ from services.classifier.labelling.sentences import HEAD_CHARS, Span
 from services.classifier.labelling.weights import LABELS, LEXICON_FILE, WEIGHTS_FILE
 from services.classifier.linking.fingerprints import fingerprint
 from services.classifier.mentions import Labelled, Mention
-from services.classifier.passages import Passage, passages
+from services.classifier.passages import Passage, article_end, passages
 
 MODEL_FOLDER = Path(__file__).parent / "model"
 FOREIGN_THRESHOLD = 0.9  # in a language it was not trained on, the model speaks only when its terms are unmistakable
@@ -80,7 +80,7 @@ class Classifier:
             found = mentions.several(groups, text, marked)
             labels = tuple(k for k in LABELS if k in labels or any(k in mention.labels for mention in found))
         elif labels:
-            found = mentions.single(title, text, labels, marked)
+            found = mentions.single(title, text[: article_end(text)], labels, marked)
         spans = evidence.choose(reading, self._scorer.sentence, labels)
         return Classification(
             labels=labels, scores=scores, evidence=spans, review=review, language=spoken, mentions=found

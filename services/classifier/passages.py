@@ -16,6 +16,13 @@ _ITEM = re.compile(
 )
 _ENDS_SENTENCE = re.compile(r"[.!。！；;,，:：…][\"'”’」）)]*\s*$")
 _HAN = re.compile("[\u4e00-\u9fff]")
+# Lines with which a page goes on after its article; what follows them is the publisher's, the same under every article.
+_END = re.compile(
+    r"^[^\S\n]*(?:©|\(c\) ?\d{4}|copyright\b.{0,40}\d{4}|.{0,80}\ball rights reserved\b|leave a (?:reply|comment)\s*$"
+    r"|articles you may like\s*$|版权所有|.{0,20}未经(?:授权|许可)，?(?:不得|禁止|严禁|请勿)(?:转载|复制))",
+    re.IGNORECASE | re.MULTILINE,
+)
+END_SHARE = 0.6  # of a text; such a line before it may be anything
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +32,12 @@ class Passage:
     span: Span
     heading: str
     item: bool
+
+
+def article_end(text: str) -> int:
+    """Where the article ends and the page around it goes on, in code points; the length of the text where it does not."""
+    found = _END.search(text, int(len(text) * END_SHARE))
+    return len(text[: found.start()].rstrip()) if found else len(text)
 
 
 def passages(text: str) -> list[Passage]:

@@ -100,6 +100,15 @@ def test_the_fingerprint_is_of_the_mention_and_not_of_the_text(classifier: Class
     assert [mention.fingerprint for mention in answer.mentions] == [str(m.end - m.start) for m in answer.mentions]
 
 
+@pytest.mark.parametrize(
+    "foot", ["© Calder Post Ltd. All rights reserved.", "Leave a Reply", "Articles You May Like", "版权所有 卡尔德报社"]
+)
+def test_what_the_page_goes_on_with_is_no_part_of_the_mention(classifier: Classifier, foot: str) -> None:
+    title = "Hackers steal data of Ambrel users"
+    answer = classifier.classify(title, f"{ONE_STORY.rstrip()}\n\n{foot}\n\nThe Calder Post is owned by Tarn Media.\n")
+    assert answer.mentions == classifier.classify(title, ONE_STORY.rstrip()).mentions
+
+
 def test_published_and_key_reach_the_fingerprint() -> None:
     classifier = Classifier.load(
         fingerprinter=lambda title, text, language, published, key: f"{language} {published} {key!r}"
