@@ -35,7 +35,7 @@ class Passage:
 
 
 def article_end(text: str) -> int:
-    """Where the article ends and the page around it goes on, in code points; the length of the text where it does not."""
+    """Where the article ends and the page goes on, in code points; the length of the text where it does not."""
     found = _END.search(text, int(len(text) * END_SHARE))
     return len(text[: found.start()].rstrip()) if found else len(text)
 
