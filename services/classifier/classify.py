@@ -21,11 +21,12 @@ from services.classifier.mentions import Labelled, Mention
 from services.classifier.passages import Passage, article_end, passages
 
 MODEL_FOLDER = Path(__file__).parent / "model"
-FOREIGN_THRESHOLD = 0.9  # in a language it was not trained on, the model speaks only when its terms are unmistakable
+# Shares of the largest probability that a label can have:
+FOREIGN = 0.98  # in a language it was not trained on, the model speaks only when its terms are unmistakable
+SURE = 0.87  # from here an item of a list carries a label that the list as a whole does not
+MIN_SIGNALS = 2  # and so does a paragraph that is as sure, with as many sentences that signal it
 MIN_ROUND_UP_CHARS = 1_500  # a shorter text without list marks tells of one thing
 TITLE_CHARS = 1_000
-SURE = 0.8  # from here an item of a list carries a label that the list as a whole does not,
-MIN_SIGNALS = 2  # and so does a paragraph with as many sentences that signal it
 
 # title, text, language, published (ISO 8601 or None), key -> ASCII of at most 600 bytes
 Fingerprinter = Callable[[str, str, str, str | None, bytes], str]
@@ -103,10 +104,13 @@ class Classifier:
         return says, tuple(k for k in LABELS if decisions[k].low <= scores[k] < decisions[k].high)
 
     def _says(self, scores: dict[str, float], language: str) -> tuple[str, ...]:
-        if language not in (*SUPPORTED, UNKNOWN):
-            return tuple(k for k in LABELS if scores[k] >= FOREIGN_THRESHOLD)
         decisions = self._scorer.decisions
+        if language not in (*SUPPORTED, UNKNOWN):
+            return tuple(k for k in LABELS if scores[k] >= FOREIGN * decisions[k].ceiling)
         return tuple(k for k in LABELS if scores[k] >= decisions[k].threshold)
+
+    def _is_sure(self, scores: dict[str, float], label: str) -> bool:
+        return scores[label] >= SURE * self._scorer.decisions[label].ceiling
 
     def _happenings(
         self, title: str, text: str, reading: Reading, labels: tuple[str, ...], language: str
@@ -128,6 +132,6 @@ class Classifier:
             return ()
         scores = self._scorer.probabilities(self._scorer.raw(own))
         clear = {k for k in signals if scores[k] >= self._scorer.decisions[k].high}
-        alone = {k for k in clear if scores[k] >= SURE and (passage.item or signals[k] >= MIN_SIGNALS)}
+        alone = {k for k in clear if self._is_sure(scores, k) and (passage.item or signals[k] >= MIN_SIGNALS)}
         said = signals.keys() & self._says(scores, language) if passage.item else clear
         return tuple(k for k in LABELS if k in said and (k in labels or k in alone))

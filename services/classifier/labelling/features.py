@@ -15,7 +15,7 @@ import math
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain, combinations, islice
 from operator import add
@@ -25,7 +25,7 @@ from services.classifier.labelling.sentences import Span, sentences
 
 LEAD_SENTENCES = 3
 EARLY_SENTENCES = 8
-MIN_TERMS = 5  # a line with fewer is clutter of the page: a section, a caption, a byline
+MIN_TERMS = 5  # a line with fewer besides numbers is clutter of the page: a section, a caption, a byline, a date
 _HAN_RUN = re.compile("[\u3400-\u9fff]+")
 STOP_WORDS = frozenset(
     "a an the of to in on at for and or but is are was were be been by with as it its this that these those from has"
@@ -73,14 +73,19 @@ def read(title: str, text: str, lexicon: Lexicon) -> Reading:
     """Sentences of title and text with their terms and concepts."""
     body = tuple(_sentence(text[start:end], (start, end), lexicon) for start, end in sentences(text))
     head = _sentence(title[:1_000], (0, 0), lexicon)
-    _, lead = lexicon.meaning(frozenset(head.concepts).union(*(first.concepts for first in opening(body, 1))))
-    return Reading(title=head, body=body, lead_signals=lead)
+    told = Reading(title=head, body=body)
+    _, lead = lexicon.meaning(frozenset(head.concepts).union(*(first.concepts for first in opening(told, 1))))
+    return replace(told, lead_signals=lead)
 
 
-def opening(body: tuple[Sentence, ...], number: int) -> tuple[Sentence, ...]:
-    """The first `number` sentences that are more than the clutter of a page."""
-    told = (sentence for sentence in body if len(sentence.terms) >= MIN_TERMS)
-    return tuple(islice(told, number)) or body[:number]
+def opening(reading: Reading, number: int) -> tuple[Sentence, ...]:
+    """The first `number` sentences that are more than the clutter of a page, and not its title over again."""
+    told = (sentence for sentence in reading.body if _tells(sentence.terms) and sentence.terms != reading.title.terms)
+    return tuple(islice(told, number)) or reading.body[:number]
+
+
+def _tells(terms: tuple[str, ...]) -> bool:
+    return len(terms) >= MIN_TERMS and sum(not term.startswith("w:0") for term in terms) >= MIN_TERMS
 
 
 def _sentence(raw: str, span: Span, lexicon: Lexicon) -> Sentence:
@@ -152,7 +157,7 @@ def concept_values(reading: Reading) -> dict[str, float]:
     values.update({"c:" + name: 1.0 for name in counts})
     values.update({"C:" + name: 1.0 for name in concept_terms(reading.title)})
     # A dict, not a set: sums over features keep one order in every process, whatever the hash seed.
-    lead = dict.fromkeys(name for sentence in opening(reading.body, LEAD_SENTENCES) for name in concept_terms(sentence))
+    lead = dict.fromkeys(name for sentence in opening(reading, LEAD_SENTENCES) for name in concept_terms(sentence))
     values.update({"L:" + name: 1.0 for name in lead})
     return values
 
@@ -165,7 +170,7 @@ def signal_values(reading: Reading) -> dict[str, float]:
     values.update({"s:share:" + name: math.sqrt(count / total) for name, count in counts.items()})
     values.update({"s:title:" + name: 1.0 for name in reading.title.signals})
     values.update({"s:lead:" + name: 1.0 for name in reading.lead_signals})
-    early = dict.fromkeys(name for sentence in opening(reading.body, EARLY_SENTENCES) for name in sentence.signals)
+    early = dict.fromkeys(name for sentence in opening(reading, EARLY_SENTENCES) for name in sentence.signals)
     values.update({"e:" + name: 1.0 for name in early})
     values.update({"n:" + name: math.log1p(count) for name, count in counts.items()})
     return values
@@ -175,6 +180,5 @@ def part(reading: Reading, span: Span) -> Reading:
     """The sentences of `span` as a document of their own, without a title."""
     first = bisect_left(reading.body, span[0], key=lambda one: one.span[0])
     after = bisect_right(reading.body, span[1], key=lambda one: one.span[1])
-    body = reading.body[first:after]
-    lead = body[0].signals if body else ()
-    return Reading(title=Sentence(span=(0, 0), terms=(), concepts=()), body=body, lead_signals=lead)
+    found = Reading(title=Sentence(span=(0, 0), terms=(), concepts=()), body=reading.body[first:after])
+    return replace(found, lead_signals=tuple(name for lead in opening(found, 1) for name in lead.signals))
