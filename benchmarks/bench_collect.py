@@ -5,55 +5,33 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 
 from benchmarks.bench_path import Stream, submit, text, until_ended
+from benchmarks.page_server import serving
 from benchmarks.stand import free_port, row, stand, wait_for_port
 
 HOSTS, PER_HOST, LATENCY_S, AT_ONCE, PAUSE_S, WORKERS = 50, 20, 0.2, 2, 0.1, 2
 
 
 class Hosts:
-    """50 loopback addresses on one port: each counts how many requests it has at once, and how close they start."""
+    """50 loopback addresses on one port: each counts how many pages it serves at once, and how close they start."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.now: dict[str, int] = defaultdict(int)
         self.most = 0
         self.starts: dict[str, list[float]] = defaultdict(list)
-        hosts = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                host = self.headers["Host"].split(":")[0]
-                page = self.path.startswith("/page/")
-                with hosts.lock:
-                    hosts.now[host] += 1
-                    hosts.most = max(hosts.most, hosts.now[host])
-                    if page:
-                        hosts.starts[host].append(time.monotonic())
-                time.sleep(LATENCY_S if page else 0)
-                number = int(self.path.rsplit("/", 1)[1]) if page else 0
-                body = (
-                    f"<html><head><title>Item {number}</title></head><body><p>{text(number)}</p></body></html>".encode()
-                )
-                with hosts.lock:
-                    hosts.now[host] -= 1
-                self.send_response(200 if page else 404)
-                self.send_header("Content-Type", "text/html")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("0.0.0.0", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+    def page(self, host: str, number: int) -> bytes:
+        with self.lock:
+            self.now[host] += 1
+            self.most = max(self.most, self.now[host])
+            self.starts[host].append(time.monotonic())
+        time.sleep(LATENCY_S)
+        with self.lock:
+            self.now[host] -= 1
+        return f"<html><head><title>Item {number}</title></head><body><p>{text(number)}</p></body></html>".encode()
 
     def shortest_pause_s(self) -> float:
         return min(b - a for starts in self.starts.values() for a, b in pairwise(starts))
@@ -63,7 +41,8 @@ def main() -> None:
     """Print the rate and the limits as the hosts saw them."""
     hosts = Hosts()
     addresses = [f"127.0.1.{n + 1}" for n in range(HOSTS)]
-    with stand(allowed_hosts=frozenset(addresses), host_concurrency=AT_ONCE, host_pause_s=PAUSE_S) as here:
+    limits: dict[str, object] = {"host_concurrency": AT_ONCE, "host_pause_s": PAUSE_S}
+    with serving(hosts.page) as port, stand(allowed_hosts=frozenset(addresses), **limits) as here:
         ingest, api = free_port(), free_port()
         here.start("services.ingest.web", "--port", str(ingest))
         here.start("services.api.web", "--port", str(api))
@@ -74,7 +53,7 @@ def main() -> None:
         stream = Stream(here, api)
         stream.start()
         until_ended(stream, submit(here, ingest, [{"text": "A first text, so that everything is loaded. " * 4}]))
-        port, total = hosts.server.server_port, HOSTS * PER_HOST
+        total = HOSTS * PER_HOST
         lines = [{"url": f"http://{addresses[n % HOSTS]}:{port}/page/{n}"} for n in range(total)]
         began = time.monotonic()
         ids = submit(here, ingest, lines)
@@ -83,7 +62,6 @@ def main() -> None:
     row("  most requests at one host at once", f"{hosts.most}", f"limit {AT_ONCE}", hosts.most <= AT_ONCE)
     pause = hosts.shortest_pause_s()
     row("  shortest pause at one host", f"{pause * 1000:.0f} ms", f"set {PAUSE_S * 1000:.0f} ms (as dialled)", None)
-    hosts.server.shutdown()
 
 
 if __name__ == "__main__":

@@ -8,12 +8,11 @@ import json
 import statistics
 import threading
 import time
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import requests
 
+from benchmarks.page_server import serving
 from benchmarks.stand import Stand, free_port, row, stand, wait_for_port
 from services.classifier.classify import Classifier
 from services.classifier.extract import ExtractError, extract
@@ -108,12 +107,11 @@ def singles(here: Stand, ingest: int, stream: Stream) -> None:
 
 def pages(here: Stand, ingest: int, stream: Stream, bodies: list[bytes]) -> None:
     """Real pages from a local server, and the share of CPU time that is extraction and classification."""
-    server, url_of = _serve(bodies)
-    began, cpu = time.monotonic(), here.cpu_s()
-    ids = submit(here, ingest, [{"url": url_of(n)} for n in range(PAGES)])
-    rate = PAGES / (until_ended(stream, ids) - began)
-    spent = (here.cpu_s() - cpu) / PAGES
-    server.shutdown()
+    with serving(lambda _, n: bodies[n % len(bodies)]) as port:
+        began, cpu = time.monotonic(), here.cpu_s()
+        ids = submit(here, ingest, [{"url": f"http://127.0.0.1:{port}/page/{n}"} for n in range(PAGES)])
+        rate = PAGES / (until_ended(stream, ids) - began)
+        spent = (here.cpu_s() - cpu) / PAGES
     row("whole path, real pages", f"{rate:,.1f} pages/s", "want 25/s", rate >= 25)
     share = _cpu_of_the_work(bodies) / spent
     row("  of its CPU time, extraction and classification", f"{share:.0%}", "want half", share >= 0.5)
@@ -135,28 +133,6 @@ def _cpu_of_the_work(bodies: list[bytes]) -> float:
     for n in range(PAGES):
         once(bodies[n % len(bodies)])
     return (time.process_time() - began) / PAGES
-
-
-def _serve(bodies: list[bytes]) -> tuple[ThreadingHTTPServer, Callable[[int], str]]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            name = self.path.rsplit("/", 1)[1]
-            body = bodies[int(name) % len(bodies)] if name.isdigit() else b""
-            self.send_response(200 if name.isdigit() else 404)
-            self.send_header("Content-Type", "text/html")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server, lambda n: f"http://127.0.0.1:{server.server_port}/page/{n}"
 
 
 def load_pages(folder: Path) -> list[bytes]:

@@ -210,6 +210,8 @@ def _print(found: dict[str, Any]) -> None:
             if mention["quote"]:
                 quote = _plain(mention["quote"])
                 click.echo(f"    “{quote[:200]}{'…' if len(quote) > 200 else ''}”")
+            if mention["reasons"]:
+                click.echo(f"    why: {_plain('; '.join(mention['reasons']))}")
     left = found["item_count"] - len(found["items"])
     if left > 0:
         click.echo(f"\nand {left} more items")

@@ -24,7 +24,8 @@ from services.classifier import reclassify as again
 from services.classifier.classify import Classifier
 from services.classifier.extract import ExtractError
 from services.classifier.extract import extract as read_page
-from services.classifier.fetch import Failure, fetch_document
+from services.classifier.fetch import fetch_document
+from services.classifier.fetching.page import Failure
 from services.classifier.jobs import now
 from services.classifier.linking.secret import fingerprint_key
 

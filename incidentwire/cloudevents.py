@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from incidentwire import event_codec, events
-from incidentwire.log import Recorded
+from incidentwire.recorded import Recorded
 
 
 def source(log_id: str) -> str:

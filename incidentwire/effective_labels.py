@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from incidentwire import events as e
 from incidentwire.labels import LABELS, Label
@@ -12,7 +13,7 @@ MAIN_MENTION = "m0"  # of an item in which the model found none, and a person di
 ITEM_EVENTS = (e.ItemClassified, e.ItemCorrected, e.ItemWithdrawn, e.ItemAliased)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ItemFacts:
     """What incidents need to know of an item. `mentions` are the model's, by id, in order; `corrected` the labels as
     a person set them."""
@@ -36,11 +37,19 @@ def learn(facts: ItemFacts, event: e.Event) -> ItemFacts:
     """What is known of an item after one of ITEM_EVENTS."""
     match event:
         case e.ItemClassified():
-            return replace(facts, mentions={m.id: m.labels for m in event.mentions})
+            return facts_of(tuple((m.id, m.labels) for m in event.mentions), facts.corrected, facts.gone)
         case e.ItemCorrected():
             return replace(facts, corrected=None if event.withdrawn else event.labels)
         case _:
             return replace(facts, gone=True)
+
+
+@lru_cache(maxsize=10_000)
+def facts_of(
+    mentions: tuple[tuple[str, tuple[Label, ...]], ...], corrected: tuple[Label, ...] | None, gone: bool
+) -> ItemFacts:
+    """Items of which the same is known share one object: most of the wire has one mention with one label."""
+    return ItemFacts(mentions=dict(mentions), corrected=corrected, gone=gone)
 
 
 def labelled(item: str, facts: ItemFacts) -> dict[str, tuple[Label, ...]]:

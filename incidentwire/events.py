@@ -199,7 +199,11 @@ class IncidentOpened(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class IncidentItemLinked(Event):
-    """`why` holds offsets of what is shared and counts, never words. `who` is None for the linker."""
+    """`why` holds offsets of what is shared and counts, never words. `who` is None for the linker.
+
+    In the `why` of a mention that joins an incident, `with` names the nearest mention there as `<item>#<mention>`, and
+    `spans` lists `[start, end)` of what both say, the most telling first, at most 8: code points of the text of the
+    item's newest `item.classified` before. It is left out where that text could not be read."""
 
     type = "incident.item_linked"
     item: str
@@ -297,16 +301,23 @@ class IncidentNoted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class FeedAdded(Event):
+    """`moved_from` is the feed whose publisher sends everybody here for good; None where somebody added it."""
+
     type = "feed.added"
     url: str
     who: str
     title: str = ""
+    moved_from: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeedRemoved(Event):
+    """`moved_to` is the feed at the address to which the publisher redirects for good; None where somebody removed
+    it."""
+
     type = "feed.removed"
     who: str
+    moved_to: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

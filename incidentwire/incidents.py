@@ -30,7 +30,7 @@ STATUSES = ("open", "confirmed", "resolved", "dismissed")
 ID_CHARS = 20  # of base32: 100 bits
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Link:
     """Where a mention is. `person` is True once a person put it there: the linker lets it be from then on. `arrival`
     numbers the links of the log."""
@@ -42,12 +42,12 @@ class Link:
     person: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Incident:
-    """One id and what it owns. `people` counts what people did to it: the version that their commands expect.
-    `members` are mention keys in order of arrival. `into` is set while the id redirects. `brought` holds, for an
-    incident that was split off, the mentions it came with and where each was before. `closed_empty` says that nobody
-    dismissed it: it was left without items."""
+    """One id and what it owns. `people` is the version that commands of people expect: it rises whenever people do
+    something to the incident or to what it shows. `members` are mention keys in order of arrival. `into` is set while
+    the id redirects. `brought` holds, for an incident that was split off, the mentions it came with and where each was
+    before. `closed_empty` says that nobody dismissed it: it was left without items."""
 
     id: str
     status: str = "open"
@@ -127,6 +127,8 @@ class Incidents:
         if isinstance(event, ITEM_EVENTS):
             self.items[subject] = learn(self.items.get(subject, NOTHING_KNOWN), event)
             return
+        by_person = isinstance(event, _INCIDENT_EVENTS) and bool(event.who)
+        concerned = self._concerned(subject, event) if by_person else set[str]()
         match event:
             case e.IncidentOpened():
                 self.known.setdefault(subject, Incident(id=subject))
@@ -152,19 +154,28 @@ class Incidents:
                 self._change(subject, title=event.new)
             case _:
                 pass  # notes change nothing but the version; events of feeds and subscriptions nothing at all
-        self._count(subject, event)
+        if by_person:
+            self._count(concerned | self._concerned(subject, event))
 
-    def _count(self, subject: str, event: e.Event) -> None:
-        """What a person did makes the versions of all incidents concerned go on."""
-        if isinstance(event, _INCIDENT_EVENTS) and event.who:
-            concerned = {subject, getattr(event, "into", subject)}
-            for incident in concerned & self.known.keys():
-                self._change(incident, people=self.known[incident].people + 1)
+    def _concerned(self, subject: str, event: e.Event) -> set[str]:
+        """The incidents that the event names or that own what it moves, and those that show them now."""
+        keys = set(event.mentions) if isinstance(event, e.IncidentSplit) else set[str]()
+        owners = {self.links[key].incident for key in keys if key in self.links}
+        named = {subject, getattr(event, "into", subject)} | owners
+        return {name for i in named & self.known.keys() for name in (i, self.resolve(i))}
+
+    def _count(self, concerned: Iterable[str]) -> None:
+        """What a person did makes the versions of all incidents concerned go on, together: to one that is higher than
+        any seen under one of these ids, also where the id now stands for another incident than when it was seen."""
+        version = 1 + max(self.known[i].people for i in concerned)
+        for incident in concerned:
+            self._change(incident, people=version)
 
     def _link(self, subject: str, key: str, event: e.IncidentItemLinked) -> None:
         self._leave(key)
         self.arrivals += 1
-        link = Link(incident=subject, arrival=self.arrivals, score=event.score, review=event.review)
+        owner = self.known[subject].id  # one string for all of them, where each event brings its own
+        link = Link(incident=owner, arrival=self.arrivals, score=event.score, review=event.review)
         self._put(key, replace(link, person=event.who is not None))
         if event.who:
             self._allow([key], subject)

@@ -22,6 +22,7 @@ from redis.client import Pipeline
 
 from incidentwire import event_codec, events
 from incidentwire.events import Event, InFlight
+from incidentwire.recorded import Recorded
 
 STREAM = "iw:log"
 LOG_ID = "iw:log_id"
@@ -67,23 +68,6 @@ class Appended:
     first: int
     last: int
     new: bool = True
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Recorded:
-    """One entry of the log. `data` is the stored JSON text; `time_ms` is since the epoch, and never runs back."""
-
-    position: int
-    type: str
-    subject: str
-    time_ms: int
-    data: str
-    traceparent: str = ""
-
-    @property
-    def event(self) -> Event:
-        """The fact. Raises event_codec.UnknownType for one that a newer release wrote."""
-        return event_codec.decode(self.type, self.data)
 
 
 class Log:

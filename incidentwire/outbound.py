@@ -38,6 +38,7 @@ MAX_FETCHED_URL_CHARS = 8_000  # redirects through sign-in and consent pages are
 # statuses after which the same request may succeed
 TRY_LATER = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})  # 52x: a CDN without its origin
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+PERMANENT = frozenset({301, 308})
 READ_STEP = 65_536  # bytes
 POOLS, CONNECTIONS_PER_POOL = 64, 10  # hosts kept connected, and idle connections to each
 # What may follow a redirect to another host; whatever else the caller gave (keys, cookies) was for the first one.
@@ -47,13 +48,15 @@ _UNANSWERED = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a server said: the final `url`, the `headers` in any case, the `body` decoded, the URLs that redirected."""
+    """What a server said: the final `url`, the `headers` in any case, the `body` decoded, the URLs that redirected;
+    `moved` where each of these did so for good (301, 308)."""
 
     url: str
     status: int
     headers: Mapping[str, str]
     body: bytes
     redirects: tuple[str, ...] = ()
+    moved: bool = False
 
 
 class Door:
@@ -118,7 +121,7 @@ class Door:
         parts = self._checked(url)
         sent = CaseInsensitiveDict(dict(headers or {}))
         jar = requests.cookies.RequestsCookieJar()  # for this chain only: some sites redirect until a cookie comes back
-        passed: list[str] = []
+        passed: list[tuple[str, int]] = []  # what redirected, and by which status
         while True:
             request = self._request("GET", parts, sent, jar)
             response = self._send(call, parts, request)
@@ -127,7 +130,7 @@ class Door:
                 if location is None:
                     return self._answer(call, parts, response, passed)
                 requests.cookies.extract_cookies_to_jar(jar, request, response.raw)  # type: ignore[no-untyped-call]
-            passed.append(parts.url)
+            passed.append((parts.url, response.status_code))
             if len(passed) > call.limits.max_redirects:
                 raise OutboundError("too_many_redirects", f"more than {call.limits.max_redirects} redirects")
             target = self._checked(_redirect_target(parts.url, location))
@@ -198,7 +201,9 @@ class Door:
                 raise OutboundError("bad_response", f"no HTTP answer from {call.host}: {error}"[:300]) from error
         return self._send(call, parts, request, again=True)
 
-    def _answer(self, call: Call, parts: urls.Parts, response: requests.Response, passed: list[str]) -> Answer:
+    def _answer(
+        self, call: Call, parts: urls.Parts, response: requests.Response, passed: list[tuple[str, int]]
+    ) -> Answer:
         try:
             with under_way(call):
                 body = _capped(_raw_pieces(response), call.limits.max_bytes, response.headers)
@@ -206,8 +211,14 @@ class Door:
             raise OutboundError("bad_response", f"the answer of {call.host} broke off: {error}"[:300]) from error
         except EncodingError as error:
             raise OutboundError("bad_encoding", str(error)) from error
-        status, headers = response.status_code, response.headers
-        return Answer(url=parts.url, status=status, headers=headers, body=body, redirects=tuple(passed))
+        return Answer(
+            url=parts.url,
+            status=response.status_code,
+            headers=response.headers,
+            body=body,
+            redirects=tuple(url for url, _ in passed),
+            moved=bool(passed) and all(status in PERMANENT for _, status in passed),
+        )
 
 
 def retry_after_s(value: str | None, *, now: datetime.datetime, at_most_s: float = 86_400.0) -> float | None:

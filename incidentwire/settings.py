@@ -59,7 +59,7 @@ class Settings:
         (30.0, 120.0, 600.0, 3600.0), "waits before each further attempt of a fetch, comma-separated"
     )
     max_retry_after_s: float = _setting(3600.0, "longest Retry-After that is honoured", least=1)
-    host_concurrency: int = _setting(2, "requests to one host at once, over all workers", least=1)
+    host_concurrency: int = _setting(2, "requests to one host at once, over all workers and feeds", least=1)
     host_pause_s: float = _setting(0.5, "pause between two requests to one host", least=0)
     fetch_threads: int = _setting(16, "fetches that one worker has under way at once", least=1)
     batch_items: int = _setting(50, "items in one job of a bulk submission", least=1, most=1000)

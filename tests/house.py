@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from incidentwire.settings import Settings, to_env
 from services.classifier.classify import Classifier
 from services.classifier.jobs import Workplace, work
 from services.ingest.app import create_app
+from tests.loopback import Asked, Reply, answering
 
 LEAK = """A chain of clinics left the records of 61,000 patients on a server that asked nobody for a password, a
 security researcher said on Wednesday. The exposed records held names, dates of birth and telephone numbers.
@@ -58,7 +58,7 @@ def page(title: str, text: str, head: str = "") -> bytes:
 class Site:
     """A web server on loopback: path -> what it answers. `seen` lists the paths asked for."""
 
-    answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
+    answers: dict[str, Reply] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
     port: int = 0
 
@@ -76,30 +76,12 @@ def site() -> Iterator[Site]:
     """A running Site."""
     here = Site()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(asked: Asked) -> Reply:
+        here.seen.append(asked.path)
+        return here.answers.get(asked.path, (404, {}, b"nothing here"))
 
-        def do_GET(self) -> None:
-            here.seen.append(self.path)
-            status, headers, body = here.answers.get(self.path, (404, {}, b"nothing here"))
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    here.port = server.server_port
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with answering(answer) as here.port:
         yield here
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 class House:

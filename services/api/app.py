@@ -28,6 +28,7 @@ from services.api import (
 )
 from services.api.hub import Hub
 from services.api.incident_memory import Memory
+from services.api.incident_snapshot import NAME, Snapshots
 from services.api.reader import Reader, Run, run_here
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ def create_app(settings: Settings, connection: redis.Redis, *, run: Run = run_he
     app.extensions["incidentwire.hub"] = Hub(
         connection, heartbeat_s=settings.heartbeat_s, max_streams=settings.max_streams
     )
-    app.extensions["incidentwire.memory"] = Memory(connection)
+    app.extensions["incidentwire.memory"] = Memory(connection, Snapshots(settings.read_model.with_name(NAME)), run)
     api = openapi.add_api(app)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)

@@ -1,7 +1,8 @@
 """People decide about incidents: status, title, notes, merge, split, move, and the undoing of these.
 
 Each command carries the version of the incident that was seen, and becomes one unit of the log that stands only if
-nothing it was decided on has changed meanwhile. What the linker does makes no version stale: then it is decided again.
+nothing it was decided on has changed meanwhile; else it is decided again, and refused where people changed what was
+seen. What the linker does makes no version stale.
 """
 
 from __future__ import annotations
@@ -29,10 +30,13 @@ from services.api.curation_schemas import (
     TitleSchema,
 )
 from services.api.incident_folding import Happenings
+from services.api.incident_snapshot import fold_until
 from services.api.incidents import memory
 from services.api.schemas import Blueprint
 
 TRIES = 10  # each loss means that somebody else's event was appended in between
+
+PEOPLE = "people"  # no incident has this id: the claims of commands are kept under it
 
 STATUS = {"not_found": 404, "bad_status": 422}  # every other refusal is a conflict with how things stand
 
@@ -124,10 +128,11 @@ def unsplit(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
 def move(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
     """Move a mention from this incident to the one named `to`, or to one of its own where none is named."""
     who = g.who
-    return carry_out(incident_id, lambda state: _moved(state, incident_id, body, who))
+    return carry_out(incident_id, lambda state: moved(state, incident_id, body, who))
 
 
-def _moved(state: Incidents, incident_id: str, body: dict[str, Any], who: str) -> Facts:
+def moved(state: Incidents, incident_id: str, body: dict[str, Any], who: str) -> Facts:
+    """The facts of a MoveSchema."""
     source, key, note = expect(state, incident_id, body["version"]), body["mention"], body["note"]
     if "to" not in body:
         return decisions.split(state, source.id, [key], who, note)
@@ -142,6 +147,7 @@ def _moved(state: Incidents, incident_id: str, body: dict[str, Any], who: str) -
 def carry_out(incident_id: str, decide: Decide) -> dict[str, Any]:
     """Decide on the state at the head of the log and append what follows, again where something came in between.
     Raises Problem for what is refused."""
+    log = Log(current_app.extensions["incidentwire.connection"])
     with memory().now() as happenings:
         for _ in range(TRIES):
             try:
@@ -149,32 +155,29 @@ def carry_out(incident_id: str, decide: Decide) -> dict[str, Any]:
             except Refused as refusal:
                 raise _problem(refusal, happenings.state, incident_id) from None
             unit = _unit(happenings, facts)
-            result = Log(current_app.extensions["incidentwire.connection"]).append_many([unit])[0]
+            result = log.append_many([unit])[0]
             if isinstance(result, Withdrawn):
                 raise result  # incidents are never withdrawn
             if isinstance(result, VersionConflict) or not result.new:
                 memory().catch_up()
                 continue
-            memory().fold_until(happenings, result.last)
+            fold_until(happenings, log, result.last)
             return _done(happenings.state, incident_id, facts, result.last)
     raise Problem(status=503, slug="busy", detail="the incident changes too fast: try again", retry_after_s=1)
 
 
 def _unit(happenings: Happenings, facts: Facts) -> Unit:
-    """The facts, bound to all that they were decided on. Events of an incident count under its own id alone, so each
-    incident concerned is named, with what is merged into it; and since what is done to one may be an event of another
-    (a merge), the version of the one concerned last is claimed."""
+    """The facts, bound to all that they were decided on. An event counts under the id of its subject alone: that Z was
+    merged into A is nothing that A's history shows. So of people, one command at a time is let in; what the linker
+    does is told by the versions of the incidents concerned, with what is merged into them."""
     state, stamps = happenings.state, happenings.stamps
     concerned = {name for _, event in facts for name in _named(state, event)} | {subject for subject, _ in facts}
     roots = {state.resolve(name) for name in concerned if name in state.known}
     everyone = concerned | {part for root in roots for part in _tree(state, root)}
-    subject, event = next(fact for fact in reversed(facts) if getattr(fact[1], "who", None))
-    into = getattr(event, "into", subject)
-    claimed = into if into in state.known else subject  # the event makes the version of this one go on
     return Unit(
         facts=facts,
-        once=f"people:{state.known[claimed].people}",
-        claim_on=claimed,
+        once=f"after:{happenings.decided}",
+        claim_on=PEOPLE,
         expect={name: stamps[name].events if name in stamps else 0 for name in sorted(everyone)},
     )
 

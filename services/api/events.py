@@ -15,8 +15,9 @@ from incidentwire.access import require
 from incidentwire.cloudevents import envelope_json
 from incidentwire.events import TYPES
 from incidentwire.labels import LABELS
-from incidentwire.log import PAGE, Log, Recorded
+from incidentwire.log import PAGE, Log
 from incidentwire.problems import Problem
+from incidentwire.recorded import Recorded
 from services.api.filters import CHOICES, Wanted, wanted
 from services.api.schemas import Blueprint, Names, QuerySchema, position, text
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from incidentwire.events import TYPES
-from incidentwire.log import Recorded
+from incidentwire.recorded import Recorded
 
 FAMILIES = tuple(sorted({f"{name.partition('.')[0]}." for name in TYPES}))
 CHOICES = (*sorted(TYPES), *FAMILIES)  # what may be asked for as a type

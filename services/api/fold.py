@@ -10,7 +10,7 @@ from incidentwire import events as e
 from incidentwire import items
 from incidentwire.event_codec import UnknownType
 from incidentwire.items import Item
-from incidentwire.log import Recorded
+from incidentwire.recorded import Recorded
 from services.api.incident_folding import Happenings
 
 

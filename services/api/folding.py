@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from itertools import takewhile
+from collections.abc import Callable, Sequence
 
 from incidentwire.items import Item
-from incidentwire.log import Recorded
+from incidentwire.recorded import Recorded
 from services.api import incident_rows, rows
 from services.api.fold import Changes, Standing, advance, change
 from services.api.incident_folding import Happenings
@@ -16,16 +15,19 @@ from services.api.incident_folding import Happenings
 REMEMBERED = 20_000  # items whose state is kept between batches, about 5 kB each
 
 Histories = Callable[[Sequence[str]], Sequence[Sequence[Recorded]]]
-Past = Callable[[], Iterable[Recorded]]
+IncidentsAt = Callable[[int], Happenings]
 
 
 class Folder:
     """Folds batches into one database. `histories` gives subjects' events, `documents` what (item, digest) pairs
-    name, None for each that is gone, and `past` the log from its beginning."""
+    name, None for each that is gone, and `incidents_at` all incidents at a position, to fold on from there."""
 
-    def __init__(self, db: sqlite3.Connection, histories: Histories, documents: rows.Documents, past: Past) -> None:
-        self.db, self.histories, self.documents, self.past = db, histories, documents, past
-        self._happenings: Happenings | None = None
+    def __init__(
+        self, db: sqlite3.Connection, histories: Histories, documents: rows.Documents, incidents_at: IncidentsAt
+    ) -> None:
+        self.db, self.histories, self.documents, self.incidents_at = db, histories, documents, incidents_at
+        (self.log_id,) = db.execute("SELECT log_id FROM checkpoint").fetchone()
+        self.happenings: Happenings | None = None  # as they are in the database, where this folder wrote last
         self._remembered: OrderedDict[str, Standing] = OrderedDict()
 
     def fold(self, batch: Sequence[Recorded]) -> Changes:
@@ -36,28 +38,28 @@ class Folder:
             (position,) = self.db.execute("SELECT position FROM checkpoint").fetchone()
             if batch[0].position != position + 1:
                 raise ValueError(f"the log goes on at {batch[0].position}, the read model stands at {position}")
-            changes = Changes(self._before(batch), self._incidents_at(position))
+            happenings = self._incidents_at(position)
+            changes = Changes(self._before(batch), happenings)
             for entry in batch:
                 change(entry.type)(changes, entry)
             rows.write(self.db, changes.changed, self.documents)
             incident_rows.write(self.db, changes.happenings)
+            changes.happenings.position = batch[-1].position
             self.db.execute("UPDATE checkpoint SET position = ?", (batch[-1].position,))
             self.db.execute("COMMIT")
         except BaseException:
             self.db.execute("ROLLBACK")
-            self._happenings = None  # they are ahead of the rows now
+            self.happenings = None  # they are ahead of the rows now
             raise
         self._remember(changes)
         return changes
 
     def _incidents_at(self, position: int) -> Happenings:
-        """All incidents at the checkpoint: kept from batch to batch, folded from the log once."""
-        if self._happenings is None:
-            self._happenings = Happenings()
-            if position:
-                self._happenings.fold(takewhile(lambda entry: entry.position <= position, self.past()))
-            self._happenings.clear()
-        return self._happenings
+        """All incidents at the checkpoint: kept from batch to batch, unless somebody else wrote meanwhile."""
+        if self.happenings is None or self.happenings.position != position:
+            self._remembered.clear()
+            self.happenings = self.incidents_at(position)
+        return self.happenings
 
     def _before(self, batch: Sequence[Recorded]) -> dict[str, Standing]:
         """The standing of every item of the batch, as it was before it."""

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 
 from incidentwire.cloudevents import envelope_json
-from incidentwire.log import Recorded
+from incidentwire.recorded import Recorded
 
 RETRY_MS = 2000  # browsers wait this long before they connect again
 STATE = "/v1/items"  # what to load where history is gone: the items as they stand now

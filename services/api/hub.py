@@ -20,8 +20,9 @@ import redis
 from redis.exceptions import ConnectionError as StoreAway
 from redis.exceptions import TimeoutError as StoreSlow
 
-from incidentwire.log import Log, Recorded
+from incidentwire.log import Log
 from incidentwire.problems import Problem
+from incidentwire.recorded import Recorded
 from incidentwire.telemetry import event_line
 from services.api import frames
 from services.api.filters import Wanted

@@ -73,7 +73,7 @@ def _merged_then(past: Happenings, root: str) -> list[str]:
 def _members(db: sqlite3.Connection, tables: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A row per mention, with the item's columns, the earliest report first."""
     sql = (
-        f"{tables} SELECT t.*, m.item, m.mention, m.score, m.person,"  # noqa: S608
+        f"{tables} SELECT t.*, m.item, m.mention, m.score, m.person, m.linked,"  # noqa: S608
         " m.review AS link_review, m.labels AS mention_labels FROM memberships m LEFT JOIN items t ON t.id = m.item"
         " WHERE m.incident = :n ORDER BY t.day, t.n, m.item, length(m.mention), m.mention"
     )
@@ -137,6 +137,7 @@ def _mention(row: Mapping[str, Any], text: str | None) -> dict[str, Any]:
         "score": row["score"],
         "review": json.loads(row["link_review"]),
         "by": "person" if row["person"] else "linker",
+        "linked": row["linked"],
         "evidence": [
             {"label": label, "start": a, "end": b, "quote": text[a:b] if text is not None else None}
             for label, found in within.items()

@@ -7,13 +7,14 @@ with the linker. incident_rows.py brings what was touched into the database.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from incidentwire import events as e
 from incidentwire.effective_labels import mention_key
 from incidentwire.incidents import Incidents
-from incidentwire.log import Recorded
+from incidentwire.recorded import Recorded
 
 JUDGING = frozenset({"item.classified", "item.corrected", "item.withdrawn", "item.aliased"})
 SHOWING = JUDGING | {"item.fetched", "item.expired"}  # these change what an incident shows of its items
@@ -38,7 +39,9 @@ class Happenings:
 
     def __init__(self) -> None:
         self.state, self.position = Incidents(), 0
+        self.decided = 0  # events of incidents by people so far
         self.stamps: dict[str, Stamp] = {}
+        self.linked = array("Q")  # positions of the events that linked something, by arrival less one
         self.touched: set[str] = set()
         self.moved: set[str] = set()
 
@@ -47,7 +50,8 @@ class Happenings:
         made = Happenings()
         for name, value in vars(self.state).items():
             setattr(made.state, name, value.copy() if isinstance(value, dict) else value)
-        made.stamps, made.position = self.stamps.copy(), self.position
+        made.stamps, made.linked = self.stamps.copy(), self.linked[:]
+        made.position, made.decided = self.position, self.decided
         return made
 
     def fold(self, entries: Iterable[Recorded]) -> None:
@@ -80,6 +84,9 @@ class Happenings:
         ids |= self._owners(keys)
         before = {self.state.resolve(i) for i in ids if i in self.state.known}
         self.state.apply(subject, event)
+        if isinstance(event, e.IncidentItemLinked):
+            self.linked.append(entry.position)
+        self.decided += bool(getattr(event, "who", None))
         keys |= self._keys(subject, event)
         self.moved |= keys
         self._touch(before | ids | self._owners(keys), entry)

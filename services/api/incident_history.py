@@ -12,8 +12,9 @@ from incidentwire import events as e
 from incidentwire.access import require
 from incidentwire.cloudevents import envelope, rfc3339
 from incidentwire.effective_labels import split_key
-from incidentwire.log import Log, Recorded
-from services.api import incident_detail, incident_rows
+from incidentwire.log import Log
+from incidentwire.recorded import Recorded
+from services.api import incident_detail, incident_reasons, incident_rows
 from services.api.incident_folding import Happenings
 from services.api.incident_rows import INCIDENTS
 from services.api.incident_schemas import DiffQuerySchema, DiffSchema, HistorySchema
@@ -46,10 +47,11 @@ def show_history(query: dict[str, Any], incident_id: str) -> Response:
         if (entry := log.at(position)) is not None:
             found[position] = entry
     entries = [found[position] for position in sorted(found) if position <= last]
-    titles = reader().read(incident_detail.titles, sorted(_items(entries)))
+    named = _items(entries) | {item for entry in entries if (item := incident_reasons.nearest(entry.event))}
+    titles = reader().read(incident_detail.titles, sorted(named))
     body = {
         "id": root,
-        "lines": [line(entry, titles) for entry in entries],
+        "lines": [line(entry, titles, found.get(entry.position - 1)) for entry in entries],
         "events": [envelope(entry, log.id) for entry in entries],
         "position": last,
         "log_id": log.id,
@@ -77,15 +79,18 @@ def show_diff(query: dict[str, Any], incident_id: str) -> Response:
 # -- lines ---------------------------------------------------------------------------------------------------------
 
 
-def line(entry: Recorded, titles: Titles) -> dict[str, Any]:
-    """One event as people read it."""
+def line(entry: Recorded, titles: Titles, before: Recorded | None = None) -> dict[str, Any]:
+    """One event as people read it; `before` is the one at the position before, where it is of this history too."""
     event = entry.event
+    reasons = []
+    if isinstance(event, e.IncidentItemLinked) and not event.who and not incident_reasons.is_opening(event, before):
+        reasons = incident_reasons.sentences(event, titles)
     return {
         "position": entry.position,
         "time": rfc3339(entry.time_ms),
         "type": event.type,
         "who": getattr(event, "who", None),
-        "text": words(event, entry.subject, titles),
+        "text": words(event, entry.subject, titles) + (": " + ", ".join(reasons) if reasons else ""),
         "note": getattr(event, "note", "") or None,
         "subject": entry.subject,
     }

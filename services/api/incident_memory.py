@@ -12,18 +12,21 @@ from threading import Lock
 
 import redis
 
-from incidentwire.log import PAGE, Log
+from incidentwire.log import Log
 from incidentwire.problems import Problem
 from services.api.incident_folding import Happenings
+from services.api.incident_snapshot import Snapshots, fold_until
+from services.api.reader import Run, run_here
 
 KEPT = 4  # states of the past: who looks at one asks for its parts too
 
 
 class Memory:
-    """Folds the log once, then what is new. One lock for all: web processes serve from greenlets or threads."""
+    """Begins with the projector's snapshot, or with an empty log where there is none, and folds what is new. One lock
+    for all: web processes serve from greenlets or threads. `run` executes what takes long."""
 
-    def __init__(self, connection: redis.Redis) -> None:
-        self.connection = connection
+    def __init__(self, connection: redis.Redis, snapshots: Snapshots, run: Run = run_here) -> None:
+        self.connection, self.snapshots, self.run = connection, snapshots, run
         self._lock = Lock()
         self._now, self._log_id = Happenings(), ""
         self._past: OrderedDict[int, Happenings] = OrderedDict()
@@ -34,16 +37,6 @@ class Memory:
         with self._lock:
             self.catch_up()
             yield self._now
-
-    def fold_until(self, happenings: Happenings, position: int) -> None:
-        """Fold what comes up to this position, and nothing behind it."""
-        log = Log(self.connection)
-        while happenings.position < position:
-            batch = log.after(happenings.position, min(PAGE, position - happenings.position))
-            if not batch:
-                raise ValueError(f"the log ends at {happenings.position}, before {position}")
-            happenings.fold(batch)
-        happenings.clear()
 
     def at(self, position: int) -> Happenings:
         """The state after this position, which must be in the log; not to be changed. It is folded on from the
@@ -56,10 +49,10 @@ class Memory:
             nearest = max(
                 (state for state in (self._now, *self._past.values()) if state.position <= position),
                 key=lambda state: state.position,
-                default=Happenings(),
+                default=None,
             )
-            state = nearest.copy()
-            self.fold_until(state, position)
+            state = nearest.copy() if nearest else self._begin(Log(self.connection), position)
+            fold_until(state, Log(self.connection), position)
             self._past[position] = state
             while len(self._past) > KEPT:
                 self._past.popitem(last=False)
@@ -77,11 +70,15 @@ class Memory:
             return int(moment)
         return log.position_at(datetime.fromisoformat(re.sub(r" (\d\d:\d\d)$", r"+\1", moment)))
 
+    def _begin(self, log: Log, most: int) -> Happenings:
+        """Incidents to fold on from, at a position that is not behind `most`."""
+        return self.snapshots.load(log, most, self.run) or Happenings()
+
     def catch_up(self) -> None:
         """Fold what is new. Only for who holds `now`."""
         log = Log(self.connection)
         if log.id != self._log_id:  # the first time, and after a backup was restored
-            self._now, self._log_id = Happenings(), log.id
+            self._now, self._log_id = self._begin(log, log.last()), log.id
             self._past.clear()
         while batch := log.after(self._now.position):
             self._now.fold(batch)

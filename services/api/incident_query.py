@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from incidentwire.cloudevents import rfc3339
 from services.api import incident_rows
 from services.api.incident_folding import Happenings
 from services.api.incident_rows import INCIDENTS, MEMBERSHIPS
+from services.api.incident_then import candidates
 from services.api.search_text import match
 
 # sort -> what is compared, direction; n makes each order total
@@ -28,6 +30,7 @@ SORTS: Mapping[str, tuple[str, str]] = {
     "updated": ("i.position", "DESC"),
 }
 NUMERIC = ("items", "updated")
+LEAST, MOST = 200, 5_000  # rows of then that are built at a time
 
 _BY_ITEMS = "SELECT m.incident FROM memberships m JOIN items t ON t.id = m.item WHERE"
 _BY_WORDS = f"{_BY_ITEMS} t.n IN (SELECT rowid FROM words WHERE words MATCH"  # noqa: S608
@@ -64,9 +67,13 @@ def page(
     if after is not None:
         where += f" AND ({key}, i.n) {'<' if direction == 'DESC' else '>'} (:key, :n)"
         values |= {"key": int(after[0] or 0) if sort in NUMERIC else after[0], "n": after[1]}
-    tables, given = then(db, past) if past else ("", {})
-    sql = f"{tables} SELECT i.* FROM incidents i WHERE {where} ORDER BY {key} {direction}, i.n {direction} LIMIT :limit"  # noqa: S608
-    found = dicts(db, sql, {**values, **given, "limit": limit + 1})
+    sql = f"SELECT i.* FROM incidents i WHERE {where} ORDER BY {key} {direction}, i.n {direction} LIMIT :limit"  # noqa: S608
+    if past is None:
+        found = dicts(db, sql, {**values, "limit": limit + 1})
+    else:
+        behind = (values["key"], values["n"]) if after is not None else None
+        names = candidates(db, past, asked, values, sort, descending=direction == "DESC", after=behind)
+        found = _found_then(db, past, names, sql, values, limit + 1)
     position, log_id = db.execute("SELECT position, log_id FROM checkpoint").fetchone()
     last = found[limit - 1] if len(found) > limit else None
     return Page(
@@ -104,16 +111,26 @@ def as_json(row: Mapping[str, Any]) -> dict[str, Any]:
 LINKS = {"self": "", "history": "/history", "diff": "/diff"}
 
 
-def then(db: sqlite3.Connection, past: Happenings, names: Sequence[str] | None = None) -> tuple[str, dict[str, str]]:
-    """SQL that puts the rows of then in the place of the tables, and its values. Redirecting ids are left
-    out; `names` limits it to some."""
-    wanted = [incident.id for incident in past.state.live()] if names is None else list(names)
-    keys = past.state.links if names is None else [key for name in names for key in past.state.members(name)]
+def then(db: sqlite3.Connection, past: Happenings, names: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """SQL that puts the rows of then, of these live incidents, in the place of the tables, and its values."""
+    keys = [key for name in names for key in past.state.members(name)]
     values = {
-        "incidents": json.dumps(incident_rows.rows(db, past, wanted)),
+        "incidents": json.dumps(incident_rows.rows(db, past, names)),
         "memberships": json.dumps([incident_rows.membership(past, key) for key in keys]),
     }
     return f"WITH {_table('incidents', INCIDENTS)}, {_table('memberships', MEMBERSHIPS)}", values
+
+
+def _found_then(
+    db: sqlite3.Connection, past: Happenings, names: Iterator[str], sql: str, values: Mapping[str, Any], limit: int
+) -> list[dict[str, Any]]:
+    """The first `limit` rows that the SQL finds among these incidents, which are in its order."""
+    found: list[dict[str, Any]] = []
+    size = min(max(limit, LEAST), MOST)
+    while len(found) < limit and (some := list(islice(names, size))):
+        tables, given = then(db, past, some)
+        found += dicts(db, f"{tables} {sql}", {**values, **given, "limit": limit - len(found)})
+    return found
 
 
 def has_words(text: str | None, query: str) -> bool:

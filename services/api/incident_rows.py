@@ -14,7 +14,7 @@ INCIDENTS = (
     "n", "id", "into_id", "title", "named", "status", "closed_empty", "labels", "first_report", "last_report",
     "items", "mentions", "sources", "version", "split_from", "position", "opened_ms", "updated_ms",
 )  # fmt: skip
-MEMBERSHIPS = ("item", "mention", "incident", "score", "review", "person", "labels")
+MEMBERSHIPS = ("item", "mention", "incident", "score", "review", "person", "labels", "linked")
 
 
 class About(NamedTuple):
@@ -56,7 +56,8 @@ def membership(happenings: Happenings, key: str) -> tuple[Any, ...]:
     link = happenings.state.links[key]
     labels = happenings.state.labelled(item).get(key, ())
     owner = happenings.stamps[happenings.state.resolve(link.incident)].n
-    return item, mention, owner, link.score, json.dumps(link.review), int(link.person), json.dumps(labels)
+    linked = happenings.linked[link.arrival - 1]
+    return item, mention, owner, link.score, json.dumps(link.review), int(link.person), json.dumps(labels), linked
 
 
 def _row(happenings: Happenings, name: str, keys: Sequence[str], about: Mapping[str, About]) -> tuple[Any, ...]:

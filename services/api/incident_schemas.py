@@ -94,7 +94,10 @@ class IncidentSchema(Schema):
     item_count = fields.Integer(required=True)
     mention_count = fields.Integer(required=True)
     source_count = fields.Integer(required=True, metadata={"description": "distinct hosts (sites for texts handed in)"})
-    version = fields.Integer(required=True, metadata={"description": "counts what people did; commands carry it"})
+    version = fields.Integer(
+        required=True,
+        metadata={"description": "rises with what people do to it or to what it shows; commands carry it"},
+    )
     split_from = _text()
     position = fields.Integer(required=True, metadata={"description": "of the last event that changed it"})
     opened_at = fields.String(required=True)
@@ -113,6 +116,10 @@ class LabelPassageSchema(PassageSchema):
     label = fields.String(required=True, validate=validate.OneOf(LABELS))
 
 
+class SharedPassageSchema(PassageSchema):
+    """A stretch that the nearest other report says too; its offsets are of the text as it was when it was linked."""
+
+
 class MentionSchema(Schema):
     """A stretch of an item that speaks of this incident."""
 
@@ -126,6 +133,11 @@ class MentionSchema(Schema):
     score = fields.Float(required=True, metadata={"description": "of the link, 0 to 1"})
     review = fields.List(fields.String(), required=True, metadata={"description": "incidents that were close too"})
     by = fields.String(required=True, validate=validate.OneOf(["linker", "person"]))
+    linked = fields.Integer(required=True, metadata={"description": "position of the event that linked it"})
+    reasons = fields.List(fields.String(), required=True, metadata={"description": "why it is here, in words"})
+    shared = fields.List(
+        fields.Nested(SharedPassageSchema), required=True, metadata={"description": "the most telling first"}
+    )
     evidence = fields.List(fields.Nested(LabelPassageSchema), required=True)
 
 

@@ -7,8 +7,9 @@ from typing import Any, cast
 from flask import Response, current_app
 
 from incidentwire.access import require
+from incidentwire.log import Log
 from incidentwire.problems import Problem
-from services.api import incident_detail, incident_query
+from services.api import incident_detail, incident_query, incident_reasons
 from services.api.incident_folding import Happenings
 from services.api.incident_memory import Memory
 from services.api.incident_query import Page
@@ -52,6 +53,8 @@ def show_incident(query: dict[str, Any], incident_id: str) -> Response:
     found = reader().read(incident_detail.one, incident_id, query["offset"], query["limit"], past)
     if found is None:
         raise unknown(past)
+    log = Log(current_app.extensions["incidentwire.connection"])
+    incident_reasons.explain(found["items"], found["id"], log, reader())
     answer = as_answer(found)
     if "redirected_from" in found:
         answer.headers["Content-Location"] = f"/v1/incidents/{found['id']}"

@@ -30,6 +30,8 @@ from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import configure_logging, event_line
 from services.api import read_model
 from services.api.folding import Folder
+from services.api.incident_folding import Happenings
+from services.api.incident_snapshot import NAME, Snapshots, fold_until
 
 WAIT_S = 1.0  # how soon a quiet projector notices SIGTERM, another log, or a file that is gone
 ARCHIVE_THREADS = 4  # reading, inflating and hashing leave the interpreter's lock
@@ -51,6 +53,8 @@ class Projector:
         self.alive_file = settings.alive_file
         self.stopping = False
         self.db: sqlite3.Connection | None = None
+        self.folder: Folder | None = None
+        self.snapshots = Snapshots(self.link.with_name(NAME))
         self.traces = False  # withdrawn words may still stand in the index or the WAL
 
     def run(self) -> None:
@@ -70,6 +74,8 @@ class Projector:
 
     def close(self) -> None:
         """Let go of file and threads."""
+        if self.folder and self.folder.happenings:
+            self.snapshots.save(Log(self.connection), self.folder.log_id, self.folder.happenings)
         self._close()
         self.threads.shutdown()
 
@@ -82,7 +88,7 @@ class Projector:
     def _follow(self) -> None:
         log = Log(self.connection)
         db = self._open(log)
-        folder = self._folder(db, log)
+        folder = self._folder(db)
         position, _, _ = read_model.checkpoint(db)
         for batch in log.follow(position, wait_s=WAIT_S):
             sign_of_life(self.alive_file)
@@ -95,6 +101,8 @@ class Projector:
                 done = event_line("folded", position=batch[-1].position, events=len(batch), duration_ms=lasted_ms)
                 logger.debug(done)
             self._erase_traces(db)
+            if folder.happenings:
+                self.snapshots.save_when_due(log, folder.log_id, folder.happenings)
 
     # -- the file --------------------------------------------------------------------------------------------------
 
@@ -153,7 +161,7 @@ class Projector:
         logger.info(event_line("read model rebuilt", position=position, duration_s=lasted_s))
 
     def _grow(self, db: sqlite3.Connection, log: Log) -> int:
-        folder = self._folder(db, log)
+        folder = self._folder(db)
         position, _, _ = read_model.checkpoint(db)
         while not self.stopping and (batch := log.after(position)):
             self.traces |= folder.fold(batch).erased
@@ -161,8 +169,17 @@ class Projector:
         self._erase_traces(db)
         return position
 
-    def _folder(self, db: sqlite3.Connection, log: Log) -> Folder:
-        return Folder(db, log.of_many, self._documents, log.read)
+    def _folder(self, db: sqlite3.Connection) -> Folder:
+        """The folder of this database: kept, since all that it remembers is dear."""
+        if self.folder is None or self.folder.db is not db:
+            self.folder = Folder(db, Log(self.connection).of_many, self._documents, self._incidents_at)
+        return self.folder
+
+    def _incidents_at(self, position: int) -> Happenings:
+        log = Log(self.connection)
+        happenings = (self.snapshots.load(log, position) if position else None) or Happenings()
+        fold_until(happenings, log, position)
+        return happenings
 
     def _documents(self, names: Sequence[tuple[str, str]]) -> list[KeptDocument | None]:
         return list(self.threads.map(self._document, names))

@@ -12,7 +12,7 @@ import re
 import sqlite3
 from pathlib import Path
 
-SCHEMA_VERSION = 2  # raise it with any change below, or of what fold.py writes: the projector then rebuilds
+SCHEMA_VERSION = 3  # raise it with any change below, or of what fold.py writes: the projector then rebuilds
 BUSY_TIMEOUT_S = 10.0
 SECURE_FTS = (3, 42, 0)  # https://www.sqlite.org/fts5.html#the_secure_delete_configuration_option
 
@@ -77,6 +77,7 @@ CREATE TABLE memberships (     -- columns in the order of incident_rows.MEMBERSH
   incident INTEGER NOT NULL,   -- n of the live one
   score REAL NOT NULL, review TEXT NOT NULL, person INTEGER NOT NULL,
   labels TEXT NOT NULL,        -- JSON array: of this mention, those that count
+  linked INTEGER NOT NULL,     -- position of the event that linked it
   PRIMARY KEY (item, mention)
 ) WITHOUT ROWID;
 CREATE INDEX memberships_incident ON memberships (incident);

@@ -13,8 +13,9 @@ from incidentwire import items
 from incidentwire.archive import Archive, Damaged, NotKept
 from incidentwire.documents import KeptDocument
 from incidentwire.items import State
-from incidentwire.log import Log, Recorded
+from incidentwire.log import Log
 from incidentwire.problems import Problem
+from incidentwire.recorded import Recorded
 from incidentwire.telemetry import event_line
 
 MAX_ALIASES = 10  # hops

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask_smorest import Blueprint as SmorestBlueprint
-from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from webargs.flaskparser import FlaskParser
 
 NO_NUL = r"^[^\x00]*$"  # text search takes none
@@ -76,21 +76,3 @@ def position(description: str, **options: Any) -> fields.Integer:
     """A position in the log, as a query parameter."""
     check = validate.Range(min=0, max=MAX_POSITION)
     return fields.Integer(validate=check, metadata={"description": description}, **options)
-
-
-class FieldErrorSchema(Schema):
-    field = fields.String(required=True)
-    message = fields.String(required=True)
-
-
-class ProblemSchema(Schema):
-    """RFC 9457 problem details; some kinds carry more members, such as `log_id`, `first` and `last`."""
-
-    class Meta:
-        unknown = INCLUDE
-
-    type = fields.String(required=True, metadata={"description": "urn:incidentwire:problem:<slug>; stable"})
-    title = fields.String(required=True)
-    status = fields.Integer(required=True)
-    detail = fields.String()
-    errors = fields.List(fields.Nested(FieldErrorSchema), metadata={"description": "what is wrong, field by field"})

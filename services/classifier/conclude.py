@@ -13,7 +13,7 @@ from incidentwire.items import Item
 from incidentwire.labels import Label, MentionRef
 from services.classifier.classify import Classification
 from services.classifier.extract import Document
-from services.classifier.fetch import Failure, Page
+from services.classifier.fetching.page import Failure, Page
 
 SCORE_DIGITS = 3
 MAX_DETAIL = 200  # characters of a reason's detail: enough for a sentence, too little for a page

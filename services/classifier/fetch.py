@@ -4,38 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from incidentwire.outbound import TRY_LATER, Answer, Door, OutboundError, retry_after_s
 from services.classifier.extract import Document, ExtractError, extract
+from services.classifier.fetching.page import Failure, Page
 
 MAX_META_REFRESH = 2  # pages that only send on to the next one
 ACCEPT = "text/html,application/xhtml+xml,application/pdf;q=0.9,text/plain;q=0.9,*/*;q=0.1"
 GONE = {404: "not_found", 410: "not_found", 401: "forbidden", 403: "forbidden", 451: "unavailable_for_legal_reasons"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """Why there is no page. `retry_after_s` is what the server asked for."""
-
-    reason: str
-    detail: str = ""
-    retryable: bool = False
-    retry_after_s: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Page:
-    """What a server sent, and its status line's worth of facts."""
-
-    url: str  # after redirects
-    status: int
-    media_type: str
-    charset: str | None
-    headers: bytes  # JSON: list of [name, value]
-    body: bytes
-    robots_allowed: bool | None = None  # None: not known
 
 
 def fetch(door: Door, url: str, now: Callable[[], datetime]) -> Page | Failure:

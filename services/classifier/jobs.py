@@ -22,6 +22,7 @@ from incidentwire.events import Event, ItemAliased, ItemRejected
 from incidentwire.items import Item
 from incidentwire.log import Log, Withdrawn
 from incidentwire.outbound import Door
+from incidentwire.politeness import HostSlots
 from incidentwire.settings import Settings
 from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import event_line
@@ -29,8 +30,7 @@ from services.classifier import conclude
 from services.classifier.classify import Classifier
 from services.classifier.conclude import Revision
 from services.classifier.extract import Document, extract
-from services.classifier.fetch import Failure, Page
-from services.classifier.fetching.politeness import HostSlots
+from services.classifier.fetching.page import Failure, Page
 from services.classifier.fetching.robots import Robots
 from services.classifier.fetching.visits import Found, Visitor
 from services.classifier.labelling.second_opinion import SecondOpinion

@@ -5,27 +5,36 @@ incident. The state is folded up to the head of the log before anything is decid
 it like everybody's. Each answer to an item's news is one unit of the log, claimed by the position of that news and
 carrying the versions of the incidents it touches: a second linker started by mistake, or a person who was faster,
 makes it fold again and decide again.
+
+It starts from a snapshot of what it knew (linking/snapshot.py) and folds the rest of the log; without one that fits, it
+folds all of it, and knows the same.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 import redis
 
 from incidentwire import events as e
+from incidentwire import items
+from incidentwire.archive import Archive
 from incidentwire.effective_labels import ITEM_EVENTS, mention_key, split_key
 from incidentwire.incident_decisions import Facts, place, settle
-from incidentwire.incidents import Incidents
-from incidentwire.log import Log, Recorded, Unit, VersionConflict, Withdrawn
-from incidentwire.settings import from_env
+from incidentwire.log import Log, Unit, VersionConflict, Withdrawn
+from incidentwire.recorded import Recorded
+from incidentwire.settings import Settings, from_env
 from incidentwire.stopping import sign_of_life, stop_requested
 from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import configure_logging, event_line
-from services.classifier.link import Fingerprint, LinkIndex, decide, decode
+from services.classifier.link import Fingerprint, decide, decode
 from services.classifier.linking.fingerprints import FingerprintError
+from services.classifier.linking.folded import Folded
+from services.classifier.linking.reasons import Reasons
+from services.classifier.linking.secret import fingerprint_key
+from services.classifier.linking.snapshot import Snapshots
 
 WAIT_S = 1.0
 FOLDED = ("item.classified", "item.corrected", "item.withdrawn", "item.aliased", "incident.")  # what counts here
@@ -36,12 +45,19 @@ logger = logging.getLogger(__name__)
 class Linker:
     """The incidents as the log has them, and the hand that adds to them."""
 
-    def __init__(self, log: Log) -> None:
-        self.log, self.position = log, 0
-        self.state, self.index = Incidents(), LinkIndex()
-        self.versions: Counter[str] = Counter()  # events so far, by incident
-        self.prints: dict[str, str] = {}  # fingerprints of mentions that have no place yet, by mention key
-        self.news: dict[str, int] = {}  # item -> position of what is to be answered, oldest first
+    def __init__(self, log: Log, snapshots: Snapshots | None = None, reasons: Reasons | None = None) -> None:
+        """`snapshots` is where to start from and what to write to; `reasons` finds which words made a link."""
+        self.log, self.snapshots, self.reasons = log, snapshots, reasons
+        known = (snapshots.load(log) if snapshots else None) or Folded()
+        self.position, self.state, self.index = known.position, known.state, known.index
+        self.versions, self.prints, self.news = known.versions, known.prints, known.news
+
+    @classmethod
+    def of(cls, settings: Settings) -> Linker:
+        """As production runs it, on a store that may still be starting."""
+        connection = connect_when_ready(settings.redis_url)
+        reasons = Reasons(archive=Archive(settings.archive), key=fingerprint_key(settings, connection))
+        return cls(Log(connection), Snapshots(settings.data_dir.absolute() / "linker"), reasons)
 
     def catch_up(self) -> None:
         """Fold everything that is in the log now."""
@@ -51,11 +67,19 @@ class Linker:
     def take(self, batch: Iterable[Recorded]) -> None:
         """Fold events in their order. Raises event_codec.UnknownType for one that a newer release wrote."""
         for entry in batch:
-            if entry.type.startswith(
-                ("item.classified", "item.corrected", "item.withdrawn", "item.aliased", "incident.")
-            ):
-                self._fold(entry.subject, entry.event, entry.position)
             self.position = entry.position
+            if entry.type.startswith(FOLDED):
+                self._fold(entry.subject, entry.event, entry.position)
+        if self.snapshots and self.snapshots.is_due(self.position):
+            self.save()
+
+    def save(self) -> None:
+        """Write a snapshot, unless nothing was folded since the last one."""
+        if self.snapshots:
+            self.snapshots.save(self.log, Folded(
+                position=self.position, state=self.state, index=self.index, versions=self.versions,
+                prints=self.prints, news=self.news,
+            ))  # fmt: skip
 
     def settle_all(self) -> int:
         """Answer all news of items; returns how many answers were appended."""
@@ -104,7 +128,22 @@ class Linker:
         if found is None:
             return place(self.state, item, mention, None)
         said = decide(found, self.index, self.state.barred_for(key))
-        return place(self.state, item, mention, said.incident, score=said.score, review=said.review, why=said.why)
+        why = said.why if said.incident is None else said.why | self._shared_with(key, found, said.incident)
+        return place(self.state, item, mention, said.incident, score=said.score, review=said.review, why=why)
+
+    def _shared_with(self, key: str, found: Fingerprint, incident: str) -> dict[str, Any]:
+        """The mention of the incident that is nearest, and where the text says the same. Nothing is decided by it."""
+        nearest = self.index.nearest(found, incident, self.state.members(incident))
+        other = self._print_of(nearest) if nearest is not None else None
+        if other is None:
+            return {}
+        told: dict[str, Any] = {"with": nearest}
+        item, mention = split_key(key)
+        if self.reasons:
+            known = items.fold_all(item, self._history(item))
+            spans = self.reasons.spans(known, mention, other, self.index.rarity(other))
+            told["spans"] = [list(span) for span in spans]
+        return {name: value for name, value in told.items() if value}
 
     @staticmethod
     def _leaves(facts: Facts) -> bool:
@@ -168,7 +207,7 @@ class Linker:
         encoded = self.prints.get(key)
         if encoded is None:
             item, mention = split_key(key)
-            judged = [h.event for h in self.log.of(item) if h.type.startswith("item.classified")]
+            judged = [h.event for h in self._history(item) if h.type.startswith("item.classified")]
             found = [
                 m.fingerprint for j in judged if isinstance(j, e.ItemClassified) for m in j.mentions if m.id == mention
             ]
@@ -178,6 +217,10 @@ class Linker:
         except FingerprintError:
             return None
 
+    def _history(self, item: str) -> list[Recorded]:
+        """The item's events up to where the linker is: what comes later must not change what a fold makes of them."""
+        return [entry for entry in self.log.of(item) if entry.position <= self.position]
+
 
 def main() -> None:
     """Link until SIGTERM."""
@@ -185,14 +228,17 @@ def main() -> None:
     configure_logging(settings.log_level, "classifier-linker")
     stopped = stop_requested()
     while not stopped.is_set():
-        linker = Linker(Log(connect_when_ready(settings.redis_url)))
         try:
+            linker = Linker.of(settings)
+            began = linker.position
             linker.catch_up()
             linker.settle_all()
-            logger.info(event_line("linker ready", position=linker.position, incidents=len(linker.state.known)))
+            known = len(linker.state.known)
+            logger.info(event_line("linker ready", began=began, position=linker.position, incidents=known))
             for batch in linker.log.follow(linker.position, wait_s=WAIT_S):
                 sign_of_life(settings.alive_file)
                 if stopped.is_set():
+                    linker.save()
                     return
                 # what an answer made the linker fold already must not be folded twice
                 linker.take(entry for entry in batch if entry.position > linker.position)

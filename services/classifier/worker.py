@@ -21,7 +21,7 @@ from incidentwire.queue import CLASSIFY_FIRST
 from incidentwire.stopping import sign_of_life
 from incidentwire.telemetry import configure_logging, event_line
 from services.classifier import jobs
-from services.classifier.fetch import Failure
+from services.classifier.fetching.page import Failure
 
 WORKER_TTL_S = 60
 TAKE_ALONG = 16  # jobs; they are worked on one after the other, their pages fetched together

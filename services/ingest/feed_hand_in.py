@@ -10,7 +10,8 @@ from enum import Enum
 
 from incidentwire import items, queue, urls
 from incidentwire.events import ItemRetryRequested
-from incidentwire.log import Appended, Recorded, Unit, VersionConflict
+from incidentwire.log import Appended, Unit, VersionConflict
+from incidentwire.recorded import Recorded
 from services.ingest.feed_documents import Entry, Reading
 from services.ingest.feed_schedule import Feed, Found
 from services.ingest.submit import Submission, Submitter

@@ -15,9 +15,10 @@ from time import monotonic
 
 from incidentwire.events import FeedFailed
 from incidentwire.outbound import TRY_LATER, Answer, Door, OutboundError, retry_after_s
+from incidentwire.politeness import HostBusy, HostSlots, host_of
 from incidentwire.problems import Problem
 from incidentwire.telemetry import event_line
-from services.ingest import feed_hand_in, feed_schedule
+from services.ingest import feed_hand_in, feed_moves, feed_schedule
 from services.ingest.feed_apart import read_apart
 from services.ingest.feed_documents import Reading, joined, unread
 from services.ingest.feed_schedule import Failure, Feed, Validators
@@ -29,7 +30,8 @@ ACCEPT = (
     "application/xml;q=0.9, text/xml;q=0.9, application/json;q=0.8, */*;q=0.1"
 )
 REASONS = {404: "not_found", 401: "forbidden", 403: "forbidden", 410: "gone", 429: "too_many_requests"}
-OVERLOADED_S = 60.0  # a poll that may hand in nothing is put off by this
+PUT_OFF_S = 60.0  # a poll that may hand in nothing, or may not ask, is put off by this
+HOST_PATIENCE_S = 12.0  # for a place at the host: longer than the longest Crawl-delay that workers honour
 
 Read = Callable[..., Reading]  # the shape of feed_parsing.read
 logger = logging.getLogger(__name__)
@@ -42,8 +44,10 @@ class Poller:
     feeds: FeedStore
     submitter: Submitter
     door: Door
+    slots: HostSlots
     clock: Callable[[], float]
     read: Read = read_apart
+    host_patience_s: float = HOST_PATIENCE_S
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +58,7 @@ class Content:
     validators: Validators
     wanted_s: float
     redirected_to: str
+    moved: bool  # for good
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +67,12 @@ class Unchanged:
 
     wanted_s: float
     redirected_to: str
+    moved: bool  # for good
 
 
 def poll(place: Poller, taken: Taken) -> Feed | None:
-    """Poll a feed that was taken; its new state, or None where it was removed meanwhile.
+    """Poll a feed that was taken; its new state, or None where it was removed meanwhile. A feed that
+    has moved is the one at its new address.
 
     Raises redis.ConnectionError; the feed is due again when its lease ends.
     """
@@ -75,14 +82,16 @@ def poll(place: Poller, taken: Taken) -> Feed | None:
     try:
         place.submitter.refuse_when_overloaded()
         after = _outcome(place, feed)
-    except Problem as problem:  # not the feed's fault: it keeps its state
+    except (Problem, HostBusy) as problem:  # not the feed's fault: it keeps its state
         logger.warning(event_line("feed put off", feed_id=feed.id, detail=problem.detail))
-        after = replace(feed, next_poll=place.clock() + OVERLOADED_S)
-    record(place.feeds, taken, after)
+        after = replace(feed, next_poll=place.clock() + PUT_OFF_S, moved=False)
+    moved = feed_moves.move(place.feeds, after, place.clock())
+    if moved is None:
+        record(place.feeds, taken, after)
     took_ms = round((monotonic() - began) * 1000)
     reason = after.reason or None
     logger.info(event_line("feed polled", feed_id=feed.id, state=after.state, reason=reason, duration_ms=took_ms))
-    return after
+    return moved or after
 
 
 def record(feeds: FeedStore, taken: Taken, after: Feed) -> bool:
@@ -101,7 +110,7 @@ def _outcome(place: Poller, feed: Feed) -> Feed:
     now = place.clock()
     if isinstance(got, Failure):
         return feed_schedule.failed(feed, now, got)
-    feed = replace(feed, redirected_to=got.redirected_to)
+    feed = replace(feed, redirected_to=got.redirected_to, moved=got.moved)
     if isinstance(got, Unchanged):
         return feed_schedule.unchanged(feed, now, got.wanted_s)
     reading = got.reading
@@ -118,26 +127,33 @@ def _outcome(place: Poller, feed: Feed) -> Feed:
 
 
 def ask(place: Poller, feed: Feed) -> Content | Unchanged | Failure:
-    """One conditional request, and the reading of what came."""
+    """One conditional request, and the reading of what came. Raises HostBusy."""
     try:
-        answer = place.door.get(feed.url, conditions(feed))
+        answer = _get(place, feed.url, conditions(feed))
     except OutboundError as error:
         return _failure(error)
-    moved = answer.url if answer.redirects else ""
+    target = answer.url if answer.redirects else ""
     fresh_s = feed_schedule.max_age_s(answer.headers.get("cache-control"))
     if answer.status == 304 and (feed.etag or feed.last_modified):
-        return Unchanged(wanted_s=fresh_s, redirected_to=moved)
+        return Unchanged(wanted_s=fresh_s, redirected_to=target, moved=answer.moved)
     if answer.status != 200:
         return refusal(answer, place.clock())
     digest = hashlib.sha256(answer.body).hexdigest()
     if digest == feed.body_digest:
-        return Unchanged(wanted_s=fresh_s, redirected_to=moved)
+        return Unchanged(wanted_s=fresh_s, redirected_to=target, moved=answer.moved)
     reading = place.read(answer.body, url=answer.url, headers=answer.headers)
     validators = _validators(answer, digest)
     if reading.kind == "sitemap_index":  # it may stay the same while its parts change
         reading, validators = _with_parts(place, reading), Validators()
     wanted_s = max(fresh_s, reading.period_s)
-    return Content(reading=reading, validators=validators, wanted_s=wanted_s, redirected_to=moved)
+    return Content(reading=reading, validators=validators, wanted_s=wanted_s, redirected_to=target, moved=answer.moved)
+
+
+def _get(place: Poller, url: str, headers: Mapping[str, str]) -> Answer:
+    """Ask the host in its turn, among all that is fetched from it."""
+    place.door.check(url)  # what may not be asked needs no place
+    with place.slots.held(host_of(url), patience_s=place.host_patience_s):
+        return place.door.get(url, headers)
 
 
 def conditions(feed: Feed) -> dict[str, str]:
@@ -169,7 +185,7 @@ def _with_parts(place: Poller, index: Reading) -> Reading:
 
 def _part(place: Poller, url: str) -> Reading:
     try:
-        answer = place.door.get(url, {"Accept": ACCEPT})
+        answer = _get(place, url, {"Accept": ACCEPT})
     except OutboundError as error:
         return unread(error.reason, f"{url}: {error.detail}")
     if answer.status != 200:

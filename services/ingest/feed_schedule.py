@@ -15,6 +15,7 @@ MIN_INTERVAL_S = 300.0
 MAX_INTERVAL_S = 86_400.0
 RETRY_S = 300.0  # after the first failure; doubled with each further one, up to MAX_INTERVAL_S
 RETRY_PERMANENT_S = 3_600.0  # where asking again soon is unlikely to help
+MOVE_PAUSE_S = 86_400.0  # between two moves of a feed: a server that moves it about must not fill the log
 MAX_SEEN = 6_000  # entries remembered: all of the document, and those that have left it lately
 
 NEW, OK, FAILING, GONE = "new", "ok", "failing", "gone"
@@ -54,6 +55,9 @@ class Feed:
     last_modified: str = ""
     body_digest: str = ""
     redirected_to: str = ""
+    moved: bool = False  # every redirect to there is a permanent one
+    moved_from: str = ""  # the feed that this one was, at an address that redirects here for good
+    moved_at: float = 0.0
     entries: int = 0
     handed_in: int = 0
     seen: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -183,6 +187,12 @@ def revived(feed: Feed, now: float) -> Feed:
     return replace(
         feed, state=NEW, failures=0, failing_since=0.0, reason="", detail="", healthy_since=now, next_poll=now
     )
+
+
+def has_moved(feed: Feed, now: float) -> bool:
+    """Whether the feed is to be polled where it leads from now on. What leads to no readable feed leads nowhere: many
+    sites redirect what is gone to their front page, for good."""
+    return feed.state == OK and feed.moved and now - feed.moved_at >= MOVE_PAUSE_S
 
 
 def _succeeded(feed: Feed, now: float, interval_s: float, wanted_s: float) -> Feed:

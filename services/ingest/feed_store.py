@@ -20,7 +20,8 @@ import redis
 
 from incidentwire import urls
 from incidentwire.events import FeedAdded, FeedRemoved
-from incidentwire.log import Log, Recorded, VersionConflict
+from incidentwire.log import Log, VersionConflict
+from incidentwire.recorded import Recorded
 from services.ingest import feed_schedule
 from services.ingest.feed_schedule import Feed
 
@@ -31,11 +32,11 @@ LEASE_S = 900.0  # longer than any poll can take: six fetches and readings, each
 TRIES = 10  # a command that lost a race this often meets something else than a race
 
 # KEYS: feeds, feed. Each script looks and writes in one step, so that pollers and people cannot cross each other.
-# ARGV id, added, state, next poll. A state of a later feed.added stays.
+# ARGV id, added, state, next poll, seen. A state of this feed.added or a later one stays.
 ENSURE = """
 if tonumber(redis.call('HGET', KEYS[2], 'added') or '0') >= tonumber(ARGV[2]) then return 0 end
 redis.call('DEL', KEYS[2])
-redis.call('HSET', KEYS[2], 'added', ARGV[2], 'state', ARGV[3])
+redis.call('HSET', KEYS[2], 'added', ARGV[2], 'state', ARGV[3], 'seen', ARGV[5])
 redis.call('ZADD', KEYS[1], ARGV[4], ARGV[1])
 return 1
 """
@@ -70,6 +71,7 @@ class Membership:
     url: str
     who: str
     title: str
+    moved_from: str
     position: int  # of its feed.added
 
 
@@ -93,7 +95,13 @@ def membership(history: Sequence[Recorded]) -> Membership | None:
     for entry in history:
         match entry.event:
             case FeedAdded() as added if member is None:
-                member = Membership(url=added.url, who=added.who, title=added.title, position=entry.position)
+                member = Membership(
+                    url=added.url,
+                    who=added.who,
+                    title=added.title,
+                    moved_from=added.moved_from or "",
+                    position=entry.position,
+                )
             case FeedRemoved():
                 member = None
             case _:
@@ -127,7 +135,7 @@ class FeedStore:
             if feed is None:
                 continue  # removed at this very moment
             if member is not None and feed.state == feed_schedule.GONE:
-                feed = self._revive(feed, now)
+                feed = self.revive(feed, now)
             return feed, feed.added_at, member is None
         raise RuntimeError(f"{name} is added and removed by many at once")
 
@@ -141,7 +149,7 @@ class FeedStore:
                 done = self.log.append(name, FeedRemoved(who=who), expect={name: len(history)})
             except VersionConflict:
                 continue
-            self.connection.eval(REMOVE, 2, FEEDS, FEED + name, name, done.last)
+            self.forget(name, done.last)
             return done.last
         raise RuntimeError(f"{name} is added and removed by many at once")
 
@@ -150,19 +158,19 @@ class FeedStore:
         history = self.log.of(name)
         member = membership(history)
         if member is None:
-            last = history[-1].position if history else 0
-            self.connection.eval(REMOVE, 2, FEEDS, FEED + name, name, last)
+            self.forget(name, history[-1].position if history else 0)
             return False
         feed = Feed(
             id=name,
             url=member.url,
             who=member.who,
             title=member.title,
+            moved_from=member.moved_from,
             added_at=member.position,
             healthy_since=now,
             next_poll=now,
         )
-        self.connection.eval(ENSURE, 2, FEEDS, FEED + name, name, member.position, _state(feed), now)
+        self.begin(feed)
         return True
 
     def catch_up(self, now: float) -> int:
@@ -186,6 +194,15 @@ class FeedStore:
         """Grow membership anew from the whole log; states that are there stay. Returns how many feeds it names."""
         self.connection.delete(CHECKPOINT)
         return self.catch_up(now)
+
+    def begin(self, feed: Feed) -> None:
+        """The first state of a feed that was added, unless it has one."""
+        args = (feed.id, feed.added_at, _state(feed), feed.next_poll or 0.0, _seen_text(feed.seen))
+        self.connection.eval(ENSURE, 2, FEEDS, FEED + feed.id, *args)
+
+    def forget(self, name: str, position: int) -> None:
+        """Drop the state of a feed that was removed at that position."""
+        self.connection.eval(REMOVE, 2, FEEDS, FEED + name, name, position)
 
     # -- states ----------------------------------------------------------------------------------------------------
 
@@ -231,7 +248,8 @@ class FeedStore:
         args = (feed.id, taken.token, state, seen, when)
         return bool(self.connection.eval(FINISH, 2, FEEDS, FEED + feed.id, *args))
 
-    def _revive(self, feed: Feed, now: float) -> Feed:
+    def revive(self, feed: Feed, now: float) -> Feed:
+        """Poll a feed that was gone again, at once."""
         revived = feed_schedule.revived(feed, now)
         with self.connection.pipeline(transaction=True) as pipe:
             pipe.hset(FEED + feed.id, "state", _state(revived))  # nobody polls a feed that is gone

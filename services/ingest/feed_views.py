@@ -14,13 +14,14 @@ from marshmallow import Schema, fields, validate
 from incidentwire.access import require
 from incidentwire.outbound import Door, OutboundError
 from incidentwire.problems import FieldError, Problem
-from services.ingest import feed_schedule
+from services.ingest import feed_moves, feed_schedule
 from services.ingest.feed_documents import rfc3339
 from services.ingest.feed_schedule import Feed
 from services.ingest.feed_store import FeedStore
 from services.ingest.schemas import MAX_TITLE, StrictSchema, a_url, clean_text
 
 PAGE = 1000  # feeds per answer at most
+UNKNOWN = "There is no such feed"
 
 blueprint = Blueprint("feeds", __name__, url_prefix="/v1", description="Feeds that hand in news items by themselves")
 
@@ -69,6 +70,10 @@ class FeedSchema(Schema):
     next_poll = fields.String(allow_none=True)
     interval_s = fields.Float(required=True, metadata={"description": "between polls, by how often it changes"})
     redirected_to = fields.String(allow_none=True, metadata={"description": "where its address leads now"})
+    moved_from = fields.String(
+        allow_none=True,
+        metadata={"description": "the id of the feed that redirects here for good, and became this one"},
+    )
     entries = fields.Integer(required=True, metadata={"description": "in the last reading"})
     handed_in = fields.Integer(required=True, metadata={"description": "items that came through it first"})
 
@@ -111,10 +116,14 @@ def list_feeds(query: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.route("/feeds/<feed_id>", methods=["GET"])
 @blueprint.response(200, FeedSchema)
+@blueprint.alt_response(404, description=UNKNOWN)
 @require("submit", "read")
 def show(feed_id: str) -> dict[str, Any]:
-    """One feed and how it fares."""
-    feed = _feeds().get(feed_id, time.time())
+    """One feed and how it fares; of one that has moved, the feed that it is now."""
+    feeds, now = _feeds(), time.time()
+    feed = feeds.get(feed_id, now)
+    if feed is None and (name := feed_moves.moved_to(feeds, feed_id)):
+        feed = feeds.get(name, now)
     if feed is None:
         raise _unknown()
     return _shown(feed)
@@ -122,12 +131,14 @@ def show(feed_id: str) -> dict[str, Any]:
 
 @blueprint.route("/feeds/<feed_id>", methods=["DELETE"])
 @blueprint.response(200, FeedRemovedSchema)
+@blueprint.alt_response(404, description=UNKNOWN)
 @require("curate")
 def remove(feed_id: str) -> dict[str, Any]:
     """Remove a feed; the items that it brought stay."""
-    position = _feeds().remove(feed_id, who=g.who)
+    feeds = _feeds()
+    position = feeds.remove(feed_id, who=g.who)
     if position is None:
-        raise _unknown()
+        raise _unknown(feed_moves.moved_to(feeds, feed_id))
     return {"id": feed_id, "position": position}
 
 
@@ -146,13 +157,14 @@ def _refuse_address(url: str) -> None:
             raise Problem(status=422, slug="invalid-fields", detail=detail, errors=errors) from None
 
 
-def _unknown() -> Problem:
-    return Problem(status=404, slug="unknown-feed", detail="no feed has this id")
+def _unknown(moved_to: str | None = None) -> Problem:
+    detail = f"this feed has moved: it is {moved_to} now" if moved_to else "no feed has this id"
+    return Problem(status=404, slug="unknown-feed", detail=detail)
 
 
 def _shown(feed: Feed) -> dict[str, Any]:
     times = ("failing_since", "last_poll", "last_success", "last_new", "next_poll")
-    texts = ("problem", "reason", "detail", "redirected_to")
+    texts = ("problem", "reason", "detail", "redirected_to", "moved_from")
     plain = ("id", "url", "title", "state", "kind", "failures", "interval_s", "entries", "handed_in")
     shown: dict[str, Any] = {name: getattr(feed, name) for name in plain}
     shown |= {name: _time(getattr(feed, name)) for name in times}

@@ -7,11 +7,11 @@ from __future__ import annotations
 import logging
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from urllib.parse import urlsplit
 
 import redis
 
 from incidentwire.outbound import Door
+from incidentwire.politeness import HostSlots, host_of
 from incidentwire.settings import from_env
 from incidentwire.stopping import sign_of_life, stop_requested
 from incidentwire.store import connect_when_ready
@@ -25,7 +25,6 @@ from services.ingest.submit import Submitter
 PERIOD_S = 1.0
 POLLS_AT_ONCE = 8
 LOOK_AT = 1000  # due feeds looked at per round: more than one host's, so that a slow host holds up only its own
-HOST_PAUSE_S = 1.0  # between two polls of one host
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +35,6 @@ class Rounds:
     def __init__(self, place: Poller, pool: ThreadPoolExecutor) -> None:
         self.place, self.pool = place, pool
         self.running: dict[Future[Feed | None], tuple[Taken, str]] = {}
-        self._free_at: dict[str, float] = {}  # host -> when it may be asked again
 
     def turn(self) -> int:
         """Settle what has ended, start what is due and free to start; how many polls are under way."""
@@ -49,8 +47,8 @@ class Rounds:
         for feed in self.place.feeds.due(now, LOOK_AT):
             if len(self.running) >= POLLS_AT_ONCE:
                 break
-            host = (urlsplit(feed.url).hostname or "").lower()
-            if host in busy or self._free_at.get(host, 0.0) > now:
+            host = host_of(feed.url)
+            if host in busy:
                 continue
             taken = self.place.feeds.take(feed.id, now)
             if taken:
@@ -60,10 +58,8 @@ class Rounds:
 
     def settle(self, now: float) -> None:
         """Look at the polls that have ended. What went wrong in one feed must not stop the others, and must show."""
-        self._free_at = {host: at for host, at in self._free_at.items() if at > now}
         for future in [future for future in self.running if future.done()]:
-            taken, host = self.running.pop(future)
-            self._free_at[host] = now + HOST_PAUSE_S
+            taken, _ = self.running.pop(future)
             error = future.exception()
             if isinstance(error, redis.exceptions.RedisError | OSError):
                 logger.error(event_line("feed poll broken off", feed_id=taken.feed.id, error=str(error)))
@@ -81,7 +77,8 @@ def main() -> None:
     stopped = stop_requested()
     with Door.of(settings) as door, ThreadPoolExecutor(POLLS_AT_ONCE, "feed") as pool:
         submitter = Submitter(settings, connection)
-        place = Poller(feeds=FeedStore(connection), submitter=submitter, door=door, clock=time.time)
+        slots = HostSlots.of(settings, connection)
+        place = Poller(feeds=FeedStore(connection), submitter=submitter, door=door, slots=slots, clock=time.time)
         rounds = Rounds(place, pool)
         logger.info("feeds ready")
         while not stopped.wait(PERIOD_S):

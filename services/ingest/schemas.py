@@ -117,18 +117,3 @@ class ReceiptSchema(Schema):
     labels = fields.List(fields.String(), required=True)
     alias_of = fields.String(allow_none=True)
     history = fields.List(fields.Nested(ReceiptEventSchema), required=True)
-
-
-class FieldErrorSchema(Schema):
-    field = fields.String(required=True)
-    message = fields.String(required=True)
-
-
-class ProblemSchema(Schema):
-    """RFC 9457 problem details."""
-
-    type = fields.String(required=True)
-    title = fields.String(required=True)
-    status = fields.Integer(required=True)
-    detail = fields.String()
-    errors = fields.List(fields.Nested(FieldErrorSchema))

@@ -21,6 +21,15 @@ from services.ingest.submit import Outcome, Submission, Submitter
 NDJSON = "application/x-ndjson"
 TOO_DEEP = "the JSON is nested too deeply: a submission is one flat object"
 
+BODY = {
+    "required": True,
+    "content": {
+        "application/json": {"schema": {"$ref": "#/components/schemas/Submission"}},
+        NDJSON: {"schema": {"type": "string", "description": "one submission per line"}},
+    },
+}
+UNKNOWN = "There is no such item"
+
 blueprint = Blueprint("submissions", __name__, url_prefix="/v1", description="Hand in news items")
 _schema = SubmissionSchema()
 
@@ -28,6 +37,10 @@ _schema = SubmissionSchema()
 @blueprint.route("/submissions", methods=["POST"])
 @blueprint.response(202, AcceptedSchema, description="Accepted, and on disk")
 @blueprint.alt_response(200, schema=AcceptedSchema, description="Known already; or one result per NDJSON line")
+@blueprint.alt_response(409, description="The item changed while a text was handed in for it")
+@blueprint.alt_response(415, description="The body's media type is none of those named")
+@blueprint.alt_response(422)
+@blueprint.doc(requestBody=BODY)
 @require("submit")
 def submit() -> Any:
     """Hand in one item as JSON, or up to 10,000 as NDJSON."""
@@ -44,6 +57,7 @@ def submit() -> Any:
 
 @blueprint.route("/submissions/<item_id>", methods=["GET"])
 @blueprint.response(200, ReceiptSchema)
+@blueprint.alt_response(404, description=UNKNOWN)
 @require("submit")
 def receipt(item_id: str) -> dict[str, Any]:
     """The receipt of an item: where it stands, and its history."""
@@ -52,6 +66,9 @@ def receipt(item_id: str) -> dict[str, Any]:
 
 @blueprint.route("/submissions/<item_id>/retry", methods=["POST"])
 @blueprint.response(202, AcceptedSchema)
+@blueprint.alt_response(404, description=UNKNOWN)
+@blueprint.alt_response(409, description="The item is in flight, or changed meanwhile")
+@blueprint.alt_response(410, description="The item was withdrawn")
 @require("submit")
 def retry(item_id: str) -> dict[str, Any]:
     """Ask for the item's page to be fetched again."""

@@ -53,7 +53,7 @@ class Newsroom:
             for n, labels in enumerate(mentions)
         )
         url = about.pop("url", f"https://news.example.org/{name}")
-        score = about.pop("score", 0.9)
+        score, why = about.pop("score", 0.9), about.pop("why", None)
         self.log.append(
             name,
             e.ItemSubmitted(url=url, via="test"),
@@ -63,16 +63,16 @@ class Newsroom:
                 scores=dict.fromkeys(labels, score), evidence={label: ((0, 4),) for label in labels}, mentions=refs,
             ),
         )  # fmt: skip
-        self.link(name, into)
+        self.link(name, into, why)
         return self.state().where(f"{name}#m0") or ""
 
-    def link(self, name: str, into: str | None = None) -> None:
+    def link(self, name: str, into: str | None = None, why: dict[str, Any] | None = None) -> None:
         """What the linker would append after news of an item."""
         while True:
             state = self.state()
             facts, homeless = settle(state, name)
             if not facts and homeless:
-                facts = place(state, *split_key(homeless[0]), into)
+                facts = place(state, *split_key(homeless[0]), into, why=why)
             if not facts:
                 return
             for subject, event in facts:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from incidentwire import events as e
+from incidentwire import incident_decisions as decisions
 from incidentwire.access import Keys
+from incidentwire.incident_decisions import Facts
+from incidentwire.incidents import Incidents
 from incidentwire.labels import MentionRef
+from incidentwire.problems import Problem
+from services.api import curation
 from services.api.app import create_app
+from services.api.curation import carry_out
 from services.classifier.linker import Linker
 from tests.api.conftest import House
 from tests.api.incident_house import FAKE, LEAK, Newsroom
@@ -83,9 +90,10 @@ def test_a_mention_moves_to_another_incident_or_to_one_of_its_own(room: Newsroom
     assert (moved["id"], moved["version"], moved["other"], moved["other_version"]) == (a, 1, b, 1)
     assert [i["id"] for i in room.get(f"/{b}")["items"]] == ["i_a2", "i_b1", "i_b2"]
     assert room.get(f"/{b}")["items"][0]["mentions"][0]["by"] == "person"
-    new = room.command(b, "move", mention="i_b2#m0")["other"]
+    done = room.command(b, "move", mention="i_b2#m0")
+    new, version = done["other"], done["other_version"]
     assert [i["id"] for i in room.get(f"/{new}")["items"]] == ["i_b2"]
-    last = room.command(a, "move", mention="i_a1#m0", to={"id": new, "version": 1})
+    last = room.command(a, "move", mention="i_a1#m0", to={"id": new, "version": version})
     assert (last["status"], room.get(f"/{a}")["closed_empty"]) == ("dismissed", True)
 
 
@@ -151,6 +159,101 @@ def test_of_many_who_saw_the_same_version_one_wins(room: Newsroom) -> None:
         thread.join()
     assert sorted(answers) == [200, 409, 409, 409, 409, 409]
     assert room.version(a) == 1
+
+
+def raced(room: Newsroom, first: Callable[[], Any], incident: str, decide: Callable[[Incidents], Facts]) -> Any:
+    """The answer of a process whose command is decided on the state before `first` happens in another process."""
+    app = create_app(room.house.settings, room.house.connection)
+    decided = 0
+
+    def late(state: Incidents) -> Facts:
+        nonlocal decided
+        decided += 1
+        facts = decide(state)
+        if decided == 1:
+            first()
+        return facts
+
+    with app.test_request_context():
+        try:
+            return carry_out(incident, late)
+        except Problem as problem:
+            return problem
+        finally:
+            assert decided > 1  # what stood when it was decided did not stand when it was to be appended
+
+
+OVERTAKEN: dict[str, Callable[[Incidents, dict[str, str]], Facts]] = {  # by the merge of Z into A
+    "merge": lambda s, i: decisions.merge(s, i["a"], i["b"], "bob", seen=(0, 0)),
+    "merge into": lambda s, i: decisions.merge(s, i["b"], i["a"], "bob", seen=(0, 0)),
+    "merge elsewhere": lambda s, i: decisions.merge(s, i["z"], i["b"], "bob", seen=(0, 0)),
+    "split": lambda s, i: decisions.split(s, i["a"], ["i_a1#m0"], "bob", seen=0),
+    "move from": lambda s, i: curation.moved(s, i["a"], target("i_a1#m0", i["b"]), "bob"),
+    "move to": lambda s, i: curation.moved(s, i["b"], target("i_b1#m0", i["a"]), "bob"),
+    "move to one of its own": lambda s, i: curation.moved(s, i["a"], target("i_a1#m0"), "bob"),
+    "status": lambda s, i: decisions.change_status(s, i["a"], "confirmed", "bob", seen=0),
+    "title": lambda s, i: decisions.rename(s, i["a"], "Open server", "bob", seen=0),
+    "note": lambda s, i: decisions.remark(s, i["a"], "one report", "bob", seen=0),
+}
+
+
+def target(mention: str, to: str = "") -> dict[str, Any]:
+    body = {"mention": mention, "version": 0, "note": ""}
+    return body | ({"to": {"id": to, "version": 0}} if to else {})
+
+
+@pytest.mark.parametrize("name", OVERTAKEN)
+def test_a_command_that_another_overtook_is_refused_and_may_be_given_on_what_is_there_now(
+    room: Newsroom, name: str
+) -> None:
+    room.ids["z"] = room.add("i_z1", (FAKE,))
+    a, z = room.ids["a"], room.ids["z"]
+
+    def overtake() -> None:
+        room.command(z, "merge", into=a, into_version=0)
+
+    answer = raced(room, overtake, a, lambda state: OVERTAKEN[name](state, room.ids))
+    assert isinstance(answer, Problem)
+    assert (answer.status, answer.slug) == (409, "stale")
+    assert isinstance(last_event(room), e.IncidentMerged)
+    assert room.state().resolve(z) == a
+    assert room.command(a, "status", status="resolved", version=room.version(a))["status"] == "resolved"
+
+
+def test_an_undo_that_another_command_overtook_is_refused(room: Newsroom) -> None:
+    a, b = room.ids["a"], room.ids["b"]
+    new = room.command(a, "split", mentions=["i_a2#m0"])["other"]
+    z = room.add("i_z1", (FAKE,))
+    seen = room.version(new)
+    answer = raced(
+        room,
+        lambda: room.command(z, "merge", into=new, into_version=seen),
+        new,
+        lambda state: decisions.unsplit(state, new, "bob", seen=seen),
+    )
+    assert (answer.status, answer.slug) == (409, "stale")
+    room.command(new, "merge", into=b, into_version=0)
+    seen = room.version(new)
+    answer = raced(
+        room,
+        lambda: room.command(a, "merge", into=b, into_version=seen),
+        new,
+        lambda state: decisions.unmerge(state, new, "bob", seen=seen),
+    )
+    assert (answer.status, answer.slug) == (409, "stale")
+    assert room.state().members(b) == ("i_b1#m0", "i_b2#m0", "i_a2#m0", "i_z1#m0", "i_a1#m0")
+
+
+def test_a_command_that_has_nothing_to_do_with_the_one_that_was_faster_is_carried_out(room: Newsroom) -> None:
+    a, b = room.ids["a"], room.ids["b"]
+    answer = raced(
+        room,
+        lambda: room.command(b, "notes", note="first"),
+        a,
+        lambda state: decisions.remark(state, a, "second", "bob", seen=0),
+    )
+    assert (answer["id"], answer["version"]) == (a, 1)
+    assert last_event(room).note == "second"
 
 
 def test_linker_and_people_race_and_every_mention_is_in_one_live_incident(house: House) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from incidentwire import events as e
+from services.api import incident_query
 from tests.api.conftest import House
 from tests.api.incident_house import FAKE, LAW, LEAK, Newsroom
 
@@ -157,3 +158,19 @@ def test_a_title_that_a_person_gave_stands_and_is_found(room: Newsroom) -> None:
     assert room.list("q=seaside") == [leak]
     assert room.list("entity=hospital") == [leak]
     assert room.get(f"/{leak}")["title_by"] == "person"
+
+
+@pytest.mark.parametrize("sort", ["newest", "oldest", "last_report", "items", "updated"])
+def test_a_list_as_of_then_looks_on_until_the_page_is_full(
+    room: Newsroom, sort: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incident_query, "LEAST", 1)  # rows at a time: as many as the page has
+    for n in range(6):  # each a candidate by its title, but for the first none has the word
+        named = room.add(f"i_named{n}", (LEAK,), text="A zeppelin." if n == 0 else "Nothing of it.")
+        room.command(named, "title", title=f"Open server {n}")
+    last = room.log.last()
+    for query in ("q=zeppelin", "q=nothing", "q=server&label=data_leak", "status=open&source=news.example.org", ""):
+        now = room.list(f"{query}&sort={sort}&limit=2")
+        assert now
+        assert room.list(f"{query}&sort={sort}&limit=2&as_of={last}") == now
+    assert room.list(f"q=nothing&sort={sort}&limit=2&as_of={last - 1}")

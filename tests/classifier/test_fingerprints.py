@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import datetime
+import hashlib
+import itertools
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.classifier.linking.digests import Digests
 from services.classifier.linking.fingerprints import (
     FINGERPRINT_VERSION,
     MAX_CHARS,
@@ -18,7 +23,8 @@ from services.classifier.linking.fingerprints import (
     fingerprint,
     shared_spans,
 )
-from services.classifier.linking.terms import Kind, stem, terms
+from services.classifier.linking.terms import PLAIN, Kind, bigram, terms
+from services.classifier.linking.tokens import stem
 
 STORY = """Marwick Vale Clinics said on Tuesday that records of 41,300 patients were copied from a server of its
 booking partner Ostrel Data. Names, addresses and appointment notes were on it. The regional inspector, Ilse Brandt,
@@ -37,14 +43,21 @@ def test_any_text_has_a_fingerprint_that_fits_in_an_event(
     assert encode(decode(encoded)) == encoded
 
 
-def test_a_long_story_keeps_its_heaviest_terms_and_still_fits() -> None:
-    story = STORY + " ".join(f"Word{n}x also{n}y" for n in range(3000))
-    encoded = fingerprint("Marwick Vale records copied", story, "en", "2024-03-05")
+def test_a_long_story_keeps_its_heaviest_terms_and_of_equal_ones_the_first() -> None:
+    fillers = ["".join(letters) + "ox" for letters in itertools.product("bdfgklmn", repeat=3)]
+    encoded = fingerprint("", f"{' '.join(fillers)}. {STORY}", "en", "2024-03-05")
     found = decode(encoded)
     assert len(encoded) <= MAX_CHARS
-    assert len(found.hashes) <= MAX_TERMS
-    marwick = decode(fingerprint("", "Marwick", "en")).hashes[0]
-    assert marwick in found.hashes
+    assert len(found.hashes) == MAX_TERMS
+
+    def kept(word: str) -> bool:
+        return decode(fingerprint("", word, "en")).hashes[0] in found.hashes
+
+    heavy = ("Marwick", "Brandt", "partner")
+    assert all(map(kept, heavy))
+    first_left = next(n for n, word in enumerate(fillers) if not kept(word))
+    assert 60 < first_left < MAX_TERMS
+    assert not any(map(kept, fillers[first_left:]))
 
 
 def test_no_word_can_be_tested_against_a_fingerprint_without_the_key() -> None:
@@ -62,41 +75,97 @@ def test_the_same_text_has_the_same_fingerprint_for_ever() -> None:
     )
 
 
+def test_a_chinese_text_too_has_the_same_fingerprint_for_ever() -> None:
+    text = "记者获悉，应用《云诊助手》的数据库未设密码，约四万名患者的姓名和就诊记录外泄（含4.13万条）。Ostrel 公司未回应……"
+    assert fingerprint("云诊助手泄露患者资料", text, "zh", "2024-03-15", b"k") == CHINESE_GOLDEN
+
+
 GOLDEN = "0Zml`0|Nm^761SL|1_@u|NsC0|NsAe3jhEA|NsC0|NsB6-@qNXGOqq%%PDz|ETaQH7PEs)hM&fHqH+&itg%8mL_|O"
+CHINESE_GOLDEN = (
+    "0ZmmW0RaF6_6#*!SR$|mr4TA9R`-iw`hCAg5cB^3{}ga_%R4~<MgIlpn+EFD4NtugO_C8F1RCa}B?av)rVK9w%t6|{"
+    "N7ryj@CZ)abWqGIQ}BXU^W0l&7hE;dgn&JTHi(9)(Ths$jNtT~9kHDB$(=obz>zz~?m^I;lH2XW;n*bQ&aLmBy7Ug="
+    "^d2Pj=^Xy>>HkN6ETaR1Ool{6CPYX?WJE?tL`Fn}LPSC&ghfC"
+)
+
+
+def read(title: str, text: str) -> dict[str, tuple[Kind, float]]:
+    """Kind and weight of each term, by its text."""
+    found = terms(title, text)
+    told = zip(found.codes.tolist(), found.kinds.tolist(), found.weights.tolist(), strict=True)
+    return {found.text(code): (Kind(kind), weight) for code, kind, weight in told}
 
 
 def test_kinds_of_terms_are_told_apart() -> None:
-    found = terms("", "Ostrel Data lost 5.3 million records on March 14, 2024, said Ostrel.").by_text
-    names = {term.text for term in found.values() if term.is_name()}
-    assert {"ostrel", "data", "march"} <= names
-    assert found["5300000"].kind is Kind.AMOUNT
-    assert found["2024-03-14"].kind is Kind.DATE
-    assert not found["record"].is_name()
+    found = read("", "Ostrel Data lost 5.3 million records on March 14, 2024, said Ostrel.")
+    assert {term for term, (kind, _) in found.items() if kind is Kind.NAME} == {"ostrel", "data", "march"}
+    assert found["5300000"][0] is Kind.AMOUNT
+    assert found["2024-03-14"][0] is Kind.DATE
+    assert found["record"][0] is Kind.WORD
+
+
+def test_terms_weigh_by_repetition_place_and_kind() -> None:
+    found = read("marmalade", "Marmalade jam jam honey Ostrel")
+    assert found == {
+        "marmalad": (Kind.NAME, pytest.approx(1.5 * 1.25 * 4 / 3)),
+        "jam": (Kind.WORD, pytest.approx(4 / 3)),
+        "honey": (Kind.WORD, 1.0),
+        "ostrel": (Kind.NAME, 1.25),
+    }
+    assert next(iter(found)) == "marmalad"
 
 
 @pytest.mark.parametrize(
     "text", ["14 March 2024", "March 14, 2024", "Mar. 14 2024", "2024-03-14", "2024年3月14日", "14th march 2024"]
 )
 def test_a_date_is_one_term_however_it_is_written(text: str) -> None:
-    assert "2024-03-14" in terms("", f"On {text} it ended.").by_text
+    assert "2024-03-14" in read("", f"On {text} it ended.")
+
+
+def test_every_month_is_read() -> None:
+    months = [datetime.date(2024, month, 7) for month in range(1, 13)]
+    found = read("", ". ".join(f"{day:%B} 7, 2024" for day in months))
+    assert {day.isoformat() for day in months} <= found.keys()
 
 
 @pytest.mark.parametrize("text", ["5.3 million", "5,300,000", "5.3m", "530万"])
 def test_an_amount_is_one_term_however_it_is_written(text: str) -> None:
-    assert "5300000" in terms("", f"About {text} people").by_text
+    assert "5300000" in read("", f"About {text} people")
 
 
 def test_chinese_is_read_in_bigrams_and_its_quoted_names_are_names() -> None:
-    found = terms("", "奥斯特尔公司泄露患者资料,应用《云诊助手》已下架").by_text
-    assert "患者" in found
-    assert not found["患者"].is_name()
-    assert found["云诊"].is_name()
+    found = read("", "奥斯特尔公司泄露患者资料，应用《云诊助手》已下架，患者称“云诊”Ostrel 患者")
+    assert found["患者"] == (Kind.WORD, 1.5)
+    assert found["云诊"] == (Kind.NAME, pytest.approx(1.25 * 4 / 3))
+    assert "用云" not in found
+    sequence = terms("", "患者Ostrel 41记录").sequence
+    assert [terms("", "患者Ostrel 41记录").text(code) for code in sequence.tolist()] == ["患者", "ostrel", "41", "记录"]
+
+
+def test_a_bigram_is_a_name_only_where_it_was_quoted_at_first() -> None:
+    assert read("", "云诊助手又名《云诊》")["云诊"][0] is Kind.WORD
+    assert read("", "《云诊》又名云诊助手")["云诊"][0] is Kind.NAME
 
 
 def test_a_word_common_in_this_field_weighs_less_than_another() -> None:
-    found = terms("", "database marmalade 公司 云诊").by_text
-    assert found["databas"].weight(False) < found["marmalad"].weight(False)
-    assert found["公司"].weight(False) < found["云诊"].weight(False)
+    found = read("", "database marmalade 公司 云诊")
+    assert found["databas"][1] < found["marmalad"][1]
+    assert found["公司"][1] < found["云诊"][1]
+
+
+def test_digests_stay_the_same_while_others_come_and_go() -> None:
+    # more bigrams and words than are remembered at once, with the same slots again and again
+    digests = Digests(b"k")
+    for start in range(0x4E00, 0x9000, 40):
+        codes = np.array([first << 16 | 0x4E00 + second for first in range(start, start + 40) for second in range(25)])
+        words = [f"w{start}x{n}" for n in range(200)]
+        mixed = np.concatenate((codes, PLAIN + np.arange(len(words))))
+        for _ in range(2):
+            found = digests.of_codes(mixed, words)
+            for at in (0, 7, len(codes) - 1):
+                assert found[at] == digests.of(bigram(int(codes[at])))
+            assert found[-1] == digests.of(words[-1])
+    expected = hashlib.blake2b("公司".encode(), digest_size=8, key=b"k").digest()
+    assert digests.of("公司") == int.from_bytes(expected, "big")
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,17 @@ def test_names_count_more_than_words() -> None:
     assert same_names.score > same_words.score
 
 
+def test_figures_and_dates_tell_two_happenings_of_a_kind_apart() -> None:
+    story = "A {} earthquake shook the coast near Tolm on {}. Walls cracked in {} houses and {} people were hurt."
+    index = LinkIndex()
+    index.add("n_quake", "a#m0", decode(fingerprint("", story.format("5.6", "14 March 2024", 412, 37), "en")))
+    again = "{} houses near Tolm have cracked walls since the {} earthquake of {}, and {} people went to hospital."
+    same = fingerprint("", again.format(412, "5.6", "14 March 2024", 37), "en")
+    other = fingerprint("", again.format(96, "4.8", "2 November 2021", 11), "en")
+    assert decide(decode(same), index).incident == "n_quake"
+    assert decide(decode(other), index).incident is None
+
+
 def test_of_two_close_incidents_the_better_is_taken_for_review() -> None:
     index = LinkIndex()
     index.add("n_one", "a#m0", decode(fingerprint(*LEAK[0], "en", "2024-03-05")))
@@ -191,4 +202,4 @@ def test_scores_are_the_same_on_every_machine() -> None:
     index.add("n_park", "b#m0", decode(fingerprint(*PARK, "en", "2024-03-05")))
     story = f"{LEAK[1][1]} Tolm Lake wildlife park was named too."
     matches = index.matches(decode(fingerprint(PARK[0], story, "en", "2024-03-20")))
-    assert [(m.incident, m.score) for m in matches] == [("n_park", 4092), ("n_leak", 3559)]
+    assert [(m.incident, m.score) for m in matches] == [("n_leak", 4016), ("n_park", 4000)]

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from incidentwire import incident_decisions as decisions
-from incidentwire.events import IncidentOpened, ItemCorrected, ItemReclassifyRequested, ItemWithdrawn
+from incidentwire.documents import KeptDocument
+from incidentwire.events import (
+    IncidentItemLinked,
+    IncidentOpened,
+    ItemClassified,
+    ItemCorrected,
+    ItemFetched,
+    ItemReclassifyRequested,
+    ItemWithdrawn,
+)
+from incidentwire.labels import MentionRef
 from incidentwire.log import Log, Unit
 from services.classifier.jobs import work
+from services.classifier.link import LinkIndex, decode, fingerprint
 from services.classifier.linker import Linker
+from services.classifier.linking.reasons import MAX_SPANS, Reasons, telling_spans
+from services.classifier.linking.secret import fingerprint_key
 from tests.house import LEAK, PLAIN, House
 
 TITLE = "Clinic chain left records of 61,000 patients open to anyone"
@@ -37,10 +53,7 @@ def three(house: House) -> list[str]:
 
 
 def linked(log: Log) -> Linker:
-    linker = Linker(log)
-    linker.catch_up()
-    linker.settle_all()
-    return linker
+    return settled(Linker(log))
 
 
 def home(linker: Linker, item: str) -> str | None:
@@ -138,3 +151,178 @@ def test_what_links_hold_no_word_of_the_page(house: House, three: list[str]) -> 
     stored = " ".join(e.data for e in house.log.read() if e.type.startswith("incident."))
     assert "Oakmere" not in stored
     assert '"shared"' in stored
+
+
+# -- reasons: which words made a link ----------------------------------------------------------------------------------
+
+CHINESE_LEAK = """记者获悉,应用《云诊助手》的数据库未设密码,约四万名患者的姓名和就诊记录外泄,个人信息在论坛上被出售。
+北川市网信办已约谈运营方奥斯特尔公司,要求限期整改并告知患者。"""
+CHINESE_TALKS = """因《云诊助手》数据库未设密码,四万名患者就诊记录外泄,个人信息被出售,北川市网信办约谈了奥斯特尔公司。
+奥斯特尔公司称已关闭服务器,将逐一告知患者,并配合网信办的调查。"""
+
+
+def with_reasons(house: House, key: bytes | None = None) -> Linker:
+    """A linker as production has it, with the house's key or another one."""
+    if key is None:
+        return settled(Linker.of(house.settings))
+    return settled(Linker(house.log, reasons=Reasons(archive=house.archive, key=key)))
+
+
+def settled(linker: Linker) -> Linker:
+    linker.catch_up()
+    linker.settle_all()
+    return linker
+
+
+def why(log: Log, item: str) -> dict[str, Any]:
+    """What the link of an item's first mention gives as its reason."""
+    links = [entry.event for entry in log.read() if isinstance(entry.event, IncidentItemLinked)]
+    return dict(next(link.why for link in links if link.item == item))
+
+
+def quoted(house: House, item: str) -> list[str]:
+    """The spans of an item's reason, as its kept text has them."""
+    fetched = house.item(item).fetched
+    assert fetched is not None
+    text = KeptDocument.from_bytes(house.archive.get(item, fetched.document_digest)).text
+    return [text[start:end] for start, end in why(house.log, item).get("spans", ())]
+
+
+def test_the_offsets_of_a_link_quote_what_both_papers_say_and_names_come_first(house: House, three: list[str]) -> None:
+    with_reasons(house)
+    told = why(house.log, three[1])
+    assert told["with"] == f"{three[0]}#m0"
+    assert 0 < len(told["spans"]) <= MAX_SPANS
+    said = quoted(house, three[1])
+    assert said[0].startswith("Oakmere")
+    assert "61,000 patients" in said
+    assert all(all(word.lower() in (TITLE + FIRST_PAPER).lower() for word in span.split()) for span in said)
+    assert len(set(said)) == len(said)
+    assert {"score", "shared"} <= told.keys()
+    for opened in (three[0], three[2]):
+        assert not why(house.log, opened).keys() & {"with", "spans"}
+
+
+def test_chinese_offsets_quote_whole_names(house: House) -> None:
+    first = house.submit(title="云诊助手泄露四万患者资料", text=CHINESE_LEAK, published="2026-03-11")
+    house.work()
+    second = house.submit(title="北川市网信办约谈奥斯特尔公司", text=CHINESE_TALKS, published="2026-03-12")
+    house.work()
+    linker = with_reasons(house)
+    assert home(linker, first) == home(linker, second) is not None
+    said = quoted(house, second)
+    assert "云诊助手" in said
+    assert any("北川市网信办" in span for span in said)
+    assert any("奥斯特尔公司" in span for span in said)
+
+
+def test_of_names_the_rare_one_comes_first() -> None:
+    index, common = LinkIndex(), "Harbourline"
+    for number in range(20):
+        index.add(f"n_{number}", f"i_{number}#m0", decode(fingerprint("", f"Talks on {common} number {number}", "en")))
+    other = decode(fingerprint("", f"The firms {common} and Quillmere met inspectors", "en"))
+    text = f"Yesterday {common} spoke. Then inspectors met, and Quillmere did not."
+    said = [text[start:end] for start, end in telling_spans(text, other, index.rarity(other), b"")]
+    assert said == ["Quillmere", common, "inspectors met"]
+
+
+def test_the_nearest_mention_is_named_also_where_its_incident_was_merged() -> None:
+    index, report = LinkIndex(), decode(fingerprint("", OTHER_PAPER, "en"))
+    index.add("n_one", "i_other#m0", decode(fingerprint("", ELSEWHERE, "en")))
+    index.add("n_two", "i_near#m0", decode(fingerprint("", FIRST_PAPER, "en")))
+    assert index.nearest(report, "n_one", ["i_other#m0"]) == "i_other#m0"
+    index.merge("n_two", "n_one")
+    assert index.nearest(report, "n_one", ["i_other#m0", "i_near#m0"]) == "i_near#m0"
+    assert index.nearest(report, "n_two", ["i_near#m0"]) == "i_near#m0"
+    assert index.nearest(report, "n_one", ["i_other#m0"]) is None  # the nearest one is not among those asked for
+    assert index.nearest(report, "n_unknown", ["i_near#m0"]) is None
+
+
+def test_of_a_round_up_only_the_mentions_own_stretch_is_quoted(house: House, three: list[str]) -> None:
+    linked(house.log)
+    text = f"{ELSEWHERE}\n\n{OTHER_PAPER}"
+    document = KeptDocument(title="The week", text=text)
+    key = fingerprint_key(house.settings, house.connection)
+    cut = len(ELSEWHERE) + 2
+    refs = tuple(
+        MentionRef(id=name, start=start, end=end, labels=("data_leak",), fingerprint=fingerprint(
+            "", text[start:end], "en", "2026-03-12", key=key,
+        ))
+        for name, start, end in (("m0", 0, cut), ("m1", cut, len(text)))
+    )  # fmt: skip
+    digest = house.archive.put("i_week", document.to_bytes())
+    house.log.append(
+        "i_week",
+        ItemFetched(document_digest=digest, text_digest=document.text_digest, words=9, final_url="https://a.example/"),
+        ItemClassified(
+            text_digest=document.text_digest, model="test", scores={}, labels=("data_leak",), evidence={},
+            mentions=refs,
+        ),
+    )  # fmt: skip
+    linker = with_reasons(house)
+    told = {
+        link.mention: link.why
+        for link in (entry.event for entry in house.log.read())
+        if isinstance(link, IncidentItemLinked) and link.item == "i_week"
+    }
+    assert linker.state.where("i_week#m1") == home(linker, three[0])
+    assert told["m0"]["with"] == f"{three[2]}#m0"
+    assert told["m0"]["spans"]
+    assert all(end <= cut for _, end in told["m0"]["spans"])
+    assert told["m1"]["spans"]
+    assert all(cut <= start < end <= len(text) for start, end in told["m1"]["spans"])
+
+
+@pytest.mark.parametrize("lost", ["deleted", "damaged", "revised", "other key", "no reasons"])
+def test_a_text_that_cannot_be_read_has_no_spans_and_is_linked_all_the_same(
+    house: House, three: list[str], lost: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    fetched = house.item(three[1]).fetched
+    assert fetched is not None
+    stored = Path(house.archive.root) / three[1][2:4] / three[1] / f"{fetched.document_digest}.zst"
+    if lost == "deleted":
+        house.archive.delete(three[1])
+    elif lost == "damaged":
+        stored.write_bytes(b"no zstd at all")
+    elif lost == "revised":  # the newest text is another one than the one that was judged
+        other = KeptDocument(title="Other", text=OTHER_PAPER + " Corrected since.")
+        digest = house.archive.put(three[1], other.to_bytes())
+        house.log.append(
+            three[1],
+            ItemFetched(document_digest=digest, text_digest=other.text_digest, words=9, final_url="https://a.example/"),
+        )
+    linker = (
+        linked(house.log) if lost == "no reasons" else with_reasons(house, b"wrong" if lost == "other key" else None)
+    )
+    assert home(linker, three[0]) == home(linker, three[1]) is not None
+    told = why(house.log, three[1])
+    assert "spans" not in told
+    assert ("text unreadable" in caplog.text) == (lost == "damaged")  # what was deleted is no fault
+    assert told["with"] == f"{three[0]}#m0"
+
+
+def test_an_item_that_is_withdrawn_leaves_offsets_and_no_word(house: House, three: list[str]) -> None:
+    with_reasons(house)
+    house.log.append(three[1], ItemWithdrawn(who="admin"))
+    house.archive.delete(three[1])
+    with_reasons(house)
+    stored = " ".join(e.data for e in house.log.read() if e.type.startswith("incident."))
+    assert '"spans":[[' in stored
+    assert not any(word in stored for word in ("Oakmere", "patients", "61,000"))
+
+
+def test_the_same_items_make_the_same_incidents_with_reasons_and_without(house: House, three: list[str]) -> None:
+    plain, told = Linker(house.log), with_reasons(house)
+    plain.catch_up()
+    facts = [(e.subject, e.type) for e in house.log.read() if e.type.startswith("incident.")]
+    assert plain.state == told.state
+    house.connection.flushall()
+    again = [
+        house.submit(title=TITLE, text=FIRST_PAPER, published="2026-03-11"),
+        house.submit(title="Oakmere patient records stood open on the web", text=OTHER_PAPER, published="2026-03-12"),
+        house.submit(title="Gang posts medical notes of Brindle pupils", text=ELSEWHERE, published="2026-03-12"),
+    ]
+    house.work()
+    assert again == three
+    linked(house.log)
+    assert [(e.subject, e.type) for e in house.log.read() if e.type.startswith("incident.")] == facts

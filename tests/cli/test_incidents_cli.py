@@ -24,7 +24,8 @@ def room(store: Store, tmp_path: Path) -> Iterator[Newsroom]:
     house.settings.data_dir.mkdir()
     room = Newsroom(house)
     room.ids["a"] = room.add("i_a1", (LEAK,), title="Records\x1b[31m lay open", published="2024-03-01")
-    room.add("i_a2", (LEAK,), into=room.ids["a"])
+    why = {"score": 0.9, "shared": {"names": 2}, "days": 1, "spans": [[0, 4]], "with": "i_a1#m0"}
+    room.add("i_a2", (LEAK,), into=room.ids["a"], why=why)
     room.ids["b"] = room.add("i_b1", (FAKE,), title="A cloned voice")
     room.grow()
     yield room
@@ -60,6 +61,8 @@ def test_incidents_are_listed_and_shown(room: Newsroom, run: Callable[..., Resul
     shown = run("show", a).output
     assert shown.startswith("Records [31m lay open\n")
     assert "i_a2#m0  data_leak  by linker  score 1.00" in shown
+    assert "    why: opened this incident\n" in shown
+    assert "    why: shares 2 names with “Records [31m lay open”; says “Text” as it does; one day apart\n" in shown
     assert json.loads(run("show", a, "--json").output)["item_count"] == 2
 
 
@@ -73,7 +76,7 @@ def test_people_decide_on_the_command_line_and_undo(room: Newsroom, run: Callabl
     assert run("status", a, "confirmed", "--note", "two sources").output.startswith(f"{a}\tconfirmed\tversion 1")
     assert run("rename", a, "Open server").exit_code == 0
     assert run("note", a, "told the regulator").exit_code == 0
-    assert run("merge", a, b, "--note", "the same").output.startswith(f"{b}\topen\tversion 1")
+    assert run("merge", a, b, "--note", "the same").output.startswith(f"{b}\topen\tversion 4")
     assert f"{a} was merged into {b}" in run("show", a).output
     assert run("undo", a).output.startswith(f"{a}\tconfirmed")
     new = run("split", a, "i_a2#m0").output.strip().split("\t")[-1]

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import redis
 
 from incidentwire.events import FeedFailed, ItemRetryRequested, ItemSubmitted
-from incidentwire.log import Log, Recorded
+from incidentwire.log import Log
 from incidentwire.outbound import Door
+from incidentwire.politeness import HostSlots
+from incidentwire.recorded import Recorded
 from incidentwire.settings import Settings
 from services.ingest import feed_parsing, feed_poll
 from services.ingest.feed_poll import Poller
 from services.ingest.feed_schedule import Feed
 from services.ingest.feed_store import FeedStore
 from services.ingest.submit import Submitter
+from tests.loopback import Asked, Reply, answering
 
-Reply = tuple[int, dict[str, str], bytes]
 Behaviour = Callable[[Mapping[str, str]], Reply]
 
 
@@ -52,7 +52,7 @@ class FeedServer:
     """path -> a reply, or a function of the request's headers that gives one. `asked` lists (path, headers)."""
 
     replies: dict[str, Reply | Behaviour] = field(default_factory=dict)
-    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    asked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     port: int = 0
 
     def put(self, path: str, reply: Reply | Behaviour) -> str:
@@ -76,41 +76,20 @@ def feed_server() -> Iterator[FeedServer]:
     """A running FeedServer."""
     here = FeedServer()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(asked: Asked) -> Reply:
+        here.asked.append((asked.path, asked.headers))
+        reply = here.replies.get(asked.path, (404, {}, b"nothing here"))
+        return reply(asked.headers) if callable(reply) else reply
 
-        def do_GET(self) -> None:
-            headers = dict(self.headers.items())
-            here.asked.append((self.path, headers))
-            reply = here.replies.get(self.path, (404, {}, b"nothing here"))
-            status, extra, body = reply(headers) if callable(reply) else reply
-            self.send_response(status)
-            for name, value in extra.items():
-                self.send_header(name, value)
-            if status != 304:
-                self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    here.port = server.server_port
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with answering(answer) as here.port:
         yield here
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 class Newsroom:
     """Feeds on a real store, polled when a test says so. `now` is the clock: real at first, then set by hand."""
 
     def __init__(self, connection: redis.Redis, url: str, data_dir: Path, **more: object) -> None:
-        defaults: dict[str, object] = {"allowed_hosts": frozenset({"127.0.0.1"})}
+        defaults: dict[str, object] = {"allowed_hosts": frozenset({"127.0.0.1"}), "host_pause_s": 0.0}
         self.settings = Settings(redis_url=url, data_dir=data_dir, **(defaults | more))  # type: ignore[arg-type]
         self.log, self.feeds = Log(connection), FeedStore(connection)
         self.now = time.time()
@@ -119,6 +98,7 @@ class Newsroom:
             feeds=self.feeds,
             submitter=Submitter(self.settings, connection),
             door=self.door,
+            slots=HostSlots.of(self.settings, connection),
             clock=lambda: self.now,
             read=feed_parsing.read,
         )

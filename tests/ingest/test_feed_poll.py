@@ -155,9 +155,9 @@ def test_a_feed_that_is_gone_is_polled_no_more_until_somebody_adds_it_again(room
     assert (room.poll(name).state, room.submitted()) == ("ok", [A, B])
 
 
-def test_where_a_feed_has_moved_to_is_noted(room: Newsroom, server: FeedServer) -> None:
+def test_where_a_feed_leads_is_noted(room: Newsroom, server: FeedServer) -> None:
     target = server.put("/new", ok(rss("/relative")))
-    after = room.poll(room.add(server.put("/old", (301, {"Location": "/new"}, b""))))
+    after = room.poll(room.add(server.put("/old", (302, {"Location": "/new"}, b""))))
     assert (after.state, after.redirected_to) == ("ok", target)
     assert room.submitted() == [target.replace("/new", "/relative")]
 
@@ -343,7 +343,7 @@ def test_an_overloaded_house_puts_the_poll_off_and_loses_nothing(
     room.log.append(busy, ItemSubmitted(via="x", url=A))
     name = room.add(server.put_versioned("/feed", rss(B), '"1"'))
     after = room.poll(name)
-    assert (after.state, after.next_poll, server.asked) == ("new", room.now + feed_poll.OVERLOADED_S, [])
+    assert (after.state, after.next_poll, server.asked) == ("new", room.now + feed_poll.PUT_OFF_S, [])
     end(room, busy)
     fresh = Newsroom(connection, store.url, tmp_path)  # asks anew how much is under way
     assert (fresh.poll(name).state, room.submitted()) == ("ok", [A, B])

@@ -48,3 +48,16 @@ def test_it_is_openapi_3_1_and_names_every_refusal(house: House) -> None:
     post = document["paths"]["/v1/submissions"]["post"]
     assert {"202", "200", "400", "401", "403", "413", "415", "422", "503"} <= set(post["responses"])
     assert "application/x-ndjson" in post["requestBody"]["content"]
+
+
+def test_an_operation_names_the_refusals_that_it_has_and_each_is_a_problem(house: House) -> None:
+    paths = house.client.get("/openapi.json", headers=house.auth).get_json()["paths"]
+    for operations in paths.values():
+        for method, operation in operations.items():
+            for status, response in operation["responses"].items() if method != "parameters" else ():
+                assert status != "default"
+                assert status < "400" or list(response["content"]) == ["application/problem+json"]
+    refused = {path: {s for m in ops if m != "parameters" for s in ops[m]["responses"]} for path, ops in paths.items()}
+    assert {"404", "409", "410"} <= refused["/v1/submissions/{item_id}/retry"]
+    assert "410" not in refused["/v1/submissions"]
+    assert refused["/healthz"] == {"200", "503"}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from incidentwire import cloudevents, event_codec, event_schemas, events
 from incidentwire.labels import LABELS, MentionRef
-from incidentwire.log import Recorded
+from incidentwire.recorded import Recorded
 
 WORDS = st.text(st.characters(codec="utf-8"), max_size=20)
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

@@ -198,7 +198,39 @@ def test_only_what_people_did_makes_a_version_stale(log: Log) -> None:
     log.append(*decisions.change_status(log.state, A, "confirmed", "bob", seen=1))
     log.append(*decisions.remark(log.state, A, "seen by two papers", "bob", seen=2))
     log.append(*decisions.merge(log.state, A, B, "bob", seen=(3, 0)))
-    assert (log.state.known[A].people, log.state.known[B].people) == (4, 1)
+    assert (log.state.known[A].people, log.state.known[B].people) == (4, 4)
+
+
+def test_an_undo_within_a_chain_makes_stale_what_was_seen_of_its_end(log: Log) -> None:
+    log.classify("c1", (LEAK,))
+    c = incident_id("c1", "m0")
+    log.append(*decisions.merge(log.state, A, B, "ann"))
+    log.append(*decisions.merge(log.state, B, c, "ann"))
+    seen = log.state.get(c).people
+    log.append(*decisions.unmerge(log.state, A, "ann", seen=seen))
+    assert log.state.members(c) == ("c1#m0", "b1#m0", "b2#m0")
+    with pytest.raises(Refused, match="load it again"):
+        decisions.change_status(log.state, c, "resolved", "bob", seen=seen)
+
+
+def test_mentions_that_go_back_where_they_were_make_stale_what_was_seen_there(log: Log) -> None:
+    log.append(*decisions.merge(log.state, A, B, "ann"))
+    ((_, split),) = decisions.split(log.state, B, ["a2#m0"], "ann")
+    log.append((B, split))
+    log.append(*decisions.unmerge(log.state, A, "ann"))
+    seen = log.state.get(A).people
+    log.append(*decisions.unsplit(log.state, str(vars(split)["into"]), "ann"))
+    assert log.state.members(A) == ("a1#m0", "a2#m0")
+    with pytest.raises(Refused, match="load it again"):
+        decisions.remark(log.state, A, "one report only", "bob", seen=seen)
+
+
+def test_a_version_seen_under_an_id_does_not_fit_the_incident_that_it_redirects_to_later(log: Log) -> None:
+    log.append(*decisions.remark(log.state, A, "looked into", "ann"))
+    seen = log.state.get(A).people
+    log.append(*decisions.merge(log.state, A, B, "ann"))
+    with pytest.raises(Refused, match="load it again"):
+        decisions.change_status(log.state, A, "dismissed", "bob", seen=seen)
 
 
 REFUSALS: dict[str, Callable[[Incidents], Facts]] = {
@@ -311,6 +343,27 @@ def test_any_sequence_keeps_every_labelled_mention_in_one_live_incident(steps: l
     for subject, event in log.facts:
         again.apply(subject, event)
     assert again == log.state
+
+
+def shown(state: Incidents) -> dict[str, object]:
+    """What is shown under each id."""
+    return {i: (state.resolve(i), state.members(state.resolve(i)), state.get(i).status) for i in state.known}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(STEP, min_size=15, max_size=40))
+def test_what_people_change_under_an_id_gets_a_version_that_nobody_saw_there(steps: list[tuple[str, int, int]]) -> None:
+    log = Log()
+    highest: dict[str, int] = {}
+    for step in (("link", 0, 0), ("link", 1, 0), ("link", 2, 0), *steps):
+        before = shown(log.state)
+        take(log, step)
+        by_people = step[0] not in ("link", "relabel", "withdraw")
+        for name, shows in shown(log.state).items():
+            version = log.state.get(name).people
+            if by_people and name in before and before[name] != shows:
+                assert version > highest[name], (step, name)
+            highest[name] = max(version, highest.get(name, 0))
 
 
 @settings(max_examples=150, deadline=None)

@@ -169,6 +169,18 @@ def test_the_answer_says_where_it_came_from_and_by_which_way(serve: Serve) -> No
     assert (got.status, got.body, got.headers["x-SEEN"]) == (200, b"page", "yes")
 
 
+@pytest.mark.parametrize(
+    ("statuses", "moved"), [((301, 308), True), ((301,), True), ((301, 302), False), ((307, 308), False), ((), False)]
+)
+def test_the_answer_says_whether_the_way_is_a_permanent_one(
+    serve: Serve, statuses: tuple[int, ...], moved: bool
+) -> None:
+    hops = {f"/{n}": answer(status=f"{s} Moved", Location=f"/{n + 1}") for n, s in enumerate(statuses)}
+    server = serve(_by_path(hops, answer(b"page")))
+    got = door("127.0.0.1").get(server.url + "0")
+    assert (got.body, got.moved, len(got.redirects)) == (b"page", moved, len(statuses))
+
+
 def _by_path(answers: dict[str, bytes], otherwise: bytes) -> Behaviour:
     def behave(connection: socket.socket) -> None:
         while request := read_request(connection):

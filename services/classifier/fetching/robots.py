@@ -15,8 +15,8 @@ import redis
 from protego import Protego
 
 from incidentwire.outbound import Door, Limits, OutboundError
-from services.classifier.fetch import Failure
-from services.classifier.fetching.politeness import HOST
+from incidentwire.politeness import HOST
+from services.classifier.fetching.page import Failure
 
 AGENT = "Incidentwire"  # our product token: what a robots.txt calls us
 KEEP_S = 86_400  # RFC 9309, 2.4: not longer than a day

@@ -8,13 +8,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
-from urllib.parse import urlsplit
 
 from incidentwire.items import Item
 from incidentwire.outbound import Door
+from incidentwire.politeness import HostSlots, host_of
 from services.classifier.extract import Document
-from services.classifier.fetch import Failure, Page, fetch_document
-from services.classifier.fetching.politeness import HostSlots
+from services.classifier.fetch import fetch_document
+from services.classifier.fetching.page import Failure, Page
 from services.classifier.fetching.robots import Robots
 
 HAND_BACK_S = 5.0  # a job all of whose hosts are busy this long goes to the end of the queue, and frees its worker
@@ -70,7 +70,7 @@ class Visitor:
             return verdict.failure
         found = fetch_document(self.door, url, self.now)
         if verdict.delay_s:
-            self.slots.rest(_host(url), verdict.delay_s)
+            self.slots.rest(host_of(url), verdict.delay_s)
         if isinstance(found, Failure):
             return found
         page, document = found
@@ -87,7 +87,7 @@ class Visitor:
             if len(running) >= self.threads:
                 break
             item = pending.popleft()
-            host = _host(item.url or "")
+            host = host_of(item.url or "")
             token, wait_s = ("", soonest) if host in busy else self.slots.acquire(host)
             if token:
                 running[pool.submit(self.visit, item)] = (item, host, token)
@@ -96,7 +96,3 @@ class Visitor:
                 soonest = min(soonest, wait_s)
                 pending.append(item)
         return soonest
-
-
-def _host(url: str) -> str:
-    return (urlsplit(url).hostname or "").lower()

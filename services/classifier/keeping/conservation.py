@@ -15,7 +15,8 @@ from incidentwire import items, queue
 from incidentwire.archive import Archive, Damaged, NotKept
 from incidentwire.events import TYPES, InFlight
 from incidentwire.items import Item, State
-from incidentwire.log import IN_FLIGHT, SUBJECT, Log, Recorded
+from incidentwire.log import IN_FLIGHT, SUBJECT, Log
+from incidentwire.recorded import Recorded
 from services.classifier.keeping.kept import Kept, kept
 
 BATCH = 500  # items folded at once

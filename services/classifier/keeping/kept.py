@@ -9,7 +9,7 @@ from typing import Literal
 from incidentwire import events as e
 from incidentwire import items
 from incidentwire.items import Item, State
-from incidentwire.log import Recorded
+from incidentwire.recorded import Recorded
 
 
 @dataclass

@@ -18,7 +18,8 @@ import redis
 from incidentwire import events as e
 from incidentwire.archive import Archive
 from incidentwire.items import State
-from incidentwire.log import Log, Recorded, VersionConflict, Withdrawn
+from incidentwire.log import Log, VersionConflict, Withdrawn
+from incidentwire.recorded import Recorded
 from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
 from services.classifier.keeping.kept import Kept, expires, kept

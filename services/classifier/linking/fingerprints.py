@@ -16,16 +16,15 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime
-import hashlib
 import struct
 from dataclasses import dataclass
-from functools import lru_cache
-from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.classifier.linking.terms import Kind, Terms, spans, terms
+from services.classifier.linking.digests import digests_of
+from services.classifier.linking.terms import Kind, terms
+from services.classifier.linking.tokens import spans
 
 FINGERPRINT_VERSION = 1
 MAX_CHARS = 600
@@ -60,20 +59,21 @@ def fingerprint(title: str, text: str, language: str | None, published: str | No
     the same for all fingerprints that are to be compared. `language` is accepted for a later version: the scripts of
     the text say enough for this one."""
     found = terms(title, text)
-    weighed = [(term.weight(named), named, term) for term in found.by_text.values() for named in (term.is_name(),)]
-    weighed.sort(key=itemgetter(0), reverse=True)  # stable: of equal weights, what came first
-    rows: dict[tuple[int, int], int] = {}
-    for exact, named, term in weighed[:MAX_TERMS]:
-        row = (Kind.NAME if named else term.kind, _hash(term.text, key) & 0xFFFFFF)
-        rows[row] = max(min(15, round(exact * _WEIGHT_UNIT)), rows.get(row, 0))
-    ordered = sorted(rows.items())
+    digests = digests_of(key).of_codes(np.concatenate((found.codes[:MAX_TERMS], found.sequence)), found.plain)
+    kinds, weights = found.kinds[:MAX_TERMS].astype(np.uint64), found.weights[:MAX_TERMS]
+    stored = np.minimum(np.rint(weights * _WEIGHT_UNIT), 15).astype(np.uint64)
+    codes, words = digests[: len(kinds)] & np.uint64(0xFFFFFF), digests[len(kinds) :]
+    rows = np.sort(kinds << np.uint64(28) | codes << np.uint64(4) | stored)
+    alone = np.ones(len(rows), dtype=np.bool_)  # of two terms with one hash, the heavier
+    alone[:-1] = rows[1:] >> np.uint64(4) != rows[:-1] >> np.uint64(4)
+    rows = rows[alone]
     return encode(
         Fingerprint(
             day=day_of(published),
-            hashes=np.array([code for (_, code), _ in ordered], dtype=np.uint32),
-            weights=np.array([weight for _, weight in ordered], dtype=np.uint8),
-            kinds=np.array([kind for (kind, _), _ in ordered], dtype=np.uint8),
-            signature=_signature(found, key),
+            hashes=(rows >> np.uint64(4) & np.uint64(0xFFFFFF)).astype(np.uint32),
+            weights=(rows & np.uint64(15)).astype(np.uint8),
+            kinds=(rows >> np.uint64(28)).astype(np.uint8),
+            signature=_signature(words),
         )
     )
 
@@ -139,8 +139,7 @@ def day_of(published: str | None) -> int:
     return day if 0 < day < 1 << 16 else 0
 
 
-def _signature(found: Terms, key: bytes) -> NDArray[np.uint16]:
-    words = np.array([_hash(word, key) for word in found.sequence], dtype=np.uint64)
+def _signature(words: NDArray[np.uint64]) -> NDArray[np.uint16]:
     slots = np.full(SIGNATURE_SLOTS, EMPTY_SLOT, dtype=np.uint64)
     if len(words) >= SHINGLE_WORDS:
         shingles = np.zeros(len(words) - SHINGLE_WORDS + 1, dtype=np.uint64)
@@ -153,14 +152,9 @@ def _signature(found: Terms, key: bytes) -> NDArray[np.uint16]:
     return slots.astype(np.uint16)
 
 
-@lru_cache(maxsize=1 << 17)
-def _hash(term: str, key: bytes) -> int:
-    return int.from_bytes(
-        hashlib.blake2b(term.encode("utf-8", "surrogatepass"), digest_size=8, key=key).digest(), "big"
-    )
-
-
 def shared_spans(text: str, other: Fingerprint, key: bytes = b"") -> list[tuple[int, int]]:
     """Where the text names what the other mention names too: offsets of its words and runs, in code points."""
-    wanted = set(other.hashes.tolist())
-    return [(start, end) for term, start, end in spans(text) if _hash(term, key) & 0xFFFFFF in wanted]
+    found = list(spans(text))
+    said = digests_of(key).of_words([term for term, _, _ in found]) & np.uint64(0xFFFFFF)
+    shared = np.isin(said, other.hashes).tolist()
+    return [(start, end) for (_, start, end), there in zip(found, shared, strict=True) if there]

@@ -8,9 +8,10 @@ number of incidents it occurred in, beside a prior that keeps the first few inci
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from services.classifier.linking.fingerprints import Fingerprint, alike_all
 from services.classifier.linking.link_rows import (
     SLOT_BITS,
+    SLOT_MASK,
     Integers,
     Packed,
     Rows,
@@ -202,6 +204,51 @@ class LinkIndex:
             rows += self._kept(number)
         return rows[: 4 * MEMBERS]
 
+    # -- for the linker: the nearest member (reasons.py), and what is kept between two runs (snapshot.py)
+
+    def nearest(self, fingerprint: Fingerprint, incident: str, members: Iterable[str]) -> str | None:
+        """The one of these mentions of the incident's that is most like this one, as `matches` counts it; None where
+        none of them is kept."""
+        number = self._numbers.get(incident)
+        rows = self._kept(self._root(number)) if number is not None else []
+        if not rows:
+            return None
+        numbers = _numbers(rows)
+        similarity, _ = self._compare(pack(fingerprint), fingerprint.day, numbers)
+        copies = alike_all(fingerprint.signature, self._rows.signatures[numbers]) >= COPY_SHARE
+        row = rows[int((similarity + copies * FULL).argmax())]
+        return next((mention for mention in members if self._rows.find(mention, [row]) is not None), None)
+
+    def rarity(self, fingerprint: Fingerprint) -> list[int]:
+        """How rare each of its terms is, in 1/32 bit, in the order of its hashes."""
+        found: list[int] = self._rarity((fingerprint.hashes & SLOT_MASK).astype(np.uint32)).tolist()
+        return found
+
+    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Copies of all that `restore` needs: what JSON holds, and arrays by name."""
+        members = array("I")
+        for rows in self._members:
+            members.extend(rows)
+        numbers = {"heads": self._heads, "who": self._who, "next": self._next, "members": members}
+        arrays = {name: np.array(values, dtype=np.uint32) for name, values in numbers.items()} | self._rows.state()
+        arrays["members_each"] = np.fromiter(map(len, self._members), dtype=np.uint32)
+        arrays["incidence"] = self._incidence.copy()
+        into, merged = list(self._into.items()), list(self._merged.items())  # JSON's keys would be strings
+        return {"ids": self.ids, "into": into, "merged": merged}, arrays
+
+    @classmethod
+    def restore(cls, plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> LinkIndex:
+        """The index whose state this is: from here on both answer and grow alike."""
+        index = cls()
+        index.ids = list(plain["ids"])
+        index._numbers = {incident: number for number, incident in enumerate(index.ids)}
+        index._into, index._merged = dict(plain["into"]), dict(plain["merged"])
+        index._incidence, index._rows = arrays["incidence"], Rows.restore(arrays)
+        index._heads, index._who, index._next = (_array(arrays[name]) for name in ("heads", "who", "next"))
+        members, ends = _array(arrays["members"]), np.cumsum(arrays["members_each"]).tolist()
+        index._members = [members[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        return index
+
 
 def _match(
     name: str, similarity: Integers, shared: Integers, copies: NDArray[np.bool_], days: NDArray[np.uint16], day: int
@@ -217,6 +264,10 @@ def _match(
         shared=tuple(shared[nearest].tolist()),
         days=abs(there - day) if there and day else None,
     )
+
+
+def _array(numbers: NDArray[Any]) -> array[int]:
+    return array("I", numbers.astype(np.uint32).tobytes())
 
 
 def _numbers(rows: Iterable[int]) -> _RowNumbers:

@@ -1,13 +1,17 @@
-"""How often one host may be asked, over all workers: so many requests at once, and a pause between two.
+"""How often one host may be asked, over all processes: so many requests at once, and a pause between two.
 
-The state is in Redis, so that a thousand URLs of one host, spread over workers, wait for one another and for nobody
-else. A worker that dies holds its place only until the slot expires.
+The state is in Redis, so that a thousand URLs of one host, spread over workers, and the feeds of that host wait for one
+another and for nobody else. A process that dies holds its place only until the slot expires.
 """
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+from collections.abc import Iterator
+from time import monotonic, sleep
 from typing import cast
+from urllib.parse import urlsplit
 
 import redis
 
@@ -41,6 +45,14 @@ if tonumber(redis.call('GET', KEYS[1]) or '0') < until_ms then redis.call('SET',
 SLOT_MARGIN_S = 5.0
 
 
+class HostBusy(Exception):
+    """Others ask the host all the time: there was no place for this request."""
+
+    def __init__(self, host: str) -> None:
+        self.detail = f"{host} is busy with other requests of ours"
+        super().__init__(self.detail)
+
+
 class HostSlots:
     """The places at each host."""
 
@@ -62,9 +74,29 @@ class HostSlots:
         wait = cast("int", self.connection.eval(ACQUIRE, 2, *keys, token, self.at_once, self.pause_ms, self.slot_ms))
         return ("", wait / 1000) if wait else (token, 0.0)
 
+    @contextlib.contextmanager
+    def held(self, host: str, *, patience_s: float) -> Iterator[None]:
+        """A place at the host for one request, waited for. Raises HostBusy where none came within `patience_s`."""
+        deadline = monotonic() + patience_s
+        token, wait_s = self.acquire(host)
+        while not token:
+            if monotonic() + wait_s > deadline:
+                raise HostBusy(host)
+            sleep(wait_s)
+            token, wait_s = self.acquire(host)
+        try:
+            yield
+        finally:
+            self.release(host, token)
+
     def release(self, host: str, token: str) -> None:
         self.connection.zrem(f"{HOST}{host}", token)
 
     def rest(self, host: str, seconds: float) -> None:
         """Let the host rest for so long from now, where it asks for more than the usual pause."""
         self.connection.eval(REST, 1, f"{HOST}{host}:next", int(seconds * 1000))
+
+
+def host_of(url: str) -> str:
+    """The host of a URL, as its places are named."""
+    return (urlsplit(url).hostname or "").lower()
