@@ -11,7 +11,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, kw_only=True)
 class KeptDocument:
     """Title, byline and text of one revision. Evidence offsets count the code points of `text`. `published` is an
-    ISO 8601 date or date and time, `language` an ISO 639-1 code."""
+    ISO 8601 date, date and time, or year and month, `language` an ISO 639-1 code."""
 
     title: str = ""
     text: str = ""

@@ -43,7 +43,7 @@ class ItemSchema(Schema):
     site = _text()
     title = _text()
     author = _text()
-    published = _text("ISO 8601 date or date and time")
+    published = _text("ISO 8601 date, date and time, or year and month")
     language = _text("ISO 639-1")
     words = fields.Integer(allow_none=True)
     completeness = fields.Float(allow_none=True)

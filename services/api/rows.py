@@ -18,6 +18,7 @@ from services.api.search_text import indexed
 Documents = Callable[[Sequence[tuple[str, str]]], Sequence[KeptDocument | None]]
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+MONTH = re.compile(r"\d{4}-\d{2}")
 
 
 def write(db: sqlite3.Connection, changed: Mapping[str, Standing], documents: Documents) -> None:
@@ -40,6 +41,13 @@ def write(db: sqlite3.Connection, changed: Mapping[str, Standing], documents: Do
             _set_labels(db, n, standing.item.labels)
 
 
+def _day(published: str | None) -> str | None:
+    """The day that a date filter compares; of a month its first."""
+    if published and MONTH.fullmatch(published):
+        return f"{published}-01"
+    return published[:10] if published and DAY.match(published) else None
+
+
 def row(standing: Standing, document: KeptDocument | None) -> dict[str, Any]:
     """The row of table `items`. Without a document, title and author are left out: they stay as they are."""
     item, fetched, said = standing.item, standing.item.fetched, standing.item.classified
@@ -60,7 +68,7 @@ def row(standing: Standing, document: KeptDocument | None) -> dict[str, Any]:
         "language": (fetched.language if fetched else None) or (said.language if said else None),
         "words": fetched.words if fetched else None,
         "completeness": fetched.completeness if fetched else None,
-        "day": published[:10] if published and DAY.match(published) else rfc3339(standing.submitted_ms)[:10],
+        "day": _day(published) or rfc3339(standing.submitted_ms)[:10],
         "labels": json.dumps(item.labels),
         "model_labels": json.dumps(() if withdrawn else item.model_labels),
         "scores": json.dumps(dict(said.scores) if said and not withdrawn else {}),

@@ -34,11 +34,14 @@ def a_url(value: str) -> None:
         raise ValidationError(str(error)) from None
 
 
+MONTH = re.compile(r"\d{4}-\d{2}")  # for a publisher who says no more
+
+
 def a_date(value: str) -> None:
     try:
-        datetime.fromisoformat(value)
+        datetime.fromisoformat(f"{value}-01" if MONTH.fullmatch(value) else value)
     except ValueError:
-        raise ValidationError("is no ISO 8601 date: use 2026-05-31 or 2026-05-31T10:00:00Z") from None
+        raise ValidationError("is no ISO 8601 date: use 2026-05-31, 2026-05 or 2026-05-31T10:00:00Z") from None
 
 
 class StrictSchema(Schema):
@@ -59,7 +62,9 @@ class SubmissionSchema(StrictSchema):
         metadata={"description": "the whole article, where there is no URL or its page cannot be had"},
     )
     title = fields.String(validate=[validate.Length(max=MAX_TITLE), clean_text])
-    published = fields.String(validate=a_date, metadata={"description": "ISO 8601 date or date and time"})
+    published = fields.String(
+        validate=a_date, metadata={"description": "ISO 8601 date, date and time, or year and month"}
+    )
     language = fields.String(validate=validate.Regexp(LANGUAGE, error="is no language code: use en, zh, de …"))
 
     @validates_schema

@@ -65,6 +65,12 @@ def test_filters_choose_and_the_newest_come_first(stocked: House, query: str, wa
     assert ids(stocked, query) == wanted
 
 
+def test_a_month_counts_from_its_first_day(house: House) -> None:
+    house.add_item("i_month", published="2024-03")
+    house.projector().catch_up()
+    assert (ids(house, "from=2024-03-01&to=2024-03-01"), ids(house, "from=2024-03-02")) == (["i_month"], [])
+
+
 def test_what_the_model_hesitates_over_can_be_asked_for(house: House) -> None:
     house.add_item("i_a")
     house.log.append("i_a", e.ItemClassified(text_digest="d", model="m", scores={"consent": 0.5}, labels=(),

@@ -201,7 +201,7 @@ def test_texts_too_short_to_tell_are_not_alike() -> None:
 
 @pytest.mark.parametrize(
     ("published", "day"),
-    [("1970-01-02", 1), ("2024-03-05T10:00:00Z", 19787), (None, 0), ("soon", 0), ("1899-01-01", 0)],
+    [("1970-01-02", 1), ("2024-03-05T10:00:00Z", 19787), (None, 0), ("2024-03", 0), ("soon", 0), ("1899-01-01", 0)],
 )
 def test_days_count_from_1970_and_nonsense_has_none(published: str | None, day: int) -> None:
     assert day_of(published) == day

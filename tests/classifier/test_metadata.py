@@ -97,6 +97,7 @@ def test_a_title_is_the_headline_alone(head: str, body: str, title: str) -> None
         ("", "<h1>钥匙丢失</h1><span>2031年3月4日 09:30</span>", URL, "2031-03-04"),
         ("", "<h1>Keys</h1><p>Gone.</p>", "https://x.example/2031/03/04/keys", "2031-03-04"),
         ("", "<h1>Keys</h1><p>Gone.</p>", "https://x.example/keys", None),
+        ('<meta property="article:published_time" content="2031-03">', "", URL, "2031-03"),  # no day is made up
         (
             "",
             '<h1>Keys</h1><p>Gone.</p><aside><time datetime="2029-01-02">old</time></aside>',

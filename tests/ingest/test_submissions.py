@@ -12,7 +12,7 @@ import redis
 from incidentwire import queue
 from incidentwire.access import Keys
 from incidentwire.documents import KeptDocument
-from incidentwire.events import ItemSubmitted, ItemWithdrawn
+from incidentwire.events import ItemFetched, ItemSubmitted, ItemWithdrawn
 from incidentwire.log import IN_FLIGHT
 from tests.house import PLAIN, House
 
@@ -81,6 +81,7 @@ def test_a_trace_is_handed_on(house: House) -> None:
         (b'{"text": "   "}', 422, "text"),
         (b'{"text": "ok", "title": {"a": 1}}', 422, "title"),
         (b'{"text": "ok", "published": "yesterday"}', 422, "published"),
+        (b'{"text": "ok", "published": "2026-13"}', 422, "published"),
         (b'{"text": "ok", "language": "<script>"}', 422, "language"),
         (b'{"text": "ok", "colour": "red"}', 422, "colour"),
         (b'{"text": "%s"}' % (b"a" * 1_000_001), 422, "text"),
@@ -99,6 +100,15 @@ def test_bad_input_is_named_and_leaves_no_trace(
     assert house.log.last() == 0
     assert house.queued() == []
     assert [r for r in caplog.records if r.levelno > logging.WARNING] == []
+
+
+@pytest.mark.parametrize("published", ["2026-05-31", "2026-05-31T10:00:00Z", "2026-05"])
+def test_a_date_is_as_exact_as_the_publisher(house: House, published: str) -> None:
+    house.submit(text=PLAIN, published=published)
+    house.work()
+    assert [entry.event.published for entry in house.log.after(0) if isinstance(entry.event, ItemFetched)] == [
+        published
+    ]
 
 
 def test_a_body_of_20_mb_is_refused(house: House) -> None:

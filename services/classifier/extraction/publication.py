@@ -34,6 +34,7 @@ VAGUE_METAS = ("dc.date", "dcterms.date", "date", "article:modified_time", "og:u
 _IN_URL = re.compile(r"(?<!\d)((?:19|20)\d{2})[/_-]?(0[1-9]|1[0-2])[/_-]?(0[1-9]|[12]\d|3[01])(?!\d)")
 _MONTH_IN_URL = re.compile(r"/((?:19|20)\d{2})[/_-]?(0[1-9]|1[0-2])/")
 _MARKED = re.compile(r"date|time|publi|posted|byline|meta|info|stamp|dateline|datum|fecha|pubtime|source", re.I)
+_MONTH = re.compile(r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])")
 ASIDE = frozenset({"aside", "nav", "footer"})
 NO_DATELINE = INVISIBLE | {"a", "meta", "link", "html", "body"}
 
@@ -41,14 +42,15 @@ NO_DATELINE = INVISIBLE | {"a", "meta", "link", "html", "body"}
 def find(
     tree: html.HtmlElement, *, stated: Iterable[str], metas: Mapping[str, str], url: str, headline: str
 ) -> str | None:
-    """ISO 8601 date, or date and time where the page gives it. `stated`: JSON-LD's datePublished; `metas`: name
-    -> content."""
+    """ISO 8601 date, or date and time where the page gives it, or year and month where it gives no more. `stated`:
+    JSON-LD's datePublished; `metas`: name -> content."""
     times = [
         (node, value)
         for node in tree.iter("time")
         if (value := parse(node.get("datetime") or clean(node.text_content())))
     ]
-    precise = [value for text in (*stated, *(metas.get(name, "") for name in PRECISE_METAS)) if (value := parse(text))]
+    said = (*stated, *(metas.get(name, "") for name in PRECISE_METAS))
+    precise = [value for text in said if (value := parse(text))]
     if precise:
         shown = [value for name in VAGUE_METAS if (value := parse(metas.get(name, "")))]
         return _as_local(precise[0], [*(value for _, value in times), *shown])
@@ -58,7 +60,8 @@ def find(
     in_url = _from_url(url)
     found = _dateline(tree, headline) or in_url or _of_month(tree, url)
     vague = [value for name in VAGUE_METAS if (value := parse(metas.get(name, "")))]
-    return found or (times[0][1] if times else vague[0] if vague else None)
+    months = [text.strip() for text in said if _MONTH.fullmatch(text.strip())]
+    return found or next(iter((*(value for _, value in times), *vague, *months)), None)
 
 
 def guess(tree: html.HtmlElement, url: str) -> str | None:
