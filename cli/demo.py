@@ -39,6 +39,7 @@ out = Console(highlight=False)
 @click.option("--data-dir", type=click.Path(path_type=Path), default=Path("data/demo"), show_default=True)
 def demo(articles: Path | None, once: bool, data_dir: Path) -> None:
     """Start everything, hand in a few articles, show what becomes of them."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started must not outlive the demo
     chosen = demo_pages.articles(articles)
     shutil.rmtree(data_dir, ignore_errors=True)
     with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -10,9 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import redis
 from click.testing import CliRunner
 
 from cli.main import command
+from cli.place import RUNNING
 from incidentwire.settings import to_env
 from incidentwire.store import connect
 from tests.conftest import free_port
@@ -30,6 +33,23 @@ def test_the_demo_brings_every_article_through_and_ends_by_itself(tmp_path: Path
     log = (tmp_path / "demo" / "up.log").read_text()
     assert "Traceback" not in log
     assert log.rindex("stopped (rc=") < log.rindex("ready to exit")  # the store ends last
+
+
+@pytest.mark.timeout(120)
+def test_a_demo_that_is_told_to_end_leaves_nothing_running(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "cli", "demo", "--data-dir", str(tmp_path / "demo")]
+    demo = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        eventually((tmp_path / "demo" / RUNNING).exists, "the demo says where it is")
+        running = json.loads((tmp_path / "demo" / RUNNING).read_text())
+        store = running["redis_url"]
+        for url in (running["api_url"], running["ingest_url"]):
+            _wait_for(int(url.rpartition(":")[2]))
+    finally:
+        demo.terminate()
+        demo.wait()
+    with pytest.raises(redis.exceptions.ConnectionError):
+        connect(store).ping()
 
 
 @pytest.mark.timeout(120)
