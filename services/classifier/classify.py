@@ -130,7 +130,8 @@ class Classifier:
         signals = Counter(name for sentence in own.body for name in sentence.signals)
         if not signals:
             return ()
-        scores = self._scorer.probabilities(self._scorer.raw(own))
+        raw = self._scorer.sentence(own.body[0]) if len(own.body) == 1 else self._scorer.raw(own)
+        scores = self._scorer.probabilities(raw)
         clear = {k for k in signals if scores[k] >= self._scorer.decisions[k].high}
         alone = {k for k in clear if self._is_sure(scores, k) and (passage.item or signals[k] >= MIN_SIGNALS)}
         said = signals.keys() & self._says(scores, language) if passage.item else clear

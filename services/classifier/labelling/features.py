@@ -85,7 +85,7 @@ def opening(reading: Reading, number: int) -> tuple[Sentence, ...]:
 
 
 def _tells(terms: tuple[str, ...]) -> bool:
-    return len(terms) >= MIN_TERMS and sum(not term.startswith("w:0") for term in terms) >= MIN_TERMS
+    return sum(1 for _ in islice((term for term in terms if term[:3] != "w:0"), MIN_TERMS)) == MIN_TERMS
 
 
 def _sentence(raw: str, span: Span, lexicon: Lexicon) -> Sentence:
