@@ -62,7 +62,7 @@ def run(place: Place, settings: Settings, redis_url: str | None = None) -> int:
         settings, redis_url=store_url, data_dir=place.data_dir, api_url=place.api_url, ingest_url=place.ingest_url
     )
     environ = {**os.environ, **to_env(settings), "PYTHONUNBUFFERED": "1"}
-    manager = Manager()
+    manager = PatientManager()
     for name, arguments in commands(place).items():
         manager.add_process(name, shlex.join(arguments), env=environ)
     with _store(place, manager) if embedded else contextlib.nullcontext():
@@ -73,6 +73,24 @@ def run(place: Place, settings: Settings, redis_url: str | None = None) -> int:
         _say_where(place, secret)
         manager.loop()
     return int(manager.returncode or 0)
+
+
+class PatientManager(Manager):
+    """Told to end before all have started, it waits until they have. Honcho's own fails then, and goes on for ever."""
+
+    told_early = False
+
+    def terminate(self) -> None:
+        self.told_early = not super()._all_started()
+        if not self.told_early:
+            super().terminate()
+
+    def _all_started(self) -> bool:
+        """Asked in every turn of the loop."""
+        started: bool = super()._all_started()
+        if started and self.told_early:
+            self.terminate()
+        return started
 
 
 def ensure_first_key(store_url: str) -> str | None:
