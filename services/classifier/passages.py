@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from services.classifier.extraction.phrases import AFTER_ARTICLE
 from services.classifier.labelling.sentences import Span, considered
 
 HEADING_CHARS = 90
@@ -16,12 +17,6 @@ _ITEM = re.compile(
 )
 _ENDS_SENTENCE = re.compile(r"[.!。！；;,，:：…][\"'”’」）)]*\s*$")
 _HAN = re.compile("[\u4e00-\u9fff]")
-# Lines with which a page goes on after its article; what follows them is the publisher's, the same under every article.
-_END = re.compile(
-    r"^[^\S\n]*(?:©|\(c\) ?\d{4}|copyright\b.{0,40}\d{4}|.{0,80}\ball rights reserved\b|leave a (?:reply|comment)\s*$"
-    r"|articles you may like\s*$|版权所有|.{0,20}未经(?:授权|许可)，?(?:不得|禁止|严禁|请勿)(?:转载|复制))",
-    re.IGNORECASE | re.MULTILINE,
-)
 END_SHARE = 0.6  # of a text; such a line before it may be anything
 
 
@@ -36,7 +31,7 @@ class Passage:
 
 def article_end(text: str) -> int:
     """Where the article ends and the page goes on, in code points; the length of the text where it does not."""
-    found = _END.search(text, int(len(text) * END_SHARE))
+    found = AFTER_ARTICLE.search(text, int(len(text) * END_SHARE))
     return len(text[: found.start()].rstrip()) if found else len(text)
 
 

@@ -30,9 +30,10 @@ from incidentwire.incidents import Incidents
 from incidentwire.labels import MentionRef
 from incidentwire.log import LOG_ID, Log, Unit, Withdrawn
 from incidentwire.recorded import Recorded
+from incidentwire.snapshots import DIGEST_BYTES, Mark, Unusable
 from services.classifier.link import decode, fingerprint
 from services.classifier.linker import Linker
-from services.classifier.linking.snapshot import DIGEST_BYTES, EVERY, NAME, Snapshots, Stamp, Unusable, read, write
+from services.classifier.linking.snapshot import EVERY, NAME, Snapshots, code, read, write
 from tests.conftest import Store
 from tests.house import House, eventually, process
 
@@ -402,8 +403,8 @@ def put_back(log: Log, length: int) -> None:
 def test_one_of_another_format_or_other_code_is_ignored(
     kept: Path, news: Log, caplog: pytest.LogCaptureFixture, change: dict[str, Any], why: str
 ) -> None:
-    stamp = dataclasses.replace(Stamp.of(news, news.last()), **change)
-    write(kept, stamp, read(kept, news))
+    mark = dataclasses.replace(Mark.of(news, news.last(), code()), **change)
+    write(kept, mark, read(kept, news))
     assert why in refused(news, kept, caplog)
 
 
@@ -431,7 +432,7 @@ from pathlib import Path
 import redis
 from incidentwire.log import Log
 from services.classifier.linker import Linker
-from services.classifier.linking.snapshot import NAME, Snapshots, Stamp, write
+from services.classifier.linking.snapshot import NAME, Snapshots
 url, folder, what = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 linker = Linker(Log(redis.Redis.from_url(url)), Snapshots(folder))
 linker.position = 0 if what == "endless" else linker.position
