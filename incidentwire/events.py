@@ -201,9 +201,11 @@ class IncidentOpened(Event):
 class IncidentItemLinked(Event):
     """`why` holds offsets of what is shared and counts, never words. `who` is None for the linker.
 
-    In the `why` of a mention that joins an incident, `with` names the nearest mention there as `<item>#<mention>`, and
-    `spans` lists `[start, end)` of what both say, the most telling first, at most 8: code points of the text of the
-    item's newest `item.classified` before. It is left out where that text could not be read."""
+    In the `why` of a mention that joins an incident, `copy` says that it is a copy of a text there, and `retold` that
+    one of the two is a part of a longer text and repeats the name that the other is about; `with` names the nearest
+    mention there as `<item>#<mention>`, and `spans` lists `[start, end)` of what both say, the most telling first, at
+    most 8: code points of the text of the item's newest `item.classified` before. It is left out where that text could
+    not be read."""
 
     type = "incident.item_linked"
     item: str

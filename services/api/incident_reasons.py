@@ -96,6 +96,8 @@ def sentences(event: e.IncidentItemLinked, titles: Titles, quotes: Sequence[str]
 
     if why.get("copy"):
         said.append(f"the same text as {name()}")
+    if why.get("retold"):
+        said.append(f"speaks above all of the name that {name()} speaks of")
     counts = why.get("shared") or {}
     if amounts := [_count(counts[key], word) for key, word in COUNTED if counts.get(key)]:
         said.append(f"shares {_listed(amounts)} with {name()}")

@@ -28,8 +28,8 @@ MIN_SIGNALS = 2  # and so does a paragraph that is as sure, with as many sentenc
 MIN_ROUND_UP_CHARS = 1_500  # a shorter text without list marks tells of one thing
 TITLE_CHARS = 1_000
 
-# title, text, language, published (ISO 8601 or None), key -> ASCII of at most 600 bytes
-Fingerprinter = Callable[[str, str, str, str | None, bytes], str]
+# title, text, language, published (ISO 8601 or None), key, part of a longer text -> ASCII of at most 600 bytes
+Fingerprinter = Callable[[str, str, str, str | None, bytes, bool], str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +72,8 @@ class Classifier:
         scores = self._scorer.probabilities(self._scorer.raw(reading))
         labels, review = self._decide(scores, spoken, bool(reading.body))
 
-        def marked(heading: str, stretch: str) -> str:
-            return self._fingerprinter(heading[:TITLE_CHARS], stretch[:HEAD_CHARS], spoken, published, key)
+        def marked(heading: str, stretch: str, part: bool) -> str:
+            return self._fingerprinter(heading[:TITLE_CHARS], stretch[:HEAD_CHARS], spoken, published, key, part)
 
         groups = self._happenings(title, text, reading, labels, spoken)
         found: tuple[Mention, ...] = ()

@@ -28,11 +28,13 @@ def cluster(rows: Iterable[Mapping[str, Any]], mentions: Mentions) -> Iterator[R
     index = LinkIndex()
     for row in in_order(list(rows)):
         title, text, date = (str(row.get(name) or "") for name in ("title", "text", "date"))
+        kin: set[str | None] = set()
         for n, encoded in enumerate(mentions(title, text, date or None)):
             name = str(row["id"]) + (f"#{n}" if n else "")
             decoded = decode(encoded)
-            decision = decide(decoded, index)
+            decision = decide(decoded, index, kin=kin)
             incident = decision.incident or name
+            kin.add(incident)
             index.add(incident, name, decoded)
             yield Row(id=str(row["id"]), cluster=incident, score=decision.score if decision.incident else 1.0)
 

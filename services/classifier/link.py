@@ -7,8 +7,8 @@ from 2500 to 2700.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from services.classifier.linking.fingerprints import FINGERPRINT_VERSION, Fingerprint, decode, fingerprint
@@ -19,13 +19,19 @@ __all__ = ["FINGERPRINT_VERSION", "Decision", "Fingerprint", "LinkIndex", "decid
 
 LINK = 2600  # of FULL: from here on, a mention joins
 CLOSE = 300  # of FULL: a runner-up that joins too and is not further behind makes the link one to review
+# A part of a longer text also joins the one incident that has the name it repeats foremost, where no other with that
+# name is half as near. Measured with single paragraphs of six public sets: of 858, 175 joined so, 6 of them the wrong
+# incident; and 45 where the right one was taken away.
+RETOLD = 1000  # of FULL
+AHEAD = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
     """`incident` is the one to link to, None to open a new one. `score` is 0 to 1: for a new incident, how near the
     nearest one was. `review` names the incident that was nearly as good, empty where the link is clear. `why` is JSON
-    without words: score, counts of shared terms by kind, days between, `copy` where the text is syndicated."""
+    without words: score, counts of shared terms by kind, days between, `copy` where the text is syndicated, `retold`
+    where a part of a longer text joined for the name that it repeats."""
 
     incident: str | None
     score: float
@@ -33,17 +39,33 @@ class Decision:
     why: dict[str, Any]
 
 
-def decide(mention: Fingerprint, index: LinkIndex, barred: Iterable[str] = ()) -> Decision:
-    """Where the mention belongs. `barred` are incidents from which people took it away."""
+def decide(
+    mention: Fingerprint, index: LinkIndex, barred: Iterable[str] = (), kin: Container[str | None] = frozenset()
+) -> Decision:
+    """Where the mention belongs. `barred` are incidents from which people took it away, `kin` those that other parts of
+    its text are in: what was told apart there, one name does not bring together."""
     matches = index.matches(mention, barred)
     if not matches:
         return Decision(incident=None, score=0.0, review=(), why={})
     best = matches[0]
     if best.score < LINK:
+        if told := _retold([match for match in matches if match.incident not in kin]):
+            return Decision(
+                incident=told.incident, score=told.score / FULL, review=(), why=_why(told) | {"retold": True}
+            )
         return Decision(incident=None, score=best.score / FULL, review=(), why=_why(best))
     rivals = [m for m in matches[1:] if m.score >= max(LINK, best.score - CLOSE) and not best.copy]
     review = tuple(m.incident for m in rivals[:1])
     return Decision(incident=best.incident, score=best.score / FULL, review=review, why=_why(best))
+
+
+def _retold(matches: Sequence[Match]) -> Match | None:
+    """The incident that is told again, with its score regardless of time: a feature looks back."""
+    best = max(matches, key=lambda match: match.retold, default=None)
+    if best is None or best.retold < RETOLD:
+        return None
+    rival = max((match.named for match in matches if match is not best), default=0)
+    return replace(best, score=best.retold) if best.retold >= AHEAD * rival else None
 
 
 def _why(match: Match) -> dict[str, Any]:

@@ -127,7 +127,8 @@ class Linker:
         found = self._print_of(key)
         if found is None:
             return place(self.state, item, mention, None)
-        said = decide(found, self.index, self.state.barred_for(key))
+        kin = {self.state.where(other) for other in self.state.placed.get(item, ()) if other != key}
+        said = decide(found, self.index, self.state.barred_for(key), kin)
         why = said.why if said.incident is None else said.why | self._shared_with(key, found, said.incident)
         return place(self.state, item, mention, said.incident, score=said.score, review=said.review, why=why)
 

@@ -23,7 +23,7 @@ MAX_NAMES = 400
 TITLE_WORDS = 2  # a paragraph with as many words of the title tells of what the title tells
 _WORD = re.compile(r"[a-z0-9&\u00c0-\u024f-]+")
 
-Fingerprint = Callable[[str, str], str]  # title, text of the mention -> compact ASCII
+Fingerprint = Callable[[str, str, bool], str]  # title, text of the mention, part of a longer text -> compact ASCII
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ def _has_leading_name(title: str, named: Sequence[frozenset[str]]) -> bool:
 
 def single(title: str, text: str, labels: tuple[str, ...], fingerprint: Fingerprint) -> tuple[Mention, ...]:
     """The whole text as one mention."""
-    return (Mention(id="m0", start=0, end=len(text), labels=labels, fingerprint=fingerprint(title, text)),)
+    return (Mention(id="m0", start=0, end=len(text), labels=labels, fingerprint=fingerprint(title, text, False)),)
 
 
 def several(groups: Sequence[Sequence[Labelled]], text: str, fingerprint: Fingerprint) -> tuple[Mention, ...]:
@@ -110,6 +110,6 @@ def several(groups: Sequence[Sequence[Labelled]], text: str, fingerprint: Finger
         start, end = group[0].passage.span[0], group[-1].passage.span[1]
         labels = tuple(dict.fromkeys(label for one in group for label in one.labels))
         heading = group[0].passage.heading
-        said = fingerprint(heading, text[start:end])
+        said = fingerprint(heading, text[start:end], True)
         found.append(Mention(id=f"m{number}", start=start, end=end, labels=labels, fingerprint=said))
     return tuple(found)

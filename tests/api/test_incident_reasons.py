@@ -76,6 +76,10 @@ def test_the_history_gives_the_same_reasons(room: Newsroom) -> None:
             {"copy": True, "shared": {"terms": 3}, "days": 12, "with": "i_a#m0"},
             ["the same text as “Ash”", "shares 3 words with it", "12 days apart"],
         ),
+        (
+            {"retold": True, "shared": {"names": 1}, "days": 93, "with": "i_a#m0"},
+            ["speaks above all of the name that “Ash” speaks of", "shares 1 name with it", "93 days apart"],
+        ),
     ],
 )
 def test_what_is_not_known_is_left_out(why: dict[str, Any], said: list[str]) -> None:

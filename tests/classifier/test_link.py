@@ -5,8 +5,8 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.classifier.link import Decision, LinkIndex, decide, decode, fingerprint
-from services.classifier.linking.link_index import MEMBERS, POSTINGS
+from services.classifier.link import LINK, Decision, Fingerprint, LinkIndex, decide, decode, fingerprint
+from services.classifier.linking.link_index import FULL, MEMBERS, POSTINGS
 
 LEAK = [
     (
@@ -95,6 +95,65 @@ def test_a_syndicated_copy_joins_however_late() -> None:
     index.add("n_leak", "a#m0", decode(fingerprint(title, text, "en", "2024-03-05")))
     decision = decide(decode(fingerprint("From our partners", text, "en", "2026-03-05")), index)
     assert (decision.incident, decision.score, decision.why["copy"]) == ("n_leak", 1.0, True)
+
+
+APP = (
+    "Face app Fennel draws anger over its terms",
+    "Fennel, an app that puts a user's face into scenes of old films, was the most wanted of the week. Then people read its "
+    "terms: whoever uses Fennel gives away every picture for ever. Critics asked who else sees them, a messenger blocked "
+    "links to the app, and the ministry called the makers in. Fennel changed the terms on Tuesday and said that nothing "
+    "was sold. Bankers were asked whether Fennel could fool their gates; they said that it could not. Teachers, lawyers "
+    "and parents wrote to the papers all week, and two universities began a survey of what young people know of such terms.",
+)
+LOOKING_BACK = (
+    "Officials have had their hands full. In autumn they summoned the team behind Fennel, which had let anybody step into "
+    "a film star's skin, and told them to mend their ways; Fennel has hardly been heard of since."
+)
+
+
+def _part(text: str, day: str = "2024-12-06") -> Fingerprint:
+    return decode(fingerprint("", text, "en", day, part=True))
+
+
+def test_a_part_of_a_feature_joins_what_it_looks_back_at_by_the_name_it_repeats() -> None:
+    index = LinkIndex()
+    index.add("n_app", "a#m0", decode(fingerprint(*APP, "en", "2024-09-03")))
+    index.add("n_park", "b#m0", decode(fingerprint(*PARK, "en", "2024-11-30")))
+    said = decide(_part(LOOKING_BACK), index)
+    assert (said.incident, said.why["retold"], said.review) == ("n_app", True, ())
+    assert said.score < LINK / FULL
+    whole = decide(decode(fingerprint("", LOOKING_BACK, "en", "2024-12-06")), index)
+    assert (whole.incident, "retold" in whole.why) == (None, False)
+
+
+def test_a_report_joins_the_part_of_a_feature_that_came_before_it() -> None:
+    index = LinkIndex()
+    index.add("n_park", "b#m0", decode(fingerprint(*PARK, "en", "2024-11-30")))
+    index.add("n_feature", "c#m1", _part(LOOKING_BACK))
+    assert decide(decode(fingerprint(*APP, "en", "2024-09-03")), index).incident == "n_feature"
+
+
+def test_a_name_that_is_said_once_brings_nothing_together() -> None:
+    index = LinkIndex()
+    index.add("n_app", "a#m0", decode(fingerprint(*APP, "en", "2024-09-03")))
+    once = LOOKING_BACK.replace("; Fennel has", "; it has")
+    assert decide(_part(once), index).incident is None
+
+
+def test_two_incidents_of_one_name_are_not_told_apart_by_the_name() -> None:
+    index = LinkIndex()
+    index.add("n_app", "a#m0", decode(fingerprint(*APP, "en", "2024-09-03")))
+    leak = (
+        "Fennel lost the pictures of 80,000 users to a thief. Fennel says that a partner's disk was taken from a train."
+    )
+    index.add("n_leak", "b#m0", decode(fingerprint("Fennel users' pictures stolen", leak, "en", "2024-10-20")))
+    assert decide(_part(LOOKING_BACK), index).incident is None
+
+
+def test_parts_that_an_article_tells_apart_are_not_brought_together_by_a_name() -> None:
+    index = LinkIndex()
+    index.add("n_app", "a#m0", decode(fingerprint(*APP, "en", "2024-09-03")))
+    assert decide(_part(LOOKING_BACK), index, kin={"n_app"}).incident is None
 
 
 def test_names_count_more_than_words() -> None:

@@ -68,6 +68,40 @@ def test_two_papers_on_one_breach_become_one_incident(house: House, three: list[
     assert types.count("incident.item_linked") == 3
 
 
+APP = """The face swap app Fennel drew anger at the weekend. Fennel swaps a user's face into scenes of old films, and its
+terms gave the makers every picture for ever. Users asked who else sees their faces, and the messenger Loopline blocked
+the deepfake clips that were made with Fennel. The technology ministry of Arland summoned the makers of Fennel, who
+changed the terms on Tuesday. Nobody can tell yet whether the deepfakes of Fennel fool a bank."""
+FEATURE_PARAGRAPHS = """In Arland the year was one of cameras, and people have begun to argue with them.
+
+A teacher in Tolm sued the Lakeside wildlife park in November for collecting the fingerprints and the facial data of its
+season ticket holders without their consent. The court in Tolm will hear the lawsuit in spring.
+
+In September the app Fennel let anybody step into a film star's skin with a deepfake. Officials summoned the company
+behind Fennel and ordered it to mend its ways under the privacy law.
+
+From December on, shops in Port Senn are banned by the city council from using facial recognition on their customers. The
+ordinance is the first of its kind, says councillor Ilse Brandt, who wrote it.
+
+Old people in the hills say that they do not mind. Others walk to the next valley for their bread."""
+FEATURE = "\n\n".join(" ".join(paragraph.split()) for paragraph in FEATURE_PARAGRAPHS.split("\n\n"))
+FEATURE += " Some take their dogs along, and come home late." * 20
+
+
+def test_what_a_feature_looks_back_at_joins_the_report_of_then(house: House) -> None:
+    report = house.submit(title="Face app Fennel under fire", text=APP, published="2026-09-03")
+    feature = house.submit(title="The year of the cameras", text=FEATURE, published="2026-12-06")
+    house.work()
+    linker = linked(house.log)
+    mentions = house.item(feature).classified
+    assert mentions is not None
+    told = {FEATURE[m.start : m.end]: linker.state.where(f"{feature}#{m.id}") for m in mentions.mentions}
+    assert len(told) == len(set(told.values())) == 3
+    assert [text for text, incident in told.items() if incident == home(linker, report)] == [
+        text for text in told if "Fennel" in text
+    ]
+
+
 def test_an_item_without_label_belongs_to_no_incident(house: House) -> None:
     item = house.submit(title="Benches return to the river park", text=PLAIN)
     house.work()

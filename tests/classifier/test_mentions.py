@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.classifier.classify import SURE, Classification, Classifier
+from services.classifier.linking.fingerprints import decode
 from services.classifier.passages import passages
 
 ROUND_UP = """This week in brief
@@ -46,7 +47,7 @@ concerts, and was shown for a week.
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
-    return Classifier.load(fingerprinter=lambda title, text, language, published, key: f"{len(text)}")
+    return Classifier.load(fingerprinter=lambda title, text, language, published, key, part: f"{len(text)}")
 
 
 def told(text: str, answer: Classification) -> list[tuple[tuple[str, ...], str]]:
@@ -111,10 +112,18 @@ def test_what_the_page_goes_on_with_is_no_part_of_the_mention(classifier: Classi
 
 def test_published_and_key_reach_the_fingerprint() -> None:
     classifier = Classifier.load(
-        fingerprinter=lambda title, text, language, published, key: f"{language} {published} {key!r}"
+        fingerprinter=lambda title, text, language, published, key, part: f"{language} {published} {key!r}"
     )
     answer = classifier.classify("Hackers steal data of Ambrel users", ONE_STORY, published="2031-02-03", key=b"k")
     assert answer.mentions[0].fingerprint == "en 2031-02-03 b'k'"
+
+
+def test_the_fingerprint_says_whether_the_mention_is_a_part_of_a_longer_text() -> None:
+    classifier = Classifier.load()
+    for text, part in ((ONE_STORY, False), (ROUND_UP, True), (PARAGRAPHS, True)):
+        found = classifier.classify("", text).mentions
+        assert [decode(mention.fingerprint).part for mention in found] == [part] * len(found)
+        assert found
 
 
 def test_a_heading_goes_with_the_paragraph_after_it() -> None:

@@ -2,7 +2,7 @@
 
 Layout of the packed form, before base85:
 
-    0      FINGERPRINT_VERSION
+    0      FINGERPRINT_VERSION, with PART set where the mention is a part of a longer text
     1..2   day of publication, days since 1970-01-01, 0 where unknown
     3..6   how many terms: words, names, amounts, dates
     7..38  SIGNATURE_SLOTS minima of hashed shingles, 16 bits each (one-permutation minhash, Li, Owen, Zhang 2012)
@@ -27,6 +27,7 @@ from services.classifier.linking.terms import Kind, terms
 from services.classifier.linking.tokens import spans
 
 FINGERPRINT_VERSION = 1
+PART = 0x80
 MAX_CHARS = 600
 MAX_TERMS = 124  # fills 39 + 124 * 3.5 = 473 bytes, 592 characters
 SIGNATURE_SLOTS = 16
@@ -45,19 +46,23 @@ class FingerprintError(ValueError):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fingerprint:
     """A decoded fingerprint. `hashes` (24 bits), `weights` (1 to 15) and `kinds` run in parallel; `day` counts from
-    1970-01-01, 0 where unknown; `signature` has SIGNATURE_SLOTS minima, EMPTY_SLOT where a slot has none."""
+    1970-01-01, 0 where unknown; `signature` has SIGNATURE_SLOTS minima, EMPTY_SLOT where a slot has none; `part` says
+    that the mention is a part of a longer text, which tells of other happenings too."""
 
     day: int
     hashes: NDArray[np.uint32]
     weights: NDArray[np.uint8]
     kinds: NDArray[np.uint8]
     signature: NDArray[np.uint16]
+    part: bool = False
 
 
-def fingerprint(title: str, text: str, language: str | None, published: str | None = None, key: bytes = b"") -> str:
+def fingerprint(
+    title: str, text: str, language: str | None, published: str | None = None, key: bytes = b"", part: bool = False
+) -> str:
     """The fingerprint of a mention. `published` is an ISO 8601 date or datetime; `key` is a secret of up to 64 bytes,
-    the same for all fingerprints that are to be compared. `language` is accepted for a later version: the scripts of
-    the text say enough for this one."""
+    the same for all fingerprints that are to be compared; `part` as in Fingerprint. `language` is accepted for a later
+    version: the scripts of the text say enough for this one."""
     found = terms(title, text)
     digests = digests_of(key).of_codes(np.concatenate((found.codes[:MAX_TERMS], found.sequence)), found.plain)
     kinds, weights = found.kinds[:MAX_TERMS].astype(np.uint64), found.weights[:MAX_TERMS]
@@ -74,6 +79,7 @@ def fingerprint(title: str, text: str, language: str | None, published: str | No
             weights=(rows & np.uint64(15)).astype(np.uint8),
             kinds=(rows >> np.uint64(28)).astype(np.uint8),
             signature=_signature(words),
+            part=part,
         )
     )
 
@@ -81,7 +87,8 @@ def fingerprint(title: str, text: str, language: str | None, published: str | No
 def encode(fingerprint: Fingerprint) -> str:
     """The fingerprint in at most 600 ASCII characters, none of which JSON escapes. `kinds` must ascend."""
     counts = np.bincount(fingerprint.kinds, minlength=len(Kind)).tolist()
-    head = _HEAD.pack(FINGERPRINT_VERSION, fingerprint.day, *counts, *fingerprint.signature.tolist())
+    version = FINGERPRINT_VERSION | PART * fingerprint.part
+    head = _HEAD.pack(version, fingerprint.day, *counts, *fingerprint.signature.tolist())
     codes = fingerprint.hashes.astype(">u4").view(np.uint8).reshape(-1, 4)[:, 1:].tobytes()
     nibbles = np.zeros((len(fingerprint.weights) + 1) // 2 * 2, dtype=np.uint8)
     nibbles[: len(fingerprint.weights)] = fingerprint.weights
@@ -96,7 +103,7 @@ def decode(encoded: str) -> Fingerprint:
         version, day, *rest = _HEAD.unpack_from(packed)
     except (ValueError, binascii.Error, struct.error) as error:
         raise FingerprintError("not a fingerprint: classify the item again to get one") from error
-    if version != FINGERPRINT_VERSION:
+    if version & ~PART != FINGERPRINT_VERSION:
         raise FingerprintError(f"fingerprint of version {version}, not {FINGERPRINT_VERSION}: classify the item again")
     counts, signature = rest[:4], rest[4:]
     total = sum(counts)
@@ -111,6 +118,7 @@ def decode(encoded: str) -> Fingerprint:
         weights=np.stack((nibbles >> 4, nibbles & 15), axis=1).reshape(-1)[:total],
         kinds=np.repeat(np.arange(len(counts), dtype=np.uint8), counts),
         signature=np.array(signature, dtype=np.uint16),
+        part=bool(version & PART),
     )
 
 

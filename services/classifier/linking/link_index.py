@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.classifier.linking.fingerprints import Fingerprint, alike_all
+from services.classifier.linking.leading import Flags, leading, led_by
 from services.classifier.linking.link_rows import (
     SLOT_BITS,
     SLOT_MASK,
@@ -28,6 +28,7 @@ from services.classifier.linking.link_rows import (
     slots_of,
     weights_of,
 )
+from services.classifier.linking.rarity import log32, logs
 from services.classifier.linking.terms import Kind
 
 MEMBERS = 6  # fingerprints kept per incident: the first, and the newest of the others
@@ -45,13 +46,17 @@ _RowNumbers = NDArray[np.intp]
 @dataclass(frozen=True, kw_only=True)
 class Match:
     """How an incident compares with a mention. `score` is 0 to FULL; `copy` says that the text is one of its texts;
-    `shared` counts the terms in common with its nearest text by Kind; `days` is the distance to it, None if unknown."""
+    `shared` counts the terms in common with its nearest text by Kind; `days` is the distance to it, None if unknown.
+    Where the mention or a text is a part of a longer one, `retold` and `named` are how near the texts are that have its
+    leading name foremost, and at all, whatever the time between; else 0."""
 
     incident: str
     score: int
     copy: bool
     shared: tuple[int, ...]
     days: int | None
+    retold: int = 0
+    named: int = 0
 
 
 class LinkIndex:
@@ -131,21 +136,23 @@ class LinkIndex:
         rows = _numbers([row for _, group in groups for row in group])
         if not len(rows):
             return []
-        similarity, shared = self._compare(packed, fingerprint.day, rows)
+        cosine, shared = self._compare(packed, rows)
+        similarity = self._timed(cosine, fingerprint.day, rows)
         copies = alike_all(fingerprint.signature, self._rows.signatures[rows]) >= COPY_SHARE
-        days = self._rows.days[rows]
+        days, (named, retold) = self._rows.days[rows], self._led(packed, fingerprint.part, rows)
         found, start = [], 0
         for root, group in groups:
             if group:
-                part = slice(start, start + len(group))
+                own = slice(start, start + len(group))
                 start += len(group)
-                name = self.ids[root]
-                match = _match(name, similarity[part], shared[part], copies[part], days[part], fingerprint.day)
+                near = _match(self.ids[root], similarity[own], shared[own], copies[own], days[own], fingerprint.day)
+                near_retold, near_named = (int((cosine[own] * flags[own]).max()) for flags in (retold, named))
+                match = replace(near, retold=near_retold, named=near_named)
                 found.append((-match.score, root, match))
         return [match for _, _, match in sorted(found, key=lambda one: one[:2])]
 
-    def _compare(self, packed: Packed, day: int, rows: _RowNumbers) -> tuple[Integers, Integers]:
-        """Cosine of rarity-weighted terms with each row, 0 to FULL, less what time takes; and terms shared by kind."""
+    def _compare(self, packed: Packed, rows: _RowNumbers) -> tuple[Integers, Integers]:
+        """Cosine of rarity-weighted terms with each row, 0 to FULL; and terms shared by kind."""
         theirs, own_slots = self._rows.terms[rows], slots_of(packed)
         slots = slots_of(theirs)
         rarity = self._rarity(slots)
@@ -157,16 +164,33 @@ class LinkIndex:
         dot = (weighted * mine * rarity).sum(axis=1)
         lengths = np.sqrt((weighted * weighted).sum(axis=1).astype(np.float64)) * np.sqrt(float((own * own).sum()))
         cosine = np.floor(dot * float(FULL) / np.maximum(lengths, 1.0)).astype(np.int64)
-        days = self._rows.days[rows].astype(np.int64)
-        gap = np.where((days > 0) & (day > 0), np.maximum(np.abs(days - day) - FREE_DAYS, 0), 0)
         both, kinds = (mine > 0) & (weights > 0), kinds_of(theirs)
         shared = np.stack([(both & (kinds == kind)).sum(axis=1) for kind in Kind], axis=1).astype(np.int64)
-        return cosine * (2 * HALF_DAYS + gap) // (2 * (HALF_DAYS + gap)), shared
+        return cosine, shared
+
+    def _timed(self, cosine: Integers, day: int, rows: _RowNumbers) -> Integers:
+        """Cosine less what time takes."""
+        days = self._rows.days[rows].astype(np.int64)
+        gap = np.where((days > 0) & (day > 0), np.maximum(np.abs(days - day) - FREE_DAYS, 0), 0)
+        timed: Integers = cosine * (2 * HALF_DAYS + gap) // (2 * (HALF_DAYS + gap))
+        return timed
+
+    def _led(self, packed: Packed, part: bool, rows: _RowNumbers) -> tuple[Flags, Flags]:
+        """Which rows have the leading name of the part that the mention is, at all and foremost; where it is none, of
+        which parts it has the leading name."""
+        parts = np.ones_like(rows, dtype=np.bool_) if part else self._rows.parts[rows]
+        if not parts.any():
+            return parts, parts
+        theirs = self._rows.terms[rows]
+        heavy = weights_of(packed) * self._rarity(slots_of(packed))
+        heavy_theirs = weights_of(theirs) * self._rarity(slots_of(theirs))
+        named, foremost = (led_by if part else leading)(packed, heavy, theirs, heavy_theirs)
+        return parts & named, parts & foremost
 
     def _rarity(self, slots: Packed) -> Integers:
         """log2((all incidents + prior) / incidents with the term), in 1/32."""
-        everything = _log32(2 * (PRIOR_INCIDENTS + len(self.ids)) + 4)
-        return np.maximum(everything - _logs()[self._incidence[slots]], 0)
+        everything = log32(2 * (PRIOR_INCIDENTS + len(self.ids)) + 4)
+        return np.maximum(everything - logs()[self._incidence[slots]], 0)
 
     def _telling(self, packed: Packed) -> Packed:
         """The slots that say most about a mention: heavy (names and titles) and rare, best first."""
@@ -214,7 +238,8 @@ class LinkIndex:
         if not rows:
             return None
         numbers = _numbers(rows)
-        similarity, _ = self._compare(pack(fingerprint), fingerprint.day, numbers)
+        cosine, _ = self._compare(pack(fingerprint), numbers)
+        similarity = self._timed(cosine, fingerprint.day, numbers)
         copies = alike_all(fingerprint.signature, self._rows.signatures[numbers]) >= COPY_SHARE
         row = rows[int((similarity + copies * FULL).argmax())]
         return next((mention for mention in members if self._rows.find(mention, [row]) is not None), None)
@@ -272,14 +297,3 @@ def _array(numbers: NDArray[Any]) -> array[int]:
 
 def _numbers(rows: Iterable[int]) -> _RowNumbers:
     return np.fromiter(rows, dtype=np.intp)
-
-
-def _log32(n: int) -> int:
-    """32 log2(n), rounded down, exactly: no machine's logarithm is asked."""
-    return int(n**32).bit_length() - 1
-
-
-@cache
-def _logs() -> Integers:
-    """_log32(2 n + 3) for every n of 16 bits, so that a term of n incidents counts n + 1.5."""
-    return np.array([_log32(2 * n + 3) for n in range(1 << 16)], dtype=np.int64)

@@ -48,12 +48,13 @@ def kinds_of(packed: Packed) -> Integers:
 
 
 class Rows:
-    """Rows are numbers; a freed one is used again. `terms`, `days` and `signatures` are read by them."""
+    """Rows are numbers; a freed one is used again. `terms`, `days`, `signatures` and `parts` are read by them."""
 
     def __init__(self) -> None:
         self.terms = np.zeros((_FIRST_ROWS, MAX_TERMS), dtype=np.uint32)
         self.days = np.zeros(_FIRST_ROWS, dtype=np.uint16)
         self.signatures = np.zeros((_FIRST_ROWS, SIGNATURE_SLOTS), dtype=np.uint16)
+        self.parts = np.zeros(_FIRST_ROWS, dtype=np.bool_)
         self._mentions = np.zeros(_FIRST_ROWS, dtype=np.uint64)
         self._used = 0
         self._free: list[int] = []
@@ -64,6 +65,7 @@ class Rows:
         self.terms[row, : len(packed)] = packed
         self.days[row] = fingerprint.day
         self.signatures[row] = fingerprint.signature
+        self.parts[row] = fingerprint.part
         self._mentions[row] = _code(mention)
         return row
 
@@ -78,7 +80,7 @@ class Rows:
     @property
     def bytes(self) -> int:
         """What the arrays hold, room to grow included."""
-        return self.terms.nbytes + self.days.nbytes + self.signatures.nbytes + self._mentions.nbytes
+        return self.terms.nbytes + self.days.nbytes + self.signatures.nbytes + self.parts.nbytes + self._mentions.nbytes
 
     def _next(self) -> int:
         if self._used == len(self.days):
@@ -86,6 +88,7 @@ class Rows:
             self.terms = _grown(self.terms, size)
             self.days = _grown(self.days, size)
             self.signatures = _grown(self.signatures, size)
+            self.parts = _grown(self.parts, size)
             self._mentions = _grown(self._mentions, size)
         self._used += 1
         return self._used - 1
@@ -99,6 +102,7 @@ class Rows:
             "terms": self.terms[used].copy(),
             "days": self.days[used].copy(),
             "signatures": self.signatures[used].copy(),
+            "parts": self.parts[used].copy(),
             "mentions": self._mentions[used].copy(),
             "free_rows": np.array(self._free, dtype=np.uint32),  # a stack: the order says which is used next
             "room": np.array([len(self.days)], dtype=np.uint32),
@@ -112,6 +116,7 @@ class Rows:
         rows.terms = _grown(arrays["terms"], room)
         rows.days = _grown(arrays["days"], room)
         rows.signatures = _grown(arrays["signatures"], room)
+        rows.parts = _grown(arrays["parts"], room)
         rows._mentions = _grown(arrays["mentions"], room)
         rows._free = arrays["free_rows"].tolist()
         return rows
