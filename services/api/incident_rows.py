@@ -17,10 +17,21 @@ INCIDENTS = (
 MEMBERSHIPS = ("item", "mention", "incident", "score", "review", "person", "labels", "linked")
 
 
+LEAD_CHARS = 90
+
+_FIRST_PASSAGE = """
+    SELECT json_extract(m.value, '$[0]') AS first, substr(d.text, 1 + json_extract(m.value, '$[0]'),
+      min(400, json_extract(m.value, '$[1]') - json_extract(m.value, '$[0]')))
+    FROM items t JOIN documents d ON d.n = t.n, json_each(t.mentions) m
+    WHERE t.n = ? AND t.evidence_digest = t.text_digest AND m.key IN (SELECT value FROM json_each(?))
+    ORDER BY first LIMIT 1"""
+
+
 class About(NamedTuple):
     """What the read model knows of an item. `score` is the highest of its labels, `mentions` counts those the model
     found."""
 
+    id: str
     n: int
     title: str | None
     source: str | None
@@ -47,7 +58,7 @@ def rows(db: sqlite3.Connection, happenings: Happenings, names: Sequence[str]) -
     state = happenings.state
     shown = {name: state.members(name) if state.known[name].into is None else () for name in names}
     about = _about(db, {split_key(key)[0] for keys in shown.values() for key in keys})
-    return [_row(happenings, name, shown[name], about) for name in names]
+    return [_row(happenings, name, shown[name], about, _title(db, shown[name], about)) for name in names]
 
 
 def membership(happenings: Happenings, key: str) -> tuple[Any, ...]:
@@ -60,7 +71,9 @@ def membership(happenings: Happenings, key: str) -> tuple[Any, ...]:
     return item, mention, owner, link.score, json.dumps(link.review), int(link.person), json.dumps(labels), linked
 
 
-def _row(happenings: Happenings, name: str, keys: Sequence[str], about: Mapping[str, About]) -> tuple[Any, ...]:
+def _row(
+    happenings: Happenings, name: str, keys: Sequence[str], about: Mapping[str, About], title: str | None
+) -> tuple[Any, ...]:
     incident, stamp = happenings.state.known[name], happenings.stamps[name]
     ids = dict.fromkeys(split_key(key)[0] for key in keys)
     items = [about[item] for item in ids if item in about]
@@ -69,7 +82,7 @@ def _row(happenings: Happenings, name: str, keys: Sequence[str], about: Mapping[
         "n": stamp.n,
         "id": name,
         "into_id": incident.into,
-        "title": incident.title or best_title(items),
+        "title": incident.title or title,
         "named": int(incident.title is not None),
         "status": incident.status,
         "closed_empty": int(incident.closed_empty),
@@ -88,12 +101,27 @@ def _row(happenings: Happenings, name: str, keys: Sequence[str], about: Mapping[
     return tuple(values[column] for column in INCIDENTS)
 
 
-def best_title(items: Iterable[About]) -> str | None:
+def _title(db: sqlite3.Connection, keys: Sequence[str], about: Mapping[str, About]) -> str | None:
     """The title of the item that says most clearly what happened: not of a round-up if there is another, then by the
-    score of its labels, then the earliest."""
-    titled = [item for item in items if item.title]
+    score of its labels, then the earliest. A round-up's title goes with the first line of its passage here."""
+    own: dict[str, list[str]] = {}
+    for item, mention in map(split_key, keys):
+        own.setdefault(item, []).append(mention)
+    titled = [about[item] for item in own if item in about and about[item].title]
     best = min(titled, key=lambda item: (item.mentions > 1, -item.score, item.day, item.n), default=None)
-    return best.title if best else None
+    if best is None or best.mentions <= len(own[best.id]):
+        return best.title if best else None
+    passage = db.execute(_FIRST_PASSAGE, (best.n, json.dumps(own[best.id]))).fetchone()
+    return f"{best.title}: {lead(passage[1])}" if passage else best.title
+
+
+def lead(passage: str) -> str:
+    """The first line of a passage, cut at a word where it is long."""
+    first = " ".join(next((line for line in passage.splitlines() if line.strip()), "").split())
+    if len(first) <= LEAD_CHARS:
+        return first
+    cut = first[: LEAD_CHARS + 1].rpartition(" ")[0]
+    return f"{cut if len(cut) > LEAD_CHARS // 2 else first[:LEAD_CHARS]}…"
 
 
 def _about(db: sqlite3.Connection, items: Iterable[str]) -> dict[str, About]:
@@ -102,11 +130,11 @@ def _about(db: sqlite3.Connection, items: Iterable[str]) -> dict[str, About]:
         " WHERE id IN (SELECT value FROM json_each(?))",
         (json.dumps(sorted(items)),),
     )
-    return {row[0]: _about_one(row[1:]) for row in found}
+    return {row[0]: _about_one(row) for row in found}
 
 
 def _about_one(row: Sequence[Any]) -> About:
-    n, title, source, day, labels, scores, mentions = row
+    item, n, title, source, day, labels, scores, mentions = row
     by_label = json.loads(scores)
     score = max((by_label.get(label, 0.0) for label in json.loads(labels)), default=0.0)
-    return About(n, title, source, day, score, len(json.loads(mentions)))
+    return About(item, n, title, source, day, score, len(json.loads(mentions)))

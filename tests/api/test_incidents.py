@@ -6,6 +6,7 @@ import pytest
 
 from incidentwire import events as e
 from services.api import incident_query
+from services.api.incident_rows import lead
 from tests.api.conftest import House
 from tests.api.incident_house import FAKE, LAW, LEAK, Newsroom
 
@@ -47,6 +48,32 @@ def test_a_round_up_belongs_to_several_incidents_each_with_its_passage(room: New
     assert (face["labels"], bill["labels"]) == (["deepfake"], ["regulation"])
     assert face["items"][0]["mentions"][0]["quote"] == "A face was swapp"
     assert bill["items"][0]["mentions"][0]["quote"] == "ed. A bill came."
+    assert face["title"] == "The week in Brief: A face was swapp"
+    assert bill["title"] == "The week in Brief: ed. A bill came."
+
+
+def test_a_round_up_gives_its_name_only_to_what_nobody_else_reports(room: Newsroom) -> None:
+    room.add("i_bill", (LAW,), into=room.ids["bill"], title="Senate takes up the Face Bill")
+    room.grow()
+    assert room.get("/" + room.ids["bill"])["title"] == "Senate takes up the Face Bill"
+    room.log.append("i_week", e.ItemWithdrawn(who="ann"))
+    room.link("i_week")
+    room.grow()
+    assert room.get("/" + room.ids["week"])["title"] is None
+
+
+@pytest.mark.parametrize(
+    ("passage", "said"),
+    [
+        ("What was taken\nNames and addresses.", "What was taken"),
+        ("\n  \n", ""),
+        ("one  line   only", "one line only"),
+        ("word " * 40, ("word " * 18).strip() + "…"),
+        ("脸" * 200, "脸" * 90 + "…"),
+    ],
+)
+def test_a_passage_is_called_by_its_first_line(passage: str, said: str) -> None:
+    assert lead(passage) == said
 
 
 @pytest.mark.parametrize(
