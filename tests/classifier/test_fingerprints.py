@@ -23,7 +23,7 @@ from services.classifier.linking.fingerprints import (
     fingerprint,
     shared_spans,
 )
-from services.classifier.linking.terms import PLAIN, Kind, bigram, terms
+from services.classifier.linking.terms import LATER_SHARE, LEAD_WORDS, PLAIN, Kind, bigram, terms
 from services.classifier.linking.tokens import stem
 
 STORY = """Marwick Vale Clinics said on Tuesday that records of 41,300 patients were copied from a server of its
@@ -144,6 +144,15 @@ def test_chinese_is_read_in_bigrams_and_its_quoted_names_are_names() -> None:
 def test_a_bigram_is_a_name_only_where_it_was_quoted_at_first() -> None:
     assert read("", "云诊助手又名《云诊》")["云诊"][0] is Kind.WORD
     assert read("", "《云诊》又名云诊助手")["云诊"][0] is Kind.NAME
+
+
+def test_what_a_long_text_says_only_after_its_first_words_weighs_less() -> None:
+    early, late = "marrow", "turnip"
+    found = terms("", f"{early} " + "filler " * LEAD_WORDS + f"{late} {early}")
+    weight = {found.text(code): value for code, value in zip(found.codes.tolist(), found.weights.tolist(), strict=True)}
+    assert weight[late] == LATER_SHARE < 1.0
+    assert weight[early] == 2 * 2 / 3
+    assert weight["filler"] > 1.9
 
 
 def test_a_word_common_in_this_field_weighs_less_than_another() -> None:

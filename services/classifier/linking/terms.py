@@ -22,6 +22,8 @@ from services.classifier.linking.tokens import MAX_CHARS, Tokens, is_run, stem, 
 TITLE_BOOST = 1.5
 NAME_BOOST = 1.25
 COMMON_SHARE = 0.6  # of their weight, to words of common_words.py
+LEAD_WORDS = 60  # of a text: news says first what happened, and background later
+LATER_SHARE = 0.8  # of their weight, to terms that come only after these
 PLAIN = 1 << 32  # codes from here on are no bigrams
 _PLACE_BITS = 30  # a code has 33
 
@@ -73,7 +75,9 @@ def terms(title: str, text: str) -> Terms:
     )
     codes, first, counts = _distinct(said)
     kinds = _kinds(codes, counts, quoted[first], parts, plain)
-    boosts = np.where(first < len(head) + len(head_dates), TITLE_BOOST, 1.0)
+    before = len(head) + len(head_dates)
+    boosts = np.where(first < before, TITLE_BOOST, 1.0)
+    boosts *= np.where(first < before + LEAD_WORDS, 1.0, LATER_SHARE)
     boosts *= np.where(kinds == Kind.NAME, NAME_BOOST, 1.0)
     boosts *= np.where(_is_common(codes, plain), COMMON_SHARE, 1.0)
     weights = boosts * 2.0 * counts / (counts + 1)  # grows with repetition and saturates: 1 to 2, times the boosts
