@@ -261,4 +261,4 @@ def test_scores_are_the_same_on_every_machine() -> None:
     index.add("n_park", "b#m0", decode(fingerprint(*PARK, "en", "2024-03-05")))
     story = f"{LEAK[1][1]} Tolm Lake wildlife park was named too."
     matches = index.matches(decode(fingerprint(PARK[0], story, "en", "2024-03-20")))
-    assert [(m.incident, m.score) for m in matches] == [("n_leak", 4016), ("n_park", 4000)]
+    assert [(m.incident, m.score) for m in matches] == [("n_leak", 3780), ("n_park", 3765)]

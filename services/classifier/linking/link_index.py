@@ -38,7 +38,7 @@ POSTINGS = 64  # newest incidents kept per term: what bounds the cost of a commo
 CANDIDATES = 24  # incidents compared in full
 FULL = 10_000  # a similarity of 1
 COPY_SHARE = 0.7  # share of shingles from which two texts are one, syndicated
-HALF_DAYS = 10  # days that take a quarter of a similarity; time takes half at most
+HALF_DAYS = 7  # days that take a quarter of a similarity; time takes half at most
 FREE_DAYS = 1
 _RowNumbers = NDArray[np.intp]
 
