@@ -5,8 +5,8 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.classifier.link import LINK, Decision, Fingerprint, LinkIndex, decide, decode, fingerprint
-from services.classifier.linking.link_index import FULL, MEMBERS, POSTINGS
+from services.classifier.link import OTHERS, Decision, Fingerprint, LinkIndex, decide, decode, fingerprint
+from services.classifier.linking.link_index import MEMBERS, POSTINGS
 
 LEAK = [
     (
@@ -121,7 +121,6 @@ def test_a_part_of_a_feature_joins_what_it_looks_back_at_by_the_name_it_repeats(
     index.add("n_park", "b#m0", decode(fingerprint(*PARK, "en", "2024-11-30")))
     said = decide(_part(LOOKING_BACK), index)
     assert (said.incident, said.why["retold"], said.review) == ("n_app", True, ())
-    assert said.score < LINK / FULL
     whole = decide(decode(fingerprint("", LOOKING_BACK, "en", "2024-12-06")), index)
     assert (whole.incident, "retold" in whole.why) == (None, False)
 
@@ -184,6 +183,26 @@ def test_of_two_close_incidents_the_better_is_taken_for_review() -> None:
     decision = decide(decode(fingerprint(*LEAK[1], "en", "2024-03-05")), index)
     assert decision.incident == "n_one"
     assert decision.review == ("n_two",)
+
+
+def test_a_report_that_is_like_many_incidents_needs_more_to_join_one() -> None:
+    words = [f"{a}{b}ra" for a in ("ka", "lo", "mi", "nu") for b in ("be", "do", "fi", "gu", "ze")]
+    report = decode(fingerprint("", " ".join(words), "en"))
+
+    def like(first: int, shared: int) -> Fingerprint:
+        own = [f"{word}tok{first}" for word in words[shared:]]
+        return decode(fingerprint("", " ".join(words[first : first + shared] + own), "en"))
+
+    index = LinkIndex()
+    index.add("n_best", "a#m0", like(0, 5))
+    alone = decide(report, index)
+    assert alone.incident == "n_best"
+    for n in range(OTHERS):
+        index.add(f"n_{n}", f"i{n}#m0", like(n + 1, 5))
+    among = decide(report, index)
+    assert (among.incident, among.score >= alone.score) == (None, True)
+    index.add("n_best", "b#m0", report)  # nearly all that it says: however many there are
+    assert decide(report, index).incident == "n_best"
 
 
 def test_the_linker_does_not_put_back_what_people_moved_out() -> None:
