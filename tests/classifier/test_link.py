@@ -106,8 +106,10 @@ APP = (
     "and parents wrote to the papers all week, and two universities began a survey of what young people know of such terms.",
 )
 LOOKING_BACK = (
-    "Officials have had their hands full. In autumn they summoned the team behind Fennel, which had let anybody step into "
-    "a film star's skin, and told them to mend their ways; Fennel has hardly been heard of since."
+    "Officials have had their hands full. In autumn the ministry called in the makers of an app, Fennel, which had let "
+    "anybody step into the scenes of a film, and told them to change their terms: pictures that users had given Fennel "
+    "went astray, and critics had asked who looks at them. Today it lies on few telephones. Elsewhere, officials say, the "
+    "year brought more of the same: gates, lamps, tills and bus stops that watch, and voters who have begun to mind."
 )
 
 
@@ -135,8 +137,15 @@ def test_a_report_joins_the_part_of_a_feature_that_came_before_it() -> None:
 def test_a_name_that_is_said_once_brings_nothing_together() -> None:
     index = LinkIndex()
     index.add("n_app", "a#m0", decode(fingerprint(*APP, "en", "2024-09-03")))
-    once = LOOKING_BACK.replace("; Fennel has", "; it has")
+    once = LOOKING_BACK.replace("had given Fennel", "had given it")
     assert decide(_part(once), index).incident is None
+
+
+def test_a_name_alone_brings_nothing_together() -> None:
+    index = LinkIndex()
+    index.add("n_app", "a#m0", decode(fingerprint(*APP, "en", "2024-09-03")))
+    other = "The herb garden at Tolm has a prize: Fennel, says the jury, was never so green, and Fennel soup so cheap."
+    assert decide(_part(other), index).incident is None
 
 
 def test_two_incidents_of_one_name_are_not_told_apart_by_the_name() -> None:

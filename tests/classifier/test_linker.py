@@ -77,8 +77,8 @@ FEATURE_PARAGRAPHS = """In Arland the year was one of cameras, and people have b
 A teacher in Tolm sued the Lakeside wildlife park in November for collecting the fingerprints and the facial data of its
 season ticket holders without their consent. The court in Tolm will hear the lawsuit in spring.
 
-In September the app Fennel let anybody step into a film star's skin with a deepfake. Officials summoned the company
-behind Fennel and ordered it to mend its ways under the privacy law.
+In September the app Fennel swapped anybody's face into scenes of films. Its deepfake clips were everywhere until the
+ministry summoned the makers of Fennel, who had to change the terms under the privacy law: users own their pictures.
 
 From December on, shops in Port Senn are banned by the city council from using facial recognition on their customers. The
 ordinance is the first of its kind, says councillor Ilse Brandt, who wrote it.
