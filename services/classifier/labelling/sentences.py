@@ -15,7 +15,12 @@ TAIL_CHARS = 20_000  # read from the end of anything longer; what lies between i
 LONG_SENTENCE_CHARS = 400  # beyond it a sentence is cut at clauses, so that evidence stays quotable
 LONGEST_CLAUSE_CHARS = 600  # a line without any mark (base64, a table) is cut here, at a space if there is one
 
-_STOP = re.compile(r"[.!?…]+[\"'”’)\]»]*(?=\s)|[。！？!?；]+[”’」』）)\"]*|\n+|\r+|\u2028|\u2029")
+# A class stands first: most characters are passed over by it, at a fraction of the time that alternatives would take.
+_STOP = re.compile(
+    r"[.!?…。！？；\n\r\u2028\u2029](?:"
+    r"(?<=[.!?…])[.!?…]*[\"'”’)\]»]*(?=\s)|(?<=[。！？!?；])[。！？!?；]*[”’」』）)\"]*"
+    r"|(?<=\n)\n*|(?<=\r)\r*|(?<=[\u2028\u2029]))"
+)
 _CLAUSE = re.compile(r"[;:—–](?=\s)|,\s|[，；：、—]")
 _WORD_BEFORE = re.compile(r"([^\s(\[“\"]{1,12})\.$")
 _OPENS = re.compile(r"\s*[\"'“‘(\[]*([^\W\d_]|\d)")
@@ -47,17 +52,15 @@ def sentences(text: str) -> list[Span]:
 def _sentences(text: str, start: int, end: int) -> Iterator[Span]:
     begin = start
     for stop in _STOP.finditer(text, start, end):
-        if not _ends_sentence(text, begin, stop.start(), stop.end()):
-            continue
-        yield from _trimmed(text, begin, stop.end())
-        begin = stop.end()
+        mark, after = stop.span()
+        if text[mark] != "." or _ends_sentence(text, begin, mark, after):
+            yield from _trimmed(text, begin, after)
+            begin = after
     yield from _trimmed(text, begin, end)
 
 
 def _ends_sentence(text: str, begin: int, stop: int, after: int) -> bool:
-    """False where the mark is part of an abbreviation, an initial, or followed by a lower-case word."""
-    if text[stop] != ".":
-        return True
+    """False where the full stop is part of an abbreviation, an initial, or followed by a lower-case word."""
     before = _WORD_BEFORE.search(text, max(begin, stop - 13), stop + 1)
     if before:
         word = before.group(1).lower()
@@ -91,10 +94,8 @@ def _cut(text: str, begin: int) -> int:
     return space + 1 if space > begin + LONGEST_CLAUSE_CHARS // 2 else begin + LONGEST_CLAUSE_CHARS
 
 
-def _trimmed(text: str, start: int, end: int) -> Iterator[Span]:
-    while start < end and text[start].isspace():
-        start += 1
-    while end > start and text[end - 1].isspace():
-        end -= 1
-    if start < end:
-        yield start, end
+def _trimmed(text: str, start: int, end: int) -> tuple[Span, ...]:
+    """The span without surrounding white space; none where that is all."""
+    piece = text[start:end]
+    last = start + len(piece.rstrip())
+    return ((last - len(piece[: last - start].lstrip()), last),) if last > start else ()

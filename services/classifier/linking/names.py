@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-_CAPITALISED = re.compile(r"(?<![.!?。\n\"“‘'(] )(?<!^)\b[A-Z][\w'’&-]*(?:\s+(?:of\s+|the\s+)?[A-Z][\w'’&-]*){0,3}")
+# The capital stands first and looks behind itself: a search for a class is fast.
+_CAPITALISED = re.compile(
+    r"[A-Z](?<![.!?。\n\"“‘'(] .)(?<!^.)(?<!\w.)[\w'’&-]*(?:\s+(?:of\s+|the\s+)?[A-Z][\w'’&-]*){0,3}"
+)
 _OPENING = re.compile(r"(?:^|[.!?。\n\"“‘(]\s*)([A-Z][\w&-]+(?:\s+[A-Z][\w&-]+)+)")
 _LATIN = re.compile(r"[A-Z][A-Za-z0-9&-]{2,}")
 _QUOTED = re.compile("[《“「]([^》”」\n]{2,12})[》”」]")
