@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import datetime
 import hashlib
 import itertools
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.classifier.bigrams import bigram
 from services.classifier.linking.digests import Digests
 from services.classifier.linking.fingerprints import (
     FINGERPRINT_VERSION,
@@ -17,13 +19,14 @@ from services.classifier.linking.fingerprints import (
     MAX_TERMS,
     FingerprintError,
     alike,
+    base85,
     day_of,
     decode,
     encode,
     fingerprint,
     shared_spans,
 )
-from services.classifier.linking.terms import LATER_SHARE, LEAD_WORDS, PLAIN, Kind, bigram, terms
+from services.classifier.linking.terms import LATER_SHARE, LEAD_WORDS, PLAIN, Kind, heaviest, terms
 from services.classifier.linking.tokens import stem
 
 STORY = """Marwick Vale Clinics said on Tuesday that records of 41,300 patients were copied from a server of its
@@ -90,7 +93,7 @@ CHINESE_GOLDEN = (
 
 def read(title: str, text: str) -> dict[str, tuple[Kind, float]]:
     """Kind and weight of each term, by its text."""
-    found = terms(title, text)
+    found = terms(title, text, MAX_TERMS)
     told = zip(found.codes.tolist(), found.kinds.tolist(), found.weights.tolist(), strict=True)
     return {found.text(code): (Kind(kind), weight) for code, kind, weight in told}
 
@@ -137,8 +140,8 @@ def test_chinese_is_read_in_bigrams_and_its_quoted_names_are_names() -> None:
     assert found["患者"] == (Kind.WORD, 1.5)
     assert found["云诊"] == (Kind.NAME, pytest.approx(1.25 * 4 / 3))
     assert "用云" not in found
-    sequence = terms("", "患者Ostrel 41记录").sequence
-    assert [terms("", "患者Ostrel 41记录").text(code) for code in sequence.tolist()] == ["患者", "ostrel", "41", "记录"]
+    mixed = terms("", "患者Ostrel 41记录", MAX_TERMS)
+    assert [mixed.text(code) for code in mixed.sequence.tolist()] == ["患者", "ostrel", "41", "记录"]
 
 
 def test_a_bigram_is_a_name_only_where_it_was_quoted_at_first() -> None:
@@ -148,7 +151,7 @@ def test_a_bigram_is_a_name_only_where_it_was_quoted_at_first() -> None:
 
 def test_what_a_long_text_says_only_after_its_first_words_weighs_less() -> None:
     early, late = "marrow", "turnip"
-    found = terms("", f"{early} " + "filler " * LEAD_WORDS + f"{late} {early}")
+    found = terms("", f"{early} " + "filler " * LEAD_WORDS + f"{late} {early}", MAX_TERMS)
     weight = {found.text(code): value for code, value in zip(found.codes.tolist(), found.weights.tolist(), strict=True)}
     assert weight[late] == LATER_SHARE < 1.0
     assert weight[early] == 2 * 2 / 3
@@ -236,3 +239,15 @@ def test_what_two_mentions_share_is_shown_in_the_text() -> None:
     text = "Partner Ostrel Data was named."
     assert [text[a:b] for a, b in shared_spans(text, other, b"k")] == ["Ostrel", "Data"]
     assert shared_spans(text, other, b"another") == []
+
+
+@given(st.binary(max_size=40))
+def test_base85_is_that_of_the_standard_library(packed: bytes) -> None:
+    assert base85(packed) == base64.b85encode(packed).decode()
+
+
+@given(st.lists(st.sampled_from([0.6, 1.0, 4 / 3, 1.5]), max_size=60), st.integers(1, 70))
+def test_the_heaviest_come_first_and_of_equal_weights_the_earlier(weights: list[float], most: int) -> None:
+    first = np.random.default_rng(1).permutation(len(weights))
+    wanted = sorted(range(len(weights)), key=lambda n: (-weights[n], first[n]))[:most]
+    assert heaviest(np.array(weights, dtype=np.float64), first, most).tolist() == wanted

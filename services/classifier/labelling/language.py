@@ -5,22 +5,29 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+import numpy as np
+
+from services.classifier.bigrams import letters
+
 SUPPORTED = ("en", "zh")
 SAMPLE_CHARS = 4_000
 UNKNOWN = "und"  # ISO 639-2: undetermined
 
-_SCRIPTS = (
-    ("zh", re.compile("[\u3400-\u4dbf\u4e00-\u9fff]+")),
-    ("ja", re.compile("[\u3040-\u30ff]+")),
-    ("ko", re.compile("[\uac00-\ud7af\u1100-\u11ff]+")),
-    ("ru", re.compile("[\u0400-\u04ff]+")),
-    ("ar", re.compile("[\u0600-\u06ff]+")),
-    ("he", re.compile("[\u0590-\u05ff]+")),
-    ("el", re.compile("[\u0370-\u03ff]+")),
-    ("hi", re.compile("[\u0900-\u097f]+")),
-    ("th", re.compile("[\u0e00-\u0e7f]+")),
+_SCRIPTS = (  # code points, ascending
+    ("el", 0x0370, 0x03FF),
+    ("ru", 0x0400, 0x04FF),
+    ("he", 0x0590, 0x05FF),
+    ("ar", 0x0600, 0x06FF),
+    ("hi", 0x0900, 0x097F),
+    ("th", 0x0E00, 0x0E7F),
+    ("ko", 0x1100, 0x11FF),
+    ("ja", 0x3040, 0x30FF),
+    ("zh", 0x3400, 0x4DBF),
+    ("zh", 0x4E00, 0x9FFF),
+    ("ko", 0xAC00, 0xD7AF),
 )
-_NOT_LATIN = re.compile("[^\x00-\u024f\u2000-\u206f\u3000-\u303f\uff00-\uffef]+")
+_EDGES = np.array([edge for _, first, last in _SCRIPTS for edge in (first, last + 1)])
+_LATIN = re.compile("[^\x00-\u024f\u2000-\u206f\u3000-\u303f\uff00-\uffef]+")
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]+")
 _TAG = re.compile(r"<[^<>]{0,300}>|https?://\S+")
 _COMMON = {
@@ -38,6 +45,10 @@ _COMMON = {
     "vi": "của và là các có cho được trong với không những một này đã người khi từ về tại",
 }
 _WORDS = {language: frozenset(words.split()) for language, words in _COMMON.items()}
+_LANGUAGES_OF = {
+    word: [language for language, common in _WORDS.items() if word in common]
+    for word in sorted(frozenset().union(*_WORDS.values()))
+}
 
 
 def detect(text: str) -> str:
@@ -47,24 +58,28 @@ def detect(text: str) -> str:
         sample = _TAG.sub(" ", sample)
     latin = _LATIN.findall(sample)
     # A Han or Arabic letter says as much as two Latin ones: names and product words stay in Latin script.
-    letters = sum(map(len, latin)) // 2
-    other = "" if sample.isascii() else "".join(_NOT_LATIN.findall(sample))
-    counts = {}
-    for language, script in _SCRIPTS:
-        rest = script.sub("", other) if other else ""
-        counts[language], other = len(other) - len(rest), rest
+    latin_letters = sum(map(len, latin)) // 2
+    counts = dict.fromkeys(("zh", "ja", "ko", "ru", "ar", "he", "el", "hi", "th"), 0)
+    if not sample.isascii():
+        # Between the edges, every second stretch is a script.
+        stretches = np.bincount(np.searchsorted(_EDGES, letters(sample), side="right"), minlength=len(_EDGES) + 1)
+        for (language, _, _), number in zip(_SCRIPTS, stretches[1::2].tolist(), strict=True):
+            counts[language] += number
     if counts["ja"] * 8 > counts["zh"] > 0:
         counts["ja"] += counts["zh"]
         counts["zh"] = 0
     best = max(counts, key=lambda language: counts[language])
-    if counts[best] and counts[best] * 2 >= letters:
+    if counts[best] and counts[best] * 2 >= latin_letters:
         return best
-    return _latin_language([word.lower() for word in latin]) if letters else UNKNOWN
+    return _latin_language([word.lower() for word in latin]) if latin_letters else UNKNOWN
 
 
 def _latin_language(words: list[str]) -> str:
     counts = Counter(words)
-    votes = {language: sum(counts[word] for word in common & counts.keys()) for language, common in _WORDS.items()}
+    votes = dict.fromkeys(_COMMON, 0)
+    for word in _LANGUAGES_OF.keys() & counts.keys():
+        for language in _LANGUAGES_OF[word]:
+            votes[language] += counts[word]
     best = max(votes, key=lambda language: votes[language])
     if votes[best] >= 2 and votes[best] * 12 >= len(words) and (best == "en" or votes[best] > votes["en"]):
         return best

@@ -10,10 +10,12 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from services.classifier.linking.terms import PLAIN, Codes, bigram
+from services.classifier.bigrams import Codes, bigram
+from services.classifier.linking.terms import PLAIN
 
 MAX_WORDS = 1 << 16  # remembered: about 10 MB
-_BUCKET_BITS, _WAYS = 16, 4  # bigrams remembered: 262,144 in 3 MB
+_BUCKET_BITS, _WAY_BITS = 16, 2  # bigrams remembered: 262,144 in 3 MB
+_WAYS = 1 << _WAY_BITS
 _SPREAD = 0x9E3779B1  # odd, near 2^32 / the golden ratio (Knuth, multiplicative hashing)
 
 Digests64 = NDArray[np.uint64]
@@ -58,13 +60,13 @@ class Digests:
 
     def _of_bigrams(self, codes: Codes) -> Digests64:
         buckets = (codes * _SPREAD & 0xFFFFFFFF) >> (32 - _BUCKET_BITS)
-        same = np.take(self._codes, buckets, axis=0) == codes[:, None]
-        way, missing = np.zeros(len(codes), dtype=np.uint8), np.ones(len(codes), dtype=np.bool_)
-        for n in range(_WAYS):  # a code is in one of them at most
-            way += same[:, n] * np.uint8(n)
-            missing &= ~same[:, n]
-        found: Digests64 = self._known[buckets, way]
-        if missing.any():
+        same = np.flatnonzero(np.take(self._codes, buckets, axis=0) == codes[:, None])
+        at, way = same >> _WAY_BITS, same & _WAYS - 1  # a code is in one of the ways at most
+        found = np.zeros(len(codes), dtype=np.uint64)
+        found[at] = np.take(self._known, buckets[at] << _WAY_BITS | way)
+        missing = np.ones(len(codes), dtype=np.bool_)
+        missing[at] = False
+        if len(at) < len(codes):
             new, back = np.unique(codes[missing], return_inverse=True)
             made = np.array([self.of(bigram(code)) for code in new.tolist()], dtype=np.uint64)
             found[missing] = made[back]

@@ -16,6 +16,7 @@ from itertools import chain, repeat
 import numpy as np
 from numpy.typing import NDArray
 
+from services.classifier.bigrams import CODES, Codes, Flags, bigram, bigrams, codes_of, letters, starts_of
 from services.classifier.linking.common_words import CHINESE, ENGLISH
 from services.classifier.linking.tokens import MAX_CHARS, Tokens, is_run, stem, tokens
 
@@ -24,11 +25,8 @@ NAME_BOOST = 1.25
 COMMON_SHARE = 0.6  # of their weight, to words of common_words.py
 LEAD_WORDS = 60  # of a text: news says first what happened, and background later
 LATER_SHARE = 0.8  # of their weight, to terms that come only after these
-PLAIN = 1 << 32  # codes from here on are no bigrams
+PLAIN = CODES  # codes from here on are no bigrams
 _PLACE_BITS = 30  # a code has 33
-
-Codes = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 
 class Kind(IntEnum):
@@ -42,8 +40,8 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Terms:
-    """The distinct terms of a text, `codes`, `kinds` and `weights` in parallel, the heaviest first, of equal weights
-    what came first; and the codes of all words in `sequence`, for near-duplicates. A code is a bigram's code points,
+    """Distinct terms of a text, `codes`, `kinds` and `weights` in parallel, the heaviest first, of equal weights what
+    came first; and the codes of all words in `sequence`, for near-duplicates. A code is a bigram's code points,
     16 bits each, or PLAIN and an index into `plain`."""
 
     codes: Codes
@@ -56,39 +54,44 @@ class Terms:
         return self.plain[code - PLAIN] if code >= PLAIN else bigram(code)
 
 
-def bigram(code: int) -> str:
-    return chr(code >> 16) + chr(code & 0xFFFF)
-
-
-def terms(title: str, text: str) -> Terms:
-    """The terms of a title and a text. Any text will do, also an empty one."""
-    parts = tokens(title), tokens(text[:MAX_CHARS])
-    index: dict[str, int] = {}
-    for token in chain.from_iterable((*part.plain, *part.dates) for part in parts):
-        index.setdefault(token, PLAIN + len(index))
+def terms(title: str, text: str, most: int) -> Terms:
+    """The `most` heaviest terms of a title and a text. Any text will do, also an empty one."""
+    head, body = tokens(title), tokens(text[:MAX_CHARS])
+    apart = len(head.text) + 1  # where the text begins in `whole`
+    whole = letters(f"{head.text}\0{body.text}")
+    said = [*head.plain, *body.plain, *head.dates, *body.dates]
+    index = {token: PLAIN + n for n, token in enumerate(dict.fromkeys(said))}
+    numbers = np.fromiter(map(index.__getitem__, said), dtype=np.int64, count=len(said))
+    words = len(head.plain) + len(body.plain)
+    line = _line(whole, [*head.places, *(apart + place for place in body.places)], numbers[:words])
+    there = np.flatnonzero(line >= 0)
+    begins = int(np.searchsorted(there, apart))
+    head_dates, body_dates = np.split(numbers[words:], [len(head.dates)])
+    # Dates come after the words of their part; where title and text meet, nothing stands.
+    places = (there[:begins], np.full(len(head_dates), apart - 1), there[begins:], np.full(len(body_dates), apart - 1))
+    codes, first, counts = _distinct(np.concatenate((line[places[0]], head_dates, line[places[2]], body_dates)))
+    quoted = np.zeros(len(whole), dtype=np.bool_)
+    quoted[[*head.quoted, *(apart + place for place in body.quoted)]] = True
     plain = list(index)
-    (head, head_quoted), (body, body_quoted) = (_sequence(part, index) for part in parts)
-    head_dates, body_dates = (_codes(part.dates, index) for part in parts)
-    said = np.concatenate((head, head_dates, body, body_dates))
-    quoted = np.concatenate(
-        (head_quoted, np.zeros(len(head_dates), np.bool_), body_quoted, np.zeros(len(body_dates), np.bool_))
-    )
-    codes, first, counts = _distinct(said)
-    kinds = _kinds(codes, counts, quoted[first], parts, plain)
-    before = len(head) + len(head_dates)
+    kinds = _kinds(codes, counts, quoted[np.concatenate(places)[first]], (head, body), plain)
+    before = begins + len(head_dates)
     boosts = np.where(first < before, TITLE_BOOST, 1.0)
     boosts *= np.where(first < before + LEAD_WORDS, 1.0, LATER_SHARE)
     boosts *= np.where(kinds == Kind.NAME, NAME_BOOST, 1.0)
     boosts *= np.where(_is_common(codes, plain), COMMON_SHARE, 1.0)
     weights = boosts * 2.0 * counts / (counts + 1)  # grows with repetition and saturates: 1 to 2, times the boosts
-    order = np.lexsort((first, -weights))
-    return Terms(
-        codes=codes[order],
-        kinds=kinds[order],
-        weights=weights[order],
-        sequence=np.concatenate((head, body)),
-        plain=plain,
-    )
+    order = heaviest(weights, first, most)
+    return Terms(codes=codes[order], kinds=kinds[order], weights=weights[order], sequence=line[there], plain=plain)
+
+
+def _line(letters: Codes, places: list[int], words: Codes) -> Codes:
+    """Words, numbers and bigrams in the places where they begin; -1 where nothing does."""
+    line = np.full(len(letters), -1)
+    in_run = is_run(letters)
+    at = np.flatnonzero(in_run[:-1] & in_run[1:])
+    line[at] = bigrams(letters, at)
+    line[places] = words
+    return line
 
 
 def _distinct(codes: Codes) -> tuple[Codes, Codes, Codes]:
@@ -96,27 +99,19 @@ def _distinct(codes: Codes) -> tuple[Codes, Codes, Codes]:
     time: code and place are sorted as one number."""
     both = np.sort(codes << _PLACE_BITS | np.arange(len(codes)))
     ascending = both >> _PLACE_BITS
-    starts = np.flatnonzero(np.diff(ascending, prepend=-1))
-    return ascending[starts], both[starts] & (1 << _PLACE_BITS) - 1, np.diff(starts, append=len(codes))
+    starts = starts_of(ascending)
+    return ascending[starts], both[starts] & (1 << _PLACE_BITS) - 1, np.append(starts[1:], len(codes)) - starts
 
 
-def _sequence(part: Tokens, index: dict[str, int]) -> tuple[Codes, Flags]:
-    """Words, numbers and bigrams as they follow each other, and which stand in quotes: what is quoted is a name where
-    a script has no capitals."""
-    plain = _codes(part.plain, index)
-    points = np.frombuffer(part.text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.int64)
-    han = is_run(points)
-    at = np.flatnonzero(han[:-1] & han[1:])
-    quoted = np.zeros(len(points), dtype=np.bool_)
-    quoted[part.quoted] = True
-    codes = np.concatenate((plain, points[at] << 16 | points[at + 1]))
-    order = np.argsort(np.concatenate((np.array(part.places, dtype=np.int64), at)), kind="stable")
-    flags = np.concatenate((np.zeros(len(plain), dtype=np.bool_), quoted[at]))
-    return codes[order], flags[order]
-
-
-def _codes(tokens: list[str], index: dict[str, int]) -> Codes:
-    return np.fromiter(map(index.__getitem__, tokens), dtype=np.int64, count=len(tokens))
+def heaviest(weights: NDArray[np.float64], first: Codes, most: int) -> NDArray[np.intp]:
+    """The places of the heaviest, of equal weights what came first. Most terms weigh the same: they are not sorted."""
+    among = np.arange(len(weights))
+    if most < len(weights):
+        least = -np.partition(-weights, most - 1)[most - 1]  # from this end: numpy takes long over ties at the other
+        heavy, light = np.flatnonzero(weights > least), np.flatnonzero(weights == least)
+        wanted = most - len(heavy)
+        among = np.concatenate((heavy, light[np.argpartition(first[light], wanted - 1)[:wanted]]))
+    return among[np.lexsort((first[among], -weights[among]))]
 
 
 def _kinds(
@@ -150,4 +145,4 @@ def _is_common(codes: Codes, plain: list[str]) -> Flags:
 @cache
 def _common() -> tuple[frozenset[str], Codes]:
     words = frozenset(stem(word) for word in ENGLISH)
-    return words, np.sort(np.array([ord(pair[0]) << 16 | ord(pair[1]) for pair in CHINESE], dtype=np.int64))
+    return words, codes_of(sorted(CHINESE))

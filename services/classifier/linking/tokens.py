@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+
+from services.classifier.bigrams import Codes, Flags
 
 MAX_CHARS = 20_000  # of a text; what a news story is about stands before that
 
 _RUNS = ((0x3040, 0x30FF), (0x3400, 0x9FFF), (0xF900, 0xFAFF))  # kana and Chinese characters, code points
 _HAN = "".join(f"{chr(first)}-{chr(last)}" for first, last in _RUNS)
 TOKEN = re.compile(rf"([{_HAN}]+)|([^\W\d_{_HAN}]+(?:['\u2019][a-z]+)?)|(\d+(?:[.,]\d+)*)")
-_PLAIN = re.compile(TOKEN.pattern.partition("|")[2])  # without the runs
+# The same without the runs. A class stands first, by which the many other characters of a Chinese text are passed over.
+_PLAIN = re.compile(rf"[^\W_{_HAN}](?:(?<=\d)\d*(?:[.,]\d+)*|(?<!\d)[^\W\d_{_HAN}]*(?:['\u2019][a-z]+)?)")
 _SCALE = re.compile(r"\s?(thousand|million|billion|trillion|bn|mn|[kKmM]\b|[\u4e07\u4ebf])")
 _SCALES = {
     "thousand": 10**3, "k": 10**3, "million": 10**6, "mn": 10**6, "m": 10**6, "billion": 10**9, "bn": 10**9,
@@ -74,12 +76,12 @@ def tokens(text: str) -> Tokens:
     """Any text will do, also an empty one."""
     found = Tokens(_composed(text))
     for match in _PLAIN.finditer(found.text):
-        word, number = match.groups()
-        if word:
-            token = stem(word)
-            if token and word[0].isupper():
+        said = match.group()
+        if not said[0].isdecimal():
+            token = stem(said)
+            if token and said[0].isupper():
                 found.capitals.append(token)
-        elif len(token := _amount(number, found.text, match.end())) > 1:
+        elif len(token := _amount(said, found.text, match.end())) > 1:
             found.amounts.append(token)
         else:
             token = ""
@@ -92,11 +94,11 @@ def tokens(text: str) -> Tokens:
     return found
 
 
-def is_run(points: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which code points belong to runs."""
-    found = np.zeros(len(points), dtype=np.bool_)
+def is_run(letters: Codes) -> Flags:
+    """Which letters belong to runs."""
+    found = np.zeros(len(letters), dtype=np.bool_)
     for first, last in _RUNS:
-        found |= (points >= first) & (points <= last)
+        found |= (letters >= first) & (letters <= last)
     return found
 
 
