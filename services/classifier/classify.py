@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.classifier import mentions
 from services.classifier.labelling import evidence, weights
 from services.classifier.labelling.explain import Reason, explain
-from services.classifier.labelling.features import Reading, part, read
 from services.classifier.labelling.language import SUPPORTED, UNKNOWN, detect
 from services.classifier.labelling.lexicon import Lexicon
-from services.classifier.labelling.scoring import Scorer
+from services.classifier.labelling.reading import TITLE_CHARS, Reading, parts, read
+from services.classifier.labelling.scoring import Scorer, Scores
 from services.classifier.labelling.sentences import HEAD_CHARS, Span
 from services.classifier.labelling.weights import LABELS, LEXICON_FILE, WEIGHTS_FILE
 from services.classifier.linking.fingerprints import fingerprint
@@ -26,7 +26,6 @@ FOREIGN = 0.98  # in a language it was not trained on, the model speaks only whe
 SURE = 0.87  # from here an item of a list carries a label that the list as a whole does not
 MIN_SIGNALS = 2  # and so does a paragraph that is as sure, with as many sentences that signal it
 MIN_ROUND_UP_CHARS = 1_500  # a shorter text without list marks tells of one thing
-TITLE_CHARS = 1_000
 
 # title, text, language, published (ISO 8601 or None), key, part of a longer text -> ASCII of at most 600 bytes
 Fingerprinter = Callable[[str, str, str, str | None, bytes, bool], str]
@@ -68,8 +67,8 @@ class Classifier:
         spoken = detect(f"{title[:TITLE_CHARS]}\n{text[: 2 * TITLE_CHARS]}")
         if spoken == UNKNOWN and language:
             spoken = language.lower()[:2]
-        reading = read(title[:TITLE_CHARS], text, self._lexicon)
-        scores = self._scorer.probabilities(self._scorer.raw(reading))
+        reading = read(title, text, self._lexicon)
+        scores = self._scorer.probabilities(self._scorer.raw([reading])[0])
         labels, review = self._decide(scores, spoken, bool(reading.body))
 
         def marked(heading: str, stretch: str, part: bool) -> str:
@@ -82,14 +81,14 @@ class Classifier:
             labels = tuple(k for k in LABELS if k in labels or any(k in mention.labels for mention in found))
         elif labels:
             found = mentions.single(title, text[: article_end(text)], labels, marked)
-        spans = evidence.choose(reading, self._scorer.sentence, labels)
+        spans = evidence.choose(reading, self._scorer.sentences, labels)
         return Classification(
             labels=labels, scores=scores, evidence=spans, review=review, language=spoken, mentions=found
         )
 
     def explain(self, title: str, text: str, top: int = 10) -> dict[str, tuple[Reason, ...]]:
         """Per label what weighed most for it or against it, strongest first."""
-        return explain(self._scorer, read(title[:TITLE_CHARS], text, self._lexicon), top)
+        return explain(self._scorer, read(title, text, self._lexicon), top)
 
     def _decide(
         self, scores: dict[str, float], language: str, has_text: bool
@@ -119,18 +118,28 @@ class Classifier:
         found = passages(text)
         if (not labels or len(text) < MIN_ROUND_UP_CHARS) and not any(passage.item for passage in found):
             return []
-        carrying = [
-            Labelled(passage=passage, labels=self._labels_of(passage, reading, labels, language)) for passage in found
-        ]
+        carrying = self._labelled(found, reading, labels, language)
         return mentions.happenings(title, text, [one for one in carrying if one.labels])
 
-    def _labels_of(self, passage: Passage, reading: Reading, labels: tuple[str, ...], language: str) -> tuple[str, ...]:
-        """Labels of a passage read by itself: those of the document, and in a list also its own where it is sure."""
-        own = part(reading, passage.span)
+    def _labelled(
+        self, found: Sequence[Passage], reading: Reading, labels: tuple[str, ...], language: str
+    ) -> list[Labelled]:
+        """The passages that signal a label, each read by itself."""
+        alone = zip(found, parts(reading, (passage.span for passage in found)), strict=True)
+        signalling = [(passage, own) for passage, own in alone if any(sentence.signals for sentence in own.body)]
+        if not signalling:
+            return []
+        raw = self._scorer.raw([own for _, own in signalling])
+        return [
+            Labelled(passage=passage, labels=self._labels_of(passage, own, scores, labels, language))
+            for (passage, own), scores in zip(signalling, raw, strict=True)
+        ]
+
+    def _labels_of(
+        self, passage: Passage, own: Reading, raw: Scores, labels: tuple[str, ...], language: str
+    ) -> tuple[str, ...]:
+        """Labels of a passage: those of the document, and in a list also its own where it is sure."""
         signals = Counter(name for sentence in own.body for name in sentence.signals)
-        if not signals:
-            return ()
-        raw = self._scorer.sentence(own.body[0]) if len(own.body) == 1 else self._scorer.raw(own)
         scores = self._scorer.probabilities(raw)
         clear = {k for k in signals if scores[k] >= self._scorer.decisions[k].high}
         alone = {k for k in clear if self._is_sure(scores, k) and (passage.item or signals[k] >= MIN_SIGNALS)}

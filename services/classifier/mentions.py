@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from services.classifier.labelling.features import plain_terms
+from services.classifier.labelling.reading import plain_terms
 from services.classifier.linking.names import names
 from services.classifier.passages import Passage
 
@@ -86,8 +86,8 @@ def _ties(shared: frozenset[str]) -> float:
 
 def _beside_the_title(title: str, stretches: Sequence[str]) -> bool:
     """Whether most stretches tell of something that the title does not: they share fewer than two of its words."""
-    wanted = set(plain_terms(title))
-    close = sum(len(wanted & set(plain_terms(stretch))) >= TITLE_WORDS for stretch in stretches)
+    wanted = plain_terms(title)
+    close = sum(len(wanted & plain_terms(stretch)) >= TITLE_WORDS for stretch in stretches if wanted)
     return close * 2 < len(stretches)
 
 

@@ -9,12 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.classifier.classify import MODEL_FOLDER, Classification, Classifier
-from services.classifier.labelling import weights
-from services.classifier.labelling.features import Reading, Sentence, read
-from services.classifier.labelling.lexicon import Lexicon
-from services.classifier.labelling.scoring import Scorer
-from services.classifier.labelling.weights import LABELS, LEXICON_FILE, WEIGHTS_FILE
+from services.classifier.classify import Classification, Classifier
+from services.classifier.labelling.weights import LABELS
 
 LEAK = (
     "Hackers stole the names, home addresses and passport numbers of 410,000 customers of the ferry line Norsund. "
@@ -153,7 +149,7 @@ def test_what_the_page_says_about_its_language_is_believed_when_the_text_is_sile
         "泄露",
         "data breach " * 420_000,  # 5 MB
         "x" * 1_000_000,
-        "数据泄露，" * 200_000,
+        "数据泄露，" * 1_000_000,  # 5 MB
         "🔓🪪 " * 5_000,
         "تسربت بيانات العملاء \u202e" * 500,
         f"{LEAK} 黑客入侵，用户信息泄露。 Утечка данных.",
@@ -236,17 +232,6 @@ def test_the_worker_needs_no_training_library() -> None:
     script = "import sys, services.classifier.classify; print([m for m in ('sklearn', 'scipy', 'pandas') if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
-
-
-def test_a_sentence_scores_as_it_would_as_a_document() -> None:
-    lexicon = Lexicon.load(MODEL_FOLDER / LEXICON_FILE)
-    scorer = Scorer(weights.load(MODEL_FOLDER / WEIGHTS_FILE))
-    text = "Hackers stole patient records of 9,000 people. 该公司未经用户同意收集人脸信息。 It rained."
-    for sentence in (*read("", text, lexicon).body, *read("", text, lexicon).body):  # the second time from memory
-        alone = Reading(
-            title=Sentence(span=(0, 0), terms=(), concepts=()), body=(sentence,), lead_signals=sentence.signals
-        )
-        assert scorer.sentence(sentence) == pytest.approx(scorer.raw(alone), abs=1e-4)
 
 
 def test_explain_names_the_strongest_reasons(classifier: Classifier) -> None:

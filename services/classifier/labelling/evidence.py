@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
 
-from services.classifier.labelling.features import Reading, Sentence
+from services.classifier.labelling.reading import Reading, Sentence
 from services.classifier.labelling.scoring import Scores
 from services.classifier.labelling.sentences import Span
 from services.classifier.labelling.weights import LABELS
@@ -15,29 +16,30 @@ CLOSE_TO_BEST = 2.0  # in log-odds: how far below the best sentence another one 
 
 
 def choose(
-    reading: Reading, score: Callable[[Sentence], Scores], labels: tuple[str, ...]
+    reading: Reading, score: Callable[[Sequence[Sentence]], Scores], labels: tuple[str, ...]
 ) -> dict[str, tuple[Span, ...]]:
     """One to five spans per label, in the order of the text. Empty only where the text has no sentence.
 
-    `score` gives the raw scores of one sentence read by itself. Where sentences signal the label, only those compete.
+    `score` gives raw scores of sentences read each by itself, sentences x labels. Where sentences signal the label,
+    only those compete.
     """
-    known: dict[int, Scores] = {}
+    if not reading.body or not labels:
+        return {}
+    competing = {label: _competing(reading, label) for label in labels}
+    wanted = sorted(set(chain.from_iterable(competing.values())))
+    scores = score([reading.body[index] for index in wanted])
+    worth = {index: own - _shortness(reading.body[index].span) for index, own in zip(wanted, scores, strict=True)}
+    found = {}
+    for label, indices in competing.items():
+        ranked = sorted(((float(worth[index][LABELS.index(label)]), -index) for index in indices), reverse=True)
+        kept = [-index for value, index in ranked[:MAX_SPANS] if value >= ranked[0][0] - CLOSE_TO_BEST]
+        found[label] = tuple(reading.body[index].span for index in sorted(kept))
+    return found
 
-    def value(index: int, label: int) -> float:
-        if index not in known:
-            known[index] = score(reading.body[index])
-        return float(known[index][label]) - _shortness(reading.body[index].span)
 
-    return {label: _spans(reading, label, value) for label in labels if reading.body}
-
-
-def _spans(reading: Reading, label: str, value: Callable[[int, int], float]) -> tuple[Span, ...]:
+def _competing(reading: Reading, label: str) -> Sequence[int]:
     signalling = [index for index, sentence in enumerate(reading.body) if label in sentence.signals]
-    candidates = signalling or range(len(reading.body))
-    ranked = sorted(((value(index, LABELS.index(label)), -index) for index in candidates), reverse=True)
-    best = ranked[0][0]
-    kept = [-index for worth, index in ranked[:MAX_SPANS] if worth >= best - CLOSE_TO_BEST]
-    return tuple(reading.body[index].span for index in sorted(kept))
+    return signalling or range(len(reading.body))
 
 
 def _shortness(span: Span) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.classifier.labelling.features import Reading
+from services.classifier.labelling.reading import Reading
 from services.classifier.labelling.scoring import Scorer
 from services.classifier.labelling.weights import LABELS
 

@@ -1,18 +1,17 @@
-"""Finds the concepts of lexicon.toml in a sentence: in English by words, in Chinese by runs of characters."""
+"""Finds the concepts of lexicon.toml: in English by the words of a sentence, in Chinese see runs.py."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-TOKEN = re.compile("[a-z0-9\u00df-\u024f]+")
-HAN = re.compile("[\u3400-\u9fff]")
+from services.classifier.bigrams import Codes
+from services.classifier.labelling.runs import Runs
+
 MAX_WORDS_BETWEEN = 3
-ZH_BETWEEN = "[^。！？；\n]{0,8}?"
 _REMEMBERED = 50_000  # words, and sets of concepts; past it the memory starts anew
 
 _Pattern = tuple[str, str, tuple[str, ...]]  # concept, the second word where it is a plain one, all after the first
@@ -28,7 +27,6 @@ class Lexicon:
         self._begin_lengths: tuple[int, ...] = ()
         self._known: dict[str, tuple[_Pattern, ...]] = {}
         self._meanings: dict[frozenset[str], tuple[tuple[str, ...], tuple[str, ...]]] = {}
-        self._runs: dict[str, list[tuple[str, str | re.Pattern[str]]]] = {}  # by their first two characters, or one
         groups = concepts.get("group", {})
         self._groups = tuple((name, frozenset(group["of"])) for name, group in groups.items())
         signals = concepts.get("signal", {})
@@ -39,11 +37,8 @@ class Lexicon:
         for concept, patterns in concepts.items():
             for pattern in patterns.get("en", ()):
                 self._add_words(concept, pattern)
-            for pattern in patterns.get("zh", ()):
-                self._add_run(concept, pattern)
         self._begin_lengths = tuple(sorted({len(begin) for begin in self._begins}))
-        self._run_begins = frozenset(begin for begin in self._runs if len(begin) > 1)
-        self._run_letters = tuple(begin for begin in self._runs if len(begin) == 1)
+        self._runs = Runs((concept, one) for concept, patterns in concepts.items() for one in patterns.get("zh", ()))
 
     @classmethod
     def load(cls, path: Path) -> Lexicon:
@@ -55,13 +50,6 @@ class Lexicon:
         table = self._begins if first.endswith("*") else self._exact
         plain = rest[0] if rest and rest[0][0] not in "~!" and rest[0][-1] != "*" else ""
         table.setdefault(first.rstrip("*"), []).append((concept, plain, tuple(rest)))
-
-    def _add_run(self, concept: str, pattern: str) -> None:
-        pattern = pattern.lower()
-        found: str | re.Pattern[str] = pattern
-        if "~" in pattern:
-            found = re.compile(ZH_BETWEEN.join(map(re.escape, pattern.split("~"))))
-        self._runs.setdefault(pattern[:1] if pattern[1:2] in ("", "~") else pattern[:2], []).append((concept, found))
 
     def _starting(self, word: str) -> tuple[_Pattern, ...]:
         """The patterns that begin with `word`, remembered."""
@@ -104,18 +92,9 @@ class Lexicon:
                     found.add(concept)
         return found
 
-    def in_run(self, sentence: str, pairs: list[str]) -> set[str]:
-        """Concepts whose Chinese patterns occur in `sentence` (lower case); `pairs` are all its pairs of characters."""
-        begins = self._run_begins.intersection(pairs)
-        found: set[str] = set()
-        for begin in (*begins, *(one for one in self._run_letters if one in sentence)):
-            for concept, pattern in self._runs[begin]:
-                if isinstance(pattern, str):
-                    if pattern in sentence:
-                        found.add(concept)
-                elif concept not in found and pattern.search(sentence):
-                    found.add(concept)
-        return found
+    def in_runs(self, lower: str, letters: Codes, bounds: Codes) -> list[set[str]]:
+        """Concepts whose Chinese patterns occur in each sentence; see Runs.find."""
+        return self._runs.find(lower, letters, bounds)
 
 
 def _follows(words: list[str], index: int, rest: tuple[str, ...]) -> bool:

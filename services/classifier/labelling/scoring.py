@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from itertools import repeat
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.classifier.labelling.features import Reading, Sentence, term_values, vector
+from services.classifier.labelling.features import vector
+from services.classifier.labelling.meaning_weights import MeaningWeights
+from services.classifier.labelling.reading import Reading, Sentence, untitled
+from services.classifier.labelling.term_weights import TermWeights
 from services.classifier.labelling.weights import LABELS, Decision, Weights
 
-Scores = NDArray[np.float32]
+Scores = NDArray[np.float64]
 
 REMEMBERED = 20_000  # what sentences may mean; past it the memory starts anew
 
@@ -22,46 +24,49 @@ class Scorer:
 
     def __init__(self, weights: Weights) -> None:
         self.decisions: dict[str, Decision] = weights.decisions
-        self._bias = np.asarray(weights.bias, dtype=np.float32)
-        self._meanings: dict[tuple[tuple[str, ...], tuple[str, ...]], Scores] = {}  # of sentences without their words
-        self._row = {feature: row for row, feature in enumerate(weights.features)}
-        # One row of zeros more, for features that the model does not know.
-        self._matrix = np.vstack([weights.matrix, np.zeros((1, len(LABELS)), dtype=np.float32)])
+        self._bias = np.array(weights.bias)
+        self._matrix = weights.matrix
+        self._rows: dict[str, dict[str, int]] = {}  # kind of feature -> name -> row
+        for row, feature in enumerate(weights.features):
+            kind, _, name = feature.rpartition(":")
+            self._rows.setdefault(kind, {})[name] = row
+        self._terms = TermWeights(self._rows, weights.matrix)
+        self._meaning = MeaningWeights(self._rows, weights.matrix)
+        self._meanings: dict[tuple[tuple[str, ...], tuple[str, ...]], Scores] = {}  # of sentences without their terms
 
-    def raw(self, reading: Reading) -> Scores:
-        """Raw score per label (log-odds before calibration)."""
-        return self._sum(vector(reading)) + self._bias
+    def raw(self, readings: Sequence[Reading]) -> Scores:
+        """Raw scores (log-odds before calibration): readings x labels."""
+        scores: Scores = self._meaning.scores(readings) + self._terms.scores(readings) + self._bias
+        return scores
 
-    def sentence(self, sentence: Sentence) -> Scores:
-        """Raw score per label of one sentence, read as if it were the whole document."""
-        meaning = (sentence.concepts, sentence.signals)
-        if meaning not in self._meanings:
-            if len(self._meanings) >= REMEMBERED:
-                self._meanings.clear()
-            self._meanings[meaning] = self.raw(_alone(replace(sentence, terms=())))
-        return self._meanings[meaning] + self._sum(term_values(_alone(sentence)))
+    def sentences(self, sentences: Sequence[Sentence]) -> Scores:
+        """Raw scores of sentences, each read as if it were the whole document: sentences x labels."""
+        meanings = np.array([self._meaning_of(sentence) for sentence in sentences])
+        scores: Scores = meanings + self._terms.scores([untitled((one,)) for one in sentences]) + self._bias
+        return scores
 
     def contributions(self, reading: Reading) -> list[tuple[str, Scores]]:
         """Every known feature of the reading with what it adds to each label's raw score."""
-        row, matrix = self._row, self._matrix
-        return [(name, matrix[row[name]] * np.float32(value)) for name, value in vector(reading).items() if name in row]
+        found = []
+        for feature, value in vector(reading).items():
+            kind, _, name = feature.rpartition(":")
+            row = self._rows.get(kind, {}).get(name)
+            if row is not None:
+                found.append((feature, self._matrix[row] * np.float32(value)))
+        return found
 
     def probabilities(self, raw: Scores) -> dict[str, float]:
         """Calibrated probability per label."""
         return {label: calibrated(float(raw[k]), self.decisions[label]) for k, label in enumerate(LABELS)}
 
-    def _sum(self, values: dict[str, float]) -> Scores:
-        row, nowhere = self._row, len(self._row)
-        rows = np.fromiter(map(row.get, values, repeat(nowhere)), dtype=np.intp, count=len(values))
-        numbers = np.fromiter(values.values(), dtype=np.float32, count=len(values))
-        return np.asarray(numbers @ self._matrix[rows])
-
-
-def _alone(sentence: Sentence) -> Reading:
-    return Reading(title=_NOTHING, body=(sentence,), lead_signals=sentence.signals)
-
-
-_NOTHING = Sentence(span=(0, 0), terms=(), concepts=())
+    def _meaning_of(self, sentence: Sentence) -> Scores:
+        """What concepts and signals of a single sentence add; remembered."""
+        meaning = (sentence.concepts, sentence.signals)
+        if meaning not in self._meanings:
+            if len(self._meanings) >= REMEMBERED:
+                self._meanings.clear()
+            self._meanings[meaning] = self._meaning.scores([untitled((sentence,))])[0]
+        return self._meanings[meaning]
 
 
 def calibrated(raw: float, decision: Decision) -> float:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from sklearn.linear_model import LogisticRegression
 
-from services.classifier.labelling.features import Reading, kind_of, part, read, vector
+from services.classifier.labelling.features import kind_of, vector
 from services.classifier.labelling.lexicon import Lexicon
+from services.classifier.labelling.reading import Reading, parts, read
 from services.classifier.labelling.weights import LABELS
 from services.classifier.training.corpus import Row
 
@@ -66,7 +67,7 @@ def prepare(rows: Sequence[Row], lexicon: Lexicon, *, by_sentence: bool = False)
 def _example(row: Row, reading: Reading, by_sentence: bool) -> Example:
     sentences = (reading.title, *reading.body)
     signals = frozenset(reading.lead_signals).union(*(sentence.signals for sentence in sentences))
-    alone = tuple(vector(part(reading, one.span)) for one in reading.body) if by_sentence else ()
+    alone = tuple(map(vector, parts(reading, (one.span for one in reading.body)))) if by_sentence else ()
     return Example(row=row, values=vector(reading), signals=signals, sentences=alone)
 
 
