@@ -16,6 +16,7 @@ from services.classifier.labelling.reading import TITLE_CHARS, Reading, parts, r
 from services.classifier.labelling.scoring import Scorer, Scores
 from services.classifier.labelling.sentences import HEAD_CHARS, Span
 from services.classifier.labelling.weights import LABELS, LEXICON_FILE, WEIGHTS_FILE
+from services.classifier.labelling.wrapping import unwrapped
 from services.classifier.linking.fingerprints import fingerprint
 from services.classifier.mentions import Labelled, Mention
 from services.classifier.passages import Passage, article_end, passages
@@ -67,6 +68,7 @@ class Classifier:
         spoken = detect(f"{title[:TITLE_CHARS]}\n{text[: 2 * TITLE_CHARS]}")
         if spoken == UNKNOWN and language:
             spoken = language.lower()[:2]
+        text = _article(text)
         reading = read(title, text, self._lexicon)
         scores = self._scorer.probabilities(self._scorer.raw([reading])[0])
         labels, review = self._decide(scores, spoken, bool(reading.body))
@@ -80,7 +82,7 @@ class Classifier:
             found = mentions.several(groups, text, marked)
             labels = tuple(k for k in LABELS if k in labels or any(k in mention.labels for mention in found))
         elif labels:
-            found = mentions.single(title, text[: article_end(text)], labels, marked)
+            found = mentions.single(title, text, labels, marked)
         spans = evidence.choose(reading, self._scorer.sentences, labels)
         return Classification(
             labels=labels, scores=scores, evidence=spans, review=review, language=spoken, mentions=found
@@ -88,7 +90,7 @@ class Classifier:
 
     def explain(self, title: str, text: str, top: int = 10) -> dict[str, tuple[Reason, ...]]:
         """Per label what weighed most for it or against it, strongest first."""
-        return explain(self._scorer, read(title, text, self._lexicon), top)
+        return explain(self._scorer, read(title, _article(text), self._lexicon), top)
 
     def _decide(
         self, scores: dict[str, float], language: str, has_text: bool
@@ -145,3 +147,8 @@ class Classifier:
         alone = {k for k in clear if self._is_sure(scores, k) and (passage.item or signals[k] >= MIN_SIGNALS)}
         said = signals.keys() & self._says(scores, language) if passage.item else clear
         return tuple(k for k in LABELS if k in said and (k in labels or k in alone))
+
+
+def _article(text: str) -> str:
+    """The text without broken lines, and without what the page goes on with; offsets stay."""
+    return unwrapped(text[: article_end(text)])

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from services.classifier.extraction.phrases import AFTER_ARTICLE
-from services.classifier.labelling.sentences import Span, considered
+from services.classifier.labelling.sentences import TAIL_CHARS, Span, considered
 
 HEADING_CHARS = 90
 HAN_HEADING_CHARS = 32
@@ -30,8 +30,9 @@ class Passage:
 
 
 def article_end(text: str) -> int:
-    """Where the article ends and the page goes on, in code points; the length of the text where it does not."""
-    found = AFTER_ARTICLE.search(text, int(len(text) * END_SHARE))
+    """Where the article ends and the page goes on, in code points; the length of the text where it does not. Of a very
+    long text only the tail is looked at, as only that is read."""
+    found = AFTER_ARTICLE.search(text, max(int(len(text) * END_SHARE), len(text) - TAIL_CHARS))
     return len(text[: found.start()].rstrip()) if found else len(text)
 
 
