@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from services.classifier.linking.fingerprints import FINGERPRINT_VERSION, Fingerprint, decode, fingerprint
-from services.classifier.linking.link_index import FULL, LinkIndex, Match
+from services.classifier.linking.link_index import LinkIndex
+from services.classifier.linking.match import FULL, Match
 from services.classifier.linking.terms import Kind
 
 __all__ = ["FINGERPRINT_VERSION", "Decision", "Fingerprint", "LinkIndex", "decide", "decode", "fingerprint"]

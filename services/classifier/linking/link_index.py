@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from services.classifier.linking.link_rows import (
     slots_of,
     weights_of,
 )
+from services.classifier.linking.match import FULL, Match, nearest_of
 from services.classifier.linking.rarity import log32, logs
 from services.classifier.linking.terms import Kind
 
@@ -36,27 +37,10 @@ PRIOR_INCIDENTS = 1000  # as if so many incidents without any known term had com
 INDEXED_TERMS = 32  # rarest, heaviest terms of a mention that lead to its incident, and that are looked up
 POSTINGS = 64  # newest incidents kept per term: what bounds the cost of a common one
 CANDIDATES = 24  # incidents compared in full
-FULL = 10_000  # a similarity of 1
 COPY_SHARE = 0.7  # share of shingles from which two texts are one, syndicated
 HALF_DAYS = 7  # days that take a quarter of a similarity; time takes half at most
 FREE_DAYS = 1
 _RowNumbers = NDArray[np.intp]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Match:
-    """How an incident compares with a mention. `score` is 0 to FULL; `copy` says that the text is one of its texts;
-    `shared` counts the terms in common with its nearest text by Kind; `days` is the distance to it, None if unknown.
-    Where the mention or a text is a part of a longer one, `retold` and `named` are how near the texts are that have its
-    leading name foremost, and at all, whatever the time between; else 0."""
-
-    incident: str
-    score: int
-    copy: bool
-    shared: tuple[int, ...]
-    days: int | None
-    retold: int = 0
-    named: int = 0
 
 
 class LinkIndex:
@@ -145,7 +129,7 @@ class LinkIndex:
             if group:
                 own = slice(start, start + len(group))
                 start += len(group)
-                near = _match(self.ids[root], similarity[own], shared[own], copies[own], days[own], fingerprint.day)
+                near = nearest_of(self.ids[root], similarity[own], shared[own], copies[own], days[own], fingerprint.day)
                 near_retold, near_named = (int((cosine[own] * flags[own]).max()) for flags in (retold, named))
                 match = replace(near, retold=near_retold, named=near_named)
                 found.append((-match.score, root, match))
@@ -273,22 +257,6 @@ class LinkIndex:
         members, ends = _array(arrays["members"]), np.cumsum(arrays["members_each"]).tolist()
         index._members = [members[start:end] for start, end in zip([0, *ends], ends, strict=False)]
         return index
-
-
-def _match(
-    name: str, similarity: Integers, shared: Integers, copies: NDArray[np.bool_], days: NDArray[np.uint16], day: int
-) -> Match:
-    """Half the nearest text, half the mean of all: a chain of look-alikes does not pass, a side story does."""
-    nearest = int((similarity + copies * FULL).argmax())
-    copy, there = bool(copies[nearest]), int(days[nearest])
-    score = (int(similarity.sum()) // len(similarity) + int(similarity.max())) // 2
-    return Match(
-        incident=name,
-        score=FULL if copy else score,
-        copy=copy,
-        shared=tuple(shared[nearest].tolist()),
-        days=abs(there - day) if there and day else None,
-    )
 
 
 def _array(numbers: NDArray[Any]) -> array[int]:
