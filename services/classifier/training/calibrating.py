@@ -14,6 +14,9 @@ NONE_SHARE = 0.7  # of the items on a newswire of this kind; the corpus has fewe
 # Of the answers that it is surest of, 86 of 100 are right on real English texts and 80 on Chinese ones, and two careful
 # readers agree on 0.88 (F1): nothing is surer than this.
 CEILING = 0.8
+# Half the ceiling is where the logistic says even. Real texts are no corpus: in them regulation is named in passing
+# more often than it is told of, and missing consent is told in more ways than the corpus has. F1 is flat around each.
+THRESHOLDS = {"data_leak": 0.4, "consent": 0.35, "deepfake": 0.4, "regulation": 0.5}
 DOUBT = 0.16  # width of the band of doubt on each side of the threshold, in probability
 
 
@@ -28,14 +31,14 @@ def prior_weights(wanted: NDArray[np.int8]) -> Floats:
 
 def decide(raw: Floats, wanted: NDArray[np.int8], weights: Floats) -> dict[str, Decision]:
     """Platt scaling per label; all arrays are rows x labels."""
-    return {label: _decision(raw[:, k], wanted[:, k], weights[:, k]) for k, label in enumerate(LABELS)}
+    return {label: _decision(label, raw[:, k], wanted[:, k], weights[:, k]) for k, label in enumerate(LABELS)}
 
 
-def _decision(raw: Floats, wanted: NDArray[np.int8], row_weights: Floats) -> Decision:
+def _decision(label: str, raw: Floats, wanted: NDArray[np.int8], row_weights: Floats) -> Decision:
     platt = LogisticRegression(C=1_000.0, solver="lbfgs", max_iter=1_000)
     platt.fit(raw.reshape(-1, 1), wanted, sample_weight=row_weights)
     slope, offset = float(platt.coef_[0, 0]), float(platt.intercept_[0])
-    threshold = CEILING / 2.0  # where the logistic says even; the threshold of the best F1 on a few hundred rows jumps
+    threshold = THRESHOLDS[label]
     return Decision(
         slope=slope,
         offset=offset,
