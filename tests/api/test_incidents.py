@@ -62,6 +62,13 @@ def test_a_round_up_gives_its_name_only_to_what_nobody_else_reports(room: Newsro
     assert room.get("/" + room.ids["week"])["title"] is None
 
 
+def test_no_word_of_a_page_stays_in_the_name_of_an_incident_when_the_page_has_expired(room: Newsroom) -> None:
+    assert "face was swapp" in room.get("/" + room.ids["week"])["title"]
+    room.log.append("i_week", e.ItemExpired(what="all"))
+    room.grow()
+    assert room.get("/" + room.ids["week"])["title"] is None
+
+
 @pytest.mark.parametrize(
     ("passage", "said"),
     [

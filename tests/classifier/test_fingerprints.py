@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import base64
 import datetime
 import hashlib
 import itertools
@@ -19,7 +18,6 @@ from services.classifier.linking.fingerprints import (
     MAX_TERMS,
     FingerprintError,
     alike,
-    base85,
     day_of,
     decode,
     encode,
@@ -239,11 +237,6 @@ def test_what_two_mentions_share_is_shown_in_the_text() -> None:
     text = "Partner Ostrel Data was named."
     assert [text[a:b] for a, b in shared_spans(text, other, b"k")] == ["Ostrel", "Data"]
     assert shared_spans(text, other, b"another") == []
-
-
-@given(st.binary(max_size=40))
-def test_base85_is_that_of_the_standard_library(packed: bytes) -> None:
-    assert base85(packed) == base64.b85encode(packed).decode()
 
 
 @given(st.lists(st.sampled_from([0.6, 1.0, 4 / 3, 1.5]), max_size=60), st.integers(1, 70))

@@ -27,7 +27,6 @@ _SCRIPTS = (  # code points, ascending
     ("ko", 0xAC00, 0xD7AF),
 )
 _EDGES = np.array([edge for _, first, last in _SCRIPTS for edge in (first, last + 1)])
-_LATIN = re.compile("[^\x00-\u024f\u2000-\u206f\u3000-\u303f\uff00-\uffef]+")
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]+")
 _TAG = re.compile(r"<[^<>]{0,300}>|https?://\S+")
 _COMMON = {

@@ -36,10 +36,6 @@ EMPTY_SLOT = 0xFFFF
 _HEAD = struct.Struct(f">BH4B{SIGNATURE_SLOTS}H")
 _WEIGHT_UNIT = 4  # a stored weight of 4 is 1.0: the heaviest term is 2 * 1.5 * 1.25 = 3.75
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
-_BASE85 = np.frombuffer(
-    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~", dtype=np.uint8
-)  # RFC 1924
-_POWERS_OF_85 = 85 ** np.arange(4, -1, -1)
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)  # odd, as in xxHash
 
 
@@ -97,16 +93,7 @@ def encode(fingerprint: Fingerprint) -> str:
     nibbles = np.zeros((len(fingerprint.weights) + 1) // 2 * 2, dtype=np.uint8)
     nibbles[: len(fingerprint.weights)] = fingerprint.weights
     weights = (nibbles[::2] << 4 | nibbles[1::2]).astype(np.uint8).tobytes()
-    return base85(head + codes + weights)
-
-
-def base85(packed: bytes) -> str:
-    """As base64.b85encode, without its loop: a page may have forty fingerprints."""
-    padding = -len(packed) % 4
-    words = np.frombuffer(packed + bytes(padding), dtype=">u4").astype(np.int64)
-    digits = words[:, None] // _POWERS_OF_85 % 85
-    encoded: bytes = _BASE85[digits].tobytes()
-    return encoded[: len(encoded) - padding].decode("ascii")
+    return base64.b85encode(head + codes + weights).decode("ascii")
 
 
 def decode(encoded: str) -> Fingerprint:
