@@ -23,6 +23,7 @@ from rich.markup import escape
 
 from cli import demo_pages
 from cli import place as running
+from cli.processes import end_in_order
 from cli.tail import follow
 from incidentwire.settings import PREFIX, Settings
 
@@ -39,7 +40,7 @@ out = Console(highlight=False)
 @click.option("--data-dir", type=click.Path(path_type=Path), default=Path("data/demo"), show_default=True)
 def demo(articles: Path | None, once: bool, data_dir: Path) -> None:
     """Start everything, hand in a few articles, show what becomes of them."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started must not outlive the demo
+    end_in_order()
     chosen = demo_pages.articles(articles)
     shutil.rmtree(data_dir, ignore_errors=True)
     with (

@@ -18,7 +18,7 @@ from honcho.manager import Manager
 from rich.console import Console
 
 from cli import place as running
-from cli.processes import Place, commands, store_command
+from cli.processes import Place, commands, end_in_order, store_command
 from incidentwire.access import SCOPES, Keys
 from incidentwire.settings import Settings, from_env, to_env
 from incidentwire.store import connect_when_ready
@@ -62,6 +62,7 @@ def run(place: Place, settings: Settings, redis_url: str | None = None) -> int:
         settings, redis_url=store_url, data_dir=place.data_dir, api_url=place.api_url, ingest_url=place.ingest_url
     )
     environ = {**os.environ, **to_env(settings), "PYTHONUNBUFFERED": "1"}
+    end_in_order()  # until the manager's loop sees to it
     manager = PatientManager()
     for name, arguments in commands(place).items():
         manager.add_process(name, shlex.join(arguments), env=environ)
