@@ -10,7 +10,7 @@ import redis
 
 from benchmarks.stand import row, stand
 from incidentwire.events import ItemSubmitted
-from incidentwire.log import Log
+from incidentwire.log.event_log import Log
 
 PROCESSES, THREADS, SECONDS = 2, 8, 4.0
 

@@ -29,7 +29,7 @@ def memory_mb() -> float:
 
 def main() -> None:
     began = time.perf_counter()
-    from services.classifier.classify import Classifier
+    from services.classifier.labelling.classifier import Classifier
 
     classifier = Classifier.load()
     seconds = time.perf_counter() - began

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from trafilatura import bare_extraction
 
-from services.classifier.extract import Document, ExtractError, extract
+from services.classifier.extraction.extract import Document, ExtractError, extract
 
 TARGET_RATIO = 1 / 1.2  # not slower than trafilatura by more than a fifth
 

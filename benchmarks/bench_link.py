@@ -21,14 +21,14 @@ from pathlib import Path
 import numpy as np
 import redis
 
-from incidentwire import event_codec
 from incidentwire import events as e
-from incidentwire.incidents import incident_id
+from incidentwire.incidents.state import incident_id
 from incidentwire.labels import MentionRef
-from incidentwire.log import Log
-from incidentwire.recorded import Recorded
-from services.classifier.link import LinkIndex, decide, decode
+from incidentwire.log import codec
+from incidentwire.log.event_log import Log
+from incidentwire.log.recorded_event import Recorded
 from services.classifier.linker import Linker
+from services.classifier.linking.decide import LinkIndex, decide, decode
 from services.classifier.linking.fingerprints import SIGNATURE_SLOTS, Fingerprint, encode
 
 WORDS = 400_000
@@ -107,7 +107,7 @@ def link(position: int, item: str, incident: str, encoded: str, opens: bool) -> 
             type=event.type,
             subject=subject.encode().decode(),  # each entry of a log brings its own string
             time_ms=0,
-            data=event_codec.encode(event),
+            data=codec.encode(event),
         )
         for n, (subject, event) in enumerate(said, start=1)
     ]

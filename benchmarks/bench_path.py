@@ -14,8 +14,8 @@ import requests
 
 from benchmarks.page_server import serving
 from benchmarks.stand import Stand, free_port, row, stand, wait_for_port
-from services.classifier.classify import Classifier
-from services.classifier.extract import ExtractError, extract
+from services.classifier.extraction.extract import ExtractError, extract
+from services.classifier.labelling.classifier import Classifier
 
 TEXTS, SINGLES, PAGES = 1500, 40, 400
 WORKERS = 2
@@ -151,7 +151,7 @@ def main() -> None:
         ingest, api = free_port(), free_port()
         here.start("services.ingest.web", "--port", str(ingest))
         here.start("services.api.web", "--port", str(api))
-        here.start("services.api.projector")
+        here.start("services.api.read_model.projector")
         for _ in range(WORKERS):
             here.start("services.classifier.worker")
         wait_for_port(ingest)

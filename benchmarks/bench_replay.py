@@ -15,8 +15,8 @@ from incidentwire.archive import Archive
 from incidentwire.documents import KeptDocument
 from incidentwire.events import ItemClassified, ItemFetched, ItemSubmitted
 from incidentwire.labels import MentionRef
-from incidentwire.log import PAGE, STREAM, Log, Unit
-from services.api.projector import Projector
+from incidentwire.log.event_log import PAGE, STREAM, Log, Unit
+from services.api.read_model.projector import Projector
 
 ITEMS, WORDS = 6000, 450  # a usual article has 450 words
 WANT_REPLAY, WANT_REBUILD = 15_000, 3_000

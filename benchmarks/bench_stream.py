@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.stand import Stand, free_port, row, stand, wait_for_port
 from incidentwire.events import ItemSubmitted
-from incidentwire.log import Log
+from incidentwire.log.event_log import Log
 
 SUBSCRIBERS, EVENTS_PER_S, SECONDS, ROUNDS = 4000, 5, 7, 3
 SETTLE_S = 2.0

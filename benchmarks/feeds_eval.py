@@ -28,8 +28,8 @@ from urllib.parse import urljoin
 
 import feedparser
 
-from services.ingest import feed_parsing
-from services.ingest.feed_documents import Reading, iso_date, plain_title
+from services.ingest.feeds import parser
+from services.ingest.feeds.model import Reading, iso_date, plain_title
 
 SERVED_AT = "http://127.0.0.1:8097/"  # where the expressions suppose that the feed was fetched
 # What a newswire has no use for, and the reader leaves as feedparser has it.
@@ -80,7 +80,7 @@ def judge(case: Case, body: bytes) -> list[tuple[str, bool]]:
     served = bool(headers) or SERVED_AT in case["expect"]
     url = urljoin(SERVED_AT, case["path"]) if served else ""
     try:
-        reading = feed_parsing.read(body, url=url, headers=headers)
+        reading = parser.read(body, url=url, headers=headers)
     except Exception:  # a crash is what is counted here
         return [("read without crash", False)]
     facts = [("read without crash", True)]
@@ -88,7 +88,7 @@ def judge(case: Case, body: bytes) -> list[tuple[str, bool]]:
         return [*facts, ("problem said", bool(reading.problem))]
     if reading.kind == "json" or case["path"].endswith(".json"):
         return [*facts, ("json read", reading.kind == "json" and len(reading.entries) == 2 and not reading.problem)]
-    result = feed_parsing.parse_xml(body, url, headers)
+    result = parser.parse_xml(body, url, headers)
     if case["group"] == "wellformed":
         facts.append(("taken for a feed", not reading.reason))
     ok = holds(case["expect"], result, headers)

@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from incidentwire.addresses import refusal_of_address
-from incidentwire.outbound import Door, Limits, OutboundError
+from incidentwire.net.addresses import refusal_of_address
+from incidentwire.net.client import Door, Limits, OutboundError
 
 DECOY = "93.184.215.14"  # what every name resolves to, where the row does not say otherwise
 Row = dict[str, str]

@@ -18,8 +18,8 @@ from pathlib import Path
 import redis
 
 from cli.processes import Place, store_command
-from incidentwire.access import SCOPES, Keys
 from incidentwire.settings import Settings, to_env
+from incidentwire.web.auth import SCOPES, Keys
 
 TICKS = os.sysconf("SC_CLK_TCK")
 

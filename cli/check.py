@@ -10,15 +10,16 @@ import redis
 from rich.console import Console
 from rich.table import Table
 
-from cli import place
+from cli import context
 from cli.progress import bar
 from incidentwire.archive import Archive
-from incidentwire.event_codec import UnknownType
 from incidentwire.items import IN_FLIGHT, State
-from incidentwire.log import Log
+from incidentwire.log.codec import UnknownType
+from incidentwire.log.event_log import Log
 from incidentwire.store import connect
-from services.classifier.keeping import conservation, mending
-from services.classifier.keeping.conservation import Audit, Finding, Kind
+from services.classifier.keeping import audit
+from services.classifier.keeping import repair as repairing
+from services.classifier.keeping.audit import Audit, Finding, Kind
 
 SHOWN = 20  # findings of one kind that are named one by one
 SAYS = {
@@ -42,15 +43,15 @@ def check(repair: bool, quick: bool) -> None:
 
     Exits 0 when everything is whole (with --repair: is whole again), 1 otherwise.
     """
-    settings = place.here()
+    settings = context.here()
     log, archive = Log(connect(settings.redis_url)), Archive(settings.archive)
     try:
         with bar("items") as advance:
-            found = conservation.audit(log, archive, time.time(), read_bytes=not quick, advance=advance)
+            found = audit.audit(log, archive, time.time(), read_bytes=not quick, advance=advance)
         left = found.findings
         if repair:
-            tools = mending.Tools(log=log, archive=archive, batch_items=settings.batch_items, now=time.time())
-            left = mending.mend(tools, found.findings)
+            tools = repairing.Tools(log=log, archive=archive, batch_items=settings.batch_items, now=time.time())
+            left = repairing.mend(tools, found.findings)
     except redis.exceptions.ConnectionError:
         raise click.ClickException("the store does not answer: is INCIDENTWIRE_REDIS_URL right?") from None
     except UnknownType as error:

@@ -21,8 +21,8 @@ import requests
 from rich.console import Console
 from rich.markup import escape
 
+from cli import context as running
 from cli import demo_pages
-from cli import place as running
 from cli.processes import end_in_order
 from cli.tail import follow
 from incidentwire.settings import PREFIX, Settings

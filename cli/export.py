@@ -10,7 +10,7 @@ from typing import IO, Any
 import click
 import requests
 
-from cli import place
+from cli import context
 from cli.progress import bar
 from incidentwire.labels import LABELS
 from incidentwire.settings import Settings
@@ -35,7 +35,7 @@ def warc(output: Path, labels: tuple[str, ...], after: int) -> None:
     """
     if output.exists():
         raise click.ClickException(f"{output} is there already: choose another name, or remove it")
-    settings = place.here()
+    settings = context.here()
     unfinished = output.with_name(output.name + ".part")
     position = int(_list(settings, labels, None, 1)["position"])  # before: what changes meanwhile comes next time too
     try:
@@ -54,11 +54,11 @@ def _write(settings: Settings, ids: Iterator[str], file: IO[bytes], advance: Any
     written = skipped = 0
     for item_id in ids:
         url = f"{settings.api_url}/v1/items/{item_id}/evidence.warc.gz"
-        response = requests.get(url, headers=place.headers(settings), timeout=place.TIMEOUT_S)
+        response = requests.get(url, headers=context.headers(settings), timeout=context.TIMEOUT_S)
         if response.status_code in NOTHING_KEPT:
             skipped += 1
         elif response.status_code >= 400:
-            raise click.ClickException(f"{item_id}: {place.problem_text(response)}")
+            raise click.ClickException(f"{item_id}: {context.problem_text(response)}")
         else:
             file.write(response.content)
             written += 1
@@ -80,5 +80,5 @@ def _list(settings: Settings, labels: tuple[str, ...], cursor: str | None, limit
     params: list[tuple[str, str]] = [("label", label) for label in labels] + [("limit", str(limit))]
     if cursor:
         params.append(("cursor", cursor))
-    page: Mapping[str, Any] = place.call("GET", f"{settings.api_url}/v1/items", settings, params=params).json()
+    page: Mapping[str, Any] = context.call("GET", f"{settings.api_url}/v1/items", settings, params=params).json()
     return page

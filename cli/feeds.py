@@ -15,11 +15,11 @@ from defusedxml.ElementTree import ParseError, fromstring
 from rich.console import Console
 from rich.table import Table
 
-from cli import place
+from cli import context
 from cli.progress import bar
+from incidentwire.net.urls import UrlError
 from incidentwire.settings import Settings
-from incidentwire.urls import UrlError
-from services.ingest.feed_store import feed_id
+from services.ingest.feeds.store import feed_id
 
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML 1.0 cannot hold at all
 
@@ -34,7 +34,7 @@ def feeds() -> None:
 @click.option("--title", default="", help="What to call it.  [what it calls itself]")
 def add(url: str, title: str) -> None:
     """Poll an RSS, Atom or JSON feed, or a news sitemap, from now on."""
-    settings = place.here()
+    settings = context.here()
     click.echo(_line(*_add(settings, url, title)))
 
 
@@ -42,7 +42,7 @@ def add(url: str, title: str) -> None:
 @click.option("--failing", is_flag=True, help="Only those that fail or are gone.")
 def list_feeds(failing: bool) -> None:
     """Show each feed, how it fares and when it is polled next."""
-    settings = place.here()
+    settings = context.here()
     rows = [feed for feed in _all(settings) if not failing or feed["state"] in ("failing", "gone")]
     if not sys.stdout.isatty():
         for feed in rows:
@@ -68,12 +68,12 @@ def list_feeds(failing: bool) -> None:
 @click.argument("feed")
 def remove(feed: str) -> None:
     """Poll a feed no more; FEED is its id or its URL. The items that it brought stay."""
-    settings = place.here()
+    settings = context.here()
     try:
         name = feed_id(feed) if "://" in feed else feed
     except UrlError as error:
         raise click.ClickException(str(error)) from None
-    answer = place.call("DELETE", f"{settings.ingest_url}/v1/feeds/{name}", settings).json()
+    answer = context.call("DELETE", f"{settings.ingest_url}/v1/feeds/{name}", settings).json()
     click.echo(f"{answer['id']}\tremoved\t{answer['position']}")
 
 
@@ -81,7 +81,7 @@ def remove(feed: str) -> None:
 @click.argument("opml", type=click.File("rb"))
 def import_opml(opml: IO[bytes]) -> None:
     """Add every feed of an OPML file (- is standard input). Exits 1 when any was refused."""
-    settings = place.here()
+    settings = context.here()
     wanted = list(outlines(opml.read()))
     refused = 0
     with bar("importing", len(wanted)) as advance:
@@ -99,7 +99,7 @@ def import_opml(opml: IO[bytes]) -> None:
 @click.argument("opml", type=click.Path(dir_okay=False, allow_dash=True), default="-")
 def export(opml: str) -> None:
     """Write all feeds to an OPML file, or to standard output."""
-    text = opml_of(_all(place.here()))
+    text = opml_of(_all(context.here()))
     if opml == "-":
         click.echo(text, nl=False)
     else:
@@ -136,7 +136,7 @@ def opml_of(rows: list[dict[str, Any]]) -> str:
 
 def _add(settings: Settings, url: str, title: str) -> tuple[dict[str, Any], bool]:
     body = {"url": url} | ({"title": title[:1000]} if title and title != url else {})
-    response = place.call("POST", f"{settings.ingest_url}/v1/feeds", settings, json=body)
+    response = context.call("POST", f"{settings.ingest_url}/v1/feeds", settings, json=body)
     return response.json(), response.status_code == 201
 
 
@@ -144,7 +144,7 @@ def _all(settings: Settings) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     after: str | None = ""
     while after is not None:
-        page = place.call("GET", f"{settings.ingest_url}/v1/feeds", settings, params={"after": after}).json()
+        page = context.call("GET", f"{settings.ingest_url}/v1/feeds", settings, params={"after": after}).json()
         rows += page["feeds"]
         after = page["next"]
     return rows

@@ -10,8 +10,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from cli import place
-from incidentwire.incidents import STATUSES
+from cli import context
+from incidentwire.incidents.state import STATUSES
 from incidentwire.labels import LABELS
 from incidentwire.settings import Settings
 
@@ -40,7 +40,7 @@ def incidents() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_incidents(limit: int, as_json: bool, since: str | None, until: str | None, **options: Any) -> None:
     """List incidents."""
-    settings = place.here()
+    settings = context.here()
     asked = {"label": options.pop("labels"), "status": options.pop("statuses"), "from": since, "to": until, **options}
     rows = _all(settings, {name: value for name, value in asked.items() if value}, limit)
     if as_json:
@@ -64,7 +64,7 @@ def list_incidents(limit: int, as_json: bool, since: str | None, until: str | No
 @click.option("--json", "as_json", is_flag=True, help="All that the API says.")
 def show(incident: str, as_of: str | None, history: bool, as_json: bool) -> None:
     """Show an incident, its items and what they say of it."""
-    settings = place.here()
+    settings = context.here()
     found = _get(settings, f"/{incident}" + ("/history" if history else ""), {"as_of": as_of} if as_of else {})
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))
@@ -84,7 +84,7 @@ def show(incident: str, as_of: str | None, history: bool, as_json: bool) -> None
 @note_option
 def merge(incident: str, into: str, seen: int | None, into_version: int | None, note: str) -> None:
     """Let INCIDENT redirect to INTO, which then shows the items of both."""
-    settings = place.here()
+    settings = context.here()
     other = into_version if into_version is not None else _version(settings, into)
     _command(settings, incident, "merge", seen, note, into=into, into_version=other)
 
@@ -96,7 +96,7 @@ def merge(incident: str, into: str, seen: int | None, into_version: int | None, 
 @note_option
 def split(incident: str, mentions: tuple[str, ...], seen: int | None, note: str) -> None:
     """Let MENTIONS (<item>#<mention>, as `show` names them) leave for a new incident."""
-    _command(place.here(), incident, "split", seen, note, mentions=list(mentions))
+    _command(context.here(), incident, "split", seen, note, mentions=list(mentions))
 
 
 @incidents.command()
@@ -105,7 +105,7 @@ def split(incident: str, mentions: tuple[str, ...], seen: int | None, note: str)
 @note_option
 def undo(incident: str, seen: int | None, note: str) -> None:
     """Undo the merge that made INCIDENT redirect, or else the split that it came from."""
-    settings = place.here()
+    settings = context.here()
     verb = "unmerge" if "redirected_from" in _get(settings, f"/{incident}", {}) else "unsplit"
     _command(settings, incident, verb, seen, note)
 
@@ -117,7 +117,7 @@ def undo(incident: str, seen: int | None, note: str) -> None:
 @note_option
 def status(incident: str, status: str, seen: int | None, note: str) -> None:
     """Say how an incident stands."""
-    _command(place.here(), incident, "status", seen, note, status=status)
+    _command(context.here(), incident, "status", seen, note, status=status)
 
 
 @incidents.command()
@@ -127,7 +127,7 @@ def status(incident: str, status: str, seen: int | None, note: str) -> None:
 @note_option
 def rename(incident: str, title: str, seen: int | None, note: str) -> None:
     """Give an incident a title."""
-    _command(place.here(), incident, "title", seen, note, title=title)
+    _command(context.here(), incident, "title", seen, note, title=title)
 
 
 @incidents.command()
@@ -136,7 +136,7 @@ def rename(incident: str, title: str, seen: int | None, note: str) -> None:
 @version_option
 def note(incident: str, text: str, seen: int | None) -> None:
     """Add a note to an incident's history."""
-    _command(place.here(), incident, "notes", seen, text)
+    _command(context.here(), incident, "notes", seen, text)
 
 
 @incidents.command()
@@ -148,7 +148,7 @@ def note(incident: str, text: str, seen: int | None) -> None:
 @note_option
 def move(incident: str, mention: str, to: str | None, seen: int | None, to_version: int | None, note: str) -> None:
     """Move a mention of INCIDENT to the incident TO, or to one of its own."""
-    settings = place.here()
+    settings = context.here()
     target: dict[str, Any] = {}
     if to:
         target = {"to": {"id": to, "version": _version(settings, to) if to_version is None else to_version}}
@@ -159,7 +159,7 @@ def _command(settings: Settings, incident: str, verb: str, seen: int | None, not
     version = seen if seen is not None else _version(settings, incident)
     body = {**body, "version": version, "note": note}
     url = f"{settings.api_url}/v1/incidents/{incident}/{verb}"
-    done = place.call("POST", url, settings, json=body).json()
+    done = context.call("POST", url, settings, json=body).json()
     cells = [done["id"], done["status"], f"version {done['version']}", f"position {done['position']}"]
     click.echo("\t".join(cells + ([done["other"]] if done["other"] else [])))
 
@@ -169,7 +169,7 @@ def _version(settings: Settings, incident: str) -> int:
 
 
 def _get(settings: Settings, path: str, query: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = place.call("GET", f"{settings.api_url}/v1/incidents{path}", settings, params=query).json()
+    found: dict[str, Any] = context.call("GET", f"{settings.api_url}/v1/incidents{path}", settings, params=query).json()
     return found
 
 

@@ -6,9 +6,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from cli.place import here
-from incidentwire.access import SCOPES, Keys
+from cli.context import here
 from incidentwire.store import connect
+from incidentwire.web.auth import SCOPES, Keys
 
 
 @click.group()

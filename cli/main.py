@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from cli import check, demo, export, feeds, files, incidents, keys, model, submit, tail, up
+from cli import check, demo, export, feeds, incidents, keys, model, offline, submit, tail, up
 from incidentwire import __version__
 from incidentwire.settings import SettingsError
 
@@ -38,9 +38,9 @@ for part in (
     submit.submit,
     tail.tail,
     keys.keys,
-    files.extract,
-    files.classify,
-    files.cluster,
+    offline.extract,
+    offline.classify,
+    offline.cluster,
     model.reclassify,
     model.corrections,
     model.explain,

@@ -12,22 +12,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.place import here
+from cli.context import here
 from cli.progress import bar
 from incidentwire.archive import Archive, NotKept
 from incidentwire.documents import KeptDocument
 from incidentwire.labels import LABELS
-from incidentwire.log import Log
-from incidentwire.outbound import Door
+from incidentwire.log.event_log import Log
+from incidentwire.net.client import Door
 from incidentwire.store import connect
 from services.classifier import reclassify as again
-from services.classifier.classify import Classifier
-from services.classifier.extract import ExtractError
-from services.classifier.extract import extract as read_page
-from services.classifier.fetch import fetch_document
-from services.classifier.fetching.page import Failure
+from services.classifier.extraction.extract import ExtractError
+from services.classifier.extraction.extract import extract as read_page
+from services.classifier.fetching.fetch import fetch_document
+from services.classifier.fetching.result import Failure
 from services.classifier.jobs import now
-from services.classifier.linking.secret import fingerprint_key
+from services.classifier.labelling.classifier import Classifier
+from services.classifier.linking.fingerprint_key import fingerprint_key
 
 TOP = 8  # features shown per label
 COLOURS = {"data_leak": "red", "consent": "yellow", "deepfake": "magenta", "regulation": "cyan"}

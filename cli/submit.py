@@ -9,7 +9,7 @@ from typing import IO
 import click
 import requests
 
-from cli import place
+from cli import context
 from cli.progress import bar
 from incidentwire.settings import Settings
 
@@ -22,7 +22,7 @@ NDJSON = "application/x-ndjson"
 @click.option("--ndjson", type=click.File("rb"), help="One submission (JSON object) per line; - is standard input.")
 def submit(urls: tuple[str, ...], file: IO[str] | None, ndjson: IO[bytes] | None) -> None:
     """Hand in news items; prints one line per item. Exits 1 when any was refused."""
-    settings = place.here()
+    settings = context.here()
     if sum((bool(urls), file is not None, ndjson is not None)) != 1:
         raise click.UsageError(
             "say what to submit: incidentwire submit URL…, or --file urls.txt, or --ndjson items.ndjson"
@@ -44,7 +44,7 @@ def submit(urls: tuple[str, ...], file: IO[str] | None, ndjson: IO[bytes] | None
 def _answers(settings: Settings, lines: Iterable[bytes]) -> Iterator[dict[str, object]]:
     """Submit in bodies that the server takes, and yield its results in order."""
     for body in _bodies(lines, settings.max_bulk_items):
-        response = place.call(
+        response = context.call(
             "POST",
             f"{settings.ingest_url}/v1/submissions",
             settings,

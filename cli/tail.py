@@ -11,7 +11,7 @@ from typing import Any
 import click
 import requests
 
-from cli import place
+from cli import context
 from incidentwire.settings import Settings
 
 RETRY_S = 2.0
@@ -36,7 +36,7 @@ def tail(
     as_json: bool,
 ) -> None:
     """Follow the log. A broken connection is resumed where it broke; a gap ends with exit code 3."""
-    settings = place.here()
+    settings = context.here()
     if cursor and cursor.exists():
         after = int(cursor.read_text())
     seen = 0
@@ -64,13 +64,13 @@ def follow(
             params.append(("after", str(after)))
         try:
             with requests.get(
-                f"{settings.api_url}/v1/events/stream", params=params, headers=place.headers(settings), stream=True,
+                f"{settings.api_url}/v1/events/stream", params=params, headers=context.headers(settings), stream=True,
                 timeout=SILENCE_S,
             ) as response:  # fmt: skip
                 if response.status_code >= 500:
                     raise requests.ConnectionError
                 if response.status_code >= 400:
-                    raise click.ClickException(place.problem_text(response))
+                    raise click.ClickException(context.problem_text(response))
                 for name, position, data in events_of(response):
                     after = position
                     yield name, position, data

@@ -17,11 +17,11 @@ import click
 from honcho.manager import Manager
 from rich.console import Console
 
-from cli import place as running
+from cli import context as running
 from cli.processes import Place, commands, end_in_order, store_command
-from incidentwire.access import SCOPES, Keys
 from incidentwire.settings import Settings, from_env, to_env
 from incidentwire.store import connect_when_ready
+from incidentwire.web.auth import SCOPES, Keys
 
 FIRST_KEY = "first"
 

@@ -7,7 +7,8 @@ import json
 import typing
 from pathlib import Path
 
-from incidentwire import event_schemas, events
+from incidentwire import events
+from incidentwire.log import schemas
 from incidentwire.settings import PREFIX, Settings
 
 DOCS = Path(__file__).parent
@@ -44,7 +45,7 @@ def pages() -> dict[str, str]:
     """Path below docs/ -> text, of every generated file."""
     found = {"events.md": _events(), "settings.md": _settings()}
     for name in events.TYPES:
-        schema = json.dumps(event_schemas.envelope_schema(name), indent=2, ensure_ascii=False)
+        schema = json.dumps(schemas.envelope_schema(name), indent=2, ensure_ascii=False)
         found[f"schemas/{name}.json"] = schema + "\n"
     return found
 
@@ -52,7 +53,7 @@ def pages() -> dict[str, str]:
 def _events() -> str:
     parts = [EVENTS_HEAD]
     for name, cls in events.TYPES.items():
-        schema = event_schemas.data_schema(name)
+        schema = schemas.data_schema(name)
         parts.append(f"## `{name}`\n")
         if schema["description"]:
             parts.append(schema["description"] + "\n")

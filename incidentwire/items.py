@@ -12,7 +12,7 @@ from typing import Literal
 
 from incidentwire import events as e
 from incidentwire.labels import Label
-from incidentwire.recorded import Recorded
+from incidentwire.log.recorded_event import Recorded
 
 
 class State(StrEnum):

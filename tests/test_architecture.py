@@ -66,8 +66,8 @@ def test_the_stores_promises_are_in_compose_and_in_the_embedded_command() -> Non
     [
         ("the stream is written", r"XADD|\.xadd\(", {"incidentwire/append.lua"}),
         ("the environment is read", r"os\.environ|getenv", {"incidentwire/settings.py", "services/classifier/worker.py",
-            "cli/demo.py", "cli/up.py", "cli/place.py"}),
-        ("a socket is dialled", r"\bcreate_connection\(|\.connect\(\(|urlopen\(", {"incidentwire/dialing.py"}),
+            "cli/demo.py", "cli/up.py", "cli/context.py"}),
+        ("a socket is dialled", r"\bcreate_connection\(|\.connect\(\(|urlopen\(", {"incidentwire/net/transport.py"}),
         ("messages are pickled", r"\bpickle\b", set()),
     ],
 )  # fmt: skip

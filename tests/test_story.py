@@ -62,7 +62,7 @@ def everything(store: Store, folder: Path) -> Iterator[tuple[House, str, str]]:
     with ExitStack() as running:
         running.enter_context(process(house, "services.ingest.web", "--port", str(ingest)))
         running.enter_context(process(house, "services.api.web", "--port", str(api)))
-        for name in ("services.api.projector", "services.classifier.keeper", "services.classifier.worker"):
+        for name in ("services.api.read_model.projector", "services.classifier.keeper", "services.classifier.worker"):
             running.enter_context(process(house, name))
         addresses = f"http://127.0.0.1:{ingest}", f"http://127.0.0.1:{api}"
         for address in addresses:

@@ -7,35 +7,29 @@ import logging
 import redis
 from flask import Flask, Response
 
-from incidentwire import access, problems
 from incidentwire.archive import Archive
-from incidentwire.event_codec import UnknownType
-from incidentwire.problems import Problem
+from incidentwire.log.codec import UnknownType
 from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
-from services.api import (
-    corrections,
-    curation,
-    events,
-    evidence,
-    health,
-    incident_exports,
-    incident_history,
-    incidents,
-    items,
-    openapi,
-    stream,
-)
-from services.api.hub import Hub
-from services.api.incident_memory import Memory
-from services.api.incident_snapshot import NAME, Snapshots
-from services.api.reader import Reader, Run, run_here
+from incidentwire.web import auth, problems
+from incidentwire.web.problems import Problem
+from services.api import health, openapi
+from services.api.events import stream
+from services.api.events import views as event_views
+from services.api.events.broadcaster import Hub
+from services.api.incidents import commands, exports, history
+from services.api.incidents import views as incident_views
+from services.api.incidents.state_cache import Memory
+from services.api.items import corrections, evidence
+from services.api.items import views as item_views
+from services.api.read_model.checkpoint import NAME, Snapshots
+from services.api.read_model.reader import Reader, Run, run_here
 
 logger = logging.getLogger(__name__)
 
 BLUEPRINTS = (
-    events.blueprint, stream.blueprint, items.blueprint, corrections.blueprint, evidence.blueprint,
-    incident_exports.blueprint, incidents.blueprint, incident_history.blueprint, curation.blueprint, health.blueprint,
+    event_views.blueprint, stream.blueprint, item_views.blueprint, corrections.blueprint, evidence.blueprint,
+    exports.blueprint, incident_views.blueprint, history.blueprint, commands.blueprint, health.blueprint,
 )  # fmt: skip
 
 
@@ -45,7 +39,7 @@ def create_app(settings: Settings, connection: redis.Redis, *, run: Run = run_he
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # nothing answers without a key
     app.config.update(PUBLIC_READ=settings.public_read, MAX_CONTENT_LENGTH=settings.max_body_bytes)
     app.extensions["incidentwire.connection"] = connection
-    app.extensions["incidentwire.keys"] = access.Keys(connection)
+    app.extensions["incidentwire.keys"] = auth.Keys(connection)
     app.extensions["incidentwire.archive"] = Archive(settings.archive)
     app.extensions["incidentwire.reader"] = Reader(settings.read_model, run)
     app.extensions["incidentwire.hub"] = Hub(

@@ -11,13 +11,13 @@ from marshmallow import Schema, fields
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from incidentwire.access import require
-from incidentwire.log import Log
-from incidentwire.problems import Problem
+from incidentwire.log.event_log import Log
+from incidentwire.web.auth import require
+from incidentwire.web.problems import Problem
 from services.api import stats
-from services.api.hub import Hub
-from services.api.reader import Reader
-from services.api.schemas import Blueprint, QuerySchema
+from services.api.events.broadcaster import Hub
+from services.api.http import Blueprint, QuerySchema
+from services.api.read_model.reader import Reader
 
 MAX_LAG = 10_000  # events behind which answers are too old to be sent anybody's way
 

@@ -9,9 +9,9 @@ import flask_swagger_ui
 from flask import Blueprint, Flask, Response, current_app, render_template, send_from_directory
 from flask_smorest import Api
 
-from incidentwire import documented_problems
-from incidentwire.access import require
-from incidentwire.problems import Problem
+from incidentwire.web import openapi
+from incidentwire.web.auth import require
+from incidentwire.web.problems import Problem
 
 CONFIG = {"API_TITLE": "Incidentwire", "API_VERSION": "v1", "OPENAPI_VERSION": "3.1.0", "OPENAPI_URL_PREFIX": None}
 REFUSALS = {
@@ -31,7 +31,7 @@ def add_api(app: Flask) -> Api:
     """Make the Api to which blueprints are registered. problems.register has to come after it."""
     app.config.update(CONFIG)
     api = Api(app)
-    documented_problems.prepare(api)
+    openapi.prepare(api)
     app.extensions["incidentwire.openapi"] = api
     app.register_blueprint(blueprint)
     return api
@@ -41,7 +41,7 @@ def add_api(app: Flask) -> Api:
 @require("read")
 def openapi_json() -> dict[str, Any]:
     api = cast("Api", current_app.extensions["incidentwire.openapi"])
-    return documented_problems.document(api, REFUSALS)
+    return openapi.document(api, REFUSALS)
 
 
 @blueprint.get("/docs")

@@ -12,8 +12,8 @@ import redis
 from incidentwire.items import IN_FLIGHT as STATES_IN_FLIGHT
 from incidentwire.items import State
 from incidentwire.labels import LABELS
-from incidentwire.log import IN_FLIGHT, STREAM
-from services.api.reader import Reader
+from incidentwire.log.event_log import IN_FLIGHT, STREAM
+from services.api.read_model.reader import Reader
 
 ENDED = tuple(state for state in State if state not in STATES_IN_FLIGHT)
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from incidentwire import serving
 from incidentwire.settings import Settings, from_env
 from incidentwire.telemetry import configure_logging
+from incidentwire.web import server
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -28,7 +28,7 @@ def main(host: str, port: int, workers: int) -> None:
     """Serve the API."""
     settings = from_env()
     _allow_many_files()
-    serving.serve(lambda: make_app(settings), host=host, port=port, workers=workers, log_level=settings.log_level)
+    server.serve(lambda: make_app(settings), host=host, port=port, workers=workers, log_level=settings.log_level)
 
 
 def make_app(settings: Settings) -> Flask:

@@ -15,27 +15,28 @@ from time import monotonic
 
 import redis
 
-from incidentwire import items, queue, settings, urls
+from incidentwire import items, queue, settings
 from incidentwire.archive import Archive, NotKept
 from incidentwire.documents import KeptDocument
 from incidentwire.events import Event, ItemAliased, ItemRejected
 from incidentwire.items import Item
-from incidentwire.log import Log, Withdrawn
-from incidentwire.outbound import Door
-from incidentwire.politeness import HostSlots
+from incidentwire.log.event_log import Log, Withdrawn
+from incidentwire.net import urls
+from incidentwire.net.client import Door
+from incidentwire.net.rate_limit import HostSlots
 from incidentwire.settings import Settings
 from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import event_line
-from services.classifier import conclude
-from services.classifier.classify import Classifier
-from services.classifier.conclude import Revision
-from services.classifier.extract import Document, extract
-from services.classifier.fetching.page import Failure, Page
+from services.classifier import outcomes
+from services.classifier.extraction.extract import Document, extract
+from services.classifier.fetching.fetcher import Found, Visitor
+from services.classifier.fetching.result import Failure, Page
 from services.classifier.fetching.robots import Robots
-from services.classifier.fetching.visits import Found, Visitor
-from services.classifier.labelling.second_opinion import SecondOpinion
+from services.classifier.labelling.classifier import Classifier
 from services.classifier.lease import Lease
-from services.classifier.linking.secret import fingerprint_key
+from services.classifier.linking.fingerprint_key import fingerprint_key
+from services.classifier.llm_review import SecondOpinion
+from services.classifier.outcomes import Revision
 
 logger = logging.getLogger(__name__)
 
@@ -161,7 +162,7 @@ def _facts(place: Workplace, item: Item, found: Found | None) -> list[Event]:
             return [ItemAliased(into=alias, canonical_url=document.canonical_url)]
         revision = _keep(place, item, page, document)
         if document.shortcoming:
-            return [conclude.fetched(revision), ItemRejected(reason="incomplete", detail=document.shortcoming)]
+            return [outcomes.fetched(revision), ItemRejected(reason="incomplete", detail=document.shortcoming)]
     kept = revision.document
     said = place.classifier.classify(
         kept.title, kept.text, kept.language, published=kept.published, key=place.fingerprint_key
@@ -170,23 +171,23 @@ def _facts(place: Workplace, item: Item, found: Found | None) -> list[Event]:
     if opinion:
         said = opinion.said
     about = opinion.about if opinion else None
-    judged = conclude.classified(item, kept.text_digest, said, place.classifier.version, about)
+    judged = outcomes.classified(item, kept.text_digest, said, place.classifier.version, about)
     same = item.fetched is not None and item.fetched.document_digest == revision.document_digest
     same = same and not (item.expired and revision.page)  # what had expired is kept again: that is a fact
-    return [judged] if same else [conclude.fetched(revision), judged]
+    return [judged] if same else [outcomes.fetched(revision), judged]
 
 
 def failed(place: Workplace, item: Item, failure: Failure) -> Event:
     """A failed attempt as a fact: the next attempt, or the end."""
     s = place.settings
-    return conclude.gave_up_or_waits(item, failure, s.retry_delays_s, s.max_retry_after_s, now())
+    return outcomes.gave_up_or_waits(item, failure, s.retry_delays_s, s.max_retry_after_s, now())
 
 
 def _given_revision(place: Workplace, item: Item) -> Revision:
     """The text that was handed in; it is in the archive already, and is kept again only where it has to be cleaned."""
     digest = item.given_digest or ""
     given = KeptDocument.from_bytes(place.archive.get(item.id, digest))
-    document = conclude.clean_given(given)
+    document = outcomes.clean_given(given)
     if document != given:
         digest = place.archive.put(item.id, document.to_bytes())
     return Revision(document=document, document_digest=digest)
@@ -204,7 +205,7 @@ def _keep(place: Workplace, item: Item, page: Page, found: Document) -> Revision
     given = None
     if item.given_digest and place.archive.has(item.id, item.given_digest):  # its time may be over
         given = KeptDocument.from_bytes(place.archive.get(item.id, item.given_digest))
-    document = conclude.kept_document(found, given)
+    document = outcomes.kept_document(found, given)
     return Revision(
         document=document,
         document_digest=place.archive.put(item.id, document.to_bytes()),

@@ -16,12 +16,12 @@ from typing import Any
 import redis
 
 from incidentwire import queue
-from incidentwire.log import IN_FLIGHT, LOOK_AFTER_S
+from incidentwire.lifecycle import sign_of_life, stop_requested
+from incidentwire.log.event_log import IN_FLIGHT, LOOK_AFTER_S
 from incidentwire.settings import from_env
-from incidentwire.stopping import sign_of_life, stop_requested
 from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import configure_logging, event_line
-from services.classifier.keeping.chores import chores
+from services.classifier.keeping.periodic import chores
 
 PERIOD_S = 1.0
 AT_ONCE = 5000  # items looked at per round, so that a round stays short

@@ -13,7 +13,7 @@ from types import TracebackType
 
 import redis
 
-from incidentwire.log import IN_FLIGHT, LOOK_AFTER_S
+from incidentwire.log.event_log import IN_FLIGHT, LOOK_AFTER_S
 
 RENEW_S = 10.0
 STALLED_S = 120.0  # longer than any one item may take: fetch, extraction and classification have their own limits

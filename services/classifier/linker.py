@@ -21,20 +21,20 @@ import redis
 from incidentwire import events as e
 from incidentwire import items
 from incidentwire.archive import Archive
-from incidentwire.effective_labels import ITEM_EVENTS, mention_key, split_key
-from incidentwire.incident_decisions import Facts, place, settle
-from incidentwire.log import Log, Unit, VersionConflict, Withdrawn
-from incidentwire.recorded import Recorded
+from incidentwire.incidents.decisions import Facts, place, settle
+from incidentwire.incidents.item_labels import ITEM_EVENTS, mention_key, split_key
+from incidentwire.lifecycle import sign_of_life, stop_requested
+from incidentwire.log.event_log import Log, Unit, VersionConflict, Withdrawn
+from incidentwire.log.recorded_event import Recorded
 from incidentwire.settings import Settings, from_env
-from incidentwire.stopping import sign_of_life, stop_requested
 from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import configure_logging, event_line
-from services.classifier.link import Fingerprint, decide, decode
+from services.classifier.linking.checkpoint import Snapshots
+from services.classifier.linking.decide import Fingerprint, decide, decode
+from services.classifier.linking.fingerprint_key import fingerprint_key
 from services.classifier.linking.fingerprints import FingerprintError
-from services.classifier.linking.folded import Folded
-from services.classifier.linking.reasons import Reasons
-from services.classifier.linking.secret import fingerprint_key
-from services.classifier.linking.snapshot import Snapshots
+from services.classifier.linking.linker_state import Folded
+from services.classifier.linking.shared_spans import Reasons
 
 WAIT_S = 1.0
 FOLDED = ("item.classified", "item.corrected", "item.withdrawn", "item.aliased", "incident.")  # what counts here

@@ -15,9 +15,9 @@ from incidentwire.documents import KeptDocument
 from incidentwire.events import ItemReclassifyRequested
 from incidentwire.items import Item, State
 from incidentwire.labels import LABELS, Label
-from incidentwire.log import Log, VersionConflict, Withdrawn
-from services.classifier import conclude
-from services.classifier.classify import Classification, Classifier
+from incidentwire.log.event_log import Log, VersionConflict, Withdrawn
+from services.classifier import outcomes
+from services.classifier.labelling.classifier import Classification, Classifier
 
 TELLING = 20  # items shown of those that change
 
@@ -34,11 +34,11 @@ class Change:
 
     @property
     def gained(self) -> set[Label]:
-        return set(conclude.labels_of(self.said.labels)) - set(self.item.model_labels)
+        return set(outcomes.labels_of(self.said.labels)) - set(self.item.model_labels)
 
     @property
     def lost(self) -> set[Label]:
-        return set(self.item.model_labels) - set(conclude.labels_of(self.said.labels))
+        return set(self.item.model_labels) - set(outcomes.labels_of(self.said.labels))
 
 
 @dataclass(kw_only=True)
@@ -94,7 +94,7 @@ def apply(
         if change is None or not (change.gained or change.lost):
             continue
         asked = ItemReclassifyRequested(who=classifier.version)
-        judged = conclude.classified(item, change.text_digest, change.said, classifier.version)
+        judged = outcomes.classified(item, change.text_digest, change.said, classifier.version)
         once = f"judged:{classifier.version}:{change.text_digest[:16]}"
         try:
             appended += log.append(item.id, asked, judged, once=once, expect={item.id: item.version}).new

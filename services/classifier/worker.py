@@ -17,11 +17,11 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from incidentwire import items, queue
+from incidentwire.lifecycle import sign_of_life
 from incidentwire.queue import CLASSIFY_FIRST
-from incidentwire.stopping import sign_of_life
 from incidentwire.telemetry import configure_logging, event_line
 from services.classifier import jobs
-from services.classifier.fetching.page import Failure
+from services.classifier.fetching.result import Failure
 
 WORKER_TTL_S = 60
 TAKE_ALONG = 16  # jobs; they are worked on one after the other, their pages fetched together

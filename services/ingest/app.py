@@ -8,9 +8,10 @@ import redis
 from flask import Flask
 from flask_smorest import Api
 
-from incidentwire import access, documented_problems, problems
 from incidentwire.settings import Settings
-from services.ingest import feed_views, health, views
+from incidentwire.web import auth, openapi, problems
+from services.ingest import health, views
+from services.ingest.feeds import views as feed_views
 from services.ingest.schemas import SubmissionSchema
 from services.ingest.submit import Submitter
 
@@ -27,18 +28,18 @@ def create_app(settings: Settings, connection: redis.Redis) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config.update(OPENAPI)
     app.config.update(SETTINGS=settings, PUBLIC_READ=False, MAX_CONTENT_LENGTH=settings.max_body_bytes)
-    app.extensions["incidentwire.keys"] = access.Keys(connection)
+    app.extensions["incidentwire.keys"] = auth.Keys(connection)
     app.extensions["incidentwire.submitter"] = Submitter(settings, connection)
     api = Api(app)
-    documented_problems.prepare(api)
+    openapi.prepare(api)
     api.spec.components.schema("Submission", schema=SubmissionSchema)
     for blueprint in (health.blueprint, views.blueprint, feed_views.blueprint):
         api.register_blueprint(blueprint)
     problems.register(app)
 
     @app.get("/openapi.json")
-    @access.require("submit")
-    def openapi() -> dict[str, Any]:
-        return documented_problems.document(api, REFUSALS)
+    @auth.require("submit")
+    def openapi_document() -> dict[str, Any]:
+        return openapi.document(api, REFUSALS)
 
     return app

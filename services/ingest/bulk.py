@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
-from incidentwire.problems import FieldError, Problem
+from incidentwire.web.problems import FieldError, Problem
 from services.ingest.submit import Outcome, Submission
 
 CHUNK = 500  # lines per transaction: one fsync for all of them

@@ -9,8 +9,8 @@ from flask import current_app
 from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 
-from incidentwire.log import Log
-from incidentwire.problems import Problem
+from incidentwire.log.event_log import Log
+from incidentwire.web.problems import Problem
 
 blueprint = Blueprint("health", __name__, description="Health checks")
 

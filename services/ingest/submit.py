@@ -12,13 +12,14 @@ from typing import Any
 
 import redis
 
-from incidentwire import items, queue, urls
+from incidentwire import items, queue
 from incidentwire.archive import Archive
 from incidentwire.documents import KeptDocument
 from incidentwire.events import Event, ItemRetryRequested, ItemSubmitted, ItemTextSupplied
-from incidentwire.log import IN_FLIGHT, Log, Unit, VersionConflict
-from incidentwire.problems import Problem
+from incidentwire.log.event_log import IN_FLIGHT, Log, Unit, VersionConflict
+from incidentwire.net import urls
 from incidentwire.settings import Settings
+from incidentwire.web.problems import Problem
 
 LOAD_CHECK_S = 1.0  # the store is asked how full it is at most this often
 

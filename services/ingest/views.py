@@ -9,11 +9,12 @@ from flask import Response, current_app, g, request
 from flask_smorest import Blueprint
 from marshmallow import ValidationError
 
-from incidentwire import cloudevents, items
-from incidentwire.access import require
-from incidentwire.log import Log
-from incidentwire.problems import Problem, field_errors
+from incidentwire import items
+from incidentwire.log import cloudevents
+from incidentwire.log.event_log import Log
 from incidentwire.telemetry import traceparent_from
+from incidentwire.web.auth import require
+from incidentwire.web.problems import Problem, field_errors
 from services.ingest import bulk
 from services.ingest.schemas import AcceptedSchema, ReceiptSchema, SubmissionSchema
 from services.ingest.submit import Outcome, Submission, Submitter

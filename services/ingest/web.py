@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from incidentwire import serving
 from incidentwire.settings import Settings, from_env
 from incidentwire.telemetry import configure_logging
+from incidentwire.web import server
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def main(host: str, port: int, workers: int) -> None:
     """Serve POST /v1/submissions."""
     settings = from_env()
-    serving.serve(lambda: make_app(settings), host=host, port=port, workers=workers, log_level=settings.log_level)
+    server.serve(lambda: make_app(settings), host=host, port=port, workers=workers, log_level=settings.log_level)
 
 
 def make_app(settings: Settings) -> Flask:

@@ -17,15 +17,15 @@ import pytest
 from flask.testing import FlaskClient
 
 from incidentwire import settings as settings_module
-from incidentwire.access import Keys
 from incidentwire.archive import Archive
 from incidentwire.documents import KeptDocument
 from incidentwire.events import Event, ItemClassified, ItemFetched, ItemSubmitted
-from incidentwire.log import Log
+from incidentwire.log.event_log import Log
 from incidentwire.settings import Settings
+from incidentwire.web.auth import Keys
 from services.api.app import create_app
-from services.api.projector import Projector
-from tests.api.sse import Subscriber
+from services.api.read_model.projector import Projector
+from tests.api.events.sse import Subscriber
 from tests.conftest import Store, free_port
 
 DEADLINE_S = 30.0
@@ -90,7 +90,7 @@ class House:
         return process
 
     def run_projector(self) -> subprocess.Popen[bytes]:
-        return self.run("services.api.projector")
+        return self.run("services.api.read_model.projector")
 
     def get(self, path: str, **headers: str) -> tuple[int, Any]:
         """(status, JSON) from api-web."""

@@ -7,12 +7,12 @@ from typing import Any
 from flask.testing import FlaskClient
 
 from incidentwire import events as e
-from incidentwire.access import Keys
 from incidentwire.documents import KeptDocument
-from incidentwire.effective_labels import split_key
-from incidentwire.incident_decisions import place, settle
-from incidentwire.incidents import Incidents
+from incidentwire.incidents.decisions import place, settle
+from incidentwire.incidents.item_labels import split_key
+from incidentwire.incidents.state import Incidents
 from incidentwire.labels import Label, MentionRef
+from incidentwire.web.auth import Keys
 from tests.api.conftest import House
 
 LEAK: Label = "data_leak"

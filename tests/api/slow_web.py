@@ -8,8 +8,8 @@ from pathlib import Path
 
 from flask import Flask
 
-from incidentwire import serving
 from incidentwire.settings import from_env
+from incidentwire.web import server
 from services.api import web
 
 COUNT = """
@@ -36,7 +36,7 @@ def main(port: int, block: Path) -> None:
 
         return app
 
-    serving.serve(make_app, host="127.0.0.1", port=port, workers=1, log_level="INFO")
+    server.serve(make_app, host="127.0.0.1", port=port, workers=1, log_level="INFO")
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import negative_data_rejection
 
 from incidentwire import events as e
-from incidentwire.access import Keys
 from incidentwire.events import ItemSubmitted
+from incidentwire.web.auth import Keys
 from services.api.app import create_app
 from tests.api.conftest import House
 

@@ -11,7 +11,7 @@ from incidentwire.archive import digest_of
 from incidentwire.documents import KeptDocument
 from incidentwire.events import ItemCorrected, ItemReclassifyRequested, ItemWithdrawn
 from incidentwire.items import State
-from services.classifier.fetching.page import Failure
+from services.classifier.fetching.result import Failure
 from services.classifier.jobs import failed, record, work
 from tests.conftest import Store
 from tests.house import LEAK, PLAIN, House, Site, page

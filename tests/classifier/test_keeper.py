@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from incidentwire.items import State
-from incidentwire.log import IN_FLIGHT, LOOK_AFTER_S
+from incidentwire.log.event_log import IN_FLIGHT, LOOK_AFTER_S
 from services.classifier import keeper
 from services.classifier.lease import Lease
 from tests.house import PLAIN, House, Site, page

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from incidentwire import incident_decisions as decisions
 from incidentwire.documents import KeptDocument
 from incidentwire.events import (
     IncidentItemLinked,
@@ -18,13 +17,14 @@ from incidentwire.events import (
     ItemReclassifyRequested,
     ItemWithdrawn,
 )
+from incidentwire.incidents import decisions as decisions
 from incidentwire.labels import MentionRef
-from incidentwire.log import Log, Unit
+from incidentwire.log.event_log import Log, Unit
 from services.classifier.jobs import work
-from services.classifier.link import LinkIndex, decode, fingerprint
 from services.classifier.linker import Linker
-from services.classifier.linking.reasons import MAX_SPANS, Reasons, telling_spans
-from services.classifier.linking.secret import fingerprint_key
+from services.classifier.linking.decide import LinkIndex, decode, fingerprint
+from services.classifier.linking.fingerprint_key import fingerprint_key
+from services.classifier.linking.shared_spans import MAX_SPANS, Reasons, telling_spans
 from tests.house import LEAK, PLAIN, House
 
 TITLE = "Clinic chain left records of 61,000 patients open to anyone"

@@ -13,7 +13,7 @@ from cli.main import command
 from incidentwire.events import ItemCorrected
 from incidentwire.settings import to_env
 from services.classifier import reclassify
-from services.classifier.classify import Classification, Classifier
+from services.classifier.labelling.classifier import Classification, Classifier
 from tests.house import LEAK, PLAIN, House, classifier
 
 

@@ -14,8 +14,8 @@ from werkzeug.serving import make_server
 
 from cli.main import command, main
 from cli.up import ensure_first_key
-from incidentwire.access import Keys
 from incidentwire.settings import to_env
+from incidentwire.web.auth import Keys
 from tests.house import LEAK, PLAIN, House, page
 
 

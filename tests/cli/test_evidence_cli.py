@@ -13,9 +13,9 @@ from werkzeug.serving import make_server
 
 from cli.check import check
 from cli.export import export
-from incidentwire.log import IN_FLIGHT
+from incidentwire.log.event_log import IN_FLIGHT
 from services.api.app import create_app
-from services.api.projector import Projector
+from services.api.read_model.projector import Projector
 from tests.conftest import Store, free_port
 from tests.house import LEAK, PLAIN, House, Site, page
 

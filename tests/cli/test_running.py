@@ -15,8 +15,8 @@ import pytest
 import redis
 from click.testing import CliRunner
 
+from cli.context import RUNNING
 from cli.main import command
-from cli.place import RUNNING
 from incidentwire.settings import to_env
 from incidentwire.store import connect
 from tests.conftest import free_port

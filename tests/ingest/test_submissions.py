@@ -10,10 +10,10 @@ import pytest
 import redis
 
 from incidentwire import queue
-from incidentwire.access import Keys
 from incidentwire.documents import KeptDocument
 from incidentwire.events import ItemFetched, ItemSubmitted, ItemWithdrawn
-from incidentwire.log import IN_FLIGHT
+from incidentwire.log.event_log import IN_FLIGHT
+from incidentwire.web.auth import Keys
 from tests.house import PLAIN, House
 
 URL = "https://News.Example.org:443/a?utm_source=x#part"

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 import redis
 from protego import Protego
 
-from incidentwire.outbound import Door, Limits, OutboundError
-from incidentwire.politeness import HOST
-from services.classifier.fetching.page import Failure
+from incidentwire.net.client import Door, Limits, OutboundError
+from incidentwire.net.rate_limit import HOST
+from services.classifier.fetching.result import Failure
 
 AGENT = "Incidentwire"  # our product token: what a robots.txt calls us
 KEEP_S = 86_400  # RFC 9309, 2.4: not longer than a day

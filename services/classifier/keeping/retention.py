@@ -18,11 +18,11 @@ import redis
 from incidentwire import events as e
 from incidentwire.archive import Archive
 from incidentwire.items import State
-from incidentwire.log import Log, VersionConflict, Withdrawn
-from incidentwire.recorded import Recorded
+from incidentwire.log.event_log import Log, VersionConflict, Withdrawn
+from incidentwire.log.recorded_event import Recorded
 from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
-from services.classifier.keeping.kept import Kept, expires, kept
+from services.classifier.keeping.retained import Kept, expires, kept
 
 CHECKPOINTS = "iw:retention"  # hash: "<log id>:erase", ":page", ":all" -> position
 AGAIN = "iw:retention:again"  # zset: item -> time (s since the epoch) at which to delete once more

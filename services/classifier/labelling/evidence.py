@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import chain
 
-from services.classifier.labelling.reading import Reading, Sentence
+from services.classifier.labelling.analyzed_text import Reading, Sentence
+from services.classifier.labelling.model_file import LABELS
 from services.classifier.labelling.scoring import Scores
-from services.classifier.labelling.sentences import Span
-from services.classifier.labelling.weights import LABELS
+from services.classifier.text.sentences import Span
 
 MAX_SPANS = 5
 SHORT_CHARS = 25  # shorter lines are headings, captions, bylines

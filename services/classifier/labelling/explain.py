@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.classifier.labelling.reading import Reading
+from services.classifier.labelling.analyzed_text import Reading
+from services.classifier.labelling.model_file import LABELS
 from services.classifier.labelling.scoring import Scorer
-from services.classifier.labelling.weights import LABELS
 
 TOP = 10
 _MEANINGS = {

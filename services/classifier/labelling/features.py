@@ -16,8 +16,8 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, combinations
 
-from services.classifier.bigrams import bigram
-from services.classifier.labelling.reading import Reading, Sentence, opening
+from services.classifier.labelling.analyzed_text import Reading, Sentence, opening
+from services.classifier.text.bigrams import bigram
 
 LEAD_SENTENCES = 3
 EARLY_SENTENCES = 8

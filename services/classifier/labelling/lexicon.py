@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from services.classifier.bigrams import Codes
-from services.classifier.labelling.runs import Runs
+from services.classifier.labelling.chinese_patterns import Runs
+from services.classifier.text.bigrams import Codes
 
 MAX_WORDS_BETWEEN = 3
 _REMEMBERED = 50_000  # words, and sets of concepts; past it the memory starts anew

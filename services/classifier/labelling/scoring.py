@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from services.classifier.labelling.analyzed_text import Reading, Sentence, untitled
+from services.classifier.labelling.concept_scores import MeaningWeights
 from services.classifier.labelling.features import vector
-from services.classifier.labelling.meaning_weights import MeaningWeights
-from services.classifier.labelling.reading import Reading, Sentence, untitled
-from services.classifier.labelling.term_weights import TermWeights
-from services.classifier.labelling.weights import LABELS, Decision, Weights
+from services.classifier.labelling.model_file import LABELS, Decision, Weights
+from services.classifier.labelling.term_scores import TermWeights
 
 Scores = NDArray[np.float64]
 

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.classifier.linking.digests import digests_of
+from services.classifier.linking.term_hashes import digests_of
 from services.classifier.linking.terms import Kind, terms
-from services.classifier.linking.tokens import spans
+from services.classifier.text.tokens import spans
 
 FINGERPRINT_VERSION = 1
 PART = 0x80

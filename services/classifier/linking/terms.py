@@ -16,9 +16,9 @@ from itertools import chain, repeat
 import numpy as np
 from numpy.typing import NDArray
 
-from services.classifier.bigrams import CODES, Codes, Flags, bigram, bigrams, codes_of, letters, starts_of
 from services.classifier.linking.common_words import CHINESE, ENGLISH
-from services.classifier.linking.tokens import MAX_CHARS, Tokens, is_run, stem, tokens
+from services.classifier.text.bigrams import CODES, Codes, Flags, bigram, bigrams, codes_of, letters, starts_of
+from services.classifier.text.tokens import MAX_CHARS, Tokens, is_run, stem, tokens
 
 TITLE_BOOST = 1.5
 NAME_BOOST = 1.25

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.classifier.labelling.features import kind_of
-from services.classifier.labelling.weights import LABELS
+from services.classifier.labelling.model_file import LABELS
 from services.classifier.training.calibrating import decide, prior_weights, probabilities, weighted_f1
 from services.classifier.training.fitting import Example, Floats, label_weights, out_of_fold, targets
 from services.classifier.training.other_families import cooccurrence_scores, instance_scores

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from services.classifier.labelling.weights import LABELS, Decision
+from services.classifier.labelling.model_file import LABELS, Decision
 
 Floats = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from string import Template
 import numpy as np
 from numpy.typing import NDArray
 
-from services.classifier.labelling.weights import LABELS, Decision, Weights
+from services.classifier.labelling.model_file import LABELS, Decision, Weights
 from services.classifier.training.ablation import Outcome
 from services.classifier.training.calibrating import probabilities, weighted_f1
 from services.classifier.training.corpus import Row

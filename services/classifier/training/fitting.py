@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from sklearn.linear_model import LogisticRegression
 
+from services.classifier.labelling.analyzed_text import Reading, parts, read
 from services.classifier.labelling.features import kind_of, vector
 from services.classifier.labelling.lexicon import Lexicon
-from services.classifier.labelling.reading import Reading, parts, read
-from services.classifier.labelling.weights import LABELS
+from services.classifier.labelling.model_file import LABELS
 from services.classifier.training.corpus import Row
 
 Floats = NDArray[np.float64]

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from services.classifier.classify import MODEL_FOLDER, Classifier
+from services.classifier.labelling.classifier import MODEL_FOLDER, Classifier
 from services.classifier.training.corpus import corpus_files, read_rows
 from services.classifier.training.golden import Figures, golden_ids, measure, split
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from services.classifier.classify import MODEL_FOLDER, Classifier
+from services.classifier.labelling.classifier import MODEL_FOLDER, Classifier
 from services.classifier.labelling.lexicon import Lexicon
-from services.classifier.labelling.weights import LEXICON_FILE, WEIGHTS_FILE, Decision, Weights, save
+from services.classifier.labelling.model_file import LEXICON_FILE, WEIGHTS_FILE, Decision, Weights, save
 from services.classifier.training import ablation, card, golden
 from services.classifier.training.calibrating import decide, prior_weights
 from services.classifier.training.card import Validation

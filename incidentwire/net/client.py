@@ -1,0 +1,277 @@
+"""The one door to the network: every request of Incidentwire to a stranger's address goes through a Door.
+
+A URL is checked before anything is looked up (`check`), its addresses before any is dialled (dialing.py), each
+redirect again like the first URL, and the body while it comes. An HTTP status is no error here: the caller decides.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import email.utils
+import re
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from urllib.parse import urljoin
+
+import requests
+import requests.cookies
+import requests.utils
+import urllib3.exceptions
+from requests.structures import CaseInsensitiveDict
+
+from incidentwire import __version__
+from incidentwire.net import urls
+from incidentwire.net.addresses import refusal_of_address, refusal_of_name
+from incidentwire.net.decompress import ACCEPTED, EncodingError, decoded
+from incidentwire.net.hosts import is_address
+from incidentwire.net.request import Call, Limits, OutboundError, Resolve, under_way
+from incidentwire.net.transport import Adapter
+from incidentwire.settings import Settings
+
+__all__ = ["TRY_LATER", "Answer", "Door", "Limits", "OutboundError", "retry_after_s"]
+
+PORTS = frozenset({80, 443, 8080, 8443})
+MAX_FETCHED_URL_CHARS = 8_000  # redirects through sign-in and consent pages are longer than any page's own address
+# statuses after which the same request may succeed
+TRY_LATER = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})  # 52x: a CDN without its origin
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+PERMANENT = frozenset({301, 308})
+READ_STEP = 65_536  # bytes
+POOLS, CONNECTIONS_PER_POOL = 64, 10  # hosts kept connected, and idle connections to each
+# What may follow a redirect to another host; whatever else the caller gave (keys, cookies) was for the first one.
+HEADERS_FOR_ANY_HOST = frozenset({"accept", "accept-language", "if-modified-since", "if-none-match", "user-agent"})
+_UNANSWERED = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a server said: the final `url`, the `headers` in any case, the `body` decoded, the URLs that redirected;
+    `moved` where each of these did so for good (301, 308)."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    redirects: tuple[str, ...] = ()
+    moved: bool = False
+
+
+class Door:
+    """Fetches and posts, politely and safely. One per process: it keeps connections, and threads may share it.
+
+    `allowed_hosts` names test hosts ("host", "host:port", an IP address) that may be dialled although private, at any
+    port unless one is named; nothing else loosens the rules. `ca_file` (PEM) is trusted beside the public authorities.
+    `user_agent` names the project and a contact.
+    """
+
+    def __init__(
+        self,
+        *,
+        user_agent: str,
+        allowed_hosts: frozenset[str] = frozenset(),
+        limits: Limits | None = None,
+        resolve: Resolve | None = None,
+        ca_file: str | None = None,
+    ) -> None:
+        self._user_agent = user_agent
+        self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
+        self._limits = limits or Limits()
+        self._resolve = resolve
+        self._tls = ssl.create_default_context(cafile=requests.utils.DEFAULT_CA_BUNDLE_PATH)
+        self._tls.verify_flags &= ~ssl.VERIFY_X509_STRICT  # the default from Python 3.13, stricter than browsers
+        if ca_file is not None:
+            self._tls.load_verify_locations(cafile=ca_file)
+        self._pool = Adapter(pool_connections=POOLS, pool_maxsize=CONNECTIONS_PER_POOL)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Door:
+        """With the limits and test hosts of the settings."""
+        limits = Limits(
+            connect_s=settings.connect_timeout_s,
+            read_s=settings.read_timeout_s,
+            total_s=settings.fetch_timeout_s,
+            max_bytes=settings.max_page_bytes,
+        )
+        agent = f"Incidentwire/{__version__} (+{settings.contact})"
+        return cls(user_agent=agent, allowed_hosts=settings.allowed_hosts, limits=limits)
+
+    def __enter__(self) -> Door:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._pool.close()
+
+    def check(self, url: str) -> None:
+        """Refuse what can be refused without DNS: scheme, port, user name, private address, local name.
+
+        Raises OutboundError with the reason refused_url or refused_address.
+        """
+        self._checked(url)
+
+    def get(self, url: str, headers: Mapping[str, str] | None = None, limits: Limits | None = None) -> Answer:
+        """Fetch `url`, following redirects. Raises OutboundError."""
+        call = self._call(limits)
+        parts = self._checked(url)
+        sent = CaseInsensitiveDict(dict(headers or {}))
+        jar = requests.cookies.RequestsCookieJar()  # for this chain only: some sites redirect until a cookie comes back
+        passed: list[tuple[str, int]] = []  # what redirected, and by which status
+        while True:
+            request = self._request("GET", parts, sent, jar)
+            response = self._send(call, parts, request)
+            with response:
+                location = response.headers.get("location") if response.status_code in REDIRECTS else None
+                if location is None:
+                    return self._answer(call, parts, response, passed)
+                requests.cookies.extract_cookies_to_jar(jar, request, response.raw)  # type: ignore[no-untyped-call]
+            passed.append((parts.url, response.status_code))
+            if len(passed) > call.limits.max_redirects:
+                raise OutboundError("too_many_redirects", f"more than {call.limits.max_redirects} redirects")
+            target = self._checked(_redirect_target(parts.url, location))
+            if (target.scheme, target.host, target.port) != (parts.scheme, parts.host, parts.port):
+                sent = CaseInsensitiveDict({k: v for k, v in sent.items() if k.lower() in HEADERS_FOR_ANY_HOST})
+            parts = target
+
+    def post(
+        self, url: str, body: bytes, headers: Mapping[str, str] | None = None, limits: Limits | None = None
+    ) -> Answer:
+        """Post `body` to `url`; a redirect is an answer, never followed. Raises OutboundError."""
+        call = self._call(limits)
+        parts = self._checked(url)
+        request = self._request("POST", parts, headers or {}, body=body)
+        with self._send(call, parts, request) as response:
+            return self._answer(call, parts, response, [])
+
+    def _call(self, limits: Limits | None) -> Call:
+        # socket.getaddrinfo is looked up now, not at import: gevent may have put its own there since
+        return Call(limits=limits or self._limits, tls=self._tls, resolve=self._resolve or socket.getaddrinfo)
+
+    def _checked(self, url: str) -> urls.Parts:
+        try:
+            parts = urls.split(url, max_chars=MAX_FETCHED_URL_CHARS)
+        except urls.UrlError as error:
+            raise OutboundError("refused_url", str(error)) from error
+        if self._private_ok(parts):
+            return parts
+        host = parts.host.strip("[]")
+        why = refusal_of_address(host) if is_address(parts.host) else refusal_of_name(host)
+        if why is not None:
+            raise OutboundError("refused_address", f"{host} is not on the public internet: {why}")
+        if parts.port not in PORTS:
+            raise OutboundError("refused_url", f"port {parts.port} is not one of {sorted(PORTS)}: use one of these")
+        return parts
+
+    def _private_ok(self, parts: urls.Parts) -> bool:
+        names = {parts.host, parts.host.strip("[]"), f"{parts.host}:{parts.port}"}
+        return not self._allowed_hosts.isdisjoint(names)
+
+    def _request(
+        self,
+        method: str,
+        parts: urls.Parts,
+        headers: Mapping[str, str],
+        jar: requests.cookies.RequestsCookieJar | None = None,
+        body: bytes | None = None,
+    ) -> requests.PreparedRequest:
+        ours = {"User-Agent": self._user_agent, "Accept-Encoding": ACCEPTED}
+        merged = CaseInsensitiveDict({"Accept": "*/*"} | dict(headers))
+        merged.update(ours)
+        try:
+            return requests.Request(method, parts.url, headers=merged, cookies=jar, data=body).prepare()
+        except requests.exceptions.InvalidURL as error:
+            raise OutboundError("refused_url", str(error)) from error
+
+    def _send(
+        self, call: Call, parts: urls.Parts, request: requests.PreparedRequest, *, again: bool = False
+    ) -> requests.Response:
+        """Send, and read the headers; the body is still to come. A stale pooled connection gets a second try."""
+        call.host, call.port, call.private_ok = parts.host.strip("[]"), parts.port, self._private_ok(parts)
+        call.dialled = 0
+        try:
+            with under_way(call):
+                return self._pool.send(request, stream=True, proxies={})
+        except _UNANSWERED as error:
+            if call.dialled or again or request.method != "GET":
+                raise OutboundError("bad_response", f"no HTTP answer from {call.host}: {error}"[:300]) from error
+        return self._send(call, parts, request, again=True)
+
+    def _answer(
+        self, call: Call, parts: urls.Parts, response: requests.Response, passed: list[tuple[str, int]]
+    ) -> Answer:
+        try:
+            with under_way(call):
+                body = _capped(_raw_pieces(response), call.limits.max_bytes, response.headers)
+        except _UNANSWERED as error:
+            raise OutboundError("bad_response", f"the answer of {call.host} broke off: {error}"[:300]) from error
+        except EncodingError as error:
+            raise OutboundError("bad_encoding", str(error)) from error
+        return Answer(
+            url=parts.url,
+            status=response.status_code,
+            headers=response.headers,
+            body=body,
+            redirects=tuple(url for url, _ in passed),
+            moved=bool(passed) and all(status in PERMANENT for _, status in passed),
+        )
+
+
+def retry_after_s(value: str | None, *, now: datetime.datetime, at_most_s: float = 86_400.0) -> float | None:
+    """Read a Retry-After header, seconds or an HTTP date, as seconds from `now` (aware), between 0 and `at_most_s`.
+
+    None where there is none or it makes no sense.
+    """
+    text = (value or "").strip()
+    if re.fullmatch(r"[0-9]+", text):
+        return min(float(text), at_most_s)
+    try:
+        date = email.utils.parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    if date.tzinfo is None:  # "-0000" in the header: UTC by RFC 5322
+        date = date.replace(tzinfo=datetime.UTC)
+    return min(max((date - now).total_seconds(), 0.0), at_most_s)
+
+
+def _redirect_target(base: str, location: str) -> str:
+    """Join a Location header to `base` the way browsers do: UTF-8 behind http.client's latin-1, spaces encoded."""
+    with contextlib.suppress(UnicodeError):
+        location = location.encode("latin-1").decode("utf-8")
+    try:
+        return urljoin(base, location.strip().replace(" ", "%20"))
+    except ValueError as error:
+        raise OutboundError("refused_url", "a redirect leads to something that is no URL") from error
+
+
+def _raw_pieces(response: requests.Response) -> Iterator[bytes]:
+    while piece := response.raw.read1(READ_STEP, decode_content=False):
+        yield piece
+
+
+def _capped(pieces: Iterator[bytes], max_bytes: int, headers: Mapping[str, str]) -> bytes:
+    """Decode and join the pieces of a body, giving up as soon as it is too large, packed or unpacked."""
+    too_large = OutboundError("too_large", f"the body is larger than {max_bytes:,} bytes")
+    length = headers.get("content-length", "")
+    if re.fullmatch(r"[0-9]{1,18}", length) and int(length) > max_bytes:
+        raise too_large
+
+    def counted() -> Iterator[bytes]:
+        packed = 0
+        for piece in pieces:
+            packed += len(piece)
+            if packed > max_bytes:
+                raise too_large
+            yield piece
+
+    body = bytearray()
+    for piece in decoded(counted(), headers.get("content-encoding", "")):
+        body += piece
+        if len(body) > max_bytes:
+            raise too_large
+    return bytes(body)

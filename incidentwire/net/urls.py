@@ -1,0 +1,201 @@
+"""What makes two URLs the same item: our own rules, frozen, with a version (docs/decisions/0004 says why).
+
+Rules of CANONICAL_VERSION 1, in the order in which they are applied:
+
+1. Refused: anything but `http://` and `https://` with a host; user names and passwords; white space, control
+   characters, NUL, lone surrogates; backslashes before the query; ports outside 1..65535; more than 2,000 characters
+   (before or after).
+2. Scheme and host in lower case; IDN as punycode (UTS 46, non-transitional); the trailing dot of the host dropped;
+   IPv4 in dotted decimal, IPv6 compressed by RFC 5952. `http` and `https` stay two: what a server gives for one
+   it need not give for the other.
+3. The scheme's own port (80, 443) dropped, any other kept.
+4. The fragment dropped.
+5. Percent-encoding: unreserved characters decoded, what RFC 3986 does not allow encoded as UTF-8, hex in upper case,
+   a `%` that begins no escape written `%25`; in the query `'` is `%27`, as browsers send it. Reserved characters
+   stay as they were given.
+6. Dot segments resolved; an empty path is `/`. Empty segments, trailing slashes and case stay.
+7. Query: the parameters listed in TRACKING go, whatever their case; empty ones (`&&`) go; the others keep their order
+   and spelling; an empty query loses its `?`.
+
+Never change a rule under the same version: ids are made of the result. Pure: no clock, no network.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import tld
+
+from incidentwire.net.hosts import UrlError, ascii_host, is_address
+
+__all__ = [
+    "CANONICAL_VERSION",
+    "MAX_URL_CHARS",
+    "TRACKING",
+    "TRACKING_PREFIXES",
+    "Parts",
+    "UrlError",
+    "canonicalize",
+    "item_id",
+    "registrable_domain",
+    "split",
+    "text_item_id",
+]
+
+CANONICAL_VERSION = 1
+MAX_URL_CHARS = 2_000  # sitemaps.org allows 2,048; longer ones in the wild are sessions and traps
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+# Parameters that say how a reader came, never what they read. A name that some site uses for content (source, ref,
+# article, newsid, id, cid, page …) stays off this list: two copies of an item can be joined, a lost page cannot.
+TRACKING_PREFIXES = ("utm_", "mtm_", "matomo_", "piwik_", "hsa_", "guce_")
+# fmt: off
+TRACKING = frozenset({
+    # advertising: Google, Microsoft, Meta, Yandex, X, TikTok, LinkedIn, Pinterest, Outbrain, Taboola
+    "gclid", "gclsrc", "dclid", "gbraid", "wbraid", "msclkid", "fbclid", "igsh", "igshid", "yclid", "ysclid",
+    "twclid", "ttclid", "li_fat_id", "epik", "dicbo", "tblci",
+    # newsletters: Mailchimp, Marketo, Vero, Omeda, MailerLite, HubSpot
+    "mc_cid", "mc_eid", "mkt_tok", "vero_id", "vero_conv", "oly_anon_id", "oly_enc_id", "ml_subscriber",
+    "ml_subscriber_hash", "_hsenc", "_hsmi", "__hssc", "__hstc", "__hsfp", "hsctatracking",
+    # analytics: Google, Matomo, Openstat, Adobe, AT Internet and Piano, comScore, Alibaba, Yahoo
+    "_ga", "_gl", "pk_campaign", "pk_kwd", "pk_source", "pk_medium", "pk_content", "_openstat", "s_cid", "xtor",
+    "at_medium", "at_campaign", "at_campaign_type", "at_custom1", "at_custom2", "at_custom3", "at_custom4",
+    "ns_mchannel", "ns_source", "ns_campaign", "ns_linkname", "ns_fee", "spm", "guccounter",
+    "rb_clickid", "wickedid",
+})
+# fmt: on
+
+_FORBIDDEN = re.compile(  # C0, C1 and every Unicode space, spelt out so that no Unicode release changes it
+    "[\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ud800-\udfff]"
+)
+_URL = re.compile(r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?", re.IGNORECASE)
+_AUTHORITY = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]*))?")
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")  # RFC 3986, 2.3
+# An escape, or one character that may not stand there as it is (RFC 3986, 3.3 and 3.4).
+_TO_ENCODE_IN_PATH = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9\-._~!$&'()*+,;=:@/]")
+_TO_ENCODE_IN_QUERY = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9\-._~!$&()*+,;=:@/?]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """A URL after rules 1 to 6: host in ASCII (IPv6 in brackets), path from `/`, query without `?`, no fragment."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    query: str
+
+    @property
+    def url(self) -> str:
+        """The URL put together again, the scheme's own port left out."""
+        port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{self.host}{port}{self.path}" + (f"?{self.query}" if self.query else "")
+
+
+def split(url: str, *, max_chars: int = MAX_URL_CHARS) -> Parts:
+    """Read a URL from a stranger strictly. Raises UrlError whose message names the remedy."""
+    if len(url) > max_chars:
+        raise UrlError(f"the URL is longer than {max_chars:,} characters: send the page's short address")
+    if _FORBIDDEN.search(url):
+        raise UrlError("the URL has white space, control characters or broken Unicode: remove or percent-encode them")
+    match = _URL.match(url)
+    if match is None:
+        raise UrlError("not a web address: write it in full, as https://host/path")
+    scheme, authority, path, query = match[1].lower(), match[2], match[3], match[4] or ""
+    if "@" in authority:
+        raise UrlError("the URL carries a user name or password: remove everything up to the @")
+    if "\\" in authority or "\\" in path:
+        raise UrlError("the URL has a backslash: write / or %5C")
+    host, port = _host_and_port(authority, DEFAULT_PORTS[scheme])
+    path = _without_dot_segments(_encoded(path, _TO_ENCODE_IN_PATH))
+    return Parts(scheme=scheme, host=host, port=port, path=path, query=_encoded(query, _TO_ENCODE_IN_QUERY))
+
+
+def canonicalize(url: str) -> str:
+    """Return the canonical form of `url`, by the rules at the head of this module. Raises UrlError (a ValueError)."""
+    parts = split(url)
+    kept = [pair for pair in parts.query.split("&") if pair and not _is_tracking(pair)]
+    canonical = Parts(scheme=parts.scheme, host=parts.host, port=parts.port, path=parts.path, query="&".join(kept)).url
+    if len(canonical) > MAX_URL_CHARS:
+        raise UrlError(f"the URL is longer than {MAX_URL_CHARS:,} characters once encoded: send its short address")
+    return canonical
+
+
+def item_id(canonical_url: str) -> str:
+    """Return the id of the item at a canonical URL: `i_` and 20 characters of base32, 100 bits of SHA-256."""
+    return _id(canonical_url)
+
+
+def text_item_id(title: str, text: str) -> str:
+    """Return the id of an item that has no URL, the same for any white space and Unicode form of title and text.
+
+    Raises UrlError for lone surrogates, which no text has.
+    """
+    folded = [" ".join(unicodedata.normalize("NFC", part).split()) for part in (title, text)]
+    try:
+        return _id("text\n" + "\n".join(folded))  # no URL begins so, and no folded part holds a line break
+    except UnicodeEncodeError as error:
+        raise UrlError("title or text has broken Unicode (a lone surrogate): send valid UTF-8") from error
+
+
+def registrable_domain(url: str) -> str:
+    """Return the domain under which one owner stands (`bbc.co.uk`, `alice.github.io`), by the public suffix list.
+
+    For an address or a name under no known suffix, the host itself. Raises UrlError.
+    """
+    host = split(url).host
+    if is_address(host):
+        return host
+    found = tld.get_fld(f"https://{host}/", fail_silently=True, search_private=True)
+    return found or host
+
+
+def _id(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return "i_" + base64.b32encode(digest)[:20].decode("ascii").lower()
+
+
+def _host_and_port(authority: str, default_port: int) -> tuple[str, int]:
+    match = _AUTHORITY.fullmatch(authority)
+    if match is None:
+        raise UrlError("the host or port is not valid: write the URL as https://host:port/path")
+    digits = (match[2] or "").lstrip("0")
+    if match[2] and not (digits and len(digits) <= 5 and int(digits) <= 65_535):
+        raise UrlError("the port is not a number from 1 to 65535: correct it or leave it out")
+    return ascii_host(match[1]), int(digits or default_port)
+
+
+def _encoded(text: str, to_encode: re.Pattern[str]) -> str:
+    return to_encode.sub(_encode, text)
+
+
+def _encode(match: re.Match[str]) -> str:
+    token = match[0]
+    if len(token) == 1:
+        return "".join(f"%{byte:02X}" for byte in token.encode("utf-8"))
+    char = chr(int(token[1:], 16))
+    return char if char in _UNRESERVED else token.upper()
+
+
+def _without_dot_segments(path: str) -> str:
+    segments = path.split("/")[1:] or [""]
+    kept: list[str] = []
+    for segment in segments:
+        if segment == "..":
+            kept = kept[:-1]
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)
+
+
+def _is_tracking(pair: str) -> bool:
+    name = unquote(pair.partition("=")[0]).lower().removeprefix("amp;")  # &amp; escaped once too often, in feeds
+    return name in TRACKING or name.startswith(TRACKING_PREFIXES)

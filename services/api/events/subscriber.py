@@ -1,0 +1,135 @@
+"""A subscriber's place at the hub, and the queue of what its socket did not take at once."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gevent
+from gevent.event import Event
+
+from services.api.events import sse
+from services.api.events.filters import Wanted
+
+MAX_QUEUED_BYTES = 1_000_000  # references to shared bytes, so this bounds the delay and hardly the memory
+STALL_S = 30.0  # a socket that takes nothing for so long has lost its reader
+SEND_BUFFER_BYTES = 131_072  # the kernel's part of a slow reader's backlog, per socket
+
+
+class Seat:
+    """One open stream. `sock` is gevent's socket under a chunked HTTP/1.1 response; without it (HTTP/1.0, TLS, a
+    test client) everything goes through the generator of the response instead."""
+
+    __slots__ = ("_queue", "_queued", "_watcher", "ended", "is_raw", "key", "on_end", "send", "sent", "skip_to", "sock",
+                 "wake", "wanted", "written_at")  # fmt: skip
+
+    def __init__(self, wanted: Wanted, sock: Any) -> None:
+        self.wanted, self.sock, self.is_raw = wanted, sock, sock is not None
+        self.key = (wanted, self.is_raw)
+        self.skip_to = 0  # the position up to which it was served before it joined
+        self.sent = 0  # events
+        self.written_at = time.monotonic()
+        self.ended = ""  # why
+        self.on_end: Callable[[Seat], None] | None = None
+        self.wake = Event()
+        self._queue: deque[bytes] = deque()
+        self._queued = 0
+        self._watcher: Any = None
+        if self.is_raw:
+            self.send = sock._sock.send  # the raw socket is non-blocking
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALL_S * 1000))
+            self._watcher = gevent.get_hub().loop.io(sock.fileno(), 1)
+            self._watcher.start(self._readable)
+
+    def write(self, data: bytes) -> None:
+        """Send now what the socket takes, queue the rest. Never waits, never switches greenlets."""
+        if self._queue or not self.is_raw:
+            self._enqueue(data)
+            return
+        try:
+            taken = self.send(data)
+        except BlockingIOError:
+            taken = 0
+        except OSError:
+            self.end("gone")
+            return
+        if taken < len(data):
+            self._enqueue(data[taken:] if taken else data)
+
+    def end(self, why: str) -> None:
+        """Leave the hub; the parked greenlet does the rest. The first reason stands."""
+        if self.ended:
+            return
+        self.ended = why
+        if self.on_end:
+            self.on_end(self)
+        if why == "slow":
+            self._shut()  # wakes a greenlet that waits for room in the socket
+        self.wake.set()
+
+    def park(self) -> Iterator[bytes]:
+        """Run in the connection's greenlet until the stream ends; yields what cannot be written directly."""
+        try:
+            while not self.ended:
+                self.wake.wait()
+                self.wake.clear()
+                while self._queue and self.ended in ("", "stopped"):
+                    yield from self._flush_one()
+            if self.is_raw and self.ended == "stopped":
+                with contextlib.suppress(OSError), gevent.Timeout(1.0, False):
+                    self.sock.sendall(sse.LAST_CHUNK)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Free everything, however the stream ended."""
+        self.end("gone")
+        if self._watcher is not None:
+            self._watcher.stop()
+            self._watcher.close()
+            self._watcher = None
+        self._queue.clear()
+        self._shut()
+
+    def _flush_one(self) -> Iterator[bytes]:
+        data = self._queue[0]  # stays there until it is sent, so that the hub goes on queueing behind it
+        if not self.is_raw:
+            yield data
+        else:
+            try:
+                with gevent.Timeout(STALL_S):
+                    self.sock.sendall(data)
+            except (OSError, gevent.Timeout):
+                self.end("gone")
+        if self._queue:
+            self._queue.popleft()
+            self._queued -= len(data)
+
+    def _enqueue(self, data: bytes) -> None:
+        self._queue.append(data)
+        self._queued += len(data)
+        if self._queued > MAX_QUEUED_BYTES:
+            self.end("slow")
+        else:
+            self.wake.set()
+
+    def _readable(self) -> None:
+        """A subscriber has nothing to say: bytes are dropped, the end of them is the end of the stream."""
+        try:
+            if not self.sock._sock.recv(4096):
+                self.end("gone")
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.end("gone")
+
+    def _shut(self) -> None:
+        if not self.is_raw:
+            return
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,177 @@
+"""What is asked of the incidents in the read model: SQL here, nothing of HTTP.
+
+The same SQL answers as of an earlier position: the rows of then are given as JSON and take the place of the tables.
+What is shown of items (titles, quotes, dates) is always what is kept now.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from incidentwire.log.cloudevents import rfc3339
+from services.api.incidents.as_of import candidates
+from services.api.read_model import incident_rows
+from services.api.read_model.incident_rows import INCIDENTS, MEMBERSHIPS
+from services.api.read_model.incident_state import Happenings
+from services.api.read_model.search_text import match
+
+# sort -> what is compared, direction; n makes each order total
+SORTS: Mapping[str, tuple[str, str]] = {
+    "newest": ("''", "DESC"),
+    "oldest": ("''", "ASC"),
+    "last_report": ("i.last_report", "DESC"),
+    "items": ("i.items", "DESC"),
+    "updated": ("i.position", "DESC"),
+}
+NUMERIC = ("items", "updated")
+LEAST, MOST = 200, 5_000  # rows of then that are built at a time
+
+_BY_ITEMS = "SELECT m.incident FROM memberships m JOIN items t ON t.id = m.item WHERE"
+_BY_WORDS = f"{_BY_ITEMS} t.n IN (SELECT rowid FROM words WHERE words MATCH"  # noqa: S608
+# parameter of GET /v1/incidents -> condition; the value is bound under its name
+CONDITIONS: Mapping[str, str] = {
+    "from": "i.last_report >= :from",
+    "to": "i.first_report <= :to AND i.first_report <> ''",
+    "source": f"i.n IN ({_BY_ITEMS} t.host = :source OR t.site = :source)",
+    "q": f"(i.n IN ({_BY_WORDS} :q)) OR (i.named AND has_words(i.title, :q_plain)))",
+    "entity": f"(i.n IN ({_BY_WORDS} :entity)) OR (i.named AND has_words(i.title, :entity_plain)))",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Incidents as JSON objects. `after` is the sort key and n of the last where there are more; `position` and
+    `log_id` are the read model's, or the position that was asked for."""
+
+    incidents: list[dict[str, Any]]
+    after: tuple[str, int] | None
+    position: int
+    log_id: str
+
+
+def page(
+    db: sqlite3.Connection, asked: Mapping[str, Any], sort: str, after: tuple[str, int] | None, limit: int,
+    past: Happenings | None = None,
+) -> Page:  # fmt: skip
+    """Live incidents that fit every condition in `asked`: keys of CONDITIONS, `label` (all of a list) and `status`
+    (any of a list)."""
+    db.create_function("has_words", 2, has_words, deterministic=True)
+    where, values = _where(asked)
+    key, direction = SORTS[sort]
+    if after is not None:
+        where += f" AND ({key}, i.n) {'<' if direction == 'DESC' else '>'} (:key, :n)"
+        values |= {"key": int(after[0] or 0) if sort in NUMERIC else after[0], "n": after[1]}
+    sql = f"SELECT i.* FROM incidents i WHERE {where} ORDER BY {key} {direction}, i.n {direction} LIMIT :limit"  # noqa: S608
+    if past is None:
+        found = dicts(db, sql, {**values, "limit": limit + 1})
+    else:
+        behind = (values["key"], values["n"]) if after is not None else None
+        names = candidates(db, past, asked, values, sort, descending=direction == "DESC", after=behind)
+        found = _found_then(db, past, names, sql, values, limit + 1)
+    position, log_id = db.execute("SELECT position, log_id FROM checkpoint").fetchone()
+    last = found[limit - 1] if len(found) > limit else None
+    return Page(
+        incidents=[as_json(row) for row in found[:limit]],
+        after=(_key(last, sort), last["n"]) if last else None,
+        position=past.position if past else position,
+        log_id=log_id,
+    )
+
+
+def as_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The incident as lists show it."""
+    named = "person" if row["named"] else "item"
+    return {
+        "id": row["id"],
+        "title": row["title"],
+        "title_by": named if row["title"] is not None else None,
+        "labels": json.loads(row["labels"]),
+        "status": row["status"],
+        "closed_empty": bool(row["closed_empty"]),
+        "first_report": row["first_report"] or None,
+        "last_report": row["last_report"] or None,
+        "item_count": row["items"],
+        "mention_count": row["mentions"],
+        "source_count": row["sources"],
+        "version": row["version"],
+        "split_from": row["split_from"],
+        "position": row["position"],
+        "opened_at": rfc3339(row["opened_ms"]),
+        "updated_at": rfc3339(row["updated_ms"]),
+        "links": {name: f"/v1/incidents/{row['id']}{path}" for name, path in LINKS.items()},
+    }
+
+
+LINKS = {"self": "", "history": "/history", "diff": "/diff"}
+
+
+def then(db: sqlite3.Connection, past: Happenings, names: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """SQL that puts the rows of then, of these live incidents, in the place of the tables, and its values."""
+    keys = [key for name in names for key in past.state.members(name)]
+    values = {
+        "incidents": json.dumps(incident_rows.rows(db, past, names)),
+        "memberships": json.dumps([incident_rows.membership(past, key) for key in keys]),
+    }
+    return f"WITH {_table('incidents', INCIDENTS)}, {_table('memberships', MEMBERSHIPS)}", values
+
+
+def _found_then(
+    db: sqlite3.Connection, past: Happenings, names: Iterator[str], sql: str, values: Mapping[str, Any], limit: int
+) -> list[dict[str, Any]]:
+    """The first `limit` rows that the SQL finds among these incidents, which are in its order."""
+    found: list[dict[str, Any]] = []
+    size = min(max(limit, LEAST), MOST)
+    while len(found) < limit and (some := list(islice(names, size))):
+        tables, given = then(db, past, some)
+        found += dicts(db, f"{tables} {sql}", {**values, **given, "limit": limit - len(found)})
+    return found
+
+
+def has_words(text: str | None, query: str) -> bool:
+    """True where a title that a person gave has every word of the query, wherever in it."""
+    words = re.findall(r"\w+", query.casefold())
+    return bool(words) and text is not None and all(word in text.casefold() for word in words)
+
+
+def dicts(db: sqlite3.Connection, sql: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    cursor = db.execute(sql, values)
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def _table(name: str, columns: Sequence[str]) -> str:
+    picked = ", ".join(f"json_extract(value, '$[{n}]')" for n in range(len(columns)))
+    # a table of its own, not a view: json is read once, and joins may build an index
+    return f"{name} ({', '.join(columns)}) AS MATERIALIZED (SELECT {picked} FROM json_each(:{name}))"  # noqa: S608
+
+
+def _where(asked: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    conditions, values = ["i.into_id IS NULL"], dict[str, Any]()
+    for name, condition in CONDITIONS.items():
+        value = asked.get(name)
+        if value is None:
+            continue
+        conditions.append(condition)
+        values[name] = value
+        if name in ("q", "entity"):
+            words = match(value)
+            in_title = f"title : ({words})" if name == "entity" else words
+            values |= {name: in_title if words else '""', f"{name}_plain": value}
+    for n, label in enumerate(asked.get("label", ())):
+        conditions.append(f"instr(i.labels, :label{n})")
+        values[f"label{n}"] = f'"{label}"'
+    if asked.get("status"):
+        conditions.append("i.status IN (SELECT value FROM json_each(:status))")
+        values["status"] = json.dumps(asked["status"])
+    return " AND ".join(conditions), values
+
+
+def _key(row: Mapping[str, Any], sort: str) -> str:
+    column = SORTS[sort][0].removeprefix("i.")
+    return "" if column == "''" else str(row[column])

@@ -1,0 +1,86 @@
+"""Happenings as bytes and back: what comes back equals what went. Pure.
+
+A zstd frame of lines of JSON, each [name, part of what has this name]: no object of ours is stored, so none can be
+smuggled in, and json holds the interpreter's lock for some milliseconds at a time only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from array import array
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import zstandard
+
+from incidentwire.incidents import codec
+from services.api.read_model.incident_state import Happenings, Stamp
+
+PART = 2_000  # entries a line
+
+_STAMP = [field.name for field in dataclasses.fields(Stamp)]
+
+
+class CannotUnpack(Exception):
+    """These are not the bytes of Happenings; the message says why."""
+
+
+def pack(happenings: Happenings) -> bytes:
+    packer = zstandard.ZstdCompressor().compressobj()
+    packed = [packer.compress(line) for line in _lines(happenings)]
+    return b"".join([*packed, packer.flush()])
+
+
+def _lines(happenings: Happenings) -> Iterator[bytes]:
+    said = {
+        "position": happenings.position,
+        "decided": happenings.decided,
+        "linked": happenings.linked.tolist(),
+        "stamps": {name: dataclasses.astuple(stamp) for name, stamp in happenings.stamps.items()},
+        **codec.dump(happenings.state),
+    }
+    for name, value in said.items():
+        for part in _parts(value):
+            yield json.dumps([name, part], separators=(",", ":")).encode() + b"\n"
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    if not isinstance(value, dict | list):
+        yield value
+        return
+    yield type(value)()  # so that what is empty is there too
+    rest = iter(value.items() if isinstance(value, dict) else value)
+    while part := type(value)(islice(rest, PART)):
+        yield part
+
+
+def unpack(packed: memoryview) -> Happenings:
+    """What was packed. CannotUnpack for anything else."""
+    try:
+        return _happenings(packed)
+    except (*codec.WRONG, zstandard.ZstdError) as error:
+        raise CannotUnpack(f"it cannot be read: {error}") from error
+
+
+def _happenings(packed: memoryview) -> Happenings:
+    said: dict[str, Any] = {}
+    for line in zstandard.ZstdDecompressor().decompressobj().decompress(packed).splitlines():
+        name, part = json.loads(line)
+        match said.setdefault(name, part):
+            case dict() as whole:
+                whole.update(part)
+            case list() as whole if whole is not part:
+                whole.extend(part)
+    made = Happenings()
+    made.position, made.decided = said["position"], said["decided"]
+    made.linked = array("Q", said["linked"])
+    made.stamps = {name: _stamp(row) for name, row in said["stamps"].items()}
+    made.state = codec.load(said)
+    return made
+
+
+def _stamp(row: list[Any]) -> Stamp:
+    *numbers, elsewhere = row
+    return Stamp(**dict(zip(_STAMP, numbers, strict=False)), elsewhere=tuple(elsewhere))

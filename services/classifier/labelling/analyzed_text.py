@@ -1,0 +1,150 @@
+"""A text as the model reads it: sentences with their words, their pairs of Chinese characters and their concepts.
+
+Words are strings, pairs are numbers (see bigrams.py). Pairs are found once for the whole text; a sentence has a slice.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from services.classifier.labelling.lexicon import Lexicon
+from services.classifier.text.bigrams import Codes, bigrams, is_han, letters
+from services.classifier.text.sentences import Span, considered, sentences
+
+TITLE_CHARS = 1_000  # a longer one is read that far
+MIN_TERMS = 5  # a line with fewer besides numbers is clutter of the page: a section, a caption, a byline, a date
+_TOKEN = re.compile("[a-z0-9\u00df-\u024f]+")
+_NONE = np.zeros(0, dtype=np.int64)
+_NOTHING: set[str] = set()
+STOP_WORDS = frozenset(
+    "a an the of to in on at for and or but is are was were be been by with as it its this that these those from has"
+    " have had he she they his her their them we our you your i my will would can could may might also than then there"
+    " s t into about after over up out so if not no more most which who what when where how all any some such other"
+    " said says say new one two".split()
+)
+
+
+class Sentence(NamedTuple):  # a page has a hundred: a frozen dataclass takes thrice as long to make
+    """One sentence (or clause) as the model reads it: stems of its words, every two Chinese characters in a row, what
+    the lexicon sees in it. `span` is in code points of the text; (0, 0) for the title."""
+
+    span: Span = (0, 0)
+    words: tuple[str, ...] = ()
+    pairs: Codes = _NONE
+    concepts: tuple[str, ...] = ()
+    signals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reading:
+    title: Sentence
+    body: tuple[Sentence, ...]
+    lead_signals: tuple[str, ...] = ()  # of title and first sentence together
+
+
+NO_TITLE = Sentence()
+
+
+@lru_cache(maxsize=50_000)
+def stem(word: str) -> str:
+    """A crude English stem: plurals and common verb endings off, so that `leaks`, `leaked`, `leaking` are one."""
+    if len(word) <= 3 or word[0].isdigit():
+        return "0" * len(word) if word.isdigit() else word
+    for ending in ("ations", "ation", "ings", "ing", "edly", "ies", "ied", "ed", "es", "ly", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
+            word = word[: -len(ending)]
+            break
+    return word[:-1] if word[-1] in "eyi" and len(word) > 3 else word
+
+
+def read(title: str, text: str, lexicon: Lexicon) -> Reading:
+    """Sentences of title and text with their terms and concepts; of a very long text, of its head and its tail."""
+    spans = sentences(text)
+    body: list[Sentence] = []
+    for start, end in considered(text):
+        inside = [(first - start, last - start) for first, last in spans if start <= first < end]
+        body += _sentences(text[start:end], inside, start, lexicon)
+    head = _title(title[:TITLE_CHARS], lexicon) if title else NO_TITLE
+    _, lead = lexicon.meaning(frozenset(head.concepts).union(*(first.concepts for first in opening(head, body, 1))))
+    return Reading(title=head, body=tuple(body), lead_signals=lead)
+
+
+def _title(title: str, lexicon: Lexicon) -> Sentence:
+    (whole,) = _sentences(title, [(0, len(title))], 0, lexicon)
+    return whole._replace(span=(0, 0))
+
+
+def _sentences(text: str, spans: Sequence[Span], offset: int, lexicon: Lexicon) -> Iterator[Sentence]:
+    """The sentences at `spans` of a text that stands at `offset`."""
+    lower = _lower(text)
+    pairs, runs = [_NONE] * len(spans), [_NOTHING] * len(spans)
+    if not lower.isascii():
+        codes, bounds = letters(lower), np.array(spans, dtype=np.int64).reshape(-1, 2)
+        pairs, runs = _pairs(codes, bounds), lexicon.in_runs(lower, codes, bounds)
+    for (start, end), own, found in zip(spans, pairs, runs, strict=True):
+        words = _TOKEN.findall(lower, start, end)
+        if words:
+            found = found | lexicon.in_words(words)
+        yield Sentence((start + offset, end + offset), _stems(words), own, *lexicon.meaning(frozenset(found)))
+
+
+def _lower(text: str) -> str:
+    """In lower case, as many characters as before: this one alone would become two."""
+    return text.replace("\u0130", "i").lower()
+
+
+def _stems(words: list[str]) -> tuple[str, ...]:
+    return tuple([stem(word) for word in words if word not in STOP_WORDS])
+
+
+def _pairs(text: Codes, bounds: Codes) -> list[Codes]:
+    """Every two Chinese characters in a row, of each sentence; its bounds, sentences x 2."""
+    han = is_han(text)
+    at = np.flatnonzero(han[:-1] & han[1:])
+    if not len(at):
+        return [_NONE] * len(bounds)
+    codes = bigrams(text, at)
+    first, after = np.searchsorted(at, bounds[:, 0]).tolist(), np.searchsorted(at, bounds[:, 1] - 1).tolist()
+    return [codes[start:end] for start, end in zip(first, after, strict=True)]
+
+
+def plain_terms(passage: str) -> frozenset[str | int]:
+    """The different words and pairs of a passage, without its concepts."""
+    lower = _lower(passage)
+    (pairs,) = _pairs(letters(lower), np.array([(0, len(lower))]))
+    return frozenset((*_stems(_TOKEN.findall(lower)), *pairs.tolist()))
+
+
+def opening(title: Sentence, body: Sequence[Sentence], number: int) -> Sequence[Sentence]:
+    """The first `number` sentences that are more than the clutter of a page, and not its title over again."""
+    told = (sentence for sentence in body if _tells(sentence) and not _same_terms(sentence, title))
+    return tuple(islice(told, number)) or body[:number]
+
+
+def _tells(sentence: Sentence) -> bool:
+    wanted = MIN_TERMS - len(sentence.pairs)
+    return wanted <= 0 or sum(word[0] != "0" for word in sentence.words) >= wanted
+
+
+def _same_terms(one: Sentence, other: Sentence) -> bool:
+    return one.words == other.words and np.array_equal(one.pairs, other.pairs)
+
+
+def parts(reading: Reading, spans: Iterable[Span]) -> list[Reading]:
+    """The sentences of each span as a document of their own."""
+    starts, ends = [one.span[0] for one in reading.body], [one.span[1] for one in reading.body]
+    return [untitled(reading.body[bisect_left(starts, start) : bisect_right(ends, end)]) for start, end in spans]
+
+
+def untitled(body: tuple[Sentence, ...]) -> Reading:
+    """These sentences as a document without a title."""
+    lead = opening(NO_TITLE, body, 1)
+    return Reading(title=NO_TITLE, body=body, lead_signals=lead[0].signals if lead else ())

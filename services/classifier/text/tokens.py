@@ -1,0 +1,167 @@
+"""The words, numbers and dates of a text, and where its runs of Chinese or Japanese are."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from services.classifier.text.bigrams import Codes, Flags
+
+MAX_CHARS = 20_000  # of a text; what a news story is about stands before that
+
+_RUNS = ((0x3040, 0x30FF), (0x3400, 0x9FFF), (0xF900, 0xFAFF))  # kana and Chinese characters, code points
+_HAN = "".join(f"{chr(first)}-{chr(last)}" for first, last in _RUNS)
+TOKEN = re.compile(rf"([{_HAN}]+)|([^\W\d_{_HAN}]+(?:['\u2019][a-z]+)?)|(\d+(?:[.,]\d+)*)")
+# The same without the runs. A class stands first, by which the many other characters of a Chinese text are passed over.
+_PLAIN = re.compile(rf"[^\W_{_HAN}](?:(?<=\d)\d*(?:[.,]\d+)*|(?<!\d)[^\W\d_{_HAN}]*(?:['\u2019][a-z]+)?)")
+_SCALE = re.compile(r"\s?(thousand|million|billion|trillion|bn|mn|[kKmM]\b|[\u4e07\u4ebf])")
+_SCALES = {
+    "thousand": 10**3, "k": 10**3, "million": 10**6, "mn": 10**6, "m": 10**6, "billion": 10**9, "bn": 10**9,
+    "trillion": 10**12, "\u4e07": 10**4, "\u4ebf": 10**8,
+}  # fmt: skip
+# Titles of works and quoted names: what stands in for capitals where a script has none.
+_QUOTED = re.compile(
+    "[\u300a\u3008\u300c\u300e\u201c]([^\u300a-\u300f\u201c\u201d\u3008\u3009]{2,20})[\u300b\u3009\u300d\u300f\u201d]"
+)
+_MONTHS = "january february march april may june july august september october november december".split()
+_MONTH = "|".join(f"{name[:3]}(?:{name[3:]})?" for name in _MONTHS)
+_DATE = re.compile(
+    r"(?=[\djfmasond])(?:"  # most places are passed over by their first character
+    r"(\d{4})\s?[-/\u5e74]\s?(\d{1,2})\s?[-/\u6708]\s?(\d{1,2})(?!\d)"
+    rf"|\b({_MONTH})\.?\s(\d{{1,2}})(?:st|nd|rd|th)?,?\s(\d{{4}})\b"
+    rf"|\b(\d{{1,2}})(?:st|nd|rd|th)?\s({_MONTH})\.?,?\s(\d{{4}})\b)",
+    re.IGNORECASE,
+)
+STOP = frozenset(
+    """a an the of in to on at by for with from as is are was were be been being it its he she his her hers him them
+    they their theirs we our ours us you your yours i my mine me and or but not no nor so if than then that this these
+    those which who whom whose what when where why how will would can could may might shall should must do does did
+    done doing has have had having there here about after before over under up down out off into onto between during
+    through against also more most some any all each every other another such own same only very just too now s t d ll
+    re ve m said say says told mr mrs ms dr according because while until since both many much few several still even
+    yet however de la le les el los las en et der die das und ein eine le du des que y
+    """.split()
+)
+_SUFFIXES = (
+    ("ies", "y"), ("sses", "ss"), ("ings", ""), ("ing", ""), ("edly", ""), ("ed", ""), ("es", ""), ("s", ""),
+    ("ly", ""),
+)  # fmt: skip
+# Compatibility characters of ordinary Chinese text and what NFKC makes of each.
+_WIDE = [
+    (wide, unicodedata.normalize("NFKC", wide)) for wide in "\uff0c\uff1a\uff1b\uff01\uff1f\uff08\uff09\u2026\u3000"
+]
+
+
+@dataclass(slots=True)
+class Tokens:
+    """Of one stretch of text, in NFKC: `plain` has stemmed words and the digits of numbers, in order; `places` their
+    offsets; `capitals` the words again that began with a capital; `amounts` the numbers again; `quoted` the offsets
+    of runs inside quotes, character by character."""
+
+    text: str
+    plain: list[str] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    capitals: list[str] = field(default_factory=list)
+    amounts: list[str] = field(default_factory=list)
+    dates: list[str] = field(default_factory=list)
+    quoted: list[int] = field(default_factory=list)
+
+
+def tokens(text: str) -> Tokens:
+    """Any text will do, also an empty one."""
+    found = Tokens(_composed(text))
+    for match in _PLAIN.finditer(found.text):
+        said = match.group()
+        if not said[0].isdecimal():
+            token = stem(said)
+            if token and said[0].isupper():
+                found.capitals.append(token)
+        elif len(token := _amount(said, found.text, match.end())) > 1:
+            found.amounts.append(token)
+        else:
+            token = ""
+        if token:
+            found.plain.append(token)
+            found.places.append(match.start())
+    found.dates = [_date(match) for match in _DATE.finditer(found.text)]
+    if not found.text.isascii():
+        found.quoted = [at for match in _QUOTED.finditer(found.text) for at in range(*match.span(1))]
+    return found
+
+
+def is_run(letters: Codes) -> Flags:
+    """Which letters belong to runs."""
+    found = np.zeros(len(letters), dtype=np.bool_)
+    for first, last in _RUNS:
+        found |= (letters >= first) & (letters <= last)
+    return found
+
+
+def spans(text: str) -> Iterator[tuple[str, int, int]]:
+    """The words, bigrams and plain numbers of a text as `terms` counts them, with their offsets."""
+    for match in TOKEN.finditer(text[:MAX_CHARS]):
+        run, word, number = match.groups()
+        start = match.start()
+        if word and (stemmed := stem(word)):
+            yield stemmed, start, match.end()
+        elif run:
+            yield from ((run[i : i + 2], start + i, start + i + 2) for i in range(len(run) - 1))
+        elif number:
+            yield number.replace(",", ""), start, match.end()
+
+
+def _composed(part: str) -> str:
+    """NFKC. What Chinese text has in every line is replaced beforehand, by the same: mostly nothing is left to do."""
+    if part.isascii():
+        return part
+    for wide, plain in _WIDE:
+        part = part.replace(wide, plain)
+    return unicodedata.normalize("NFKC", part)
+
+
+def _amount(number: str, part: str, end: int) -> str:
+    """The digits of a number, thousands and millions that follow multiplied in."""
+    digits = number.replace(",", "")
+    scale = _SCALE.match(part, end)
+    if scale and digits.count(".") <= 1:
+        # integers only: 5.3 million and 5,300,000 are one amount
+        whole, _, fraction = digits.partition(".")
+        factor = _SCALES[scale.group(1).lower()]
+        digits = str((int(whole) * 10 ** len(fraction) + int(fraction or 0)) * factor // 10 ** len(fraction))
+    return digits
+
+
+def _date(match: re.Match[str]) -> str:
+    year, month, day, name1, day1, year1, day2, name2, year2 = match.groups()
+    if year is None:
+        year, day, name = (year1, day1, name1) if name1 else (year2, day2, name2)
+        month = str(1 + [m[:3] for m in _MONTHS].index(name[:3].lower()))
+    return f"{year}-{int(month):02}-{int(day):02}"
+
+
+@lru_cache(maxsize=1 << 16)
+def stem(word: str) -> str:
+    """The word without case, possessive and common English endings; empty for a stop word or a single letter."""
+    word = word.lower().replace("\u2019", "'")
+    if word.endswith("'s"):
+        word = word[:-2]
+    word = word.replace("'", "")
+    if word in STOP:
+        return ""
+    for suffix, put in _SUFFIXES:
+        if not word.endswith(suffix) or len(word) - len(suffix) < 3:
+            continue
+        if suffix == "s" and word.endswith(("ss", "us", "is")):
+            continue
+        word = word[: -len(suffix)] + put
+        if suffix in ("ing", "ed", "ings") and len(word) > 3 and word[-1] == word[-2] and word[-1] not in "lsz":
+            word = word[:-1]
+        break
+    if word.endswith("e") and len(word) > 3:
+        word = word[:-1]
+    return word if len(word) > 1 else ""

@@ -1,0 +1,277 @@
+"""Which feeds there are, and where each stands. Who is a member is the log's to say (feed.added, feed.removed); the
+state in Redis is a help that grows back: a lost one costs one poll whose entries are all known.
+
+`iw:feeds` is a sorted set of feed ids by the time of their next poll (+inf once gone); `iw:feed:<id>` is a hash of
+`added` (position of the feed.added it belongs to), `state` (JSON), `seen` and, while a poller has the feed, `lease`.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import redis
+
+from incidentwire.events import FeedAdded, FeedRemoved
+from incidentwire.log.event_log import Log, VersionConflict
+from incidentwire.log.recorded_event import Recorded
+from incidentwire.net import urls
+from services.ingest.feeds import schedule
+from services.ingest.feeds.schedule import Feed
+
+FEEDS = "iw:feeds"
+FEED = "iw:feed:"
+CHECKPOINT = "iw:feed:checkpoint"  # "<log id>:<position>" up to which membership was applied
+LEASE_S = 900.0  # longer than any poll can take: six fetches and readings, each with its own limit
+TRIES = 10  # a command that lost a race this often meets something else than a race
+
+# KEYS: feeds, feed. Each script looks and writes in one step, so that pollers and people cannot cross each other.
+# ARGV id, added, state, next poll, seen. A state of this feed.added or a later one stays.
+ENSURE = """
+if tonumber(redis.call('HGET', KEYS[2], 'added') or '0') >= tonumber(ARGV[2]) then return 0 end
+redis.call('DEL', KEYS[2])
+redis.call('HSET', KEYS[2], 'added', ARGV[2], 'state', ARGV[3], 'seen', ARGV[5])
+redis.call('ZADD', KEYS[1], ARGV[4], ARGV[1])
+return 1
+"""
+# ARGV id, position of feed.removed. A state of a feed.added after that stays.
+REMOVE = """
+if tonumber(redis.call('HGET', KEYS[2], 'added') or '0') > tonumber(ARGV[2]) then return 0 end
+redis.call('DEL', KEYS[2])
+return redis.call('ZREM', KEYS[1], ARGV[1])
+"""
+# ARGV id, now, lease until, token. Nil where another poller has it, or it is not due.
+TAKE = """
+local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not due or tonumber(due) > tonumber(ARGV[2]) or redis.call('HEXISTS', KEYS[2], 'state') == 0 then return false end
+redis.call('ZADD', KEYS[1], 'XX', ARGV[3], ARGV[1])
+redis.call('HSET', KEYS[2], 'lease', ARGV[4])
+return redis.call('HMGET', KEYS[2], 'state', 'seen')
+"""
+# ARGV id, token, state, seen, next poll. 0 where the lease has passed to another, or the feed was removed.
+FINISH = """
+if redis.call('HGET', KEYS[2], 'lease') ~= ARGV[2] then return 0 end
+redis.call('HDEL', KEYS[2], 'lease')
+redis.call('HSET', KEYS[2], 'state', ARGV[3], 'seen', ARGV[4])
+redis.call('ZADD', KEYS[1], 'XX', ARGV[5], ARGV[1])
+return 1
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Membership:
+    """What the log says of a feed that is there."""
+
+    url: str
+    who: str
+    title: str
+    moved_from: str
+    position: int  # of its feed.added
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """A feed that this poller has until its lease ends."""
+
+    feed: Feed
+    token: str
+
+
+def feed_id(url: str) -> str:
+    """The id of the feed at a URL: `f_` and 20 characters of base32, 100 bits of SHA-256. Raises urls.UrlError."""
+    digest = hashlib.sha256(urls.canonicalize(url).encode()).digest()
+    return "f_" + base64.b32encode(digest)[:20].decode("ascii").lower()
+
+
+def membership(history: Sequence[Recorded]) -> Membership | None:
+    """Whether a feed is there after its own events."""
+    member = None
+    for entry in history:
+        match entry.event:
+            case FeedAdded() as added if member is None:
+                member = Membership(
+                    url=added.url,
+                    who=added.who,
+                    title=added.title,
+                    moved_from=added.moved_from or "",
+                    position=entry.position,
+                )
+            case FeedRemoved():
+                member = None
+            case _:
+                pass
+    return member
+
+
+class FeedStore:
+    """The feeds on one Redis. Times are given by the caller, in seconds since the epoch."""
+
+    def __init__(self, connection: redis.Redis) -> None:
+        self.connection, self.log = connection, Log(connection)
+
+    # -- membership ------------------------------------------------------------------------------------------------
+
+    def add(self, url: str, *, who: str, title: str = "", now: float) -> tuple[Feed, int, bool]:
+        """Add a feed: the feed, the position of its feed.added, and whether it is new. A known feed that was gone is
+        asked again. Raises urls.UrlError."""
+        name = feed_id(url)
+        for _ in range(TRIES):
+            history = self.log.of(name)
+            member = membership(history)
+            if member is None:
+                fact = FeedAdded(url=url, who=who, title=title)
+                try:
+                    self.log.append(name, fact, expect={name: len(history)})
+                except VersionConflict:
+                    continue
+            self.apply(name, now)
+            feed = self.get(name, now)
+            if feed is None:
+                continue  # removed at this very moment
+            if member is not None and feed.state == schedule.GONE:
+                feed = self.revive(feed, now)
+            return feed, feed.added_at, member is None
+        raise RuntimeError(f"{name} is added and removed by many at once")
+
+    def remove(self, name: str, *, who: str) -> int | None:
+        """Remove a feed; the position of its feed.removed, or None where there is no such feed."""
+        for _ in range(TRIES):
+            history = self.log.of(name)
+            if membership(history) is None:
+                return None
+            try:
+                done = self.log.append(name, FeedRemoved(who=who), expect={name: len(history)})
+            except VersionConflict:
+                continue
+            self.forget(name, done.last)
+            return done.last
+        raise RuntimeError(f"{name} is added and removed by many at once")
+
+    def apply(self, name: str, now: float) -> bool:
+        """Make the state agree with what the log says of this feed; True where it is a member."""
+        history = self.log.of(name)
+        member = membership(history)
+        if member is None:
+            self.forget(name, history[-1].position if history else 0)
+            return False
+        feed = Feed(
+            id=name,
+            url=member.url,
+            who=member.who,
+            title=member.title,
+            moved_from=member.moved_from,
+            added_at=member.position,
+            healthy_since=now,
+            next_poll=now,
+        )
+        self.begin(feed)
+        return True
+
+    def catch_up(self, now: float) -> int:
+        """Apply the membership events behind the checkpoint; how many feeds they named. Without a checkpoint of this
+        log that is every one, so a lost state grows back."""
+        store: Any = self.connection
+        log_id, _, position = (store.get(CHECKPOINT) or b"").decode().partition(":")
+        begin = int(position) if log_id == self.log.id else 0
+        last, names = begin, set[str]()
+        for entry in self.log.read(begin):
+            last = entry.position
+            if entry.type.partition(":")[0] in (FeedAdded.type, FeedRemoved.type):
+                names.add(entry.subject)
+        for name in sorted(names):
+            self.apply(name, now)
+        if last != begin:
+            store.set(CHECKPOINT, f"{self.log.id}:{last}")
+        return len(names)
+
+    def rebuild(self, now: float) -> int:
+        """Grow membership anew from the whole log; states that are there stay. Returns how many feeds it names."""
+        self.connection.delete(CHECKPOINT)
+        return self.catch_up(now)
+
+    def begin(self, feed: Feed) -> None:
+        """The first state of a feed that was added, unless it has one."""
+        args = (feed.id, feed.added_at, _state(feed), feed.next_poll or 0.0, _seen_text(feed.seen))
+        self.connection.eval(ENSURE, 2, FEEDS, FEED + feed.id, *args)
+
+    def forget(self, name: str, position: int) -> None:
+        """Drop the state of a feed that was removed at that position."""
+        self.connection.eval(REMOVE, 2, FEEDS, FEED + name, name, position)
+
+    # -- states ----------------------------------------------------------------------------------------------------
+
+    def get(self, name: str, now: float) -> Feed | None:
+        """One feed, without its memory of entries; its state is made again where it was lost."""
+        text = self.connection.hget(FEED + name, "state")
+        if text is None and self.apply(name, now):
+            text = self.connection.hget(FEED + name, "state")
+        return _feed(cast("bytes", text), None) if text else None
+
+    def names(self) -> list[str]:
+        """The ids of all feeds, in order."""
+        rows: Any = self.connection.zrange(FEEDS, 0, -1)
+        return sorted(row.decode() for row in rows)
+
+    def get_many(self, names: Sequence[str]) -> list[Feed]:
+        """The feeds that are there, in this order, without their memories."""
+        with self.connection.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.hget(FEED + name, "state")
+            return [_feed(text, None) for text in pipe.execute() if text]
+
+    def due(self, now: float, limit: int) -> list[Feed]:
+        """The feeds to be polled, those that wait longest in front."""
+        store: Any = self.connection
+        rows = store.zrangebyscore(FEEDS, "-inf", now, start=0, num=limit)
+        return self.get_many([row.decode() for row in rows])
+
+    def take(self, name: str, now: float) -> Taken | None:
+        """Have this feed for LEASE_S, or None where it is not due or another poller has it."""
+        token = secrets.token_hex(8)
+        row = cast(
+            "list[bytes | None] | None",
+            self.connection.eval(TAKE, 2, FEEDS, FEED + name, name, now, now + LEASE_S, token),
+        )
+        return Taken(feed=_feed(cast("bytes", row[0]), row[1]), token=token) if row else None
+
+    def finish(self, taken: Taken, feed: Feed) -> bool:
+        """Leave the state behind, and the feed to others; False where it was no longer ours, and nothing was
+        written."""
+        when = "+inf" if feed.next_poll is None else feed.next_poll
+        state, seen = _state(feed), _seen_text(feed.seen)
+        args = (feed.id, taken.token, state, seen, when)
+        return bool(self.connection.eval(FINISH, 2, FEEDS, FEED + feed.id, *args))
+
+    def revive(self, feed: Feed, now: float) -> Feed:
+        """Poll a feed that was gone again, at once."""
+        revived = schedule.revived(feed, now)
+        with self.connection.pipeline(transaction=True) as pipe:
+            pipe.hset(FEED + feed.id, "state", _state(revived))  # nobody polls a feed that is gone
+            pipe.zadd(FEEDS, {feed.id: now}, xx=True)
+            pipe.execute()
+        return revived
+
+
+def _state(feed: Feed) -> str:
+    return json.dumps(dataclasses.asdict(replace(feed, seen={})))
+
+
+def _feed(state: bytes, seen: bytes | None) -> Feed:
+    known = {spec.name for spec in dataclasses.fields(Feed)}
+    fields = {name: value for name, value in json.loads(state).items() if name in known}
+    return Feed(**fields | {"seen": _seen(seen)})
+
+
+def _seen_text(seen: Mapping[str, str]) -> str:
+    return "\n".join(f"{item}:{said}" for item, said in seen.items())
+
+
+def _seen(text: bytes | None) -> dict[str, str]:
+    rows = (line.partition(":") for line in (text or b"").decode().splitlines())
+    return {item: said for item, _, said in rows}

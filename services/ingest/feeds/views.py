@@ -1,0 +1,176 @@
+"""The HTTP side of feeds: /v1/feeds."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Response, current_app, g
+from flask_smorest import Blueprint
+from marshmallow import Schema, fields, validate
+
+from incidentwire.net.client import Door, OutboundError
+from incidentwire.web.auth import require
+from incidentwire.web.problems import FieldError, Problem
+from services.ingest.feeds import redirects, schedule
+from services.ingest.feeds.model import rfc3339
+from services.ingest.feeds.schedule import Feed
+from services.ingest.feeds.store import FeedStore
+from services.ingest.schemas import MAX_TITLE, StrictSchema, a_url, clean_text
+
+PAGE = 1000  # feeds per answer at most
+UNKNOWN = "There is no such feed"
+
+blueprint = Blueprint("feeds", __name__, url_prefix="/v1", description="Feeds that hand in news items by themselves")
+
+
+class NewFeedSchema(StrictSchema):
+    url = fields.String(
+        required=True,
+        validate=a_url,
+        metadata={"description": "RSS, Atom, JSON Feed, or a news sitemap", "example": "https://example.org/feed.xml"},
+    )
+    title = fields.String(
+        validate=[validate.Length(max=MAX_TITLE), clean_text],
+        metadata={"description": "what people call it; empty: what it calls itself"},
+    )
+
+
+class FeedsQuerySchema(Schema):
+    limit = fields.Integer(load_default=PAGE, validate=validate.Range(1, PAGE))
+    after = fields.String(load_default="", metadata={"description": "`next` of the page before"})
+
+
+class FeedSchema(Schema):
+    """A feed and how it fares. Times are RFC 3339, or null for never."""
+
+    id = fields.String(required=True, metadata={"example": "f_mfrggzdfmztwq2lkmfrg"})
+    url = fields.String(required=True)
+    title = fields.String(required=True)
+    added_by = fields.String(required=True)
+    position = fields.Integer(required=True, metadata={"description": "of the event that added it"})
+    state = fields.String(
+        required=True,
+        validate=validate.OneOf(schedule.STATES),
+        metadata={"description": "new: not polled yet; gone: the server said 410, and it is polled no more"},
+    )
+    kind = fields.String(required=True, metadata={"description": "rss, atom, json, sitemap or sitemap_index"})
+    problem = fields.String(
+        allow_none=True, metadata={"description": "what is wrong with the document, although it could be read"}
+    )
+    reason = fields.String(allow_none=True, metadata={"description": "why it fails: a stable slug"})
+    detail = fields.String(allow_none=True)
+    failures = fields.Integer(required=True, metadata={"description": "in a row"})
+    failing_since = fields.String(allow_none=True)
+    last_poll = fields.String(allow_none=True)
+    last_success = fields.String(allow_none=True)
+    last_new = fields.String(allow_none=True, metadata={"description": "when it last had a new entry"})
+    next_poll = fields.String(allow_none=True)
+    interval_s = fields.Float(required=True, metadata={"description": "between polls, by how often it changes"})
+    redirected_to = fields.String(allow_none=True, metadata={"description": "where its address leads now"})
+    moved_from = fields.String(
+        allow_none=True,
+        metadata={"description": "the id of the feed that redirects here for good, and became this one"},
+    )
+    entries = fields.Integer(required=True, metadata={"description": "in the last reading"})
+    handed_in = fields.Integer(required=True, metadata={"description": "items that came through it first"})
+
+
+class FeedListSchema(Schema):
+    feeds = fields.List(fields.Nested(FeedSchema), required=True)
+    next = fields.String(allow_none=True, metadata={"description": "send as `after` for the next page"})
+
+
+class FeedRemovedSchema(Schema):
+    id = fields.String(required=True)
+    position = fields.Integer(required=True, metadata={"description": "of the event that removed it"})
+
+
+@blueprint.route("/feeds", methods=["POST"])
+@require("curate")
+@blueprint.arguments(NewFeedSchema)
+@blueprint.response(201, FeedSchema, description="Added, and on disk; it is polled within seconds")
+@blueprint.alt_response(200, schema=FeedSchema, description="Known already; one that was gone is polled again")
+def add(asked: dict[str, str]) -> Any:
+    """Add a feed."""
+    _refuse_address(asked["url"])
+    feed, _, new = _feeds().add(asked["url"], who=g.who, title=asked.get("title", "").strip(), now=time.time())
+    headers = {"Location": f"/v1/feeds/{feed.id}"}
+    return Response(json.dumps(_shown(feed)), 201 if new else 200, headers, mimetype="application/json")
+
+
+@blueprint.route("/feeds", methods=["GET"])
+@require("submit", "read")
+@blueprint.arguments(FeedsQuerySchema, location="query")
+@blueprint.response(200, FeedListSchema)
+def list_feeds(query: dict[str, Any]) -> dict[str, Any]:
+    """The feeds, by id."""
+    feeds = _feeds()
+    names = [name for name in feeds.names() if name > query["after"]]
+    page = names[: query["limit"]]
+    more = len(names) > len(page)
+    return {"feeds": [_shown(feed) for feed in feeds.get_many(page)], "next": page[-1] if more else None}
+
+
+@blueprint.route("/feeds/<feed_id>", methods=["GET"])
+@blueprint.response(200, FeedSchema)
+@blueprint.alt_response(404, description=UNKNOWN)
+@require("submit", "read")
+def show(feed_id: str) -> dict[str, Any]:
+    """One feed and how it fares; of one that has moved, the feed that it is now."""
+    feeds, now = _feeds(), time.time()
+    feed = feeds.get(feed_id, now)
+    if feed is None and (name := redirects.moved_to(feeds, feed_id)):
+        feed = feeds.get(name, now)
+    if feed is None:
+        raise _unknown()
+    return _shown(feed)
+
+
+@blueprint.route("/feeds/<feed_id>", methods=["DELETE"])
+@blueprint.response(200, FeedRemovedSchema)
+@blueprint.alt_response(404, description=UNKNOWN)
+@require("curate")
+def remove(feed_id: str) -> dict[str, Any]:
+    """Remove a feed; the items that it brought stay."""
+    feeds = _feeds()
+    position = feeds.remove(feed_id, who=g.who)
+    if position is None:
+        raise _unknown(redirects.moved_to(feeds, feed_id))
+    return {"id": feed_id, "position": position}
+
+
+def _feeds() -> FeedStore:
+    return FeedStore(current_app.extensions["incidentwire.submitter"].log.connection)
+
+
+def _refuse_address(url: str) -> None:
+    """What can never be polled is said at once, and not in a failure later."""
+    with Door.of(current_app.config["SETTINGS"]) as door:
+        try:
+            door.check(url)
+        except OutboundError as error:
+            errors = [FieldError(field="url", message=error.detail)]
+            detail = "the request has fields that cannot be accepted"
+            raise Problem(status=422, slug="invalid-fields", detail=detail, errors=errors) from None
+
+
+def _unknown(moved_to: str | None = None) -> Problem:
+    detail = f"this feed has moved: it is {moved_to} now" if moved_to else "no feed has this id"
+    return Problem(status=404, slug="unknown-feed", detail=detail)
+
+
+def _shown(feed: Feed) -> dict[str, Any]:
+    times = ("failing_since", "last_poll", "last_success", "last_new", "next_poll")
+    texts = ("problem", "reason", "detail", "redirected_to", "moved_from")
+    plain = ("id", "url", "title", "state", "kind", "failures", "interval_s", "entries", "handed_in")
+    shown: dict[str, Any] = {name: getattr(feed, name) for name in plain}
+    shown |= {name: _time(getattr(feed, name)) for name in times}
+    shown |= {name: getattr(feed, name) or None for name in texts}
+    return shown | {"added_by": feed.who, "position": feed.added_at}
+
+
+def _time(seconds: float | None) -> str | None:
+    return rfc3339(datetime.fromtimestamp(seconds, UTC)) if seconds else None

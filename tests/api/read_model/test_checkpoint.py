@@ -1,0 +1,236 @@
+"""A start from the snapshot is a start from the log: the same state, sooner; what does not fit is passed over."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from incidentwire.log.checkpoint import DIGEST_BYTES
+from incidentwire.log.event_log import LOG_ID, Log
+from services.api.incidents.state_cache import Memory
+from services.api.read_model import checkpoint
+from services.api.read_model.checkpoint import NAME, Snapshots, fold_until
+from services.api.read_model.checkpoint_codec import CannotUnpack, pack, unpack
+from services.api.read_model.incident_state import Happenings
+from tests.api.conftest import House
+from tests.api.incident_house import FAKE, LEAK, Newsroom
+from tests.api.read_model.test_incident_state import Written, tables
+from tests.incidentwire.incidents.test_state import STEP, take
+
+READ, IGNORED = "snapshot of incidents read", "snapshot of incidents ignored"
+
+
+@pytest.fixture(autouse=True)
+def _hear(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+
+def everything(happenings: Happenings) -> Any:
+    kept = {name: list(of) for name, of in vars(happenings.state).items() if isinstance(of, dict)}
+    return (
+        happenings.state, {name: kept[name] for name in ("known", "placed")}, happenings.stamps, happenings.linked,
+        happenings.position, happenings.decided, happenings.touched, happenings.moved,
+    )  # fmt: skip
+
+
+def folded(log: Log, position: int) -> Happenings:
+    happenings = Happenings()
+    fold_until(happenings, log, position)
+    return happenings
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEP, max_size=30), cut=st.integers(0, 99))
+def test_a_snapshot_and_the_tail_make_what_the_whole_log_makes(house: House, steps: list[Any], cut: int) -> None:
+    house.connection.flushdb()
+    log = house.log = Log(house.connection)
+    written = Written(log)
+    for step in steps:
+        take(written, step)
+    last = log.last()
+    again = unpack(memoryview(pack(folded(log, min(cut, last)))))
+    assert everything(again) == everything(folded(log, min(cut, last)))
+    fold_until(again, log, last)
+    assert everything(again) == everything(folded(log, last))
+
+
+@pytest.fixture
+def room(house: House) -> Newsroom:
+    """Two incidents, and the snapshot that a projector left when it stopped."""
+    room = Newsroom(house)
+    room.ids["a"] = room.add("i_a1", (LEAK,), title="Records lay open")
+    room.ids["b"] = room.add("i_b1", (FAKE,), title="A cloned voice")
+    room.grow()
+    room.command(room.ids["b"], "merge", into=room.ids["a"], into_version=0)
+    room.projector.close()
+    return room
+
+
+def path(room: Newsroom) -> Path:
+    return room.house.settings.read_model.with_name(NAME)
+
+
+def start(room: Newsroom) -> Happenings:
+    """What a web process that starts now has in mind."""
+    with Memory(room.house.connection, Snapshots(path(room))).now() as happenings:
+        return happenings
+
+
+def test_web_processes_and_the_projector_start_from_it(room: Newsroom, caplog: pytest.LogCaptureFixture) -> None:
+    taken_at, a = room.log.last(), room.ids["a"]
+    room.client = room.house.client()  # a process that starts now
+    room.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {room.key}"
+    room.projector = room.house.projector()
+    assert room.command(a, "status", status="confirmed", version=1)["version"] == 2
+    read = [record.getMessage() for record in caplog.records if READ in record.getMessage()]
+    assert read == [f"{READ} position={taken_at}"] * 2  # each once
+    assert everything(start(room)) == everything(folded(room.log, room.log.last()))
+    kept = tables(room.house)
+    room.house.settings.read_model.unlink()
+    room.house.projector().catch_up()
+    assert tables(room.house) == kept
+
+
+def test_a_web_process_reads_it_beside_what_it_serves(room: Newsroom) -> None:
+    house, last = room.house, room.log.last()
+    house.run_web()
+    status, page = house.get(f"/v1/incidents?as_of={last}")
+    assert (status, [incident["id"] for incident in page["incidents"]]) == (200, [room.ids["a"]])
+    said = (house.settings.data_dir / "services.api.web.0.log").read_text()
+    assert f"{READ} position={last}" in said
+
+
+def test_time_travel_goes_before_and_behind_it(room: Newsroom, caplog: pytest.LogCaptureFixture) -> None:
+    taken_at = room.log.last()
+    room.add("i_b2", (FAKE,))
+    memory = Memory(room.house.connection, Snapshots(path(room)))
+    for position in (0, 3, taken_at - 1, taken_at, taken_at + 2, room.log.last()):
+        assert everything(memory.at(position)) == everything(folded(room.log, position))
+    assert IGNORED not in caplog.text
+
+
+def test_it_is_written_again_when_much_was_folded(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY", 8)
+    happenings, taken_at = start(room), room.log.last()
+    snapshots = Snapshots(path(room))
+    snapshots.load(room.log, taken_at)
+    room.command(room.ids["a"], "notes", note="one more event")
+    fold_until(happenings, room.log, taken_at + 1)
+    snapshots.save_when_due(room.log, room.log.id, happenings)
+    snapshots.wait()
+    assert written_at(room) == taken_at
+    room.add("i_b2", (FAKE,))
+    room.add("i_b3", (FAKE,))
+    fold_until(happenings, room.log, room.log.last())
+    snapshots.save_when_due(room.log, room.log.id, happenings)
+    snapshots.wait()
+    assert written_at(room) == happenings.position == room.log.last()
+
+
+def written_at(room: Newsroom) -> int:
+    found = Snapshots(path(room)).load(room.log, room.log.last())
+    assert found is not None
+    return found.position
+
+
+def tear(room: Newsroom) -> None:
+    path(room).write_bytes(path(room).read_bytes()[:-9])
+
+
+def change(room: Newsroom) -> None:
+    """Other contents, well formed, under the checksum that was there."""
+    data = path(room).read_bytes()
+    start, end = data.index(b"\n") + 1, len(data) - DIGEST_BYTES
+    happenings = unpack(memoryview(data[start:end]))
+    happenings.decided += 1
+    path(room).write_bytes(data[:start] + pack(happenings) + data[end:])
+
+
+def restore_as_another(room: Newsroom) -> None:
+    room.house.connection.set(LOG_ID, "restored")
+    room.log = Log(room.house.connection)
+
+
+def grow_otherwise(room: Newsroom) -> None:
+    """The log is put back from a backup and goes on otherwise; its id is kept."""
+    log_id = room.log.id
+    room.house.connection.flushdb()
+    room.house.connection.set(LOG_ID, log_id)
+    for n in range(4):
+        room.add(f"i_other{n}", (LEAK,))
+
+
+SPOILED: dict[str, Callable[[Newsroom], object]] = {
+    "torn": tear,
+    "changed": change,
+    "empty": lambda room: path(room).write_bytes(b""),
+    "of another log": restore_as_another,
+    "another entry there": grow_otherwise,
+    "a folder": lambda room: (path(room).unlink(), path(room).mkdir()),
+}
+
+
+@pytest.mark.parametrize("how", SPOILED)
+def test_what_does_not_fit_is_ignored_with_a_word_in_the_log(
+    room: Newsroom, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    SPOILED[how](room)
+    assert everything(start(room)) == everything(folded(room.log, room.log.last()))
+    assert IGNORED in caplog.text
+    assert READ not in caplog.text
+
+
+def test_what_other_code_made_is_ignored(
+    room: Newsroom, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    changed = tmp_path / "changed.py"
+    changed.write_bytes(checkpoint.MADE_BY[-1].read_bytes() + b"# changed\n")
+    monkeypatch.setattr(checkpoint, "MADE_BY", (*checkpoint.MADE_BY[:-1], changed))
+    checkpoint.code.cache_clear()
+    try:
+        assert everything(start(room)) == everything(folded(room.log, room.log.last()))
+    finally:
+        checkpoint.code.cache_clear()
+    assert "other code made it" in caplog.text
+
+
+def test_deleting_it_is_safe(room: Newsroom, caplog: pytest.LogCaptureFixture) -> None:
+    path(room).unlink()
+    assert everything(start(room)) == everything(folded(room.log, room.log.last()))
+    assert IGNORED not in caplog.text
+    projector = room.house.projector()
+    room.add("i_late", (LEAK,))
+    projector.catch_up()
+    projector.close()
+    assert written_at(room) == room.log.last()
+
+
+def test_a_projector_whose_log_was_replaced_writes_none(room: Newsroom) -> None:
+    projector = room.house.projector()
+    room.add("i_late", (LEAK,))
+    projector.catch_up()
+    path(room).unlink()
+    restore_as_another(room)
+    projector.close()
+    assert not path(room).exists()
+
+
+def test_a_disk_that_refuses_it_stops_nobody(room: Newsroom, caplog: pytest.LogCaptureFixture) -> None:
+    path(room).with_name(f"{NAME}.part").mkdir()
+    projector = room.house.projector()
+    room.add("i_late", (LEAK,))
+    projector.catch_up()
+    projector.close()
+    assert "not written" in caplog.text
+
+
+@pytest.mark.parametrize("data", [b"", b"nothing packed", pack(Happenings())[:-3]])
+def test_other_bytes_are_no_happenings(data: bytes) -> None:
+    with pytest.raises(CannotUnpack):
+        unpack(memoryview(data))

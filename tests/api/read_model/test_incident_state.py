@@ -1,0 +1,141 @@
+"""The tables of incidents hold what a fresh fold of the log says, after any history, live and rebuilt."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from incidentwire import events as e
+from incidentwire.incidents.decisions import Facts
+from incidentwire.incidents.item_labels import split_key
+from incidentwire.incidents.state import Incidents
+from incidentwire.log.event_log import Log, Withdrawn
+from services.api.read_model.incident_state import Happenings
+from tests.api.conftest import House
+from tests.api.read_model.test_projector import delete_read_model
+from tests.incidentwire.incidents.test_state import STEP, take
+from tests.incidentwire.incidents.test_state import Log as Steps
+
+
+class Written(Steps):
+    """Steps of linker and people that are written to the real log too."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self.log = log
+
+    def append(self, *facts: tuple[str, e.Event]) -> None:
+        for subject, event in facts:
+            try:
+                self.log.append(subject, event)
+            except Withdrawn:
+                return
+            super().append((subject, event))
+
+
+def tables(house: House) -> dict[str, list[tuple[Any, ...]]]:
+    db = sqlite3.connect(house.settings.read_model)
+    try:
+        return {
+            name: db.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in ("incidents", "memberships")
+        }
+    finally:
+        db.close()
+
+
+def expected(state: Incidents) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the tables have to say: by id, and by mention key."""
+    incidents = {}
+    for name, incident in state.known.items():
+        keys = state.members(name) if incident.into is None else ()
+        items = {split_key(key)[0] for key in keys}
+        labels = json.dumps(state.labels(keys))
+        incidents[name] = (
+            incident.into, incident.status, int(incident.closed_empty), labels, len(items), len(keys), incident.people,
+            incident.split_from,
+        )  # fmt: skip
+    members = {
+        key: (
+            state.where(key),
+            link.score,
+            int(link.person),
+            json.dumps(state.labelled(split_key(key)[0]).get(key, ())),
+        )
+        for key, link in state.links.items()
+    }
+    return incidents, members
+
+
+def held(house: House) -> tuple[dict[str, Any], dict[str, Any]]:
+    db = sqlite3.connect(house.settings.read_model)
+    try:
+        sql = "SELECT id, into_id, status, closed_empty, labels, items, mentions, version, split_from FROM incidents"
+        incidents = {row[0]: row[1:] for row in db.execute(sql)}
+        sql = (
+            "SELECT m.item || '#' || m.mention, i.id, m.score, m.person, m.labels"
+            " FROM memberships m JOIN incidents i ON i.n = m.incident"
+        )
+        return incidents, {row[0]: row[1:] for row in db.execute(sql)}
+    finally:
+        db.close()
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEP, max_size=25), cuts=st.sets(st.integers(0, 25)), restart=st.booleans())
+def test_after_any_history_the_tables_are_what_a_fresh_fold_says(
+    house: House, steps: list[Any], cuts: set[int], restart: bool
+) -> None:
+    house.connection.flushdb()
+    house.log = Log(house.connection)
+    written, live = Written(house.log), house.projector()
+    for n, step in enumerate(steps):
+        take(written, step)
+        if n in cuts:
+            if restart:
+                live = house.projector()
+            live.catch_up()
+    live.catch_up()
+    assert held(house) == expected(written.state)
+    kept = tables(house)
+    delete_read_model(house)
+    house.projector().catch_up()
+    assert tables(house) == kept
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEP, max_size=25), cut=st.integers(0, 99))
+def test_a_copy_folds_on_to_the_same_and_leaves_the_first_as_it_was(house: House, steps: list[Any], cut: int) -> None:
+    house.connection.flushdb()
+    house.log = Log(house.connection)
+    written = Written(house.log)
+    for step in steps:
+        take(written, step)
+    entries = list(house.log.read())
+    whole, first, again = Happenings(), Happenings(), Happenings()
+    whole.fold(entries)
+    first.fold(entries[:cut])
+    again.fold(entries[:cut])
+    second = first.copy()
+    second.fold(entries[cut:])
+    assert (second.state, second.stamps) == (whole.state, whole.stamps)
+    assert (first.state, first.stamps) == (again.state, again.stamps)
+    by_subject = {name: stamp.events for name, stamp in whole.stamps.items()}
+    assert by_subject == {name: len(house.log.of(name)) for name in whole.stamps}
+
+
+def test_a_batch_that_fails_leaves_no_trace_in_what_is_folded_next(house: House) -> None:
+    house.log.append("i_a", e.ItemSubmitted(via="t"))
+    projector = house.projector()
+    projector.catch_up()
+    steps = Written(house.log)
+    facts: Facts = [("n_a", e.IncidentOpened(item="i_a", mention="m0"))]
+    steps.append(*facts)
+    house.log.append("n_lost", e.IncidentRenamed(new="never opened", who="ann"))
+    with pytest.raises(KeyError):
+        projector.catch_up()
+    assert tables(house)["incidents"] == []

@@ -1,0 +1,85 @@
+"""PDFs, made here: whole, wrapped, locked and damaged."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from pypdf import PdfWriter
+from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
+
+from services.classifier.extraction.extract import ExtractError, extract
+
+URL = "https://www.lindhaven-courier.example/notices/patients.pdf"
+
+
+def refusal_of(body: bytes, media_type: str) -> str | None:
+    try:
+        extract(body, media_type=media_type, charset=None, url=URL)
+    except ExtractError as error:
+        return error.reason
+    return None
+
+
+def pdf_of(*pages: list[str]) -> bytes:
+    """A PDF whose pages show the given lines."""
+    writer = PdfWriter()
+    for lines in pages:
+        page = writer.add_blank_page(width=595, height=842)
+        font = DictionaryObject(
+            {
+                NameObject("/Type"): NameObject("/Font"),
+                NameObject("/Subtype"): NameObject("/Type1"),
+                NameObject("/BaseFont"): NameObject("/Helvetica"),
+            }
+        )
+        page[NameObject("/Resources")] = DictionaryObject(
+            {NameObject("/Font"): DictionaryObject({NameObject("/F1"): font})}
+        )
+        shown = "\n".join(f"1 0 0 1 50 {800 - 14 * row} Tm ({line}) Tj" for row, line in enumerate(lines))
+        stream = DecodedStreamObject()
+        stream.set_data(f"BT /F1 11 Tf\n{shown}\nET".encode("latin-1"))
+        page[NameObject("/Contents")] = writer._add_object(stream)
+    writer.add_metadata({"/Title": "Notice to patients", "/Author": "Ostmark Clinic"})
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def test_a_pdf_gives_title_author_and_joined_paragraphs() -> None:
+    lines = [
+        "On 3 March the clinic learned that pictures of its pa-",
+        "tients were shown to visitors of another clinic on a",
+        "screen in the waiting room for most of the morning.",
+        "",
+        "We are sorry. Who was concerned has been told by",
+        "letter, and can call us on any day of the week.",
+    ]
+    found = extract(pdf_of(lines, ["2"]), media_type="application/pdf", charset=None, url=URL)
+    assert (found.title, found.author, found.media_type) == ("Notice to patients", "Ostmark Clinic", "application/pdf")
+    assert "pictures of its patients were shown to visitors of another clinic on a screen" in found.text
+
+
+def test_pdf_bytes_are_a_pdf_whatever_the_server_calls_them() -> None:
+    assert (
+        extract(
+            pdf_of(["A short notice to all of our patients."]), media_type="text/html", charset=None, url=URL
+        ).media_type
+        == "application/pdf"
+    )
+
+
+def test_a_locked_pdf_is_refused_by_name() -> None:
+    writer = PdfWriter(clone_from=io.BytesIO(pdf_of(["Nobody reads this."])))
+    writer.encrypt("lindhaven", algorithm="RC4-128")
+    out = io.BytesIO()
+    writer.write(out)
+    with pytest.raises(ExtractError) as refused:
+        extract(out.getvalue(), media_type="application/pdf", charset=None, url=URL)
+    assert refused.value.reason == "encrypted"
+
+
+def test_a_damaged_pdf_is_unreadable_at_every_length() -> None:
+    whole = pdf_of(["A short notice to all of our patients."])
+    for length in range(8, len(whole) - 60, 37):
+        assert refusal_of(whole[:length], "application/pdf") in (None, "unreadable", "empty")

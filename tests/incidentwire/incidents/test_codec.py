@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from incidentwire.incidents.codec import WRONG, dump, load
+from incidentwire.incidents.state import Incidents
+from tests.incidentwire.incidents.test_state import STEP, Log, take
+
+
+@settings(max_examples=150)
+@given(steps=st.lists(STEP, max_size=30), cut=st.integers(0, 30))
+def test_what_comes_back_equals_what_went_and_folds_on_alike(steps: list[tuple[str, int, int]], cut: int) -> None:
+    log = Log()
+    for step in steps[:cut]:
+        take(log, step)
+    seen = len(log.facts)
+    said = dump(log.state)
+    again = load(json.loads(json.dumps(said)))
+    assert again == log.state == load(said)
+    for name, value in vars(log.state).items():
+        assert not isinstance(value, dict) or list(vars(again)[name]) == list(value), name  # oldest first stays so
+    hash((*again.known.values(), *again.links.values()))  # raises where a list came in for a tuple
+    for step in steps[cut:]:
+        take(log, step)
+    for subject, event in log.facts[seen:]:
+        again.apply(subject, event)
+    assert again == log.state
+
+
+def test_a_dump_does_not_follow_the_state() -> None:
+    log = Log()
+    take(log, ("link", 0, 0))
+    said = dump(log.state)
+    before = json.dumps(said)
+    take(log, ("link", 1, 0))
+    assert json.dumps(said) == before
+    assert load(said) != log.state
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda said: said.pop("links"),
+        lambda said: said["known"][0].pop("id"),
+        lambda said: said["known"][0].update(colour="red"),
+        lambda said: said["items"].update(i0=[]),
+        lambda said: said.update(placed=None),
+    ],
+)
+def test_anything_else_is_refused(spoil: Any) -> None:
+    log = Log()
+    take(log, ("link", 0, 0))
+    said = dump(log.state)
+    spoil(said)
+    with pytest.raises(WRONG):
+        load(said)
+
+
+def test_nothing_comes_back_as_nothing() -> None:
+    assert load(json.loads(json.dumps(dump(Incidents())))) == Incidents()

@@ -1,0 +1,395 @@
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from incidentwire import events as e
+from incidentwire.incidents import decisions as decisions
+from incidentwire.incidents.decisions import Facts, Refused
+from incidentwire.incidents.state import Incidents, incident_id
+from incidentwire.labels import Label, MentionRef
+
+LEAK: Label = "data_leak"
+FAKE: Label = "deepfake"
+LAW: Label = "regulation"
+
+
+class Log:
+    """The facts so far and the state that they make, as linker and api keep it."""
+
+    def __init__(self) -> None:
+        self.facts: Facts = []
+        self.state = Incidents()
+
+    def append(self, *facts: tuple[str, e.Event]) -> None:
+        for subject, event in facts:
+            self.facts.append((subject, event))
+            self.state.apply(subject, event)
+
+    def classify(self, item: str, *mentions: tuple[Label, ...]) -> None:
+        """The model speaks of an item; what has a label finds a place, each an incident of its own."""
+        refs = tuple(MentionRef(id=f"m{n}", start=n, end=n + 1, labels=labels) for n, labels in enumerate(mentions))
+        labels = tuple(dict.fromkeys(label for m in mentions for label in m))
+        self.append((item, e.ItemClassified(
+            text_digest="d", model="test", scores={}, labels=labels, evidence={}, mentions=refs,
+        )))  # fmt: skip
+        self.settle(item)
+
+    def correct(self, item: str, *labels: Label, withdrawn: bool = False) -> None:
+        self.append((item, e.ItemCorrected(who="ann", labels=labels, withdrawn=withdrawn)))
+        self.settle(item)
+
+    def settle(self, item: str, into: str | None = None) -> None:
+        facts, homeless = decisions.settle(self.state, item)
+        self.append(*facts)
+        for key in homeless:
+            name, _, mention = key.rpartition("#")
+            known = into in self.state.known and into not in self.state.barred_for(key)
+            allowed = into if known else None
+            self.append(*decisions.place(self.state, name, mention, allowed))
+
+    def join(self, item: str, incident: str) -> None:
+        """One more report comes to an incident."""
+        ref = MentionRef(id="m0", start=0, end=1, labels=(LEAK,))
+        self.append((item, e.ItemClassified(
+            text_digest="d", model="test", scores={}, labels=(LEAK,), evidence={}, mentions=(ref,),
+        )))  # fmt: skip
+        self.settle(item, incident)
+
+
+@pytest.fixture
+def log() -> Log:
+    """Two incidents: `a` with the reports a1 a2, `b` with b1 b2."""
+    made = Log()
+    for name in "ab":
+        made.classify(f"{name}1", (LEAK,))
+        made.join(f"{name}2", incident_id(f"{name}1", "m0"))
+    return made
+
+
+A, B = incident_id("a1", "m0"), incident_id("b1", "m0")
+
+
+def shape(state: Incidents) -> object:
+    """All that a reader can see, without versions and what the linker learned."""
+    return {i: (state.resolve(i), state.members(i), x.status, x.title) for i, x in state.known.items()}
+
+
+def test_an_incident_opens_with_its_first_mention_and_the_next_report_joins(log: Log) -> None:
+    assert log.state.members(A) == ("a1#m0", "a2#m0")
+    assert log.state.where("a2#m0") == A
+    assert log.state.known[A].status == "open"
+    assert A.startswith("n_")
+    assert len(A) == 22
+
+
+def test_placing_a_mention_twice_changes_nothing(log: Log) -> None:
+    assert decisions.place(log.state, "a1", "m0", None) == []
+    assert decisions.place(log.state, "a1", "m9", None) == []
+
+
+def test_the_items_of_a_round_up_go_to_different_incidents(log: Log) -> None:
+    log.classify("week", (LEAK,), (), (FAKE, LAW))
+    first, third = log.state.where("week#m0"), log.state.where("week#m2")
+    assert first != third
+    assert log.state.where("week#m1") is None
+    assert log.state.labels(log.state.members(str(third))) == (FAKE, LAW)
+
+
+def test_a_merged_id_redirects_and_after_the_undo_is_itself_again(log: Log) -> None:
+    before = shape(log.state)
+    log.append(*decisions.merge(log.state, A, B, "ann"))
+    assert log.state.resolve(A) == B
+    assert log.state.members(B) == ("b1#m0", "b2#m0", "a1#m0", "a2#m0")
+    assert [x.id for x in log.state.live()] == [B]
+    log.append(*decisions.unmerge(log.state, A, "ann"))
+    assert shape(log.state) == before
+    assert B in log.state.barred_for("a1#m0")
+    assert A in log.state.barred_for("b2#m0")
+
+
+def test_what_joined_after_a_merge_stays_where_it_joined(log: Log) -> None:
+    log.append(*decisions.merge(log.state, A, B, "ann"))
+    log.join("late", A)
+    assert log.state.where("late#m0") == B
+    log.append(*decisions.unmerge(log.state, A, "ann"))
+    assert log.state.where("late#m0") == B
+
+
+def test_mentions_split_off_are_an_incident_of_their_own_until_the_undo(log: Log) -> None:
+    log.append(*decisions.merge(log.state, A, B, "ann"))
+    before = shape(log.state)
+    (_, fact), *_ = log_split = decisions.split(log.state, B, ["a2#m0", "b1#m0"], "ann")
+    log.append(*log_split)
+    assert isinstance(fact, e.IncidentSplit)
+    new = fact.into
+    assert log.state.members(new) == ("a2#m0", "b1#m0")
+    assert B in log.state.barred_for("a2#m0")
+    assert new in log.state.barred_for("a1#m0")
+    log.append(*decisions.unsplit(log.state, new, "ann"))
+    after = shape(log.state)
+    assert isinstance(after, dict)
+    assert isinstance(before, dict)
+    assert after.pop(new)[0] == B
+    assert after == before
+    assert log.state.barred_for("a2#m0") == frozenset()
+
+
+def test_the_linker_does_not_put_back_what_people_moved_out(log: Log) -> None:
+    log.append(*decisions.move(log.state, "a2#m0", B, "ann", "another clinic"))
+    assert log.state.where("a2#m0") == B
+    assert log.state.barred_for("a2#m0") == {A}
+    log.classify("a2", ())  # the model finds nothing any more: what a person placed stays
+    assert log.state.where("a2#m0") == B
+    log.append(*decisions.move(log.state, "a2#m0", A, "bob"))
+    assert A not in log.state.barred_for("a2#m0")
+
+
+def test_an_incident_left_without_items_is_closed_and_opens_again_with_the_next(log: Log) -> None:
+    for item in ("a1", "a2"):
+        log.append((item, e.ItemWithdrawn(who="ann")))
+        log.settle(item)
+    closed = log.facts[-1][1]
+    assert isinstance(closed, e.IncidentStatusChanged)
+    assert (closed.new, closed.note, closed.who) == ("dismissed", decisions.LEFT_EMPTY, None)
+    assert log.state.resolve(A) == A
+    log.append(*decisions.move(log.state, "b2#m0", A, "ann"))
+    assert log.state.known[A].status == "open"
+
+
+def test_peoples_labels_stand_over_the_models(log: Log) -> None:
+    log.classify("week", (LEAK,), (FAKE,))
+    log.correct("week", LAW, FAKE)
+    assert log.state.labelled("week") == {"week#m0": (LAW,), "week#m1": (FAKE,)}
+    log.correct("week")
+    assert log.state.labelled("week") == {}
+    assert log.state.where("week#m0") is None
+    log.correct("week", withdrawn=True)
+    assert log.state.labelled("week") == {"week#m0": (LEAK,), "week#m1": (FAKE,)}
+    assert log.state.where("week#m1") is not None
+    log.correct("never classified", LEAK)
+    assert log.state.labelled("never classified") == {"never classified#m0": (LEAK,)}
+
+
+def test_events_carry_the_labels_before_and_after(log: Log) -> None:
+    log.classify("fake", (FAKE,))
+    other = str(log.state.where("fake#m0"))
+    ((_, merged),) = decisions.merge(log.state, other, A, "ann")
+    assert isinstance(merged, e.IncidentMerged)
+    assert (merged.labels_before, merged.labels) == ((LEAK,), (LEAK, FAKE))
+    unlinked = decisions.move(log.state, "fake#m0", A, "ann")[0][1]
+    assert isinstance(unlinked, e.IncidentItemUnlinked)
+    assert (unlinked.labels_before, unlinked.labels) == ((FAKE,), ())
+
+
+def test_only_what_people_did_makes_a_version_stale(log: Log) -> None:
+    log.join("a3", A)
+    assert decisions.rename(log.state, A, "Open server", "ann", seen=0)
+    log.append(*decisions.rename(log.state, A, " Open server ", "ann", seen=0))
+    assert log.state.known[A].title == "Open server"
+    with pytest.raises(Refused, match="load it again") as refusal:
+        decisions.change_status(log.state, A, "confirmed", "bob", seen=0)
+    assert refusal.value.reason == "stale"
+    log.append(*decisions.change_status(log.state, A, "confirmed", "bob", seen=1))
+    log.append(*decisions.remark(log.state, A, "seen by two papers", "bob", seen=2))
+    log.append(*decisions.merge(log.state, A, B, "bob", seen=(3, 0)))
+    assert (log.state.known[A].people, log.state.known[B].people) == (4, 4)
+
+
+def test_an_undo_within_a_chain_makes_stale_what_was_seen_of_its_end(log: Log) -> None:
+    log.classify("c1", (LEAK,))
+    c = incident_id("c1", "m0")
+    log.append(*decisions.merge(log.state, A, B, "ann"))
+    log.append(*decisions.merge(log.state, B, c, "ann"))
+    seen = log.state.get(c).people
+    log.append(*decisions.unmerge(log.state, A, "ann", seen=seen))
+    assert log.state.members(c) == ("c1#m0", "b1#m0", "b2#m0")
+    with pytest.raises(Refused, match="load it again"):
+        decisions.change_status(log.state, c, "resolved", "bob", seen=seen)
+
+
+def test_mentions_that_go_back_where_they_were_make_stale_what_was_seen_there(log: Log) -> None:
+    log.append(*decisions.merge(log.state, A, B, "ann"))
+    ((_, split),) = decisions.split(log.state, B, ["a2#m0"], "ann")
+    log.append((B, split))
+    log.append(*decisions.unmerge(log.state, A, "ann"))
+    seen = log.state.get(A).people
+    log.append(*decisions.unsplit(log.state, str(vars(split)["into"]), "ann"))
+    assert log.state.members(A) == ("a1#m0", "a2#m0")
+    with pytest.raises(Refused, match="load it again"):
+        decisions.remark(log.state, A, "one report only", "bob", seen=seen)
+
+
+def test_a_version_seen_under_an_id_does_not_fit_the_incident_that_it_redirects_to_later(log: Log) -> None:
+    log.append(*decisions.remark(log.state, A, "looked into", "ann"))
+    seen = log.state.get(A).people
+    log.append(*decisions.merge(log.state, A, B, "ann"))
+    with pytest.raises(Refused, match="load it again"):
+        decisions.change_status(log.state, A, "dismissed", "bob", seen=seen)
+
+
+REFUSALS: dict[str, Callable[[Incidents], Facts]] = {
+    "not_found": lambda s: decisions.rename(s, "n_unknown", "title", "ann"),
+    "already_there": lambda s: decisions.merge(s, A, A, "ann"),
+    "not_merged": lambda s: decisions.unmerge(s, A, "ann"),
+    "not_split": lambda s: decisions.unsplit(s, A, "ann"),
+    "empty": lambda s: decisions.split(s, A, ["a1#m0", "a2#m0"], "ann"),
+    "bad_status": lambda s: decisions.change_status(s, A, "archived", "ann"),
+}
+
+
+@pytest.mark.parametrize("reason", REFUSALS)
+def test_what_cannot_be_done_is_refused_with_a_reason(log: Log, reason: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        REFUSALS[reason](log.state)
+    assert refusal.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        lambda s: decisions.move(s, "a1#m0", A, "ann"),
+        lambda s: decisions.move(s, "nobody#m0", A, "ann"),
+        lambda s: decisions.split(s, A, ["b1#m0"], "ann"),
+        lambda s: decisions.split(s, A, [], "ann"),
+        lambda s: decisions.change_status(s, A, "open", "ann"),
+        lambda s: decisions.rename(s, A, " ", "ann"),
+        lambda s: decisions.remark(s, A, "", "ann"),
+    ],
+)
+def test_senseless_commands_are_refused(log: Log, command: Callable[[Incidents], Facts]) -> None:
+    with pytest.raises(Refused):
+        command(log.state)
+
+
+def test_a_log_that_redirects_in_a_circle_is_refused_loudly(log: Log) -> None:
+    log.append(*decisions.merge(log.state, A, B, "ann"))
+    with pytest.raises(ValueError, match="damaged"):
+        log.state.apply(B, e.IncidentMerged(into=A, who="ann"))
+
+
+# -- any sequence of link, move, merge, split and undo
+
+ITEMS = [f"i{n}" for n in range(6)]
+STEP = st.tuples(
+    st.sampled_from(["link", "relabel", "withdraw", "move", "merge", "unmerge", "split", "unsplit", "status"]),
+    st.integers(0, 99),
+    st.integers(0, 99),
+)
+
+
+def take(log: Log, step: tuple[str, int, int]) -> None:
+    """One step of somebody who picks incidents and mentions at random; what is refused changes nothing."""
+    kind, n, m = step
+    ids, keys = list(log.state.known), list(log.state.links)
+    pick = ids[n % len(ids)] if ids else "n_none"
+    other = ids[m % len(ids)] if ids else "n_none"
+    item = ITEMS[n % len(ITEMS)]
+    if kind == "link":
+        if item not in log.state.items:
+            log.join(item, other)
+        return
+    if kind == "relabel":
+        log.correct(item, *((LEAK,) if m % 2 else ()), withdrawn=m % 3 == 0)
+        return
+    if kind == "withdraw":
+        if m % 4 == 0:
+            log.append((item, e.ItemWithdrawn(who="ann")))
+            log.settle(item)
+        return
+    state = log.state
+    commands: dict[str, Callable[[], Facts]] = {
+        "move": lambda: decisions.move(state, keys[n % len(keys)] if keys else "", other, "ann"),
+        "merge": lambda: decisions.merge(state, pick, other, "ann"),
+        "unmerge": lambda: decisions.unmerge(state, pick, "ann"),
+        "split": lambda: decisions.split(state, pick, keys[m % 5 : n % 5 + 2], "ann"),
+        "unsplit": lambda: decisions.unsplit(state, pick, "ann"),
+        "status": lambda: decisions.change_status(state, pick, ["open", "resolved"][m % 2], "ann"),
+    }
+    with contextlib.suppress(Refused):
+        log.append(*commands[kind]())
+
+
+def check(state: Incidents) -> None:
+    live = {incident.id: state.members(incident.id) for incident in state.live()}
+    for item in state.items:
+        for key in state.labelled(item):
+            assert [i for i, members in live.items() if key in members] == [state.where(key)]
+    assert sorted(key for members in live.values() for key in members) == sorted(state.links)
+    for incident in state.known:
+        assert state.known[state.resolve(incident)].into is None
+    for key in state.links:
+        assert state.where(key) in live
+    for name, members in live.items():
+        assert members or state.known[name].status == "dismissed" or state.known[name].people
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(STEP, max_size=30))
+def test_any_sequence_keeps_every_labelled_mention_in_one_live_incident(steps: list[tuple[str, int, int]]) -> None:
+    log = Log()
+    known: set[str] = set()
+    for step in steps:
+        take(log, step)
+        check(log.state)
+        assert known <= log.state.known.keys()
+        known |= log.state.known.keys()
+    again = Incidents()
+    for subject, event in log.facts:
+        again.apply(subject, event)
+    assert again == log.state
+
+
+def shown(state: Incidents) -> dict[str, object]:
+    """What is shown under each id."""
+    return {i: (state.resolve(i), state.members(state.resolve(i)), state.get(i).status) for i in state.known}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(STEP, min_size=15, max_size=40))
+def test_what_people_change_under_an_id_gets_a_version_that_nobody_saw_there(steps: list[tuple[str, int, int]]) -> None:
+    log = Log()
+    highest: dict[str, int] = {}
+    for step in (("link", 0, 0), ("link", 1, 0), ("link", 2, 0), *steps):
+        before = shown(log.state)
+        take(log, step)
+        by_people = step[0] not in ("link", "relabel", "withdraw")
+        for name, shows in shown(log.state).items():
+            version = log.state.get(name).people
+            if by_people and name in before and before[name] != shows:
+                assert version > highest[name], (step, name)
+            highest[name] = max(version, highest.get(name, 0))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(STEP, max_size=20), st.integers(0, 99), st.integers(0, 99))
+def test_after_any_history_undo_of_a_merge_or_a_split_is_exact(
+    steps: list[tuple[str, int, int]], n: int, m: int
+) -> None:
+    log = Log()
+    for step in (("link", 0, 0), ("link", 1, 0), *steps):
+        take(log, step)
+    before = copy.deepcopy(log.state)
+    live = [x.id for x in log.state.live() if log.state.members(x.id)]
+    if len(live) > 1 and live[n % len(live)] != live[m % len(live)]:
+        source = live[n % len(live)]
+        log.append(*decisions.merge(log.state, source, live[m % len(live)], "ann"))
+        log.append(*decisions.unmerge(log.state, source, "ann"))
+        assert shape(log.state) == shape(before)
+    for incident in live:
+        members = log.state.members(incident)
+        if len(members) > 1:
+            facts = decisions.split(log.state, incident, members[:1], "ann")
+            log.append(*facts)
+            new = str(vars(facts[0][1])["into"])
+            log.append(*decisions.unsplit(log.state, new, "ann"))
+            after = shape(log.state)
+            assert isinstance(after, dict)
+            assert {i: seen for i, seen in after.items() if i in before.known} == shape(before)
+            assert log.state.resolve(new) == incident
+            break

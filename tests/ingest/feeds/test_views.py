@@ -1,0 +1,109 @@
+"""Feeds over HTTP: added, looked at and removed by those who may, and refused in words that help."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from incidentwire.web.auth import Keys
+from services.ingest.feeds.schedule import Failure, failed
+from services.ingest.feeds.store import FeedStore
+from tests.house import House
+
+URL = "https://quay.example/feed"
+
+
+def call(house: House, method: str, path: str, key: str = "", **more: Any) -> Any:
+    headers = {"Authorization": f"Bearer {key or house.key}"}
+    return house.client.open(path, method=method, headers=headers, **more)
+
+
+def add(house: House, **fields: Any) -> Any:
+    return call(house, "POST", "/v1/feeds", json=fields)
+
+
+def test_a_feed_is_added_shown_listed_and_removed(house: House) -> None:
+    added = add(house, url=URL, title="The Quay")
+    feed = added.get_json()
+    assert added.status_code == 201
+    assert added.headers["Location"] == f"/v1/feeds/{feed['id']}"
+    assert (feed["url"], feed["title"], feed["added_by"], feed["position"]) == (URL, "The Quay", "tester", 1)
+    assert (feed["state"], feed["last_poll"], feed["reason"], feed["handed_in"]) == ("new", None, None, 0)
+    assert feed["next_poll"]
+    assert add(house, url=URL + "#again").status_code == 200
+    assert call(house, "GET", f"/v1/feeds/{feed['id']}").get_json() == feed
+    assert call(house, "GET", "/v1/feeds").get_json() == {"feeds": [feed], "next": None}
+    removed = call(house, "DELETE", f"/v1/feeds/{feed['id']}")
+    assert (removed.status_code, removed.get_json()) == (200, {"id": feed["id"], "position": 2})
+    assert call(house, "GET", "/v1/feeds").get_json() == {"feeds": [], "next": None}
+    for method in ("GET", "DELETE"):
+        missing = call(house, method, f"/v1/feeds/{feed['id']}")
+        assert (missing.status_code, missing.get_json()["type"]) == (404, "urn:incidentwire:problem:unknown-feed")
+
+
+def test_a_failing_feed_is_seen_to_fail(house: House) -> None:
+    name = add(house, url=URL).get_json()["id"]
+    feeds = FeedStore(house.connection)
+    taken = feeds.take(name, 4e9)
+    assert taken is not None
+    failure = Failure(reason="timeout", detail="nothing came for 10 s", retryable=True)
+    feeds.finish(taken, failed(taken.feed, 4e9, failure))
+    shown = call(house, "GET", f"/v1/feeds/{name}").get_json()
+    assert (shown["state"], shown["reason"], shown["detail"]) == ("failing", "timeout", "nothing came for 10 s")
+    assert (shown["failures"], shown["failing_since"]) == (1, "2096-10-02T07:06:40Z")
+    assert (shown["last_poll"], shown["next_poll"]) == ("2096-10-02T07:06:40Z", "2096-10-02T07:11:40Z")
+
+
+def test_a_long_list_comes_in_pages(house: House) -> None:
+    names = sorted(add(house, url=f"{URL}/{n}").get_json()["id"] for n in range(5))
+    found, after = [], ""
+    while after is not None:
+        page = call(house, "GET", f"/v1/feeds?limit=2&after={after}").get_json()
+        assert len(page["feeds"]) <= 2
+        found += [feed["id"] for feed in page["feeds"]]
+        after = page["next"]
+    assert found == names
+    assert call(house, "GET", "/v1/feeds?limit=0").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "said"),
+    [
+        ({}, "url", ""),
+        ({"url": "quay.example"}, "url", "https://"),
+        ({"url": "file:///etc/passwd"}, "url", "https://"),
+        ({"url": "https://u:p@quay.example/"}, "url", "password"),
+        ({"url": "http://169.254.169.254/latest"}, "url", "not on the public internet"),
+        ({"url": "http://localhost/feed"}, "url", "not on the public internet"),
+        ({"url": "https://quay.example:22/feed"}, "url", "port"),
+        ({"url": URL, "title": "a\x00"}, "title", "NUL"),
+        ({"url": URL, "every": 5}, "every", ""),
+    ],
+)
+def test_what_cannot_be_polled_is_refused_at_once(house: House, fields: dict[str, Any], field: str, said: str) -> None:
+    refused = add(house, **fields)
+    assert (refused.status_code, refused.mimetype) == (422, "application/problem+json")
+    [error] = refused.get_json()["errors"]
+    assert error["field"] == field
+    assert said in error["message"]
+    assert house.log.last() == 0
+
+
+@pytest.mark.parametrize("scope", ["submit", "read"])
+def test_only_curators_add_and_remove(house: House, scope: str) -> None:
+    name = add(house, url=URL).get_json()["id"]
+    key = Keys(house.connection).create("other", [scope])
+    assert call(house, "POST", "/v1/feeds", key, json={"url": URL + "2"}).status_code == 403
+    assert call(house, "DELETE", f"/v1/feeds/{name}", key).status_code == 403
+    for path in ("/v1/feeds", f"/v1/feeds/{name}"):
+        assert call(house, "GET", path, key).status_code == 200
+    assert house.client.get("/v1/feeds").status_code == 401
+
+
+def test_the_api_document_speaks_of_feeds(house: House) -> None:
+    paths = call(house, "GET", "/openapi.json").get_json()["paths"]
+    assert set(paths["/v1/feeds"]) >= {"get", "post"}
+    assert set(paths["/v1/feeds/{feed_id}"]) >= {"get", "delete"}
+    for operation in (paths["/v1/feeds"]["get"], paths["/v1/feeds"]["post"]):
+        assert "application/problem+json" in operation["responses"]["422"]["content"]
