@@ -18,14 +18,25 @@ def arguments(name: str) -> list[str]:
     if name != "bench_extraction":
         return []
     gold = SAVED_PAGES / "gold.jsonl"
-    return ["--gold", str(gold), "--html-dir", str(SAVED_PAGES), "--output", "/dev/null", "--repeat", "1"]
+    return [
+        "--gold",
+        str(gold),
+        "--html-dir",
+        str(SAVED_PAGES),
+        "--output",
+        "/dev/null",
+        "--repeat",
+        "1",
+    ]
 
 
 def main() -> int:
     """Run all, or those named on the command line; exit code 1 when one could not be measured."""
     failed = []
     for name in sys.argv[1:] or QUESTIONS:
-        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *arguments(name)], check=False).returncode:
+        if subprocess.run(
+            [sys.executable, "-m", f"benchmarks.{name}", *arguments(name)], check=False
+        ).returncode:
             failed.append(name)
     if failed:
         print(f"could not be measured: {', '.join(failed)}", file=sys.stderr)

@@ -10,7 +10,7 @@ import redis
 
 from benchmarks.stand import row, stand
 from incidentwire.events import ItemSubmitted
-from incidentwire.log.event_log import Log
+from incidentwire.log.event_log import EventLog
 
 PROCESSES, THREADS, SECONDS = 2, 8, 4.0
 
@@ -21,7 +21,15 @@ def _bare(url: str, results: multiprocessing.Queue[int]) -> None:
         end = time.monotonic() + SECONDS
         done = 0
         while time.monotonic() < end:
-            connection.xadd("bare", {"t": "item.submitted", "s": f"i_{done}", "at": 1_770_000_000_000, "d": data})
+            connection.xadd(
+                "bare",
+                {
+                    "t": "item.submitted",
+                    "s": f"i_{done}",
+                    "at": 1_770_000_000_000,
+                    "d": data,
+                },
+            )
             done += 1
         counts.append(done)
 
@@ -30,13 +38,16 @@ def _bare(url: str, results: multiprocessing.Queue[int]) -> None:
 
 def _ours(url: str, results: multiprocessing.Queue[int]) -> None:
     def client(connection: redis.Redis, counts: list[int]) -> None:
-        log, name = Log(connection), threading.get_ident()
-        event = ItemSubmitted(via="bench", url="https://news.example.org/2026/05/31/some-article-of-usual-length")
+        log, name = EventLog(connection), threading.get_ident()
+        event = ItemSubmitted(
+            via="bench",
+            url="https://news.example.org/2026/05/31/some-article-of-usual-length",
+        )
         end = time.monotonic() + SECONDS
         done = 0
         while time.monotonic() < end:
             subject = f"i_{multiprocessing.current_process().pid}x{name}x{done}"
-            log.append(subject, event, expect={subject: 0})
+            log.append(subject, event, expected_versions={subject: 0})
             done += 1
         counts.append(done)
 
@@ -58,7 +69,10 @@ def _threads(url: str, client: object) -> int:
 
 def _rate(url: str, target: object) -> float:
     results: multiprocessing.Queue[int] = multiprocessing.Queue()
-    workers = [multiprocessing.Process(target=target, args=(url, results)) for _ in range(PROCESSES)]  # type: ignore[arg-type]
+    workers = [
+        multiprocessing.Process(target=target, args=(url, results))
+        for _ in range(PROCESSES)
+    ]  # type: ignore[arg-type]
     for worker in workers:
         worker.start()
     total = sum(results.get() for _ in workers)
@@ -75,7 +89,12 @@ def main() -> None:
         for _ in range(2):
             bare += _rate(url, _bare) / 2
             ours += _rate(url, _ours) / 2
-    row("durable append, 16 clients", f"{ours:,.0f}/s", f"bare XADD {bare:,.0f}/s, want 0.5 of it", ours >= 0.5 * bare)
+    row(
+        "durable append, 16 clients",
+        f"{ours:,.0f}/s",
+        f"bare XADD {bare:,.0f}/s, want 0.5 of it",
+        ours >= 0.5 * bare,
+    )
 
 
 if __name__ == "__main__":

@@ -17,9 +17,15 @@ ROUNDS = 3
 def documents(language: str) -> list[str]:
     from services.classifier.training.corpus import corpus_files, read_rows
 
-    rows = [f"{row.title}. {row.text}" for row in read_rows(corpus_files()) if row.lang == language]
+    rows = [
+        f"{row.title}. {row.text}"
+        for row in read_rows(corpus_files())
+        if row.lang == language
+    ]
     joined = "\n".join(rows)
-    return [joined[start : start + CHARS] for start in range(0, len(joined) - CHARS, CHARS)][:DOCUMENTS]
+    return [
+        joined[start : start + CHARS] for start in range(0, len(joined) - CHARS, CHARS)
+    ][:DOCUMENTS]
 
 
 def memory_mb() -> float:
@@ -33,7 +39,9 @@ def main() -> None:
 
     classifier = Classifier.load()
     seconds = time.perf_counter() - began
-    print(f"import and load {seconds:.2f} s (limit 1 s), memory {memory_mb():.0f} MB (limit 250 MB)")
+    print(
+        f"import and load {seconds:.2f} s (limit 1 s), memory {memory_mb():.0f} MB (limit 250 MB)"
+    )
     for language in ("en", "zh"):
         texts = documents(language)
         best, labelled = 0.0, 0
@@ -48,7 +56,9 @@ def main() -> None:
     huge = "The council met on Monday. " * 200_000
     began = time.process_time()
     classifier.classify("", huge)
-    print(f"{len(huge) / 1e6:.1f} MB of text in {time.process_time() - began:.2f} s, memory {memory_mb():.0f} MB")
+    print(
+        f"{len(huge) / 1e6:.1f} MB of text in {time.process_time() - began:.2f} s, memory {memory_mb():.0f} MB"
+    )
 
 
 if __name__ == "__main__":

@@ -34,7 +34,9 @@ class Hosts:
         return f"<html><head><title>Item {number}</title></head><body><p>{text(number)}</p></body></html>".encode()
 
     def shortest_pause_s(self) -> float:
-        return min(b - a for starts in self.starts.values() for a, b in pairwise(starts))
+        return min(
+            b - a for starts in self.starts.values() for a, b in pairwise(starts)
+        )
 
 
 def main() -> None:
@@ -42,7 +44,10 @@ def main() -> None:
     hosts = Hosts()
     addresses = [f"127.0.1.{n + 1}" for n in range(HOSTS)]
     limits: dict[str, object] = {"host_concurrency": AT_ONCE, "host_pause_s": PAUSE_S}
-    with serving(hosts.page) as port, stand(allowed_hosts=frozenset(addresses), **limits) as here:
+    with (
+        serving(hosts.page) as port,
+        stand(allowed_hosts=frozenset(addresses), **limits) as here,
+    ):
         ingest, api = free_port(), free_port()
         here.start("services.ingest.web", "--port", str(ingest))
         here.start("services.api.web", "--port", str(api))
@@ -52,16 +57,41 @@ def main() -> None:
         wait_for_port(api)
         stream = Stream(here, api)
         stream.start()
-        until_ended(stream, submit(here, ingest, [{"text": "A first text, so that everything is loaded. " * 4}]))
+        until_ended(
+            stream,
+            submit(
+                here,
+                ingest,
+                [{"text": "A first text, so that everything is loaded. " * 4}],
+            ),
+        )
         total = HOSTS * PER_HOST
-        lines = [{"url": f"http://{addresses[n % HOSTS]}:{port}/page/{n}"} for n in range(total)]
+        lines = [
+            {"url": f"http://{addresses[n % HOSTS]}:{port}/page/{n}"}
+            for n in range(total)
+        ]
         began = time.monotonic()
         ids = submit(here, ingest, lines)
         rate = total / (until_ended(stream, ids) - began)
-    row("1,000 URLs over 50 hosts, 200 ms each", f"{rate:,.1f} pages/s", "want 20/s", rate >= 20)
-    row("  most requests at one host at once", f"{hosts.most}", f"limit {AT_ONCE}", hosts.most <= AT_ONCE)
+    row(
+        "1,000 URLs over 50 hosts, 200 ms each",
+        f"{rate:,.1f} pages/s",
+        "want 20/s",
+        rate >= 20,
+    )
+    row(
+        "  most requests at one host at once",
+        f"{hosts.most}",
+        f"limit {AT_ONCE}",
+        hosts.most <= AT_ONCE,
+    )
     pause = hosts.shortest_pause_s()
-    row("  shortest pause at one host", f"{pause * 1000:.0f} ms", f"set {PAUSE_S * 1000:.0f} ms (as dialled)", None)
+    row(
+        "  shortest pause at one host",
+        f"{pause * 1000:.0f} ms",
+        f"set {PAUSE_S * 1000:.0f} ms (as dialled)",
+        None,
+    )
 
 
 if __name__ == "__main__":

@@ -35,7 +35,13 @@ def read_pages(gold: Path, html_dir: Path) -> Pages:
             path = html_dir / row["html"]
             path = path if path.exists() else html_dir / Path(row["html"]).name
             body = path.read_bytes()
-            found.append((row["id"], row.get("url") or "", gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body))
+            found.append(
+                (
+                    row["id"],
+                    row.get("url") or "",
+                    gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body,
+                )
+            )
     return found
 
 
@@ -47,7 +53,14 @@ def ours(url: str, body: bytes) -> Document | None:
 
 
 def theirs(url: str, body: bytes) -> object:
-    return bare_extraction(body, url=url, fast=True, include_comments=False, include_tables=False, with_metadata=True)
+    return bare_extraction(
+        body,
+        url=url,
+        fast=True,
+        include_comments=False,
+        include_tables=False,
+        with_metadata=True,
+    )
 
 
 def seconds(work: Callable[[str, bytes], object], url: str, body: bytes) -> float:
@@ -89,25 +102,38 @@ def write(pages: Pages, output: Path) -> Counter[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--gold", type=Path, required=True)
     parser.add_argument("--html-dir", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--repeat", type=int, default=3, help="measured rounds over all pages")
+    parser.add_argument(
+        "--repeat", type=int, default=3, help="measured rounds over all pages"
+    )
     arguments = parser.parse_args()
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
     logging.getLogger("htmldate").setLevel(logging.CRITICAL)
     pages = read_pages(arguments.gold, arguments.html_dir)
-    counts = write(pages, arguments.output)  # also warms both: models and patterns are loaded once a process
+    counts = write(
+        pages, arguments.output
+    )  # also warms both: models and patterns are loaded once a process
     for _, url, body in pages[:10]:
         theirs(url, body)
     rounds = [race(pages) for _ in range(arguments.repeat)]
     ratios = sorted(other / mine for mine, other in rounds)
-    mine, other = (len(pages) * len(rounds) / sum(times) for times in zip(*rounds, strict=True))
-    print(f"pages={len(pages)} " + " ".join(f"{name}={count}" for name, count in counts.most_common()))
+    mine, other = (
+        len(pages) * len(rounds) / sum(times) for times in zip(*rounds, strict=True)
+    )
+    print(
+        f"pages={len(pages)} "
+        + " ".join(f"{name}={count}" for name, count in counts.most_common())
+    )
     print(f"incidentwire pages_per_s={mine:.1f}")
     print(f"trafilatura fast, with metadata pages_per_s={other:.1f}")
-    print(f"ratio={mine / other:.2f} rounds={ratios[0]:.2f}..{ratios[-1]:.2f} (at least {TARGET_RATIO:.2f})")
+    print(
+        f"ratio={mine / other:.2f} rounds={ratios[0]:.2f}..{ratios[-1]:.2f} (at least {TARGET_RATIO:.2f})"
+    )
 
 
 if __name__ == "__main__":

@@ -25,26 +25,38 @@ from incidentwire import events as e
 from incidentwire.incidents.state import incident_id
 from incidentwire.labels import MentionRef
 from incidentwire.log import codec
-from incidentwire.log.event_log import Log
-from incidentwire.log.recorded_event import Recorded
+from incidentwire.log.event_log import EventLog
+from incidentwire.log.recorded_event import RecordedEvent
 from services.classifier.linker import Linker
 from services.classifier.linking.decide import LinkIndex, decide, decode
-from services.classifier.linking.fingerprints import SIGNATURE_SLOTS, Fingerprint, encode
+from services.classifier.linking.fingerprints import (
+    SIGNATURE_SLOTS,
+    Fingerprint,
+    encode,
+)
 
 WORDS = 400_000
-COMMON, OWN, NAMES = 60, 46, 16  # terms of a mention: the language's, the happening's, and names among those
+COMMON, OWN, NAMES = (
+    60,
+    46,
+    16,
+)  # terms of a mention: the language's, the happening's, and names among those
 SHARE = 0.85  # of what is a happening's own, in each of its mentions
-SECOND_MENTION = 0.5  # chance of an incident to have a second mention, and of that to have a third …
+SECOND_MENTION = (
+    0.5  # chance of an incident to have a second mention, and of that to have a third …
+)
 MEASURED = 2_000
 GOAL_PER_S, GOAL_BYTES = 400, 4_000
 
 
 def rss_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf(
+        "SC_PAGE_SIZE"
+    )
 
 
 class News:
-    """Happenings and their mentions, the same on every run."""
+    """IncidentProjection and their mentions, the same on every run."""
 
     def __init__(self) -> None:
         self.random = np.random.default_rng(7)
@@ -55,7 +67,11 @@ class News:
     def words(self, n: int, rare: bool = False) -> np.ndarray:
         drawn = np.searchsorted(self.cumulative, self.random.random(n))
         # a happening's own words are not among the thousand commonest
-        return np.where(drawn < 1000, self.random.integers(1000, WORDS, n), drawn) if rare else drawn
+        return (
+            np.where(drawn < 1000, self.random.integers(1000, WORDS, n), drawn)
+            if rare
+            else drawn
+        )
 
     def happening(self) -> np.ndarray:
         return self.words(OWN, rare=True)
@@ -63,18 +79,31 @@ class News:
     def mention(self, happening: np.ndarray, day: int) -> Fingerprint:
         own = happening[self.random.random(OWN) < SHARE]
         own = np.append(own, self.words(OWN - len(own), rare=True))
-        names, words = np.unique(self.codes[own[:NAMES]]), self.codes[np.append(own[NAMES:], self.words(COMMON))]
+        names, words = (
+            np.unique(self.codes[own[:NAMES]]),
+            self.codes[np.append(own[NAMES:], self.words(COMMON))],
+        )
         words = np.setdiff1d(words, names)
         return Fingerprint(
             day=day,
             hashes=np.concatenate((words, names)),
-            weights=self.random.integers(4, 12, len(words) + len(names)).astype(np.uint8),
+            weights=self.random.integers(4, 12, len(words) + len(names)).astype(
+                np.uint8
+            ),
             kinds=np.repeat(np.array([0, 1], dtype=np.uint8), [len(words), len(names)]),
-            signature=self.random.integers(0, 0xFFFF, SIGNATURE_SLOTS).astype(np.uint16),
+            signature=self.random.integers(0, 0xFFFF, SIGNATURE_SLOTS).astype(
+                np.uint16
+            ),
         )
 
 
-def fill(linker: Linker, news: News, happenings: list[np.ndarray], incidents: list[str], size: int) -> int:
+def fill(
+    linker: Linker,
+    news: News,
+    happenings: list[np.ndarray],
+    incidents: list[str],
+    size: int,
+) -> int:
     """Grows the linker to `size` incidents; answers with the number of mentions."""
     mentions = 0
     while len(happenings) < size:
@@ -85,15 +114,27 @@ def fill(linker: Linker, news: News, happenings: list[np.ndarray], incidents: li
         while first or news.random.random() < SECOND_MENTION:
             item = f"i_{mentions:020}"
             mentions += 1
-            linker.take(link(linker.position, item, incidents[-1], encode(news.mention(happening, day)), first))
+            linker.take(
+                link(
+                    linker.position,
+                    item,
+                    incidents[-1],
+                    encode(news.mention(happening, day)),
+                    first,
+                )
+            )
             linker.news.clear()  # it is answered
             first = False
     return mentions
 
 
-def link(position: int, item: str, incident: str, encoded: str, opens: bool) -> list[Recorded]:
+def link(
+    position: int, item: str, incident: str, encoded: str, opens: bool
+) -> list[RecordedEvent]:
     """What the log says of an item with one mention that comes to an incident."""
-    mention = MentionRef(id="m0", start=0, end=1000, labels=("data_leak",), fingerprint=encoded)
+    mention = MentionRef(
+        id="m0", start=0, end=1000, labels=("data_leak",), fingerprint=encoded
+    )
     said: list[tuple[str, e.Event]] = [
         (item, e.ItemClassified(
             text_digest="0" * 64, model="benchmark", scores={}, labels=("data_leak",), evidence={}, mentions=(mention,),
@@ -102,7 +143,7 @@ def link(position: int, item: str, incident: str, encoded: str, opens: bool) -> 
         (incident, e.IncidentItemLinked(item=item, mention="m0", score=0.5, labels=("data_leak",))),
     ]  # fmt: skip
     return [
-        Recorded(
+        RecordedEvent(
             position=position + n,
             type=event.type,
             subject=subject.encode().decode(),  # each entry of a log brings its own string
@@ -119,21 +160,31 @@ def measure(
     """Seconds of this process per mention, and how many of old and of new happenings were decided rightly."""
     size, today = len(happenings), 10_000 + len(happenings) // 50
     old = news.random.integers(0, size, MEASURED // 2)
-    known = [(incidents[n], encode(news.mention(happenings[n], 10_000 + int(n) // 50))) for n in old]
-    fresh = [("", encode(news.mention(news.happening(), today))) for _ in range(MEASURED - len(known))]
+    known = [
+        (incidents[n], encode(news.mention(happenings[n], 10_000 + int(n) // 50)))
+        for n in old
+    ]
+    fresh = [
+        ("", encode(news.mention(news.happening(), today)))
+        for _ in range(MEASURED - len(known))
+    ]
     right = {True: 0, False: 0}
     started = time.process_time()
     for n, (wanted, encoded) in enumerate(known + fresh):
         mention = decode(encoded)
         decision = decide(mention, index)
         right[bool(wanted)] += (decision.incident or "") == wanted
-        index.add(decision.incident or f"new_{size}_{n}", f"measured_{size}_{n}#m0", mention)
+        index.add(
+            decision.incident or f"new_{size}_{n}", f"measured_{size}_{n}#m0", mention
+        )
     seconds = (time.process_time() - started) / MEASURED
     return seconds, right[True] / len(known), right[False] / len(fresh)
 
 
 def main(sizes: list[int]) -> None:
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {datetime.date.today()}")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {datetime.date.today()}"
+    )
     print(
         f"incidents  mentions  ms/mention  mentions/s (goal {GOAL_PER_S})"
         f"  linker's bytes/incident (goal < {GOAL_BYTES})  found  new"
@@ -141,13 +192,17 @@ def main(sizes: list[int]) -> None:
     for size in sizes:
         news = News()
         happenings, incidents = list[np.ndarray](), list[str]()
-        linker = Linker(Log(redis.Redis()))  # never asked: what the log says is handed to it
+        linker = Linker(
+            EventLog(redis.Redis())
+        )  # never asked: what the log says is handed to it
         decide(news.mention(news.happening(), 1), linker.index)  # tables are built once
         gc.collect()
         before = rss_bytes()
         mentions = fill(linker, news, happenings, incidents, size)
         gc.collect()
-        held_here = sum(h.nbytes + 112 for h in happenings) + sum(map(sys.getsizeof, incidents))
+        held_here = sum(h.nbytes + 112 for h in happenings) + sum(
+            map(sys.getsizeof, incidents)
+        )
         per_incident = (rss_bytes() - before - held_here) / size
         seconds, found, opened = measure(linker.index, news, happenings, incidents)
         print(

@@ -41,23 +41,34 @@ class Stream(threading.Thread):
 
     def run(self) -> None:
         url = f"http://127.0.0.1:{self.port}/v1/events/stream?after=0&type=item.classified&type=item.rejected"
-        with requests.get(url, headers=self.here.headers, stream=True, timeout=300) as answer:
+        with requests.get(
+            url, headers=self.here.headers, stream=True, timeout=300
+        ) as answer:
             for line in answer.iter_lines(chunk_size=None):
                 if line.startswith(b'data: {"specversion"'):
-                    subject = line.split(b'"subject":"', 1)[1].split(b'"', 1)[0].decode()
+                    subject = (
+                        line.split(b'"subject":"', 1)[1].split(b'"', 1)[0].decode()
+                    )
                     self.ended[subject] = time.monotonic()
 
 
 def text(n: int) -> str:
     """About 1,500 characters, different for each n."""
-    return " ".join(SENTENCES[(n + k) % len(SENTENCES)].format(n=n * 7 + k) for k in range(14))
+    return " ".join(
+        SENTENCES[(n + k) % len(SENTENCES)].format(n=n * 7 + k) for k in range(14)
+    )
 
 
 def submit(here: Stand, port: int, lines: list[dict[str, object]]) -> list[str]:
     """In bulk; returns the ids."""
     headers = {**here.headers, "Content-Type": "application/x-ndjson"}
     body = "".join(json.dumps(line) + "\n" for line in lines)
-    answer = requests.post(f"http://127.0.0.1:{port}/v1/submissions", data=body, headers=headers, timeout=300)
+    answer = requests.post(
+        f"http://127.0.0.1:{port}/v1/submissions",
+        data=body,
+        headers=headers,
+        timeout=300,
+    )
     return [json.loads(line)["id"] for line in answer.text.splitlines()]
 
 
@@ -66,7 +77,9 @@ def until_ended(stream: Stream, ids: list[str], patience_s: float = 300) -> floa
     deadline = time.monotonic() + patience_s
     while any(i not in stream.ended for i in ids):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{sum(i not in stream.ended for i in ids)} of {len(ids)} items did not end")
+            raise TimeoutError(
+                f"{sum(i not in stream.ended for i in ids)} of {len(ids)} items did not end"
+            )
         time.sleep(0.02)
     return max(stream.ended[i] for i in ids)
 
@@ -75,12 +88,19 @@ def texts(here: Stand, ingest: int, stream: Stream) -> None:
     """Texts in bulk, and Redis' memory per item afterwards."""
     before = here.connection.info("memory")["used_memory"]
     began = time.monotonic()
-    ids = submit(here, ingest, [{"title": f"Item {n}", "text": text(n)} for n in range(TEXTS)])
+    ids = submit(
+        here, ingest, [{"title": f"Item {n}", "text": text(n)} for n in range(TEXTS)]
+    )
     rate = TEXTS / (until_ended(stream, ids) - began)
     row("whole path, texts in bulk", f"{rate:,.0f} items/s", "want 120/s", rate >= 120)
     time.sleep(2)  # let the last jobs' keys go
     each = (here.connection.info("memory")["used_memory"] - before) / TEXTS
-    row("store memory per item, all keys", f"{each:,.0f} bytes", "want < 2,000 (unlabelled mostly)", each < 2000)
+    row(
+        "store memory per item, all keys",
+        f"{each:,.0f} bytes",
+        "want < 2,000 (unlabelled mostly)",
+        each < 2000,
+    )
 
 
 def latency(here: Stand, ingest: int, stream: Stream) -> None:
@@ -89,7 +109,9 @@ def latency(here: Stand, ingest: int, stream: Stream) -> None:
     for n in range(SINGLES):
         began = time.monotonic()
         url = f"http://127.0.0.1:{ingest}/v1/submissions"
-        answer = requests.post(url, json={"text": text(50_000 + n)}, headers=here.headers, timeout=30)
+        answer = requests.post(
+            url, json={"text": text(50_000 + n)}, headers=here.headers, timeout=30
+        )
         waits.append(until_ended(stream, [answer.json()["id"]]) - began)
     p50 = statistics.median(waits) * 1000
     row("latency of one text alone, p50", f"{p50:.0f} ms", "want < 150 ms", p50 < 150)
@@ -100,21 +122,39 @@ def singles(here: Stand, ingest: int, stream: Stream) -> None:
     session, ids, began = requests.Session(), [], time.monotonic()
     for n in range(300):
         url = f"http://127.0.0.1:{ingest}/v1/submissions"
-        ids.append(session.post(url, json={"text": text(90_000 + n)}, headers=here.headers, timeout=30).json()["id"])
+        ids.append(
+            session.post(
+                url, json={"text": text(90_000 + n)}, headers=here.headers, timeout=30
+            ).json()["id"]
+        )
     rate = len(ids) / (until_ended(stream, ids) - began)
-    row("whole path, texts as single POSTs", f"{rate:,.0f} items/s", "want 40/s", rate >= 40)
+    row(
+        "whole path, texts as single POSTs",
+        f"{rate:,.0f} items/s",
+        "want 40/s",
+        rate >= 40,
+    )
 
 
 def pages(here: Stand, ingest: int, stream: Stream, bodies: list[bytes]) -> None:
     """Real pages from a local server, and the share of CPU time that is extraction and classification."""
     with serving(lambda _, n: bodies[n % len(bodies)]) as port:
         began, cpu = time.monotonic(), here.cpu_s()
-        ids = submit(here, ingest, [{"url": f"http://127.0.0.1:{port}/page/{n}"} for n in range(PAGES)])
+        ids = submit(
+            here,
+            ingest,
+            [{"url": f"http://127.0.0.1:{port}/page/{n}"} for n in range(PAGES)],
+        )
         rate = PAGES / (until_ended(stream, ids) - began)
         spent = (here.cpu_s() - cpu) / PAGES
     row("whole path, real pages", f"{rate:,.1f} pages/s", "want 25/s", rate >= 25)
     share = _cpu_of_the_work(bodies) / spent
-    row("  of its CPU time, extraction and classification", f"{share:.0%}", "want half", share >= 0.5)
+    row(
+        "  of its CPU time, extraction and classification",
+        f"{share:.0%}",
+        "want half",
+        share >= 0.5,
+    )
 
 
 def _cpu_of_the_work(bodies: list[bytes]) -> float:
@@ -123,7 +163,9 @@ def _cpu_of_the_work(bodies: list[bytes]) -> float:
 
     def once(body: bytes) -> None:
         try:
-            found = extract(body, media_type="text/html", charset=None, url="http://127.0.0.1/a")
+            found = extract(
+                body, media_type="text/html", charset=None, url="http://127.0.0.1/a"
+            )
         except ExtractError:
             return
         classifier.classify(found.title, found.text, found.language)
@@ -138,8 +180,13 @@ def _cpu_of_the_work(bodies: list[bytes]) -> float:
 def load_pages(folder: Path) -> list[bytes]:
     """Saved pages, packed or not."""
     chosen = folder if folder.is_dir() else OWN_PAGES
-    paths = sorted(p for p in chosen.iterdir() if p.name.endswith((".html", ".html.gz")))
-    return [gzip.decompress(p.read_bytes()) if p.suffix == ".gz" else p.read_bytes() for p in paths]
+    paths = sorted(
+        p for p in chosen.iterdir() if p.name.endswith((".html", ".html.gz"))
+    )
+    return [
+        gzip.decompress(p.read_bytes()) if p.suffix == ".gz" else p.read_bytes()
+        for p in paths
+    ]
 
 
 def main() -> None:
@@ -158,7 +205,9 @@ def main() -> None:
         wait_for_port(api)
         stream = Stream(here, api)
         stream.start()
-        warm = submit(here, ingest, [{"text": "A first text, so that everything is loaded. " * 4}])
+        warm = submit(
+            here, ingest, [{"text": "A first text, so that everything is loaded. " * 4}]
+        )
         until_ended(stream, warm)
         latency(here, ingest, stream)
         texts(here, ingest, stream)

@@ -12,10 +12,10 @@ import redis
 
 from benchmarks.stand import Stand, free_port, row, stand, wait_for_port
 from incidentwire.archive import Archive
-from incidentwire.documents import KeptDocument
+from incidentwire.documents import StoredDocument
 from incidentwire.events import ItemClassified, ItemFetched, ItemSubmitted
 from incidentwire.labels import MentionRef
-from incidentwire.log.event_log import PAGE, STREAM, Log, Unit
+from incidentwire.log.event_log import PAGE, STREAM, AppendRequest, EventLog
 from services.api.read_model.projector import Projector
 
 ITEMS, WORDS = 6000, 450  # a usual article has 450 words
@@ -25,25 +25,44 @@ WANT_REPLAY, WANT_REBUILD = 15_000, 3_000
 def fill(here: Stand) -> int:
     """Classified items as the worker makes them: three events and a kept document each. Returns the last position."""
     chance = random.Random(7)
-    vocabulary = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=chance.randint(2, 11))) for _ in range(30_000)]
+    vocabulary = [
+        "".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=chance.randint(2, 11)))
+        for _ in range(30_000)
+    ]
     archive = Archive(here.settings.archive)
     documents = []
     for n in range(ITEMS):
-        words = (vocabulary[min(29_999, int(chance.paretovariate(0.6)))] for _ in range(WORDS))
-        documents.append(KeptDocument(title=f"Article number {n}", text=" ".join(words), language="en"))
+        words = (
+            vocabulary[min(29_999, int(chance.paretovariate(0.6)))]
+            for _ in range(WORDS)
+        )
+        documents.append(
+            StoredDocument(
+                title=f"Article number {n}", text=" ".join(words), language="en"
+            )
+        )
     with ThreadPoolExecutor(8) as threads:
-        digests = list(threads.map(lambda n: archive.put(f"i_{n}", documents[n].to_bytes()), range(ITEMS)))
-    log, last = Log(here.connection), 0
+        digests = list(
+            threads.map(
+                lambda n: archive.put(f"i_{n}", documents[n].to_bytes()), range(ITEMS)
+            )
+        )
+    log, last = EventLog(here.connection), 0
     for start in range(0, ITEMS, 200):
-        units = [unit(n, documents[n], digests[n]) for n in range(start, min(ITEMS, start + 200))]
+        units = [
+            unit(n, documents[n], digests[n])
+            for n in range(start, min(ITEMS, start + 200))
+        ]
         last = max(getattr(result, "last", 0) for result in log.append_many(units))
     return last
 
 
-def unit(n: int, document: KeptDocument, digest: str) -> Unit:
+def unit(n: int, document: StoredDocument, digest: str) -> AppendRequest:
     url = f"https://news.example.org/2026/05/31/an-article-of-usual-length-{n}"
     labelled = n % 3 == 0
-    mention = MentionRef(id="m0", start=0, end=900, labels=("data_leak",), fingerprint="f" * 400)
+    mention = MentionRef(
+        id="m0", start=0, end=900, labels=("data_leak",), fingerprint="f" * 400
+    )
     classified = ItemClassified(
         text_digest=document.text_digest,
         model="bench-1",
@@ -59,7 +78,7 @@ def unit(n: int, document: KeptDocument, digest: str) -> Unit:
         published="2026-05-31", language="en", completeness=0.97,
     )  # fmt: skip
     facts = (ItemSubmitted(url=url, via="bench"), fetched, classified)
-    return Unit(facts=[(f"i_{n}", fact) for fact in facts])
+    return AppendRequest(events=[(f"i_{n}", fact) for fact in facts])
 
 
 def raw(connection: redis.Redis) -> float:
@@ -76,7 +95,9 @@ def replay(here: Stand, port: int, last: int) -> float:
     """Events/s of GET /v1/events as NDJSON, whole."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     began, lines = time.monotonic(), 0
-    connection.request("GET", "/v1/events", headers={**here.headers, "Accept": "application/x-ndjson"})
+    connection.request(
+        "GET", "/v1/events", headers={**here.headers, "Accept": "application/x-ndjson"}
+    )
     answer = connection.getresponse()
     while data := answer.read1(1_000_000):
         lines += data.count(b"\n")
@@ -96,14 +117,24 @@ def main() -> None:
             raw_rate = max(raw_rate, raw(here.connection))
             replay_rate = max(replay_rate, replay(here, port, last))
         limit = f"raw XRANGE loop {raw_rate:,.0f}/s, want {WANT_REPLAY:,}"
-        row("replay as NDJSON over HTTP", f"{replay_rate:,.0f} events/s", limit, replay_rate >= WANT_REPLAY)
+        row(
+            "replay as NDJSON over HTTP",
+            f"{replay_rate:,.0f} events/s",
+            limit,
+            replay_rate >= WANT_REPLAY,
+        )
         projector = Projector(here.settings, here.connection)
         began = time.monotonic()
         assert projector.catch_up() == last
         rate = last / (time.monotonic() - began)
         size = here.settings.read_model.stat().st_size / ITEMS
         projector.close()
-        row("read model rebuilt", f"{rate:,.0f} events/s", f"want {WANT_REBUILD:,}", rate >= WANT_REBUILD)
+        row(
+            "read model rebuilt",
+            f"{rate:,.0f} events/s",
+            f"want {WANT_REBUILD:,}",
+            rate >= WANT_REBUILD,
+        )
         row(f"  its size per item of {WORDS} words", f"{size:,.0f} bytes", "")
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.stand import Stand, free_port, row, stand, wait_for_port
 from incidentwire.events import ItemSubmitted
-from incidentwire.log.event_log import Log
+from incidentwire.log.event_log import EventLog
 
 SUBSCRIBERS, EVENTS_PER_S, SECONDS, ROUNDS = 4000, 5, 7, 3
 SETTLE_S = 2.0
@@ -43,11 +43,16 @@ http {{
 """
 
 
-def measure(port: int, path: str, publish: Callable[[int], None], *headers: str) -> dict[str, Any]:
+def measure(
+    port: int, path: str, publish: Callable[[int], None], *headers: str
+) -> dict[str, Any]:
     """What the client saw of SECONDS * EVENTS_PER_S events."""
     seconds = SECONDS + 2 * SETTLE_S
     arguments = ["127.0.0.1", str(port), path, str(SUBSCRIBERS), str(seconds), *headers]
-    client = subprocess.Popen([sys.executable, "-m", "benchmarks.stream_client", *arguments], stdout=subprocess.PIPE)
+    client = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.stream_client", *arguments],
+        stdout=subprocess.PIPE,
+    )
     assert client.stdout is not None
     assert client.stdout.readline() == b"ready\n"
     began, published_ms = time.monotonic() + SETTLE_S, []
@@ -64,19 +69,29 @@ def measure(port: int, path: str, publish: Callable[[int], None], *headers: str)
 
 
 def ours(here: Stand, port: int) -> dict[str, Any]:
-    log = Log(here.connection)
+    log = EventLog(here.connection)
 
     def publish(n: int) -> None:
-        log.append("i_bench", ItemSubmitted(via="bench", url=f"https://news.example.org/bench/{n}/{time.time_ns()}"))
+        log.append(
+            "i_bench",
+            ItemSubmitted(
+                via="bench", url=f"https://news.example.org/bench/{n}/{time.time_ns()}"
+            ),
+        )
 
-    return measure(port, "/v1/events/stream", publish, f"Authorization: Bearer {here.key}")
+    return measure(
+        port, "/v1/events/stream", publish, f"Authorization: Bearer {here.key}"
+    )
 
 
 def nchan(port: int) -> dict[str, Any]:
     connection = http.client.HTTPConnection("127.0.0.1", port)
 
     def publish(n: int) -> None:
-        data = {"via": "bench", "url": f"https://news.example.org/bench/{n}/{time.time_ns()}"}
+        data = {
+            "via": "bench",
+            "url": f"https://news.example.org/bench/{n}/{time.time_ns()}",
+        }
         envelope = {"specversion": "1.0", "id": str(n), "source": "urn:incidentwire:0123456789abcdef", "data": data,
                     "type": "item.submitted", "subject": "i_bench", "time": "2026-05-31T10:00:00.000Z", "sequence": n,
                     "datacontenttype": "application/json"}  # fmt: skip
@@ -89,7 +104,15 @@ def nchan(port: int) -> dict[str, Any]:
 def nginx(folder: Path, port: int) -> subprocess.Popen[bytes]:
     config = folder / "nginx.conf"
     config.write_text(CONFIG.format(folder=folder, module=NCHAN, port=port))
-    process = subprocess.Popen([shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(config), "-p", str(folder)])
+    process = subprocess.Popen(
+        [
+            shutil.which("nginx") or "/usr/sbin/nginx",
+            "-c",
+            str(config),
+            "-p",
+            str(folder),
+        ]
+    )
     wait_for_port(port)
     return process
 
@@ -101,7 +124,9 @@ def quantiles(rounds: list[dict[str, Any]], what: str) -> tuple[float, float]:
 
 
 def lost(rounds: list[dict[str, Any]]) -> int:
-    return len(rounds) * SUBSCRIBERS * SECONDS * EVENTS_PER_S - sum(int(found["events"]) for found in rounds)
+    return len(rounds) * SUBSCRIBERS * SECONDS * EVENTS_PER_S - sum(
+        int(found["events"]) for found in rounds
+    )
 
 
 def main() -> None:
@@ -125,7 +150,10 @@ def main() -> None:
                 peer.terminate()
                 peer.wait()
     p50, p99 = quantiles(mine, "answered_ms")
-    what, figure = f"{SUBSCRIBERS:,} streams, {EVENTS_PER_S} events/s", f"p50 {p50:.0f} ms, p99 {p99:.0f} ms"
+    what, figure = (
+        f"{SUBSCRIBERS:,} streams, {EVENTS_PER_S} events/s",
+        f"p50 {p50:.0f} ms, p99 {p99:.0f} ms",
+    )
     if theirs:
         peer_p50, peer_p99 = quantiles(theirs, "whole_ms")
         limit = f"nchan p50 {peer_p50:.0f} ms, p99 {peer_p99:.0f} ms (x1.5)"
@@ -133,9 +161,22 @@ def main() -> None:
     else:
         row(what, figure, "no nginx with nchan here")
     whole_p50, whole_p99 = quantiles(mine, "whole_ms")
-    row("  with the durable append", f"p50 {whole_p50:.0f} ms, p99 {whole_p99:.0f} ms", "")
-    row("  events lost", f"{lost(mine)}", f"0 (nchan {lost(theirs) if theirs else '-'})", lost(mine) == 0)
-    row("  CPU time per event and subscriber", f"{cpu_s / sum(m['events'] for m in mine) * 1e6:.0f} µs", "")
+    row(
+        "  with the durable append",
+        f"p50 {whole_p50:.0f} ms, p99 {whole_p99:.0f} ms",
+        "",
+    )
+    row(
+        "  events lost",
+        f"{lost(mine)}",
+        f"0 (nchan {lost(theirs) if theirs else '-'})",
+        lost(mine) == 0,
+    )
+    row(
+        "  CPU time per event and subscriber",
+        f"{cpu_s / sum(m['events'] for m in mine) * 1e6:.0f} µs",
+        "",
+    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ BULK_ITEMS, BULK_BODIES = 10_000, 3
 SINGLE_GOAL, BULK_GOAL = 600, 4000
 
 
-def _singles(port: int, key: str, results: multiprocessing.Queue[tuple[int, int]]) -> None:
+def _singles(
+    port: int, key: str, results: multiprocessing.Queue[tuple[int, int]]
+) -> None:
     results.put(asyncio.run(_load(port, key)))
 
 
@@ -27,9 +29,14 @@ async def _load(port: int, key: str) -> tuple[int, int]:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         sent = 0
         while time.monotonic() < end:
-            body = b'{"url": "https://news.example.org/%d/%d/some-article-of-usual-length"}' % (number, sent)
+            body = (
+                b'{"url": "https://news.example.org/%d/%d/some-article-of-usual-length"}'
+                % (number, sent)
+            )
             head = f"POST /v1/submissions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
-            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            head += (
+                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            )
             writer.write(head.encode() + body)
             status = await reader.readline()
             length = 0
@@ -49,8 +56,16 @@ def _bulk(here: Stand, port: int) -> float:
     headers = {**here.headers, "Content-Type": "application/x-ndjson"}
     began, accepted = time.monotonic(), 0
     for body in range(BULK_BODIES):
-        lines = "".join(f'{{"url": "https://bulk.example.org/{body}/{n}/article"}}\n' for n in range(BULK_ITEMS))
-        answer = requests.post(f"http://127.0.0.1:{port}/v1/submissions", data=lines, headers=headers, timeout=120)
+        lines = "".join(
+            f'{{"url": "https://bulk.example.org/{body}/{n}/article"}}\n'
+            for n in range(BULK_ITEMS)
+        )
+        answer = requests.post(
+            f"http://127.0.0.1:{port}/v1/submissions",
+            data=lines,
+            headers=headers,
+            timeout=120,
+        )
         accepted += answer.text.count('"status": 202')
     if accepted != BULK_ITEMS * BULK_BODIES:
         raise RuntimeError(f"only {accepted} accepted")
@@ -64,7 +79,9 @@ def main() -> None:
         here.start("services.ingest.web", "--port", str(port), "--workers", "2")
         wait_for_port(port)
         results: multiprocessing.Queue[tuple[int, int]] = multiprocessing.Queue()
-        client = multiprocessing.Process(target=_singles, args=(port, here.key, results))
+        client = multiprocessing.Process(
+            target=_singles, args=(port, here.key, results)
+        )
         client.start()
         accepted, other = results.get()
         client.join()
@@ -76,7 +93,12 @@ def main() -> None:
             rate >= SINGLE_GOAL,
         )
         bulk = _bulk(here, port)
-        row("submissions, bulk NDJSON", f"{bulk:,.0f} items/s", "want 4,000/s", bulk >= BULK_GOAL)
+        row(
+            "submissions, bulk NDJSON",
+            f"{bulk:,.0f} items/s",
+            "want 4,000/s",
+            bulk >= BULK_GOAL,
+        )
 
 
 if __name__ == "__main__":

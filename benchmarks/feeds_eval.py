@@ -29,9 +29,11 @@ from urllib.parse import urljoin
 import feedparser
 
 from services.ingest.feeds import parser
-from services.ingest.feeds.model import Reading, iso_date, plain_title
+from services.ingest.feeds.model import ParsedFeed, iso_date, plain_title
 
-SERVED_AT = "http://127.0.0.1:8097/"  # where the expressions suppose that the feed was fetched
+SERVED_AT = (
+    "http://127.0.0.1:8097/"  # where the expressions suppose that the feed was fetched
+)
 # What a newswire has no use for, and the reader leaves as feedparser has it.
 NOT_READ = ("itunes_explicit",)
 FIELDS = {"title": "title", "link": "url", "id": "id", "guid": "id"}
@@ -65,9 +67,17 @@ def report(folder: Path, cases: list[Case]) -> int:
     for (group, what), count in sorted(counts.items()):
         print(f"{group:12} {what:28} {count:5}")
     print(*missed, sep="\n")
-    wrong = sum(n for (group, what), n in counts.items() if group == "wellformed" and what.endswith("NO"))
-    crashed = sum(n for (_, what), n in counts.items() if what == "read without crash NO")
-    print(f"{len(cases)} feeds in {took:.1f} s: {wrong} well-formed misread (limit 0), {crashed} crashed (limit 0)")
+    wrong = sum(
+        n
+        for (group, what), n in counts.items()
+        if group == "wellformed" and what.endswith("NO")
+    )
+    crashed = sum(
+        n for (_, what), n in counts.items() if what == "read without crash NO"
+    )
+    print(
+        f"{len(cases)} feeds in {took:.1f} s: {wrong} well-formed misread (limit 0), {crashed} crashed (limit 0)"
+    )
     return 1 if wrong or crashed else 0
 
 
@@ -75,7 +85,9 @@ def judge(case: Case, body: bytes) -> list[tuple[str, bool]]:
     """What holds of one case: (what, whether)."""
     headers = {
         name.lower(): value.strip()
-        for name, value in re.findall(r"^Header:[ \t]*([\w-]+):(.*)$", body.decode("latin-1"), re.MULTILINE)
+        for name, value in re.findall(
+            r"^Header:[ \t]*([\w-]+):(.*)$", body.decode("latin-1"), re.MULTILINE
+        )
     }
     served = bool(headers) or SERVED_AT in case["expect"]
     url = urljoin(SERVED_AT, case["path"]) if served else ""
@@ -87,7 +99,15 @@ def judge(case: Case, body: bytes) -> list[tuple[str, bool]]:
     if "bozo" in case["expect"] and "not bozo" not in case["expect"]:
         return [*facts, ("problem said", bool(reading.problem))]
     if reading.kind == "json" or case["path"].endswith(".json"):
-        return [*facts, ("json read", reading.kind == "json" and len(reading.entries) == 2 and not reading.problem)]
+        return [
+            *facts,
+            (
+                "json read",
+                reading.kind == "json"
+                and len(reading.entries) == 2
+                and not reading.problem,
+            ),
+        ]
     result = parser.parse_xml(body, url, headers)
     if case["group"] == "wellformed":
         facts.append(("taken for a feed", not reading.reason))
@@ -96,7 +116,9 @@ def judge(case: Case, body: bytes) -> list[tuple[str, bool]]:
     facts.append(("not read: podcasts", True) if foreign else ("expression holds", ok))
     named = named_fields(case["expect"])
     if named:
-        facts.append(("entries as named", all(agrees(reading, result, *name) for name in named)))
+        facts.append(
+            ("entries as named", all(agrees(reading, result, *name) for name in named))
+        )
     return facts
 
 
@@ -116,10 +138,14 @@ def named_fields(expect: str) -> list[tuple[int, str, str]]:
     """The `entries[N]['field'] == 'value'` of an expression, for the fields that we read."""
     found = []
     for node in ast.walk(ast.parse(expect or "True", mode="eval")):
-        if isinstance(node, ast.Compare) and isinstance(node.comparators[-1], ast.Constant):
+        if isinstance(node, ast.Compare) and isinstance(
+            node.comparators[-1], ast.Constant
+        ):
             value = node.comparators[-1].value
             for side in (node.left, *node.comparators[:-1]):
-                match = re.fullmatch(r"entries\[(\d+)\](?:\['(\w+)'\]|\.(\w+))", ast.unparse(side))
+                match = re.fullmatch(
+                    r"entries\[(\d+)\](?:\['(\w+)'\]|\.(\w+))", ast.unparse(side)
+                )
                 field = match and (match[2] or match[3])
                 dated = field in ("published", "updated")
                 if (
@@ -132,16 +158,24 @@ def named_fields(expect: str) -> list[tuple[int, str, str]]:
     return found
 
 
-def agrees(reading: Reading, result: Any, index: int, field: str, value: str) -> bool:
+def agrees(
+    reading: ParsedFeed, result: Any, index: int, field: str, value: str
+) -> bool:
     """Does our entry say what the manifest names? Titles without markup, links only where they are web addresses."""
     entry = reading.entries[index]
     if field == "title":
         return entry.title in (plain_title(value, markup=True), plain_title(value))
     if field == "link":
-        return entry.url == value or (entry.url is None and not value.lower().startswith(("http:", "https:")))
+        return entry.url == value or (
+            entry.url is None and not value.lower().startswith(("http:", "https:"))
+        )
     if field in ("published", "updated"):
         parsed = dict.get(result["entries"][index], f"{field}_parsed")
-        expected = iso_date(f"{datetime.datetime(*parsed[:6]).isoformat()}Z") if parsed else None
+        expected = (
+            iso_date(f"{datetime.datetime(*parsed[:6]).isoformat()}Z")
+            if parsed
+            else None
+        )
         return expected is None or bool(getattr(entry, field) == expected)
     return bool(getattr(entry, FIELDS[field]) == " ".join(value.split()))
 

@@ -18,7 +18,11 @@ def serving(page: Callable[[str, int], bytes]) -> Iterator[int]:
         def do_GET(self) -> None:
             start, _, number = self.path.rpartition("/")
             known = start == "/page" and number.isdigit()
-            body = page(self.headers["Host"].partition(":")[0], int(number)) if known else b""
+            body = (
+                page(self.headers["Host"].partition(":")[0], int(number))
+                if known
+                else b""
+            )
             self.send_response(200 if known else 404)
             self.send_header("Content-Type", "text/html")
             self.send_header("Content-Length", str(len(body)))

@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from incidentwire.net.addresses import refusal_of_address
-from incidentwire.net.client import Door, Limits, OutboundError
+from incidentwire.net.client import HttpClient, OutboundError, RequestLimits
 
-DECOY = "93.184.215.14"  # what every name resolves to, where the row does not say otherwise
+DECOY = (
+    "93.184.215.14"  # what every name resolves to, where the row does not say otherwise
+)
 Row = dict[str, str]
 
 
@@ -64,7 +66,11 @@ class Redirector(threading.Thread):
             with connection:
                 connection.recv(65_536)
                 location = self.location.encode("utf-8", "surrogatepass")
-                connection.sendall(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n")
+                connection.sendall(
+                    b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: "
+                    + location
+                    + b"\r\n\r\n"
+                )
 
 
 class Bench:
@@ -75,10 +81,10 @@ class Bench:
         self.redirector.start()
         self.recorder = Recorder(self.redirector.port)
         self.answer = DECOY
-        self.door = Door(
+        self.door = HttpClient(
             user_agent="incidentwire-ssrf-eval",
             allowed_hosts=frozenset({f"127.0.0.1:{self.redirector.port}"}),
-            limits=Limits(connect_s=2.0, read_s=2.0, total_s=4.0),
+            limits=RequestLimits(connect_s=2.0, read_s=2.0, total_s=4.0),
             resolve=self._resolve,
         )
 
@@ -126,7 +132,9 @@ def hostile_results(bench: Bench, row: Row) -> Iterator[tuple[str, bool]]:
         yield "dns", bench.dialled_by("http://an-innocent-name.example/", target) == []
 
 
-def address_results(bench: Bench, address: str, expected: str) -> Iterator[tuple[str, bool]]:
+def address_results(
+    bench: Bench, address: str, expected: str
+) -> Iterator[tuple[str, bool]]:
     """Yield (way, passed) for one address that is to be dialled, or is not."""
     host = f"[{address}]" if ":" in address else address
     meant = [str(ipaddress.ip_address(address))] if expected == "allow" else []
@@ -134,7 +142,13 @@ def address_results(bench: Bench, address: str, expected: str) -> Iterator[tuple
     yield "table", (refusal_of_address(address) is None) == (expected == "allow")
     yield "get", bench.dialled_by(f"http://{host}/") == meant
     yield "redirect", bench.dialled_by_redirect(f"http://{host}/") == meant
-    yield "dns", bench.dialled_by("http://an-innocent-name.example/", str(ipaddress.ip_address(address))) == meant
+    yield (
+        "dns",
+        bench.dialled_by(
+            "http://an-innocent-name.example/", str(ipaddress.ip_address(address))
+        )
+        == meant,
+    )
 
 
 def row_results(bench: Bench, row: Row) -> Iterator[tuple[str, bool]]:
@@ -159,10 +173,17 @@ def main(path: str) -> int:
         for way, passed in row_results(bench, row):
             counts[row["kind"], way, passed] += 1
             if not passed:
-                print("FAILED", row["id"], way, ascii(row.get("url") or row.get("ip") or row.get("cidr")))
+                print(
+                    "FAILED",
+                    row["id"],
+                    way,
+                    ascii(row.get("url") or row.get("ip") or row.get("cidr")),
+                )
     print(f"{'kind':10}{'way':10}{'passed':>8}{'failed':>8}   limit: 0 failed")
     for kind, way in sorted({(kind, way) for kind, way, _ in counts}):
-        print(f"{kind:10}{way:10}{counts[kind, way, True]:8}{counts[kind, way, False]:8}")
+        print(
+            f"{kind:10}{way:10}{counts[kind, way, True]:8}{counts[kind, way, False]:8}"
+        )
     return int(any(not passed for _, _, passed in counts))
 
 

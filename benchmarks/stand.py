@@ -52,7 +52,9 @@ class Stand:
         log = (self.settings.data_dir / f"{module}.log").open("ab")
         environ = {**os.environ, **to_env(self.settings)}
         command = [sys.executable, "-m", module, *arguments]
-        process = subprocess.Popen(command, env=environ, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            command, env=environ, stdout=log, stderr=log, start_new_session=True
+        )
         self.processes.append(process)
         return process
 
@@ -71,7 +73,9 @@ def stand(**changes: object) -> Iterator[Stand]:
         "host_pause_s": 0.0,
         "log_level": "WARNING",
     }
-    settings = Settings(redis_url=place.store_url, data_dir=folder, **(defaults | changes))  # type: ignore[arg-type]
+    settings = Settings(
+        redis_url=place.store_url, data_dir=folder, **(defaults | changes)
+    )  # type: ignore[arg-type]
     store = subprocess.Popen(store_command(place), stdout=subprocess.DEVNULL)
     connection = redis.Redis.from_url(place.store_url)
     deadline = time.monotonic() + 20
@@ -103,7 +107,10 @@ def stand(**changes: object) -> Iterator[Stand]:
 def wait_for_port(port: int, patience_s: float = 30.0) -> None:
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", port), 1),
+        ):
             return
         time.sleep(0.05)
     raise TimeoutError(f"nothing listens on {port}")

@@ -31,7 +31,9 @@ def connect(host: str, port: int, request: bytes, count: int) -> list[socket.soc
     return sockets
 
 
-def receive(sockets: list[socket.socket], seconds: float) -> list[tuple[int, int, bytes]]:
+def receive(
+    sockets: list[socket.socket], seconds: float
+) -> list[tuple[int, int, bytes]]:
     """(connection, time in ns, bytes) in order of arrival: nothing is looked at until the time is over."""
     selector = selectors.EpollSelector()
     for number, sock in enumerate(sockets):
@@ -50,7 +52,14 @@ def receive(sockets: list[socket.socket], seconds: float) -> list[tuple[int, int
 
 def main() -> None:
     host, port, path, count, seconds, *headers = sys.argv[1:]
-    lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Accept: text/event-stream", *headers, "", ""]
+    lines = [
+        f"GET {path} HTTP/1.1",
+        f"Host: {host}",
+        "Accept: text/event-stream",
+        *headers,
+        "",
+        "",
+    ]
     sockets = connect(host, int(port), "\r\n".join(lines).encode(), int(count))
     print("ready", flush=True)
     tails: dict[int, bytes] = {}
@@ -65,7 +74,9 @@ def main() -> None:
             if int(mark[1]) not in seen:
                 seen.add(int(mark[1]))
                 latencies.append((int(mark[1]), round((at - int(mark[2])) / 1e6, 3)))
-    print(json.dumps({"latencies_ms": latencies, "events": sum(map(len, got.values()))}))
+    print(
+        json.dumps({"latencies_ms": latencies, "events": sum(map(len, got.values()))})
+    )
 
 
 if __name__ == "__main__":

@@ -15,45 +15,62 @@ from cli.progress import bar
 from incidentwire.archive import Archive
 from incidentwire.items import IN_FLIGHT, State
 from incidentwire.log.codec import UnknownType
-from incidentwire.log.event_log import Log
+from incidentwire.log.event_log import EventLog
 from incidentwire.store import connect
 from services.classifier.keeping import audit
 from services.classifier.keeping import repair as repairing
-from services.classifier.keeping.audit import Audit, Finding, Kind
+from services.classifier.keeping.audit import Audit, Finding, FindingKind
 
 SHOWN = 20  # findings of one kind that are named one by one
-SAYS = {
-    Kind.LOG_HAS_GAPS: "positions are missing from the log: restore it from a backup",
-    Kind.INDEX_DISAGREES: "the log has more events of the item than its index: restore the store from a backup",
-    Kind.NOT_IN_FLIGHT: "waits for an answer, and nobody knows",
-    Kind.IN_FLIGHT_ENDED: "has ended, and is kept in flight",
-    Kind.OVERDUE: "is overdue: does the keeper run?",
-    Kind.MISSING: "is named by the newest revision, and not in the archive",
-    Kind.DAMAGED: "is not what its digest says: restore it from a backup",
-    Kind.UNDELETED: "was withdrawn or has expired, and is still there",
-    Kind.ORPHAN: "is older than a day, and no event names it",
+MESSAGES = {
+    FindingKind.LOG_HAS_GAPS: "positions are missing from the log: restore it from a backup",
+    FindingKind.INDEX_DISAGREES: "the log has more events of the item than its index: restore the store from a backup",
+    FindingKind.NOT_IN_FLIGHT: "waits for an answer, and nobody knows",
+    FindingKind.IN_FLIGHT_ENDED: "has ended, and is kept in flight",
+    FindingKind.OVERDUE: "is overdue: does the keeper run?",
+    FindingKind.MISSING: "is named by the newest revision, and not in the archive",
+    FindingKind.DAMAGED: "is not what its digest says: restore it from a backup",
+    FindingKind.UNDELETED: "was withdrawn or has expired, and is still there",
+    FindingKind.ORPHAN: "is older than a day, and no event names it",
 }
 
 
 @click.command()
-@click.option("--repair", is_flag=True, help="Put right what can be: nothing that counts is lost by it.")
-@click.option("--quick", is_flag=True, help="Only look whether archived bytes are there; do not read them.")
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Put right what can be: nothing that counts is lost by it.",
+)
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="Only look whether archived bytes are there; do not read them.",
+)
 def check(repair: bool, quick: bool) -> None:
     """Check that nothing is lost: every item counted, the log whole, the archive complete and without strays.
 
     Exits 0 when everything is whole (with --repair: is whole again), 1 otherwise.
     """
-    settings = context.here()
-    log, archive = Log(connect(settings.redis_url)), Archive(settings.archive)
+    settings = context.current_settings()
+    log, archive = EventLog(connect(settings.redis_url)), Archive(settings.archive)
     try:
         with bar("items") as advance:
-            found = audit.audit(log, archive, time.time(), read_bytes=not quick, advance=advance)
+            found = audit.audit(
+                log, archive, time.time(), read_bytes=not quick, advance=advance
+            )
         left = found.findings
         if repair:
-            tools = repairing.Tools(log=log, archive=archive, batch_items=settings.batch_items, now=time.time())
-            left = repairing.mend(tools, found.findings)
+            tools = repairing.RepairContext(
+                log=log,
+                archive=archive,
+                batch_items=settings.batch_items,
+                now=time.time(),
+            )
+            left = repairing.repair_findings(tools, found.findings)
     except redis.exceptions.ConnectionError:
-        raise click.ClickException("the store does not answer: is INCIDENTWIRE_REDIS_URL right?") from None
+        raise click.ClickException(
+            "the store does not answer: is INCIDENTWIRE_REDIS_URL right?"
+        ) from None
     except UnknownType as error:
         raise click.ClickException(str(error)) from None
     console = Console(highlight=False, soft_wrap=True)
@@ -75,18 +92,26 @@ def _sum(found: Audit) -> Table:
     return table
 
 
-def _name(console: Console, findings: list[Finding], left: list[Finding], repair: bool) -> None:
+def _name(
+    console: Console, findings: list[Finding], left: list[Finding], repair: bool
+) -> None:
     """One line per finding, the first of each kind; what was put right is said too."""
     if not findings:
-        console.print("[green]whole[/green]: nothing is missing, and nothing is there that should not be")
+        console.print(
+            "[green]whole[/green]: nothing is missing, and nothing is there that should not be"
+        )
         return
-    shown = Counter[Kind]()
+    shown = Counter[FindingKind]()
     for finding in findings:
         shown[finding.kind] += 1
         if shown[finding.kind] <= SHOWN:
-            word = "[red]wrong[/red]" if finding in left or not repair else "[yellow]put right[/yellow]"
+            word = (
+                "[red]wrong[/red]"
+                if finding in left or not repair
+                else "[yellow]put right[/yellow]"
+            )
             what = "/".join(part for part in (finding.subject, finding.digest) if part)
-            console.print(f"{word} {finding.kind} {what} {SAYS[finding.kind]}")
+            console.print(f"{word} {finding.kind} {what} {MESSAGES[finding.kind]}")
     for kind, count in shown.items():
         if count > SHOWN:
             console.print(f"… {count - SHOWN} more: {kind}")

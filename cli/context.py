@@ -17,7 +17,7 @@ RUNNING = "running.json"  # written by `up` into its data folder
 TIMEOUT_S = 30.0
 
 
-def here() -> Settings:
+def current_settings() -> Settings:
     """The settings; addresses that the environment does not give are those of a running `incidentwire up`."""
     settings = from_env()
     try:
@@ -25,7 +25,11 @@ def here() -> Settings:
     except (FileNotFoundError, ValueError):
         return settings
     known = {field.name for field in dataclasses.fields(Settings)}
-    missing: dict[str, Any] = {k: v for k, v in running.items() if k in known and PREFIX + k.upper() not in os.environ}
+    missing: dict[str, Any] = {
+        k: v
+        for k, v in running.items()
+        if k in known and PREFIX + k.upper() not in os.environ
+    }
     return dataclasses.replace(settings, **missing)
 
 
@@ -40,17 +44,25 @@ def write_running(data_dir: Path, **values: str) -> None:
 def headers(settings: Settings) -> dict[str, str]:
     """The API key, which must be known."""
     if not settings.key:
-        raise click.ClickException(f"no API key: set {PREFIX}KEY, make one with `incidentwire keys create NAME`")
+        raise click.ClickException(
+            f"no API key: set {PREFIX}KEY, make one with `incidentwire keys create NAME`"
+        )
     return {"Authorization": f"Bearer {settings.key}"}
 
 
-def call(method: str, url: str, settings: Settings, **options: Any) -> requests.Response:
+def call(
+    method: str, url: str, settings: Settings, **options: Any
+) -> requests.Response:
     """One HTTP call; what the server refuses, and a server that is not there, become one line for people."""
     try:
         extra = options.pop("headers", {})
-        response = requests.request(method, url, headers=headers(settings) | extra, timeout=TIMEOUT_S, **options)
+        response = requests.request(
+            method, url, headers=headers(settings) | extra, timeout=TIMEOUT_S, **options
+        )
     except requests.ConnectionError:
-        raise click.ClickException(f"nothing answers at {url}: start it with `incidentwire up`") from None
+        raise click.ClickException(
+            f"nothing answers at {url}: start it with `incidentwire up`"
+        ) from None
     if response.status_code >= 400:
         raise click.ClickException(problem_text(response))
     return response
@@ -62,7 +74,14 @@ def problem_text(response: requests.Response) -> str:
         problem = response.json()
     except ValueError:
         return f"{response.status_code} {response.reason}"
-    errors = "; ".join(f"{e['field']}: {e['message']}" for e in problem.get("errors", []))
+    errors = "; ".join(
+        f"{e['field']}: {e['message']}" for e in problem.get("errors", [])
+    )
     return ": ".join(
-        part for part in (problem.get("title", str(response.status_code)), errors or problem.get("detail")) if part
+        part
+        for part in (
+            problem.get("title", str(response.status_code)),
+            errors or problem.get("detail"),
+        )
+        if part
     )

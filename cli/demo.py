@@ -35,9 +35,22 @@ out = Console(highlight=False)
 
 
 @click.command()
-@click.option("--articles", type=click.Path(path_type=Path), help="Folder of articles as JSON files. [the demo's own]")
-@click.option("--once", is_flag=True, help="End by itself; exit 0 only when every article came through.")
-@click.option("--data-dir", type=click.Path(path_type=Path), default=Path("data/demo"), show_default=True)
+@click.option(
+    "--articles",
+    type=click.Path(path_type=Path),
+    help="Folder of articles as JSON files. [the demo's own]",
+)
+@click.option(
+    "--once",
+    is_flag=True,
+    help="End by itself; exit 0 only when every article came through.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    default=Path("data/demo"),
+    show_default=True,
+)
 def demo(articles: Path | None, once: bool, data_dir: Path) -> None:
     """Start everything, hand in a few articles, show what becomes of them."""
     end_in_order()
@@ -47,7 +60,9 @@ def demo(articles: Path | None, once: bool, data_dir: Path) -> None:
         demo_pages.serving([demo_pages.page(a) for a in chosen]) as urls,
         _everything(data_dir, urls[0]) as settings,
     ):
-        out.print(f"\n[bold]Incidentwire is up.[/bold] Handing in {len(urls)} pages from a local server.\n")
+        out.print(
+            f"\n[bold]Incidentwire is up.[/bold] Handing in {len(urls)} pages from a local server.\n"
+        )
         came_through = _show(settings, urls)
         out.print(f"\n{came_through} of {len(urls)} articles came through.\n")
         _say_what_next(settings)
@@ -62,12 +77,25 @@ def _everything(data_dir: Path, page_url: str) -> Iterator[Settings]:
     """`incidentwire up` in a process group of its own, allowed to fetch from the demo's page server."""
     api, ingest, store = (_port(p) for p in (8000, 8001, 6390))
     host = page_url.split("/")[2]
-    environ = {**os.environ, PREFIX + "ALLOWED_HOSTS": host, PREFIX + "HOST_PAUSE_S": "0"}
+    environ = {
+        **os.environ,
+        PREFIX + "ALLOWED_HOSTS": host,
+        PREFIX + "HOST_PAUSE_S": "0",
+    }
     data_dir.mkdir(parents=True)
     command = [sys.executable, "-m", "cli", "up", "--data-dir", str(data_dir)]
-    command += ["--api-port", str(api), "--ingest-port", str(ingest), "--store-port", str(store)]
+    command += [
+        "--api-port",
+        str(api),
+        "--ingest-port",
+        str(ingest),
+        "--store-port",
+        str(store),
+    ]
     with (data_dir / "up.log").open("wb") as log:
-        process = subprocess.Popen(command, env=environ, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603
+            command, env=environ, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         yield _wait_until_ready(data_dir, process)
     finally:
@@ -91,7 +119,9 @@ def _show(settings: Settings, urls: list[str]) -> int:
     """Hand in the URLs, and print each end as the log tells it; returns how many were classified."""
     waiting = {}
     for url in urls:
-        answer = running.call("POST", f"{settings.ingest_url}/v1/submissions", settings, json={"url": url})
+        answer = running.call(
+            "POST", f"{settings.ingest_url}/v1/submissions", settings, json={"url": url}
+        )
         waiting[answer.json()["id"]] = url
     deadline, came_through = time.monotonic() + FINISH_S, 0
     for name, position, event in follow(settings, 0):
@@ -101,7 +131,9 @@ def _show(settings: Settings, urls: list[str]) -> int:
                 _print_item(settings, event["subject"], position)
                 came_through += 1
             elif event["type"] == "item.rejected":
-                out.print(f"[red]rejected[/red] {waiting[event['subject']]}: {data['reason']}")
+                out.print(
+                    f"[red]rejected[/red] {waiting[event['subject']]}: {data['reason']}"
+                )
             if event["type"] in ("item.classified", "item.rejected"):
                 waiting.pop(event["subject"], None)
         if not waiting or time.monotonic() > deadline:
@@ -111,13 +143,21 @@ def _show(settings: Settings, urls: list[str]) -> int:
 
 def _print_item(settings: Settings, item_id: str, position: int) -> None:
     params = {"min_position": position}
-    item = running.call("GET", f"{settings.api_url}/v1/items/{item_id}", settings, params=params).json()
-    said = " ".join(f"[bold cyan]{row['label']}[/bold cyan] {row['score']:.2f}" for row in item["labels"])
+    item = running.call(
+        "GET", f"{settings.api_url}/v1/items/{item_id}", settings, params=params
+    ).json()
+    said = " ".join(
+        f"[bold cyan]{row['label']}[/bold cyan] {row['score']:.2f}"
+        for row in item["labels"]
+    )
     out.print(f"[dim]{position:>3}[/dim] [bold]{escape(item['title'])}[/bold]")
     out.print(f"    {said or '[dim]no label[/dim]'}")
     for row in item["labels"]:
         for passage in row["evidence"][:1]:
-            out.print(f"    {row['label']}: “{escape(_shortened(passage['quote']))}”", style="italic")
+            out.print(
+                f"    {row['label']}: “{escape(_shortened(passage['quote']))}”",
+                style="italic",
+            )
 
 
 def _shortened(quote: str) -> str:

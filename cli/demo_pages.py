@@ -28,7 +28,10 @@ PAGE = """<!doctype html>
 def articles(folder: Path | None) -> list[dict[str, Any]]:
     """The articles of a folder of JSON files (title, text, publisher, published), or those written for the demo."""
     chosen = folder if folder and any(folder.glob("*.json")) else OWN
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(chosen.glob("*.json"))]
+    return [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(chosen.glob("*.json"))
+    ]
 
 
 def page(article: dict[str, Any]) -> bytes:
@@ -37,7 +40,9 @@ def page(article: dict[str, Any]) -> bytes:
     values = {
         "title": html.escape(article["title"]),
         "publisher": html.escape(article.get("publisher", "")),
-        "published": html.escape(str(article.get("published") or article.get("published_about") or "")),
+        "published": html.escape(
+            str(article.get("published") or article.get("published_about") or "")
+        ),
         "language": html.escape(article.get("language", "en")),
         "paragraphs": "\n".join(f"<p>{html.escape(p)}</p>" for p in paragraphs),
     }
@@ -67,7 +72,9 @@ def serving(pages: list[bytes]) -> Iterator[list[str]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield [f"http://127.0.0.1:{server.server_port}/news/{n}" for n in range(len(pages))]
+        yield [
+            f"http://127.0.0.1:{server.server_port}/news/{n}" for n in range(len(pages))
+        ]
     finally:
         server.shutdown()
         server.server_close()

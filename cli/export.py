@@ -25,36 +25,64 @@ def export() -> None:
 
 
 @export.command()
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Such as out.warc.gz.")
-@click.option("--label", "labels", multiple=True, type=click.Choice(LABELS), help="Only items that have all of these.")
-@click.option("--after", type=int, default=0, help="Only items that changed behind this position of the log.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="Such as out.warc.gz.",
+)
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    type=click.Choice(LABELS),
+    help="Only items that have all of these.",
+)
+@click.option(
+    "--after",
+    type=int,
+    default=0,
+    help="Only items that changed behind this position of the log.",
+)
 def warc(output: Path, labels: tuple[str, ...], after: int) -> None:
     """Write pages, documents and texts as WARC 1.1; any WARC tool reads the file.
 
     The last line tells the position to give as --after next time. A file that is there is not overwritten.
     """
     if output.exists():
-        raise click.ClickException(f"{output} is there already: choose another name, or remove it")
-    settings = context.here()
+        raise click.ClickException(
+            f"{output} is there already: choose another name, or remove it"
+        )
+    settings = context.current_settings()
     unfinished = output.with_name(output.name + ".part")
-    position = int(_list(settings, labels, None, 1)["position"])  # before: what changes meanwhile comes next time too
+    position = int(
+        _list(settings, labels, None, 1)["position"]
+    )  # before: what changes meanwhile comes next time too
     try:
         with unfinished.open("wb") as file, bar("exporting") as advance:
-            written, skipped = _write(settings, _ids(settings, labels, after), file, advance)
+            written, skipped = _write(
+                settings, _ids(settings, labels, after), file, advance
+            )
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(output)
     finally:
         unfinished.unlink(missing_ok=True)
-    click.echo(f"{written} items written, {skipped} without kept evidence; next time: --after {position}")
+    click.echo(
+        f"{written} items written, {skipped} without kept evidence; next time: --after {position}"
+    )
 
 
-def _write(settings: Settings, ids: Iterator[str], file: IO[bytes], advance: Any) -> tuple[int, int]:
+def _write(
+    settings: Settings, ids: Iterator[str], file: IO[bytes], advance: Any
+) -> tuple[int, int]:
     """(items written, items of which nothing is kept). Files of one item each, one behind the other, are one file."""
     written = skipped = 0
     for item_id in ids:
         url = f"{settings.api_url}/v1/items/{item_id}/evidence.warc.gz"
-        response = requests.get(url, headers=context.headers(settings), timeout=context.TIMEOUT_S)
+        response = requests.get(
+            url, headers=context.headers(settings), timeout=context.TIMEOUT_S
+        )
         if response.status_code in NOTHING_KEPT:
             skipped += 1
         elif response.status_code >= 400:
@@ -76,9 +104,15 @@ def _ids(settings: Settings, labels: tuple[str, ...], after: int) -> Iterator[st
             return
 
 
-def _list(settings: Settings, labels: tuple[str, ...], cursor: str | None, limit: int) -> Mapping[str, Any]:
-    params: list[tuple[str, str]] = [("label", label) for label in labels] + [("limit", str(limit))]
+def _list(
+    settings: Settings, labels: tuple[str, ...], cursor: str | None, limit: int
+) -> Mapping[str, Any]:
+    params: list[tuple[str, str]] = [("label", label) for label in labels] + [
+        ("limit", str(limit))
+    ]
     if cursor:
         params.append(("cursor", cursor))
-    page: Mapping[str, Any] = context.call("GET", f"{settings.api_url}/v1/items", settings, params=params).json()
+    page: Mapping[str, Any] = context.call(
+        "GET", f"{settings.api_url}/v1/items", settings, params=params
+    ).json()
     return page

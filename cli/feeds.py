@@ -21,7 +21,9 @@ from incidentwire.net.urls import UrlError
 from incidentwire.settings import Settings
 from services.ingest.feeds.store import feed_id
 
-NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML 1.0 cannot hold at all
+NO_XML = re.compile(
+    "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+)  # what XML 1.0 cannot hold at all
 
 
 @click.group()
@@ -34,7 +36,7 @@ def feeds() -> None:
 @click.option("--title", default="", help="What to call it.  [what it calls itself]")
 def add(url: str, title: str) -> None:
     """Poll an RSS, Atom or JSON feed, or a news sitemap, from now on."""
-    settings = context.here()
+    settings = context.current_settings()
     click.echo(_line(*_add(settings, url, title)))
 
 
@@ -42,15 +44,33 @@ def add(url: str, title: str) -> None:
 @click.option("--failing", is_flag=True, help="Only those that fail or are gone.")
 def list_feeds(failing: bool) -> None:
     """Show each feed, how it fares and when it is polled next."""
-    settings = context.here()
-    rows = [feed for feed in _all(settings) if not failing or feed["state"] in ("failing", "gone")]
+    settings = context.current_settings()
+    rows = [
+        feed
+        for feed in _all(settings)
+        if not failing or feed["state"] in ("failing", "gone")
+    ]
     if not sys.stdout.isatty():
         for feed in rows:
-            click.echo("\t".join((feed["id"], feed["state"], feed["url"], feed["reason"] or "", feed["detail"] or "")))
+            click.echo(
+                "\t".join(
+                    (
+                        feed["id"],
+                        feed["state"],
+                        feed["url"],
+                        feed["reason"] or "",
+                        feed["detail"] or "",
+                    )
+                )
+            )
         return
     table = Table("id", "state", "title", "url", "items", "next poll", "what is wrong")
     for feed in rows:
-        wrong = ": ".join(part for part in (feed["reason"], feed["detail"]) if part) or feed["problem"] or ""
+        wrong = (
+            ": ".join(part for part in (feed["reason"], feed["detail"]) if part)
+            or feed["problem"]
+            or ""
+        )
         cells = (
             feed["id"],
             feed["state"],
@@ -68,12 +88,14 @@ def list_feeds(failing: bool) -> None:
 @click.argument("feed")
 def remove(feed: str) -> None:
     """Poll a feed no more; FEED is its id or its URL. The items that it brought stay."""
-    settings = context.here()
+    settings = context.current_settings()
     try:
         name = feed_id(feed) if "://" in feed else feed
     except UrlError as error:
         raise click.ClickException(str(error)) from None
-    answer = context.call("DELETE", f"{settings.ingest_url}/v1/feeds/{name}", settings).json()
+    answer = context.call(
+        "DELETE", f"{settings.ingest_url}/v1/feeds/{name}", settings
+    ).json()
     click.echo(f"{answer['id']}\tremoved\t{answer['position']}")
 
 
@@ -81,7 +103,7 @@ def remove(feed: str) -> None:
 @click.argument("opml", type=click.File("rb"))
 def import_opml(opml: IO[bytes]) -> None:
     """Add every feed of an OPML file (- is standard input). Exits 1 when any was refused."""
-    settings = context.here()
+    settings = context.current_settings()
     wanted = list(outlines(opml.read()))
     refused = 0
     with bar("importing", len(wanted)) as advance:
@@ -99,7 +121,7 @@ def import_opml(opml: IO[bytes]) -> None:
 @click.argument("opml", type=click.Path(dir_okay=False, allow_dash=True), default="-")
 def export(opml: str) -> None:
     """Write all feeds to an OPML file, or to standard output."""
-    text = opml_of(_all(context.here()))
+    text = opml_of(_all(context.current_settings()))
     if opml == "-":
         click.echo(text, nl=False)
     else:
@@ -111,7 +133,9 @@ def outlines(text: bytes) -> Iterator[tuple[str, str]]:
     try:
         root = fromstring(text, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError) as error:
-        raise click.ClickException(f"this is not OPML that can be read: {error}") from None
+        raise click.ClickException(
+            f"this is not OPML that can be read: {error}"
+        ) from None
     if root.tag.lower() != "opml":
         raise click.ClickException(f"this is not OPML: its root is <{root.tag}>")
     known = set[str]()
@@ -129,14 +153,20 @@ def opml_of(rows: list[dict[str, Any]]) -> str:
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<opml version="2.0">']
     lines += ["  <head><title>Feeds of Incidentwire</title></head>", "  <body>"]
     for feed in rows:
-        url, title = (html.escape(NO_XML.sub(" ", feed[name])) for name in ("url", "title"))
-        lines.append(f'    <outline type="rss" text="{title or url}" title="{title or url}" xmlUrl="{url}"/>')
+        url, title = (
+            html.escape(NO_XML.sub(" ", feed[name])) for name in ("url", "title")
+        )
+        lines.append(
+            f'    <outline type="rss" text="{title or url}" title="{title or url}" xmlUrl="{url}"/>'
+        )
     return "\n".join([*lines, "  </body>", "</opml>", ""])
 
 
 def _add(settings: Settings, url: str, title: str) -> tuple[dict[str, Any], bool]:
     body = {"url": url} | ({"title": title[:1000]} if title and title != url else {})
-    response = context.call("POST", f"{settings.ingest_url}/v1/feeds", settings, json=body)
+    response = context.call(
+        "POST", f"{settings.ingest_url}/v1/feeds", settings, json=body
+    )
     return response.json(), response.status_code == 201
 
 
@@ -144,7 +174,9 @@ def _all(settings: Settings) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     after: str | None = ""
     while after is not None:
-        page = context.call("GET", f"{settings.ingest_url}/v1/feeds", settings, params={"after": after}).json()
+        page = context.call(
+            "GET", f"{settings.ingest_url}/v1/feeds", settings, params={"after": after}
+        ).json()
         rows += page["feeds"]
         after = page["next"]
     return rows

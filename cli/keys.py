@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from cli.context import here
+from cli.context import current_settings
 from incidentwire.store import connect
 from incidentwire.web.auth import SCOPES, Keys
 
@@ -18,7 +18,13 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("name")
-@click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="May be given several times. [read]")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(SCOPES),
+    help="May be given several times. [read]",
+)
 def create(name: str, scopes: tuple[str, ...]) -> None:
     """Make a key and print it; it cannot be shown again."""
     try:
@@ -42,9 +48,11 @@ def list_keys() -> None:
 def revoke(name: str) -> None:
     """Forget a key; it is refused everywhere within five seconds."""
     if not _keys().revoke(name):
-        raise click.ClickException(f"there is no key named {name!r}: see `incidentwire keys list`")
+        raise click.ClickException(
+            f"there is no key named {name!r}: see `incidentwire keys list`"
+        )
     click.echo(f"revoked {name}")
 
 
 def _keys() -> Keys:
-    return Keys(connect(here().redis_url))
+    return Keys(connect(current_settings().redis_url))

@@ -5,7 +5,19 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from cli import check, demo, export, feeds, incidents, keys, model, offline, submit, tail, up
+from cli import (
+    check,
+    demo,
+    export,
+    feeds,
+    incidents,
+    keys,
+    model,
+    offline,
+    submit,
+    tail,
+    up,
+)
 from incidentwire import __version__
 from incidentwire.settings import SettingsError
 
@@ -23,7 +35,9 @@ class _Group(click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             names = ", ".join(sorted(self.commands))
-            raise click.UsageError(f"{error.format_message()} Commands: {names}. See: incidentwire --help") from None
+            raise click.UsageError(
+                f"{error.format_message()} Commands: {names}. See: incidentwire --help"
+            ) from None
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

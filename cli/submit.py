@@ -18,11 +18,22 @@ NDJSON = "application/x-ndjson"
 
 @click.command()
 @click.argument("urls", nargs=-1)
-@click.option("--file", "file", type=click.File("r"), help="One URL per line; - is standard input.")
-@click.option("--ndjson", type=click.File("rb"), help="One submission (JSON object) per line; - is standard input.")
-def submit(urls: tuple[str, ...], file: IO[str] | None, ndjson: IO[bytes] | None) -> None:
+@click.option(
+    "--file",
+    "file",
+    type=click.File("r"),
+    help="One URL per line; - is standard input.",
+)
+@click.option(
+    "--ndjson",
+    type=click.File("rb"),
+    help="One submission (JSON object) per line; - is standard input.",
+)
+def submit(
+    urls: tuple[str, ...], file: IO[str] | None, ndjson: IO[bytes] | None
+) -> None:
     """Hand in news items; prints one line per item. Exits 1 when any was refused."""
-    settings = context.here()
+    settings = context.current_settings()
     if sum((bool(urls), file is not None, ndjson is not None)) != 1:
         raise click.UsageError(
             "say what to submit: incidentwire submit URL…, or --file urls.txt, or --ndjson items.ndjson"
@@ -76,6 +87,8 @@ def _line(answer: dict[str, object]) -> str:
     if "id" in answer:
         word = "known" if answer["known"] else "accepted"
         return f"{answer['id']}\t{word}\t{answer['position']}"
-    errors = answer.get("errors") or [{"field": "", "message": answer.get("detail", "refused")}]
+    errors = answer.get("errors") or [
+        {"field": "", "message": answer.get("detail", "refused")}
+    ]
     said = "; ".join(f"{e['field']} {e['message']}".strip() for e in errors)  # type: ignore[attr-defined]
     return f"line {answer['line']}\trefused\t{said}"

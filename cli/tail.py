@@ -19,14 +19,29 @@ SILENCE_S = 60.0  # the server sends a checkpoint every 15 s
 
 
 @click.command()
-@click.option("--after", type=int, help="Begin behind this position; 0 is the beginning. [only what comes from now on]")
-@click.option("--type", "types", multiple=True, help="Only these types, such as item.classified.")
-@click.option("--label", "labels", multiple=True, help="Only what has, or had, one of these labels.")
+@click.option(
+    "--after",
+    type=int,
+    help="Begin behind this position; 0 is the beginning. [only what comes from now on]",
+)
+@click.option(
+    "--type", "types", multiple=True, help="Only these types, such as item.classified."
+)
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    help="Only what has, or had, one of these labels.",
+)
 @click.option("--count", type=int, help="End after so many events.")
 @click.option(
-    "--cursor", type=click.Path(path_type=Path), help="Remember the position in this file and resume from it."
+    "--cursor",
+    type=click.Path(path_type=Path),
+    help="Remember the position in this file and resume from it.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One CloudEvents envelope per line.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One CloudEvents envelope per line."
+)
 def tail(
     after: int | None,
     types: tuple[str, ...],
@@ -36,7 +51,7 @@ def tail(
     as_json: bool,
 ) -> None:
     """Follow the log. A broken connection is resumed where it broke; a gap ends with exit code 3."""
-    settings = context.here()
+    settings = context.current_settings()
     if cursor and cursor.exists():
         after = int(cursor.read_text())
     seen = 0
@@ -55,7 +70,10 @@ def tail(
 
 
 def follow(
-    settings: Settings, after: int | None, types: tuple[str, ...] = (), labels: tuple[str, ...] = ()
+    settings: Settings,
+    after: int | None,
+    types: tuple[str, ...] = (),
+    labels: tuple[str, ...] = (),
 ) -> Iterator[tuple[str, int, dict[str, Any]]]:
     """(event name, position, data) for ever, over broken connections. Checkpoints and gaps come too."""
     while True:
@@ -87,11 +105,17 @@ def events_of(response: requests.Response) -> Iterator[tuple[str, int, dict[str,
             name, _, value = line.partition(":")
             fields[name] = value.removeprefix(" ")
         elif "data" in fields:
-            yield fields.get("event", "message"), int(fields.get("id", "0")), json.loads(fields["data"])
+            yield (
+                fields.get("event", "message"),
+                int(fields.get("id", "0")),
+                json.loads(fields["data"]),
+            )
             fields = {}
 
 
 def _line(event: dict[str, Any]) -> str:
     data = event["data"]
-    said = " ".join(data.get("labels", ())) or data.get("reason") or data.get("url") or ""
+    said = (
+        " ".join(data.get("labels", ())) or data.get("reason") or data.get("url") or ""
+    )
     return f"{event['sequence']}\t{event['time']}\t{event['type']}\t{event['subject']}\t{said}"

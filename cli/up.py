@@ -27,14 +27,25 @@ FIRST_KEY = "first"
 
 
 @click.command()
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of store, archive and read model. [data]")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Folder of store, archive and read model. [data]",
+)
 @click.option("--redis-url", help="Use this Redis instead of the embedded store.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--api-port", default=8000, show_default=True)
 @click.option("--ingest-port", default=8001, show_default=True)
-@click.option("--store-port", default=6390, show_default=True, help="Of the embedded store.")
+@click.option(
+    "--store-port", default=6390, show_default=True, help="Of the embedded store."
+)
 def up(
-    data_dir: Path | None, redis_url: str | None, host: str, api_port: int, ingest_port: int, store_port: int
+    data_dir: Path | None,
+    redis_url: str | None,
+    host: str,
+    api_port: int,
+    ingest_port: int,
+    store_port: int,
 ) -> None:
     """Run all of Incidentwire here until Ctrl-C."""
     settings = from_env()
@@ -55,20 +66,34 @@ def run(place: Place, settings: Settings, redis_url: str | None = None) -> int:
     }
     for what, port in ports.items():
         if _taken(place.host, port):
-            option = {"the API": "--api-port", "ingest": "--ingest-port", "the store": "--store-port"}[what]
-            raise click.ClickException(f"port {port} for {what} is taken: choose another with {option}")
+            option = {
+                "the API": "--api-port",
+                "ingest": "--ingest-port",
+                "the store": "--store-port",
+            }[what]
+            raise click.ClickException(
+                f"port {port} for {what} is taken: choose another with {option}"
+            )
     store_url = redis_url or place.store_url
     settings = dataclasses.replace(
-        settings, redis_url=store_url, data_dir=place.data_dir, api_url=place.api_url, ingest_url=place.ingest_url
+        settings,
+        redis_url=store_url,
+        data_dir=place.data_dir,
+        api_url=place.api_url,
+        ingest_url=place.ingest_url,
     )
     environ = {**os.environ, **to_env(settings), "PYTHONUNBUFFERED": "1"}
     end_in_order()  # until the manager's loop sees to it
-    manager = PatientManager()
+    manager = ProcessManager()
     for name, arguments in commands(place).items():
         manager.add_process(name, shlex.join(arguments), env=environ)
     with _store(place, manager) if embedded else contextlib.nullcontext():
         secret = ensure_first_key(store_url)
-        addresses = {"redis_url": store_url, "api_url": place.api_url, "ingest_url": place.ingest_url}
+        addresses = {
+            "redis_url": store_url,
+            "api_url": place.api_url,
+            "ingest_url": place.ingest_url,
+        }
         known = {"key": secret} if secret else _key_written_before(place)
         running.write_running(place.data_dir, **addresses, **known)
         _say_where(place, secret)
@@ -76,7 +101,7 @@ def run(place: Place, settings: Settings, redis_url: str | None = None) -> int:
     return int(manager.returncode or 0)
 
 
-class PatientManager(Manager):
+class ProcessManager(Manager):
     """Told to end before all have started, it waits until they have. Honcho's own fails then, and goes on for ever."""
 
     told_early = False
@@ -120,7 +145,9 @@ def _store(place: Place, manager: Manager) -> Iterator[None]:
 
 def _key_written_before(place: Place) -> dict[str, str]:
     try:
-        known: dict[str, str] = json.loads((place.data_dir / running.RUNNING).read_text())
+        known: dict[str, str] = json.loads(
+            (place.data_dir / running.RUNNING).read_text()
+        )
     except (FileNotFoundError, ValueError):
         return {}
     return {"key": known["key"]} if "key" in known else {}
@@ -132,7 +159,9 @@ def _say_where(place: Place, secret: str | None) -> None:
     console.print(f"ingest {place.ingest_url}/v1/submissions")
     console.print(f"data   {place.data_dir}")
     if secret:
-        console.print(f"key    {secret}   (all scopes; shown this once, kept in {place.data_dir / running.RUNNING})")
+        console.print(
+            f"key    {secret}   (all scopes; shown this once, kept in {place.data_dir / running.RUNNING})"
+        )
 
 
 def _taken(host: str, port: int) -> bool:

@@ -19,7 +19,9 @@ import pytest
 import requests
 
 ROOT = Path(__file__).parent.parent
-SCRIPT = Path(os.environ.get("DOCKER_ENGINE_SCRIPT", ROOT.parent / "shared" / "docker-engine.sh"))
+SCRIPT = Path(
+    os.environ.get("DOCKER_ENGINE_SCRIPT", ROOT.parent / "shared" / "docker-engine.sh")
+)
 API, INGEST = "http://127.0.0.1:18000", "http://127.0.0.1:18001"
 ENVIRON = {
     **os.environ,
@@ -68,8 +70,12 @@ print('all refused')
 
 
 def run(*command: str) -> str:
-    done = subprocess.run(command, cwd=ROOT, env=ENVIRON, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+    done = subprocess.run(
+        command, cwd=ROOT, env=ENVIRON, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, (
+        f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+    )
     return done.stdout
 
 
@@ -80,7 +86,9 @@ def compose(*arguments: str) -> str:
 def eventually(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
-        assert time.monotonic() < deadline, f"never came true: {what}\n{compose('logs', '--tail', '30')}"
+        assert time.monotonic() < deadline, (
+            f"never came true: {what}\n{compose('logs', '--tail', '30')}"
+        )
         time.sleep(0.5)
 
 
@@ -88,13 +96,26 @@ def eventually(condition: Callable[[], bool], what: str) -> None:
 def stack() -> Iterator[dict[str, str]]:
     """The running stack with two workers; yields the headers of a key."""
     if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
-        assert SCRIPT.exists(), "no Docker engine answers: start one, or name a script in DOCKER_ENGINE_SCRIPT"
+        assert SCRIPT.exists(), (
+            "no Docker engine answers: start one, or name a script in DOCKER_ENGINE_SCRIPT"
+        )
         run("bash", str(SCRIPT))
     compose("down", "--volumes", "--remove-orphans")
     try:
         compose("build", "ingest-web")  # one image serves all
-        compose("up", "--no-build", "--detach", "--wait", "--scale", "classifier-worker=2")
-        create = ["incidentwire", "keys", "create", "test", "--scope", "submit", "--scope", "read"]
+        compose(
+            "up", "--no-build", "--detach", "--wait", "--scale", "classifier-worker=2"
+        )
+        create = [
+            "incidentwire",
+            "keys",
+            "create",
+            "test",
+            "--scope",
+            "submit",
+            "--scope",
+            "read",
+        ]
         secret = compose("exec", "-T", "api-web", *create)
         yield {"Authorization": f"Bearer {secret.strip()}"}
     finally:
@@ -112,13 +133,20 @@ class Subscriber(threading.Thread):
 
     def __init__(self, headers: dict[str, str]) -> None:
         super().__init__(daemon=True)
-        self.headers, self.positions, self.classified, self.stopped = headers, [0], set[str](), False
+        self.headers, self.positions, self.classified, self.stopped = (
+            headers,
+            [0],
+            set[str](),
+            False,
+        )
 
     def run(self) -> None:
         while not self.stopped:
             try:
                 headers = {**self.headers, "Last-Event-ID": str(self.positions[-1])}
-                with requests.get(f"{API}/v1/events/stream", headers=headers, stream=True, timeout=30) as answer:
+                with requests.get(
+                    f"{API}/v1/events/stream", headers=headers, stream=True, timeout=30
+                ) as answer:
                     for line in answer.iter_lines(chunk_size=None):
                         if line.startswith(b"data: {") and b'"specversion"' in line:
                             self._take(json.loads(line[6:]))
@@ -133,40 +161,66 @@ class Subscriber(threading.Thread):
 
 def submit(headers: dict[str, str], numbers: range) -> set[str]:
     """Hand in pages and return the acknowledged ids."""
-    body = "".join(json.dumps({"url": f"http://pages:8080/{n}"}) + "\n" for n in numbers)
+    body = "".join(
+        json.dumps({"url": f"http://pages:8080/{n}"}) + "\n" for n in numbers
+    )
     answer = requests.post(
-        f"{INGEST}/v1/submissions", data=body, headers={**headers, "Content-Type": "application/x-ndjson"}, timeout=60
+        f"{INGEST}/v1/submissions",
+        data=body,
+        headers={**headers, "Content-Type": "application/x-ndjson"},
+        timeout=60,
     )
     assert answer.status_code == 200, compose("logs", "--tail", "30", "ingest-web")
-    return {row["id"] for row in map(json.loads, answer.text.splitlines()) if row["status"] == 202}
+    return {
+        row["id"]
+        for row in map(json.loads, answer.text.splitlines())
+        if row["status"] == 202
+    }
 
 
-def test_the_whole_path_and_kills_in_mid_work_lose_nothing(stack: dict[str, str]) -> None:
+def test_the_whole_path_and_kills_in_mid_work_lose_nothing(
+    stack: dict[str, str],
+) -> None:
     subscriber = Subscriber(stack)
     subscriber.start()
     accepted = submit(stack, range(10))
     assert len(accepted) == 10
-    eventually(lambda: accepted <= subscriber.classified, "the first pages are classified events on the stream")
+    eventually(
+        lambda: accepted <= subscriber.classified,
+        "the first pages are classified events on the stream",
+    )
 
     accepted |= submit(stack, range(100, 160))
     eventually(lambda: len(subscriber.classified) > 15, "the workers are in mid-work")
     os.kill(host_pid("classifier-worker"), signal.SIGKILL)
     os.kill(host_pid("redis"), signal.SIGKILL)
     assert len(subscriber.classified) < 70, "the kills came too late to show anything"
-    eventually(lambda: requests.get(f"{INGEST}/readyz", timeout=5).ok, "the store is back by its restart policy")
+    eventually(
+        lambda: requests.get(f"{INGEST}/readyz", timeout=5).ok,
+        "the store is back by its restart policy",
+    )
     accepted |= submit(stack, range(200, 210))
-    eventually(lambda: accepted <= subscriber.classified, "everything acknowledged was classified")
+    eventually(
+        lambda: accepted <= subscriber.classified,
+        "everything acknowledged was classified",
+    )
     subscriber.stopped = True
 
     assert len(accepted) == 80
-    assert subscriber.positions == list(range(len(subscriber.positions)))  # no gap, no repetition
+    assert subscriber.positions == list(
+        range(len(subscriber.positions))
+    )  # no gap, no repetition
     for item_id in accepted:
-        receipt = requests.get(f"{INGEST}/v1/submissions/{item_id}", headers=stack, timeout=10).json()
+        receipt = requests.get(
+            f"{INGEST}/v1/submissions/{item_id}", headers=stack, timeout=10
+        ).json()
         assert receipt["state"] == "classified"
         assert [row["type"] for row in receipt["history"]].count("item.classified") == 1
 
 
-def test_the_application_cannot_delete_trim_or_overwrite_the_log(stack: dict[str, str]) -> None:
+def test_the_application_cannot_delete_trim_or_overwrite_the_log(
+    stack: dict[str, str],
+) -> None:
     said = compose("exec", "-T", "api-web", "python3", "-c", ATTEMPTS)
     assert said.strip() == "all refused"
 

@@ -60,19 +60,27 @@ def _events() -> str:
         parts.append("| field | type | default |\n|---|---|---|")
         hints = typing.get_type_hints(cls)
         for field in dataclasses.fields(cls):
-            default = "required" if field.name in schema["required"] else f"`{_default(field)}`"
+            default = (
+                "required"
+                if field.name in schema["required"]
+                else f"`{_default(field)}`"
+            )
             parts.append(f"| `{field.name}` | {_type(hints[field.name])} | {default} |")
         parts.append("")
     return "\n".join(parts)
 
 
 def _default(field: dataclasses.Field[typing.Any]) -> str:
-    value = field.default_factory() if callable(field.default_factory) else field.default
+    value = (
+        field.default_factory() if callable(field.default_factory) else field.default
+    )
     return json.dumps(value)
 
 
 def _type(hint: typing.Any) -> str:
-    text = str(hint) if typing.get_origin(hint) else getattr(hint, "__name__", str(hint))
+    text = (
+        str(hint) if typing.get_origin(hint) else getattr(hint, "__name__", str(hint))
+    )
     for long, short in (
         ("typing.Literal['data_leak', 'consent', 'deepfake', 'regulation']", "label"),
         ("collections.abc.", ""),
@@ -92,7 +100,9 @@ def _settings() -> str:
         shown = ",".join(map(str, sorted(value) if isinstance(value, frozenset) else value)) if isinstance(
             value, frozenset | tuple
         ) else str(value).lower() if isinstance(value, bool) else str(value)  # fmt: skip
-        rows.append(f"| `{PREFIX}{field.name.upper()}` | {f'`{shown}`' if shown else ''} | {field.metadata['doc']} |")
+        rows.append(
+            f"| `{PREFIX}{field.name.upper()}` | {f'`{shown}`' if shown else ''} | {field.metadata['doc']} |"
+        )
     return SETTINGS_HEAD + "\n".join(rows) + "\n"
 
 

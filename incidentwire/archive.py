@@ -19,11 +19,11 @@ COMPRESSION_LEVEL = 6  # measured on pages: level 9 saves 3 % more at twice the 
 MAX_BYTES = 200_000_000  # refuse to inflate more than this from one object
 
 
-class NotKept(LookupError):
+class ContentNotFound(LookupError):
     """The archive does not hold these bytes (never did, or they were deleted)."""
 
 
-class Damaged(ValueError):
+class ContentCorrupt(ValueError):
     """What the archive holds is not what its digest says."""
 
 
@@ -37,13 +37,19 @@ class Archive:
 
     def __init__(self, url: str) -> None:
         self.fs, self.root = fsspec.core.url_to_fs(url)
-        self.is_local = "file" in (self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,))
+        self.is_local = "file" in (
+            self.fs.protocol
+            if isinstance(self.fs.protocol, tuple)
+            else (self.fs.protocol,)
+        )
 
     def put(self, item: str, data: bytes) -> str:
         """Keep bytes under the item and return their digest. On disk when it returns."""
         digest = digest_of(data)
         path = self._path(item, digest)
-        packed = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True).compress(data)
+        packed = zstandard.ZstdCompressor(
+            level=COMPRESSION_LEVEL, write_checksum=True
+        ).compress(data)
         if self.is_local:
             _write_synced(Path(path), packed)
         else:
@@ -51,17 +57,19 @@ class Archive:
         return digest
 
     def get(self, item: str, digest: str) -> bytes:
-        """The bytes. Raises NotKept, or Damaged where they do not match their digest."""
+        """The bytes. Raises ContentNotFound, or Damaged where they do not match their digest."""
         try:
             packed = self.fs.cat_file(self._path(item, digest))
         except FileNotFoundError:
-            raise NotKept(f"{item}/{digest} is not in the archive") from None
+            raise ContentNotFound(f"{item}/{digest} is not in the archive") from None
         try:
-            data = zstandard.ZstdDecompressor().decompress(packed, max_output_size=MAX_BYTES)
+            data = zstandard.ZstdDecompressor().decompress(
+                packed, max_output_size=MAX_BYTES
+            )
         except zstandard.ZstdError as error:
-            raise Damaged(f"{item}/{digest}: {error}") from None
+            raise ContentCorrupt(f"{item}/{digest}: {error}") from None
         if digest_of(data) != digest:
-            raise Damaged(f"{item}/{digest} holds other bytes")
+            raise ContentCorrupt(f"{item}/{digest} holds other bytes")
         return data
 
     def has(self, item: str, digest: str) -> bool:
@@ -78,14 +86,22 @@ class Archive:
         folder = self._folder(item)
         if not self.fs.exists(folder):
             return []
-        return sorted(_digest(path) for path in self.fs.ls(folder, detail=False) if path.endswith(".zst"))
+        return sorted(
+            _digest(path)
+            for path in self.fs.ls(folder, detail=False)
+            if path.endswith(".zst")
+        )
 
     def objects(self) -> Iterator[tuple[str, str, float]]:
         """(item, digest, age stamp in s since the epoch) of everything kept; the stamp is 0 where it is unknown."""
         for path, info in sorted(self.fs.find(self.root, detail=True).items()):
             if path.endswith(".zst"):
                 made = info.get("mtime") or info.get("created") or 0.0
-                yield path.split("/")[-2], _digest(path), made if isinstance(made, float) else made.timestamp()
+                yield (
+                    path.split("/")[-2],
+                    _digest(path),
+                    made if isinstance(made, float) else made.timestamp(),
+                )
 
     def _folder(self, item: str) -> str:
         if not item.replace("_", "").isalnum():
@@ -117,7 +133,10 @@ def _write_synced(path: Path, data: bytes) -> None:
     except OSError:
         Path(temporary).unlink(missing_ok=True)
         raise
-    for folder in (path.parent, path.parent.parent):  # the entry of a new folder must survive a crash too
+    for folder in (
+        path.parent,
+        path.parent.parent,
+    ):  # the entry of a new folder must survive a crash too
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

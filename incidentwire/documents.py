@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeptDocument:
+class StoredDocument:
     """Title, byline and text of one revision. Evidence offsets count the code points of `text`. `published` is an
     ISO 8601 date, date and time, or year and month, `language` an ISO 639-1 code."""
 
@@ -28,10 +28,18 @@ class KeptDocument:
 
     def to_bytes(self) -> bytes:
         """The same document gives the same bytes, hence the same digest."""
-        present = {key: value for key, value in dataclasses.asdict(self).items() if value not in (None, "")}
-        return json.dumps(present, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+        present = {
+            key: value
+            for key, value in dataclasses.asdict(self).items()
+            if value not in (None, "")
+        }
+        return json.dumps(
+            present, ensure_ascii=False, sort_keys=True, separators=(",", ":")
+        ).encode()
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> KeptDocument:
+    def from_bytes(cls, data: bytes) -> StoredDocument:
         known = {field.name for field in dataclasses.fields(cls)}
-        return cls(**{key: value for key, value in json.loads(data).items() if key in known})
+        return cls(
+            **{key: value for key, value in json.loads(data).items() if key in known}
+        )

@@ -18,9 +18,9 @@ class InFlight(StrEnum):
     """What a type does to its item's place among the items in flight."""
 
     UNTOUCHED = ""
-    ASKS = "asks"  # somebody wants an answer: the item is in flight until an event that ends it
-    WAITS = "waits"  # in flight still, not to be looked at before `next_try`
-    ENDS = "ends"
+    ENQUEUES = "asks"  # somebody wants an answer: the item is in flight until an event that ends it
+    DELAYS = "waits"  # in flight still, not to be looked at before `next_try`
+    COMPLETES = "ends"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class ItemSubmitted(Event):
     of title, text, date and language that came along; `canonical_url` is left out where it equals `url`."""
 
     type = "item.submitted"
-    in_flight = InFlight.ASKS
+    in_flight = InFlight.ENQUEUES
     via: str
     url: str | None = None
     canonical_url: str | None = None
@@ -54,7 +54,7 @@ class ItemRetryRequested(Event):
     """Somebody asked for the item to be fetched again."""
 
     type = "item.retry_requested"
-    in_flight = InFlight.ASKS
+    in_flight = InFlight.ENQUEUES
     who: str
 
 
@@ -63,7 +63,7 @@ class ItemTextSupplied(Event):
     """A submitter handed in the text that goes with a URL; it is used instead of the page."""
 
     type = "item.text_supplied"
-    in_flight = InFlight.ASKS
+    in_flight = InFlight.ENQUEUES
     who: str
     given_digest: str
 
@@ -73,7 +73,7 @@ class ItemReclassifyRequested(Event):
     """The kept text is to be classified again, by the model that is installed then."""
 
     type = "item.reclassify_requested"
-    in_flight = InFlight.ASKS
+    in_flight = InFlight.ENQUEUES
     who: str
 
 
@@ -106,7 +106,7 @@ class ItemRejected(Event):
     """The item came to an end without labels. `reason` is a stable slug; `detail` never quotes the page."""
 
     type = "item.rejected"
-    in_flight = InFlight.ENDS
+    in_flight = InFlight.COMPLETES
     reason: str
     detail: str = ""
     retryable: bool = False
@@ -118,7 +118,7 @@ class ItemDeferred(Event):
     an RFC 3339 time."""
 
     type = "item.deferred"
-    in_flight = InFlight.WAITS
+    in_flight = InFlight.DELAYS
     reason: str
     attempt: int
     next_try: str
@@ -131,7 +131,7 @@ class ItemClassified(Event):
     those before it (people's corrections stand over the model's `model_labels`, left out where they agree)."""
 
     type = "item.classified"
-    in_flight = InFlight.ENDS
+    in_flight = InFlight.COMPLETES
     text_digest: str
     model: str
     scores: Mapping[str, float]
@@ -162,7 +162,7 @@ class ItemWithdrawn(Event):
     """What was kept of the item is deleted; only the bare fact stays. Nothing can be appended to it any more."""
 
     type = "item.withdrawn"
-    in_flight = InFlight.ENDS
+    in_flight = InFlight.COMPLETES
     who: str
     why: str = ""
     labels_before: tuple[Label, ...] = ()
@@ -181,7 +181,7 @@ class ItemAliased(Event):
     """The page says that it stands for another item; both ids resolve to that one."""
 
     type = "item.aliased"
-    in_flight = InFlight.ENDS
+    in_flight = InFlight.COMPLETES
     into: str
     canonical_url: str | None = None
 

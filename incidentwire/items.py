@@ -12,7 +12,7 @@ from typing import Literal
 
 from incidentwire import events as e
 from incidentwire.labels import Label
-from incidentwire.log.recorded_event import Recorded
+from incidentwire.log.recorded_event import RecordedEvent
 
 
 class State(StrEnum):
@@ -41,21 +41,27 @@ class Item:
     via: str = ""
     feed: str | None = None
     submitted_at: int = 0  # position
-    asked_at: int = 0  # position of the event that is to be answered, or was answered last
-    attempt: int = 0  # failed attempts since asked_at
+    request_position: int = (
+        0  # position of the event that is to be answered, or was answered last
+    )
+    attempt: int = 0  # failed attempts since request_position
     next_try: str | None = None
     reason: str | None = None
     detail: str = ""
     retryable: bool = False
     given_digest: str | None = None
     use_given: bool = False  # the text was handed in: there is nothing to fetch
-    reclassify: bool = False  # the kept text is to be judged again: there is nothing to fetch either
+    reclassify: bool = (
+        False  # the kept text is to be judged again: there is nothing to fetch either
+    )
     traceparent: str = ""  # of the event that asked
     fetched: e.ItemFetched | None = None
     classified: e.ItemClassified | None = None
     corrected: e.ItemCorrected | None = None
     alias_of: str | None = None
-    expired: Literal["page", "all"] | None = None  # of what was kept, the newest revision included
+    expired: Literal["page", "all"] | None = (
+        None  # of what was kept, the newest revision included
+    )
 
     @property
     def labels(self) -> tuple[Label, ...]:
@@ -75,16 +81,21 @@ class Item:
     def ended(self) -> bool:
         return self.state not in IN_FLIGHT
 
-    def end_claim(self) -> str:
+    def completion_key(self) -> str:
         """The claim under which this question may be answered once."""
-        return f"ended:{self.asked_at}"
+        return f"ended:{self.request_position}"
 
 
 def fold(item: Item, position: int, event: e.Event, traceparent: str = "") -> Item:
     """The item after one more event. Events that are not an item's are a fault of the caller (ValueError)."""
     item = replace(item, version=item.version + 1)
-    if event.in_flight is e.InFlight.ASKS:
-        item = _asked(item, position, traceparent, reclassify=isinstance(event, e.ItemReclassifyRequested))
+    if event.in_flight is e.InFlight.ENQUEUES:
+        item = _asked(
+            item,
+            position,
+            traceparent,
+            reclassify=isinstance(event, e.ItemReclassifyRequested),
+        )
     match event:
         case e.ItemSubmitted():
             return replace(
@@ -102,30 +113,54 @@ def fold(item: Item, position: int, event: e.Event, traceparent: str = "") -> It
         case e.ItemRetryRequested() | e.ItemReclassifyRequested():
             return item
         case e.ItemDeferred():
-            waiting = replace(item, state=State.WAITING, reason=event.reason, detail=event.detail)
+            waiting = replace(
+                item, state=State.WAITING, reason=event.reason, detail=event.detail
+            )
             return replace(waiting, attempt=event.attempt, next_try=event.next_try)
         case e.ItemFetched():
             return replace(item, fetched=event, expired=None)
         case e.ItemRejected():
             # a refetch that fails takes nothing back of what was known
             state = State.CLASSIFIED if item.classified else State.REJECTED
-            ended = replace(item, state=state, reason=event.reason, detail=event.detail, next_try=None)
+            ended = replace(
+                item,
+                state=state,
+                reason=event.reason,
+                detail=event.detail,
+                next_try=None,
+            )
             return replace(ended, retryable=event.retryable)
         case e.ItemClassified():
-            return replace(item, state=State.CLASSIFIED, classified=event, reason=None, detail="", next_try=None)
+            return replace(
+                item,
+                state=State.CLASSIFIED,
+                classified=event,
+                reason=None,
+                detail="",
+                next_try=None,
+            )
         case e.ItemCorrected():
             return replace(item, corrected=None if event.withdrawn else event)
         case e.ItemWithdrawn():
-            return replace(item, state=State.WITHDRAWN, reason=None, detail="", next_try=None)
+            return replace(
+                item, state=State.WITHDRAWN, reason=None, detail="", next_try=None
+            )
         case e.ItemAliased():
-            return replace(item, state=State.ALIASED, alias_of=event.into, reason=None, detail="", next_try=None)
+            return replace(
+                item,
+                state=State.ALIASED,
+                alias_of=event.into,
+                reason=None,
+                detail="",
+                next_try=None,
+            )
         case e.ItemExpired():
             return replace(item, expired=event.what if item.expired != "all" else "all")
         case _:
             raise ValueError(f"{event.type} is not an item's event")
 
 
-def fold_all(item_id: str, history: Iterable[Recorded]) -> Item:
+def fold_all(item_id: str, history: Iterable[RecordedEvent]) -> Item:
     """The item as its whole history makes it; version 0 where there is none."""
     item = Item(id=item_id)
     for entry in history:
@@ -134,5 +169,13 @@ def fold_all(item_id: str, history: Iterable[Recorded]) -> Item:
 
 
 def _asked(item: Item, position: int, traceparent: str, *, reclassify: bool) -> Item:
-    asked = replace(item, state=State.QUEUED, asked_at=position, traceparent=traceparent, reclassify=reclassify)
-    return replace(asked, attempt=0, next_try=None, reason=None, detail="", retryable=False)
+    asked = replace(
+        item,
+        state=State.QUEUED,
+        request_position=position,
+        traceparent=traceparent,
+        reclassify=reclassify,
+    )
+    return replace(
+        asked, attempt=0, next_try=None, reason=None, detail="", retryable=False
+    )

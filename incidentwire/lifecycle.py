@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 
-def stop_requested() -> threading.Event:
+def shutdown_event() -> threading.Event:
     """An event that is set once the process is asked to stop. Call it in the main thread."""
     stopped = threading.Event()
 
@@ -20,7 +20,7 @@ def stop_requested() -> threading.Event:
     return stopped
 
 
-def sign_of_life(path: str) -> None:
+def touch_heartbeat(path: str) -> None:
     """Touch the file that the container's health check looks at; nothing where no file is set."""
     if path:
         Path(path).touch()

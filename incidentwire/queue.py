@@ -28,16 +28,27 @@ SCAN = 500  # jobs read per round trip
 
 def open_queue(name: str, connection: redis.Redis) -> Queue:
     """A queue on a connection that does not decode responses (RQ needs bytes)."""
-    return Queue(name, connection=connection, serializer=JSONSerializer, default_timeout=JOB_TIMEOUT_S)
+    return Queue(
+        name,
+        connection=connection,
+        serializer=JSONSerializer,
+        default_timeout=JOB_TIMEOUT_S,
+    )
 
 
-def jobs_for(queue: Queue, function: str, batches: Sequence[Sequence[str]]) -> Callable[[Pipeline], None]:
-    """What `log.append(…, also=…)` takes: adds one job per batch of ids to the same MULTI/EXEC."""
+def jobs_for(
+    queue: Queue, function: str, batches: Sequence[Sequence[str]]
+) -> Callable[[Pipeline], None]:
+    """What `log.append(…, in_same_transaction=…)` takes: adds one job per batch of ids to the same MULTI/EXEC."""
 
     def enqueue(pipe: Pipeline) -> None:
         for batch in batches:
             job = queue.create_job(
-                function, args=(list(batch),), result_ttl=0, failure_ttl=FAILURE_TTL_S, description=""
+                function,
+                args=(list(batch),),
+                result_ttl=0,
+                failure_ttl=FAILURE_TTL_S,
+                description="",
             )
             queue.enqueue_job(job, pipeline=pipe)
 
@@ -54,7 +65,9 @@ def queued_items(queues: Sequence[Queue]) -> set[str]:
     items: set[str] = set()
     for queue in queues:
         for job_ids in batches(queue.get_job_ids(), SCAN):
-            for job in Job.fetch_many(job_ids, connection=queue.connection, serializer=JSONSerializer):
+            for job in Job.fetch_many(
+                job_ids, connection=queue.connection, serializer=JSONSerializer
+            ):
                 if job is not None:
                     items.update(cast("list[str]", job.args[0]))
     return items

@@ -11,14 +11,24 @@ from pathlib import Path
 from typing import Any
 
 PREFIX = "INCIDENTWIRE_"
-TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
+TRUTH = {
+    "true": True,
+    "1": True,
+    "yes": True,
+    "false": False,
+    "0": False,
+    "no": False,
+    "": False,
+}
 
 
 class SettingsError(ValueError):
     """A setting that makes no sense; the message names the variable and the remedy."""
 
 
-def _setting(default: Any, doc: str, *, least: float | None = None, most: float | None = None) -> Any:
+def _setting(
+    default: Any, doc: str, *, least: float | None = None, most: float | None = None
+) -> Any:
     return field(default=default, metadata={"doc": doc, "least": least, "most": most})
 
 
@@ -26,70 +36,122 @@ def _setting(default: Any, doc: str, *, least: float | None = None, most: float 
 class Settings:
     """Every process reads the same settings; each field is the environment variable `INCIDENTWIRE_<FIELD>`."""
 
-    redis_url: str = _setting("redis://127.0.0.1:6379/0", "the store of log and queue, user and password included")
+    redis_url: str = _setting(
+        "redis://127.0.0.1:6379/0",
+        "the store of log and queue, user and password included",
+    )
     data_dir: Path = _setting(Path("data"), "folder of the archive and the read model")
     archive_url: str = _setting(
-        "", "archive elsewhere: an fsspec URL such as s3://bucket/path; empty: data_dir/archive"
+        "",
+        "archive elsewhere: an fsspec URL such as s3://bucket/path; empty: data_dir/archive",
     )
     fingerprint_key: str = _setting(
-        "", "secret that keys the fingerprints of mentions; empty: one is made once and kept in the store"
+        "",
+        "secret that keys the fingerprints of mentions; empty: one is made once and kept in the store",
     )
 
-    ingest_url: str = _setting("http://127.0.0.1:8001", "where the ingest service is reached, for the command line")
-    api_url: str = _setting("http://127.0.0.1:8000", "where the API is reached, for links and the command line")
+    ingest_url: str = _setting(
+        "http://127.0.0.1:8001",
+        "where the ingest service is reached, for the command line",
+    )
+    api_url: str = _setting(
+        "http://127.0.0.1:8000",
+        "where the API is reached, for links and the command line",
+    )
     key: str = _setting("", "API key that the command line sends")
     public_read: bool = _setting(False, "answer reading requests without a key")
     max_body_bytes: int = _setting(16_000_000, "largest request body", least=1000)
     max_bulk_bytes: int = _setting(100_000_000, "largest NDJSON body", least=1000)
     max_bulk_items: int = _setting(10_000, "items in one NDJSON body", least=1)
-    max_in_flight: int = _setting(1_000_000, "items in flight past which submissions get 503", least=1)
+    max_in_flight: int = _setting(
+        1_000_000, "items in flight past which submissions get 503", least=1
+    )
     max_store_share: float = _setting(
-        0.8, "share of the store's maxmemory past which submissions get 503", least=0.1, most=0.99
+        0.8,
+        "share of the store's maxmemory past which submissions get 503",
+        least=0.1,
+        most=0.99,
     )
 
-    contact: str = _setting("https://example.org/incidentwire", "contact address in the User-Agent of every fetch")
+    contact: str = _setting(
+        "https://example.org/incidentwire",
+        "contact address in the User-Agent of every fetch",
+    )
     allowed_hosts: frozenset[str] = _setting(
-        frozenset(), "test hosts (host or host:port, comma-separated) that may be dialled although private"
+        frozenset(),
+        "test hosts (host or host:port, comma-separated) that may be dialled although private",
     )
     connect_timeout_s: float = _setting(5.0, "time to connect", least=0.1)
     read_timeout_s: float = _setting(10.0, "longest silence of a server", least=0.1)
-    fetch_timeout_s: float = _setting(30.0, "whole fetch of one page, redirects included", least=0.1)
-    max_page_bytes: int = _setting(10_000_000, "largest page after content decoding", least=1000)
-    retry_delays_s: tuple[float, ...] = _setting(
-        (30.0, 120.0, 600.0, 3600.0), "waits before each further attempt of a fetch, comma-separated"
+    fetch_timeout_s: float = _setting(
+        30.0, "whole fetch of one page, redirects included", least=0.1
     )
-    max_retry_after_s: float = _setting(3600.0, "longest Retry-After that is honoured", least=1)
-    host_concurrency: int = _setting(2, "requests to one host at once, over all workers and feeds", least=1)
-    host_pause_s: float = _setting(0.5, "pause between two requests to one host", least=0)
-    fetch_threads: int = _setting(16, "fetches that one worker has under way at once", least=1)
-    batch_items: int = _setting(50, "items in one job of a bulk submission", least=1, most=1000)
+    max_page_bytes: int = _setting(
+        10_000_000, "largest page after content decoding", least=1000
+    )
+    retry_delays_s: tuple[float, ...] = _setting(
+        (30.0, 120.0, 600.0, 3600.0),
+        "waits before each further attempt of a fetch, comma-separated",
+    )
+    max_retry_after_s: float = _setting(
+        3600.0, "longest Retry-After that is honoured", least=1
+    )
+    host_concurrency: int = _setting(
+        2, "requests to one host at once, over all workers and feeds", least=1
+    )
+    host_pause_s: float = _setting(
+        0.5, "pause between two requests to one host", least=0
+    )
+    fetch_threads: int = _setting(
+        16, "fetches that one worker has under way at once", least=1
+    )
+    batch_items: int = _setting(
+        50, "items in one job of a bulk submission", least=1, most=1000
+    )
 
     opinion_url: str = _setting(
-        "", "chat completions address of an OpenAI-compatible endpoint, asked about what the model is unsure of"
+        "",
+        "chat completions address of an OpenAI-compatible endpoint, asked about what the model is unsure of",
     )
     opinion_model: str = _setting("", "the model to ask there")
     opinion_key: str = _setting("", "the key to send there")
-    opinion_timeout_s: float = _setting(20.0, "whole time for one second opinion", least=0.1)
-    opinion_budget_per_day: int = _setting(200, "second opinions asked for per day (UTC)", least=0)
+    opinion_timeout_s: float = _setting(
+        20.0, "whole time for one second opinion", least=0.1
+    )
+    opinion_budget_per_day: int = _setting(
+        200, "second opinions asked for per day (UTC)", least=0
+    )
 
     heartbeat_s: float = _setting(
         15.0, "silence of a stream after which a checkpoint is sent", least=0.1
     )  # proxies cut at 60 s
     max_streams: int = _setting(10_000, "open event streams per process", least=1)
-    page_retention_days: float = _setting(30.0, "days until the page of an item without label is deleted", least=0)
-    text_retention_days: float = _setting(365.0, "days until the text of an item without label is deleted", least=0)
-    alive_file: str = _setting("", "file that a looping process touches, for health checks; empty: none")
+    page_retention_days: float = _setting(
+        30.0, "days until the page of an item without label is deleted", least=0
+    )
+    text_retention_days: float = _setting(
+        365.0, "days until the text of an item without label is deleted", least=0
+    )
+    heartbeat_file: str = _setting(
+        "", "file that a looping process touches, for health checks; empty: none"
+    )
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
 
     def __post_init__(self) -> None:
         for spec in dataclasses.fields(self):
             _check(spec, getattr(self, spec.name))
         if self.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-            raise SettingsError(f"{PREFIX}LOG_LEVEL is {self.log_level!r}: use DEBUG, INFO, WARNING or ERROR")
+            raise SettingsError(
+                f"{PREFIX}LOG_LEVEL is {self.log_level!r}: use DEBUG, INFO, WARNING or ERROR"
+            )
         if self.opinion_url and not self.opinion_model:
-            raise SettingsError(f"{PREFIX}OPINION_URL is set: {PREFIX}OPINION_MODEL has to name the model to ask")
+            raise SettingsError(
+                f"{PREFIX}OPINION_URL is set: {PREFIX}OPINION_MODEL has to name the model to ask"
+            )
         if not self.redis_url.startswith(("redis://", "rediss://", "unix://")):
-            raise SettingsError(f"{PREFIX}REDIS_URL must begin with redis://, rediss:// or unix://")
+            raise SettingsError(
+                f"{PREFIX}REDIS_URL must begin with redis://, rediss:// or unix://"
+            )
 
     @property
     def archive(self) -> str:
@@ -112,7 +174,9 @@ def from_env(environ: Mapping[str, str] | None = None) -> Settings:
         if name.startswith(PREFIX):
             key = name.removeprefix(PREFIX).lower()
             if key not in hints:
-                raise SettingsError(f"{name} is no setting of Incidentwire: docs/settings.md lists them")
+                raise SettingsError(
+                    f"{name} is no setting of Incidentwire: docs/settings.md lists them"
+                )
             values[key] = _parse(name, text, hints[key])
     return Settings(**values)
 
@@ -125,7 +189,9 @@ def to_env(settings: Settings) -> dict[str, str]:
         if value != spec.default:
             parts = sorted(value) if isinstance(value, frozenset) else value
             environ[PREFIX + spec.name.upper()] = (
-                ",".join(map(str, parts)) if isinstance(parts, list | tuple) else str(value)
+                ",".join(map(str, parts))
+                if isinstance(parts, list | tuple)
+                else str(value)
             )
     return environ
 
@@ -133,9 +199,15 @@ def to_env(settings: Settings) -> dict[str, str]:
 def _parse(name: str, text: str, hint: Any) -> Any:
     try:
         if hint is bool:
-            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}[
-                text.lower()
-            ]
+            return {
+                "true": True,
+                "1": True,
+                "yes": True,
+                "false": False,
+                "0": False,
+                "no": False,
+                "": False,
+            }[text.lower()]
         if hint == frozenset[str]:
             return frozenset(part.strip() for part in text.split(",") if part.strip())
         if hint == tuple[float, ...]:
@@ -143,7 +215,9 @@ def _parse(name: str, text: str, hint: Any) -> Any:
         return hint(text)
     except (ValueError, KeyError):
         wanted = getattr(hint, "__name__", str(hint))
-        raise SettingsError(f"{name} is {text!r}: a value of type {wanted} is needed") from None
+        raise SettingsError(
+            f"{name} is {text!r}: a value of type {wanted} is needed"
+        ) from None
 
 
 def _check(spec: dataclasses.Field[Any], value: Any) -> None:

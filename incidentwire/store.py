@@ -11,7 +11,9 @@ SOCKET_TIMEOUT_S = 30.0  # longer than any blocking read, so that a dead peer is
 
 def connect(url: str) -> redis.Redis:
     """A connection pool to the store, for log and queue alike: responses stay bytes, as RQ needs them."""
-    return redis.Redis.from_url(url, socket_timeout=SOCKET_TIMEOUT_S, health_check_interval=30)
+    return redis.Redis.from_url(
+        url, socket_timeout=SOCKET_TIMEOUT_S, health_check_interval=30
+    )
 
 
 def connect_when_ready(url: str, patience_s: float = 60.0) -> redis.Redis:
@@ -22,7 +24,10 @@ def connect_when_ready(url: str, patience_s: float = 60.0) -> redis.Redis:
         try:
             connection.ping()
             return connection
-        except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):  # BusyLoading is a ConnectionError
+        except (
+            redis.exceptions.ConnectionError,
+            redis.exceptions.TimeoutError,
+        ):  # BusyLoading is a ConnectionError
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)

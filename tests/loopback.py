@@ -29,7 +29,9 @@ def answering(answer: Callable[[Asked], Reply]) -> Iterator[int]:
 
         def do_GET(self) -> None:
             given = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            status, headers, body = answer(Asked(self.path, dict(self.headers.items()), given))
+            status, headers, body = answer(
+                Asked(self.path, dict(self.headers.items()), given)
+            )
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)

@@ -13,7 +13,9 @@ ROOT = Path(__file__).parent.parent
 
 
 def _generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+    spec = importlib.util.spec_from_file_location(
+        "docs_generate", ROOT / "docs" / "generate.py"
+    )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -26,7 +28,9 @@ PAGES: dict[str, str] = _generator().pages()
 
 @pytest.mark.parametrize("name", sorted(PAGES))
 def test_generated_pages_are_what_the_code_says(name: str) -> None:
-    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == PAGES[name], "run `make docs`"
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == PAGES[name], (
+        "run `make docs`"
+    )
 
 
 def test_no_schema_is_left_behind() -> None:
@@ -35,7 +39,9 @@ def test_no_schema_is_left_behind() -> None:
 
 
 def test_the_readmes_make_targets_exist() -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(
+        re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    )
     said = set(re.findall(r"\bmake ([a-z-]+)", (ROOT / "README.md").read_text()))
     assert said
     assert said <= targets
@@ -43,5 +49,9 @@ def test_the_readmes_make_targets_exist() -> None:
 
 def test_links_between_documents_lead_somewhere() -> None:
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
+        for target in re.findall(
+            r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")
+        ):
+            assert (page.parent / target).exists(), (
+                f"{page.relative_to(ROOT)} links to {target}"
+            )

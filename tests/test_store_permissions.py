@@ -33,9 +33,18 @@ XGROUP CREATE iw:log g 0|PERSIST iw:log|LPUSH iw:log x|REPLICAOF no one|BGREWRIT
 def users() -> list[str]:
     """The --user arguments of the store in docker-compose.yml, with our password."""
     command = yaml.safe_load(COMPOSE.read_text())["services"]["redis"]["command"]
-    rules = [argument.removeprefix("--user ") for argument in command if argument.startswith("--user ")]
+    rules = [
+        argument.removeprefix("--user ")
+        for argument in command
+        if argument.startswith("--user ")
+    ]
     return [
-        part for rule in rules for part in ("--user", *shlex.split(_filled(rule).replace("(", "'(").replace(")", ")'")))
+        part
+        for rule in rules
+        for part in (
+            "--user",
+            *shlex.split(_filled(rule).replace("(", "'(").replace(")", ")'")),
+        )
     ]
 
 
@@ -63,35 +72,52 @@ def test_the_whole_path_works_with_the_applications_permissions(
     guarded: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = application(guarded)
-    house = House(connection, f"redis://app:{PASSWORD}@127.0.0.1:{guarded.port}/0", tmp_path)
-    ids = [house.submit(text=f"{LEAK} {n}", title="Clinic chain exposed records") for n in range(3)]
+    house = House(
+        connection, f"redis://app:{PASSWORD}@127.0.0.1:{guarded.port}/0", tmp_path
+    )
+    ids = [
+        house.submit(text=f"{LEAK} {n}", title="Clinic chain exposed records")
+        for n in range(3)
+    ]
     assert isinstance(house.app.extensions["incidentwire.submitter"], Submitter)
     for name, value in to_env(house.settings).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(worker.jobs, "workplace", lambda: house.place)
-    worker.make_worker(queue.open_item_queues(connection)).work(burst=True, logging_level="ERROR")
+    monkeypatch.setattr(worker.jobs, "worker_context", lambda: house.place)
+    worker.make_worker(queue.open_item_queues(connection)).work(
+        burst=True, logging_level="ERROR"
+    )
     assert {house.item(i).state for i in ids} == {State.CLASSIFIED}
-    assert keeper.look(connection, 50, 1e12) == []
+    assert keeper.requeue_expired(connection, 50, 1e12) == []
     assert house.client.get("/readyz").status_code == 200
     token, wait_s = house.place.slots.acquire("example.org")
     assert (bool(token), wait_s) == (True, 0.0)
     house.place.slots.release("example.org", token)
 
 
-def test_no_command_of_the_application_can_harm_the_log(guarded: Store, tmp_path: Path) -> None:
+def test_no_command_of_the_application_can_harm_the_log(
+    guarded: Store, tmp_path: Path
+) -> None:
     connection = application(guarded)
     house = House(connection, guarded.url, tmp_path)
     house.submit(text=LEAK)
     before = (house.log.last(), house.log.id)
     commands = [line.split() for line in HARM.replace("|", "\n").splitlines() if line]
-    commands += [["EVAL", "return redis.call('DEL', KEYS[1])", "1", key] for key in ("iw:log", "iw:subject:a")]
+    commands += [
+        ["EVAL", "return redis.call('DEL', KEYS[1])", "1", key]
+        for key in ("iw:log", "iw:subject:a")
+    ]
     for command in commands:
-        with pytest.raises(redis.exceptions.ResponseError, match=r"(?i)permission|acl|not allowed|can't access"):
+        with pytest.raises(
+            redis.exceptions.ResponseError,
+            match=r"(?i)permission|acl|not allowed|can't access",
+        ):
             connection.execute_command(*command)
     assert (house.log.last(), house.log.id) == before
 
 
-def test_without_a_password_there_is_nothing_and_the_health_check_can_only_ping(guarded: Store) -> None:
+def test_without_a_password_there_is_nothing_and_the_health_check_can_only_ping(
+    guarded: Store,
+) -> None:
     with pytest.raises(redis.exceptions.AuthenticationError):
         redis.Redis(port=guarded.port, protocol=2).ping()
     health = redis.Redis(port=guarded.port, username="health", password="none")
@@ -118,8 +144,16 @@ def test_every_key_that_the_code_names_is_allowed(guarded: Store) -> None:
     named = set()
     for part in ("incidentwire", "services"):
         for path in (COMPOSE.parent / part).rglob("*.py"):
-            named |= set(re.findall(r'"(iw:[a-z_:]+)', path.read_text(encoding="utf-8")))
+            named |= set(
+                re.findall(r'"(iw:[a-z_:]+)', path.read_text(encoding="utf-8"))
+            )
     assert {"iw:log", "iw:in_flight", "iw:keys"} <= named
-    log_keys = {"iw:log", "iw:log_id", "iw:subject:"}  # these have their few commands, tested above
+    log_keys = {
+        "iw:log",
+        "iw:log_id",
+        "iw:subject:",
+    }  # these have their few commands, tested above
     for key in sorted(named - log_keys):
-        assert application(guarded).exists(key if not key.endswith(":") else key + "x") in (0, 1)
+        assert application(guarded).exists(
+            key if not key.endswith(":") else key + "x"
+        ) in (0, 1)

@@ -42,7 +42,9 @@ class Subscriber:
         while not self.stopped.wait(0.05):
             try:
                 resume = {**self.headers, "Last-Event-ID": str(last)}
-                with requests.get(self.url, headers=resume, stream=True, timeout=60) as answer:
+                with requests.get(
+                    self.url, headers=resume, stream=True, timeout=60
+                ) as answer:
                     for line in answer.iter_lines(chunk_size=None):
                         if line.startswith(b'data: {"specversion"'):
                             self.events.append(json.loads(line.removeprefix(b"data: ")))
@@ -60,9 +62,15 @@ def everything(store: Store, folder: Path) -> Iterator[tuple[House, str, str]]:
     house = House(store.connect(), store.url, folder, fetch_timeout_s=3.0)
     ingest, api = free_port(), free_port()
     with ExitStack() as running:
-        running.enter_context(process(house, "services.ingest.web", "--port", str(ingest)))
+        running.enter_context(
+            process(house, "services.ingest.web", "--port", str(ingest))
+        )
         running.enter_context(process(house, "services.api.web", "--port", str(api)))
-        for name in ("services.api.read_model.projector", "services.classifier.keeper", "services.classifier.worker"):
+        for name in (
+            "services.api.read_model.projector",
+            "services.classifier.keeper",
+            "services.classifier.worker",
+        ):
             running.enter_context(process(house, name))
         addresses = f"http://127.0.0.1:{ingest}", f"http://127.0.0.1:{api}"
         for address in addresses:
@@ -77,12 +85,16 @@ def _answers(address: str) -> bool:
         return False
 
 
-def hand_in(house: House, ingest: str, url: str) -> requests.Response:
-    return requests.post(f"{ingest}/v1/submissions", json={"url": url}, headers=house.auth, timeout=10)
+def submit_entries(house: House, ingest: str, url: str) -> requests.Response:
+    return requests.post(
+        f"{ingest}/v1/submissions", json={"url": url}, headers=house.auth, timeout=10
+    )
 
 
 @pytest.mark.timeout(240)
-def test_from_a_url_to_a_classified_event_with_evidence(own_store: Store, tmp_path: Path, web_site: Site) -> None:
+def test_from_a_url_to_a_classified_event_with_evidence(
+    own_store: Store, tmp_path: Path, web_site: Site
+) -> None:
     with everything(own_store, tmp_path) as (house, ingest, api):
         subscriber = Subscriber(f"{api}/v1/events/stream", house.auth)
         following = threading.Thread(target=subscriber.follow, daemon=True)
@@ -90,18 +102,33 @@ def test_from_a_url_to_a_classified_event_with_evidence(own_store: Store, tmp_pa
 
         # three pages are handed in; each is acknowledged with its id, its position and its receipt
         urls = [
-            web_site.put("/courier", page("Clinic chain left 61,000 patient records open to anyone", LEAK)),
-            web_site.put("/herald", page("Booking records of patients stood open on the web", OTHER_PAPER)),
+            web_site.put(
+                "/courier",
+                page("Clinic chain left 61,000 patient records open to anyone", LEAK),
+            ),
+            web_site.put(
+                "/herald",
+                page("Booking records of patients stood open on the web", OTHER_PAPER),
+            ),
             web_site.put("/benches", page("Benches return to the river park", PLAIN)),
         ]
         answers = [
-            requests.post(f"{ingest}/v1/submissions", json={"url": u}, headers=house.auth, timeout=10) for u in urls
+            requests.post(
+                f"{ingest}/v1/submissions",
+                json={"url": u},
+                headers=house.auth,
+                timeout=10,
+            )
+            for u in urls
         ]
         assert [a.status_code for a in answers] == [202, 202, 202]
         ids = [a.json()["id"] for a in answers]
 
         # the subscriber sees each of them come to its end
-        eventually(lambda: set(ids) <= subscriber.ends().keys(), "three classified events on the stream")
+        eventually(
+            lambda: set(ids) <= subscriber.ends().keys(),
+            "three classified events on the stream",
+        )
         labels = [subscriber.ends()[i]["data"]["labels"] for i in ids]
         assert "data_leak" in labels[0]
         assert "data_leak" in labels[1]
@@ -109,25 +136,47 @@ def test_from_a_url_to_a_classified_event_with_evidence(own_store: Store, tmp_pa
 
         # the API knows what the log knows, and quotes the sentences that made the label true
         at = {"min_position": subscriber.events[-1]["sequence"]}
-        item = requests.get(f"{api}/v1/items/{ids[0]}", params=at, headers=house.auth, timeout=10).json()
-        assert item["title"] == "Clinic chain left 61,000 patient records open to anyone"
-        passages = next(row for row in item["labels"] if row["label"] == "data_leak")["evidence"]
+        item = requests.get(
+            f"{api}/v1/items/{ids[0]}", params=at, headers=house.auth, timeout=10
+        ).json()
+        assert (
+            item["title"] == "Clinic chain left 61,000 patient records open to anyone"
+        )
+        passages = next(row for row in item["labels"] if row["label"] == "data_leak")[
+            "evidence"
+        ]
         assert any("records" in passage["quote"] for passage in passages)
-        found = requests.get(f"{api}/v1/items", params={"label": "data_leak"}, headers=house.auth, timeout=10).json()
+        found = requests.get(
+            f"{api}/v1/items",
+            params={"label": "data_leak"},
+            headers=house.auth,
+            timeout=10,
+        ).json()
         assert {row["id"] for row in found["items"]} == set(ids[:2])
 
         # the receipt is the submitter's own view
-        receipt = requests.get(f"{ingest}/v1/submissions/{ids[0]}", headers=house.auth, timeout=10).json()
-        assert [row["type"] for row in receipt["history"]] == ["item.submitted", "item.fetched", "item.classified"]
+        receipt = requests.get(
+            f"{ingest}/v1/submissions/{ids[0]}", headers=house.auth, timeout=10
+        ).json()
+        assert [row["type"] for row in receipt["history"]] == [
+            "item.submitted",
+            "item.fetched",
+            "item.classified",
+        ]
 
         # the same page again is the same item
         again = requests.post(
-            f"{ingest}/v1/submissions", json={"url": urls[0] + "?utm_source=x"}, headers=house.auth, timeout=10
+            f"{ingest}/v1/submissions",
+            json={"url": urls[0] + "?utm_source=x"},
+            headers=house.auth,
+            timeout=10,
         )
         assert (again.status_code, again.json()["id"]) == (200, ids[0])
 
         # positions have no gaps
-        assert [e["sequence"] for e in subscriber.events] == list(range(1, len(subscriber.events) + 1))
+        assert [e["sequence"] for e in subscriber.events] == list(
+            range(1, len(subscriber.events) + 1)
+        )
         subscriber.stopped.set()
     following.join(timeout=90)
     assert not following.is_alive()

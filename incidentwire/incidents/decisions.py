@@ -10,13 +10,15 @@ from typing import Any
 
 from incidentwire import events as e
 from incidentwire.incidents.item_labels import mention_key, split_key
-from incidentwire.incidents.state import STATUSES, Incident, Incidents, incident_id
+from incidentwire.incidents.state import STATUSES, Incident, IncidentsState, incident_id
 
-Facts = list[tuple[str, e.Event]]  # incident id, event; to be appended together, in this order
+Facts = list[
+    tuple[str, e.Event]
+]  # incident id, event; to be appended together, in this order
 LEFT_EMPTY = "left without items"
 
 
-class Refused(ValueError):
+class CommandRejected(ValueError):
     """A command that cannot be carried out. `reason` is a stable slug; the message names the remedy."""
 
     def __init__(self, reason: str, message: str) -> None:
@@ -24,22 +26,28 @@ class Refused(ValueError):
         self.reason = reason
 
 
-def expect(state: Incidents, incident: str, seen: int | None) -> Incident:
+def expect(state: IncidentsState, incident: str, seen: int | None) -> Incident:
     """The live incident behind an id. Refuses one that is unknown, and one to which people did something since the
     version that was seen; what the linker does makes no version stale."""
     if incident not in state.known:
-        raise Refused("not_found", f"there is no incident {incident}: look it up under /v1/incidents")
+        raise CommandRejected(
+            "not_found",
+            f"there is no incident {incident}: look it up under /v1/incidents",
+        )
     found = state.get(incident)
     if seen is not None and seen != found.people:
-        raise Refused("stale", f"somebody changed {found.id} (version {found.people}, not {seen}): load it again")
+        raise CommandRejected(
+            "stale",
+            f"somebody changed {found.id} (version {found.people}, not {seen}): load it again",
+        )
     return found
 
 
 # -- the linker
 
 
-def place(
-    state: Incidents, item: str, mention: str, incident: str | None, *, score: float = 1.0,
+def assign(
+    state: IncidentsState, item: str, mention: str, incident: str | None, *, score: float = 1.0,
     review: tuple[str, ...] = (), why: Mapping[str, Any] | None = None,
 ) -> Facts:  # fmt: skip
     """A labelled mention comes to an incident, or opens one where None is given. Nothing happens to a mention that has
@@ -58,10 +66,18 @@ def place(
         return facts + _reopened(target)
     new = fresh_id(state, item, mention)
     opened = e.IncidentOpened(item=item, mention=mention, labels=mine)
-    return [(new, opened), (new, e.IncidentItemLinked(item=item, mention=mention, labels=mine, why=why or {}))]
+    return [
+        (new, opened),
+        (
+            new,
+            e.IncidentItemLinked(
+                item=item, mention=mention, labels=mine, why=why or {}
+            ),
+        ),
+    ]
 
 
-def settle(state: Incidents, item: str) -> tuple[Facts, list[str]]:
+def reconcile(state: IncidentsState, item: str) -> tuple[Facts, list[str]]:
     """After news of an item: the events by which mentions without labels leave their incidents, and the keys of
     labelled mentions that have no place yet."""
     labelled = state.labelled(item)
@@ -71,10 +87,12 @@ def settle(state: Incidents, item: str) -> tuple[Facts, list[str]]:
     placed = [key for key in state.placed.get(item, ()) if key not in labelled]
     # what people put somewhere stays there when only the model changed its mind
     leaving = [key for key in placed if by_people or not state.links[key].person]
-    return _unlinked(state, leaving, reason), [key for key in labelled if key not in state.links]
+    return _unlinked(state, leaving, reason), [
+        key for key in labelled if key not in state.links
+    ]
 
 
-def fresh_id(state: Incidents, item: str, mention: str) -> str:
+def fresh_id(state: IncidentsState, item: str, mention: str) -> str:
     """The id of the incident that this mention would open."""
     attempt = 0
     while (new := incident_id(item, mention, attempt)) in state.known:
@@ -85,13 +103,22 @@ def fresh_id(state: Incidents, item: str, mention: str) -> str:
 # -- people
 
 
-def move(state: Incidents, key: str, to: str, who: str, note: str = "", seen: int | None = None) -> Facts:
+def move(
+    state: IncidentsState,
+    key: str,
+    to: str,
+    who: str,
+    note: str = "",
+    seen: int | None = None,
+) -> Facts:
     """A mention goes to another incident; `seen` is the version of that one."""
     target, source = expect(state, to, seen), state.where(key)
     if source is None:
-        raise Refused("not_found", f"{key} is in no incident: only labelled mentions are")
+        raise CommandRejected(
+            "not_found", f"{key} is in no incident: only labelled mentions are"
+        )
     if source == target.id:
-        raise Refused("already_there", f"{key} is in {target.id} already")
+        raise CommandRejected("already_there", f"{key} is in {target.id} already")
     item, mention = split_key(key)
     before = state.labels(state.members(target.id))
     linked = e.IncidentItemLinked(
@@ -103,7 +130,7 @@ def move(state: Incidents, key: str, to: str, who: str, note: str = "", seen: in
 
 
 def merge(
-    state: Incidents,
+    state: IncidentsState,
     source: str,
     into: str,
     who: str,
@@ -113,51 +140,104 @@ def merge(
     """The source redirects to `into`; `seen` are the versions of both."""
     one, other = expect(state, source, seen[0]), expect(state, into, seen[1])
     if one.id == other.id:
-        raise Refused("already_there", f"{source} and {into} are one incident already")
+        raise CommandRejected(
+            "already_there", f"{source} and {into} are one incident already"
+        )
     before = state.labels(state.members(other.id))
     after = state.labels((*state.members(other.id), *state.members(one.id)))
-    return [(one.id, e.IncidentMerged(into=other.id, who=who, note=note, labels=after, labels_before=before))]
+    return [
+        (
+            one.id,
+            e.IncidentMerged(
+                into=other.id, who=who, note=note, labels=after, labels_before=before
+            ),
+        )
+    ]
 
 
-def unmerge(state: Incidents, source: str, who: str, note: str = "", seen: int | None = None) -> Facts:
+def unmerge(
+    state: IncidentsState,
+    source: str,
+    who: str,
+    note: str = "",
+    seen: int | None = None,
+) -> Facts:
     """A merged id is itself again; `seen` is the version of the incident that shows it now."""
     expect(state, source, seen)
     into = state.known[source].into
     if into is None:
-        raise Refused("not_merged", f"{source} stands for itself: there is no merge to undo")
+        raise CommandRejected(
+            "not_merged", f"{source} stands for itself: there is no merge to undo"
+        )
     if not state.members(source):
-        raise Refused("empty", f"{source} has no mentions of its own to stand for")
+        raise CommandRejected(
+            "empty", f"{source} has no mentions of its own to stand for"
+        )
     before = state.labels(state.members(state.resolve(source)))
     after = state.labels(state.members(source))
-    return [(source, e.IncidentUnmerged(into=into, who=who, note=note, labels=after, labels_before=before))]
+    return [
+        (
+            source,
+            e.IncidentUnmerged(
+                into=into, who=who, note=note, labels=after, labels_before=before
+            ),
+        )
+    ]
 
 
 def split(
-    state: Incidents, incident: str, mentions: Sequence[str], who: str, note: str = "", seen: int | None = None
+    state: IncidentsState,
+    incident: str,
+    mentions: Sequence[str],
+    who: str,
+    note: str = "",
+    seen: int | None = None,
 ) -> Facts:
     """Mentions leave for an incident of their own. At least one stays."""
     found = expect(state, incident, seen)
     there, going = state.members(found.id), tuple(dict.fromkeys(mentions))
     strangers = [key for key in going if key not in there]
     if strangers or not going:
-        raise Refused("not_found", f"{strangers[0] if strangers else 'no mention'} is in {found.id}: name its mentions")
+        raise CommandRejected(
+            "not_found",
+            f"{strangers[0] if strangers else 'no mention'} is in {found.id}: name its mentions",
+        )
     if len(going) == len(there):
-        raise Refused("empty", f"nothing would be left in {found.id}: leave at least one mention there")
+        raise CommandRejected(
+            "empty",
+            f"nothing would be left in {found.id}: leave at least one mention there",
+        )
     new = fresh_id(state, *split_key(going[0]))
     fact = e.IncidentSplit(
-        into=new, mentions=going, who=who, note=note, labels=state.labels(going), labels_before=state.labels(there)
+        into=new,
+        mentions=going,
+        who=who,
+        note=note,
+        labels=state.labels(going),
+        labels_before=state.labels(there),
     )
     return [(found.id, fact)]
 
 
-def unsplit(state: Incidents, incident: str, who: str, note: str = "", seen: int | None = None) -> Facts:
+def unsplit(
+    state: IncidentsState,
+    incident: str,
+    who: str,
+    note: str = "",
+    seen: int | None = None,
+) -> Facts:
     """The mentions with which the incident was split off go back where each was."""
     found = expect(state, incident, seen)
     if found.split_from is None:
-        raise Refused("not_split", f"{found.id} was not split off: there is no split to undo")
+        raise CommandRejected(
+            "not_split", f"{found.id} was not split off: there is no split to undo"
+        )
     going = tuple(key for key, _ in found.brought if key in found.members)
     if not going:
-        raise Refused("empty", f"{found.id} has none of the mentions left with which it was split off")
+        raise CommandRejected(
+            "empty",
+            f"{found.id} has none of the mentions left with which it was split off",
+        )
     home = state.resolve(found.split_from)
     fact = e.IncidentSplit(
         into=found.id, mentions=going, who=who, note=note, undone=True, labels_before=state.labels(state.members(home)),
@@ -167,36 +247,83 @@ def unsplit(state: Incidents, incident: str, who: str, note: str = "", seen: int
 
 
 def change_status(
-    state: Incidents, incident: str, new: str, who: str, note: str = "", seen: int | None = None
+    state: IncidentsState,
+    incident: str,
+    new: str,
+    who: str,
+    note: str = "",
+    seen: int | None = None,
 ) -> Facts:
     found = expect(state, incident, seen)
     if new not in STATUSES:
-        raise Refused("bad_status", f"no status {new!r}: one of {', '.join(STATUSES)}")
+        raise CommandRejected(
+            "bad_status", f"no status {new!r}: one of {', '.join(STATUSES)}"
+        )
     if new == found.status:
-        raise Refused("already_there", f"{found.id} is {new} already")
+        raise CommandRejected("already_there", f"{found.id} is {new} already")
     labels = state.labels(state.members(found.id))
-    return [(found.id, e.IncidentStatusChanged(old=found.status, new=new, who=who, note=note, labels=labels))]
+    return [
+        (
+            found.id,
+            e.IncidentStatusChanged(
+                old=found.status, new=new, who=who, note=note, labels=labels
+            ),
+        )
+    ]
 
 
-def rename(state: Incidents, incident: str, title: str, who: str, note: str = "", seen: int | None = None) -> Facts:
+def rename(
+    state: IncidentsState,
+    incident: str,
+    title: str,
+    who: str,
+    note: str = "",
+    seen: int | None = None,
+) -> Facts:
     found = expect(state, incident, seen)
     if not title.strip():
-        raise Refused("empty", "a title needs words")
+        raise CommandRejected("empty", "a title needs words")
     labels = state.labels(state.members(found.id))
-    return [(found.id, e.IncidentRenamed(old=found.title or "", new=title.strip(), who=who, note=note, labels=labels))]
+    return [
+        (
+            found.id,
+            e.IncidentRenamed(
+                old=found.title or "",
+                new=title.strip(),
+                who=who,
+                note=note,
+                labels=labels,
+            ),
+        )
+    ]
 
 
-def remark(state: Incidents, incident: str, note: str, who: str, seen: int | None = None) -> Facts:
+def add_note(
+    state: IncidentsState, incident: str, note: str, who: str, seen: int | None = None
+) -> Facts:
     found = expect(state, incident, seen)
     if not note.strip():
-        raise Refused("empty", "a note needs words")
-    return [(found.id, e.IncidentNoted(who=who, note=note, labels=state.labels(state.members(found.id))))]
+        raise CommandRejected("empty", "a note needs words")
+    return [
+        (
+            found.id,
+            e.IncidentNoted(
+                who=who, note=note, labels=state.labels(state.members(found.id))
+            ),
+        )
+    ]
 
 
 # -- shared
 
 
-def _unlinked(state: Incidents, keys: Collection[str], reason: str, who: str | None = None, note: str = "") -> Facts:
+def _unlinked(
+    state: IncidentsState,
+    keys: Collection[str],
+    reason: str,
+    who: str | None = None,
+    note: str = "",
+) -> Facts:
     """The mentions leave; an incident left without any is closed, not deleted."""
     facts: Facts = []
     left: dict[str, list[str]] = {}
@@ -213,7 +340,12 @@ def _unlinked(state: Incidents, keys: Collection[str], reason: str, who: str | N
     for root, there in left.items():
         old = state.known[root].status
         if not there and old != "dismissed":
-            facts.append((root, e.IncidentStatusChanged(old=old, new="dismissed", note=LEFT_EMPTY)))
+            facts.append(
+                (
+                    root,
+                    e.IncidentStatusChanged(old=old, new="dismissed", note=LEFT_EMPTY),
+                )
+            )
     return facts
 
 

@@ -14,7 +14,7 @@ ITEM_EVENTS = (e.ItemClassified, e.ItemCorrected, e.ItemWithdrawn, e.ItemAliased
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ItemFacts:
+class ItemLabels:
     """What incidents need to know of an item. `mentions` are the model's, by id, in order; `corrected` the labels as
     a person set them."""
 
@@ -33,11 +33,15 @@ def split_key(key: str) -> tuple[str, str]:
     return item, mention
 
 
-def learn(facts: ItemFacts, event: e.Event) -> ItemFacts:
+def apply_item_event(facts: ItemLabels, event: e.Event) -> ItemLabels:
     """What is known of an item after one of ITEM_EVENTS."""
     match event:
         case e.ItemClassified():
-            return facts_of(tuple((m.id, m.labels) for m in event.mentions), facts.corrected, facts.gone)
+            return facts_of(
+                tuple((m.id, m.labels) for m in event.mentions),
+                facts.corrected,
+                facts.gone,
+            )
         case e.ItemCorrected():
             return replace(facts, corrected=None if event.withdrawn else event.labels)
         case _:
@@ -46,21 +50,30 @@ def learn(facts: ItemFacts, event: e.Event) -> ItemFacts:
 
 @lru_cache(maxsize=10_000)
 def facts_of(
-    mentions: tuple[tuple[str, tuple[Label, ...]], ...], corrected: tuple[Label, ...] | None, gone: bool
-) -> ItemFacts:
+    mentions: tuple[tuple[str, tuple[Label, ...]], ...],
+    corrected: tuple[Label, ...] | None,
+    gone: bool,
+) -> ItemLabels:
     """Items of which the same is known share one object: most of the wire has one mention with one label."""
-    return ItemFacts(mentions=dict(mentions), corrected=corrected, gone=gone)
+    return ItemLabels(mentions=dict(mentions), corrected=corrected, gone=gone)
 
 
-def labelled(item: str, facts: ItemFacts) -> dict[str, tuple[Label, ...]]:
+def labelled(item: str, facts: ItemLabels) -> dict[str, tuple[Label, ...]]:
     """The mention keys that have labels, and the labels that count. What a person added goes to the main mention, which
     is the first; what they took away goes from all."""
     if facts.gone:
         return {}
     by_mention = dict(facts.mentions)
     if facts.corrected is not None:
-        by_mention = {m: tuple(x for x in labels if x in facts.corrected) for m, labels in by_mention.items()}
-        added = [x for x in facts.corrected if not any(x in labels for labels in by_mention.values())]
+        by_mention = {
+            m: tuple(x for x in labels if x in facts.corrected)
+            for m, labels in by_mention.items()
+        }
+        added = [
+            x
+            for x in facts.corrected
+            if not any(x in labels for labels in by_mention.values())
+        ]
         main = next(iter(by_mention), MAIN_MENTION)
         by_mention[main] = in_order((*by_mention.get(main, ()), *added))
     return {mention_key(item, m): labels for m, labels in by_mention.items() if labels}
@@ -72,4 +85,4 @@ def in_order(labels: Iterable[Label]) -> tuple[Label, ...]:
     return tuple(label for label in LABELS if label in found)
 
 
-NOTHING_KNOWN = ItemFacts()
+NO_LABELS = ItemLabels()

@@ -16,11 +16,11 @@ from typing import Any
 from incidentwire import events as e
 from incidentwire.incidents.item_labels import (
     ITEM_EVENTS,
-    NOTHING_KNOWN,
-    ItemFacts,
+    NO_LABELS,
+    ItemLabels,
+    apply_item_event,
     in_order,
     labelled,
-    learn,
     mention_key,
     split_key,
 )
@@ -64,23 +64,31 @@ class Incident:
 def incident_id(item: str, mention: str, attempt: int = 0) -> str:
     """The id of the incident that this mention opens; `attempt` counts those it opened before and was moved out of."""
     named = mention_key(item, mention) + (f"#{attempt}" if attempt else "")
-    digest = base64.b32encode(hashlib.sha256(named.encode()).digest()).decode("ascii").lower()
+    digest = (
+        base64.b32encode(hashlib.sha256(named.encode()).digest())
+        .decode("ascii")
+        .lower()
+    )
     return f"n_{digest[:ID_CHARS]}"
 
 
-class Incidents:
+class IncidentsState:
     """The state after a prefix of the log. `apply` is the only way to change it; equal prefixes give equal states."""
 
     def __init__(self) -> None:
         self.known: dict[str, Incident] = {}
         self.arrivals = 0
         self.links: dict[str, Link] = {}  # by mention key
-        self.placed: dict[str, tuple[str, ...]] = {}  # by item: its mention keys that have a link
-        self.items: dict[str, ItemFacts] = {}
-        self.barred: dict[str, frozenset[str]] = {}  # by mention key: the incidents that people took it out of
+        self.placed: dict[
+            str, tuple[str, ...]
+        ] = {}  # by item: its mention keys that have a link
+        self.items: dict[str, ItemLabels] = {}
+        self.cannot_link: dict[
+            str, frozenset[str]
+        ] = {}  # by mention key: the incidents that people took it out of
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Incidents) and vars(self) == vars(other)
+        return isinstance(other, IncidentsState) and vars(self) == vars(other)
 
     # -- reading
 
@@ -108,24 +116,28 @@ class Incidents:
         link = self.links.get(key)
         return self.resolve(link.incident) if link else None
 
-    def barred_for(self, key: str) -> frozenset[str]:
+    def cannot_link_for(self, key: str) -> frozenset[str]:
         """The live incidents that the linker must not put this mention into."""
-        return frozenset(self.resolve(i) for i in self.barred.get(key, ()))
+        return frozenset(self.resolve(i) for i in self.cannot_link.get(key, ()))
 
     def labelled(self, item: str) -> dict[str, tuple[Label, ...]]:
         """The item's mention keys that have labels, and the labels that count."""
-        return labelled(item, self.items.get(item, NOTHING_KNOWN))
+        return labelled(item, self.items.get(item, NO_LABELS))
 
     def labels(self, members: Iterable[str]) -> tuple[Label, ...]:
         """The labels that count for mentions taken together, in the order of LABELS."""
-        return in_order(x for key in members for x in self.labelled(split_key(key)[0]).get(key, ()))
+        return in_order(
+            x for key in members for x in self.labelled(split_key(key)[0]).get(key, ())
+        )
 
     # -- folding
 
     def apply(self, subject: str, event: e.Event) -> None:
         """Takes in one event of the log, of any type. KeyError where an incident event names one that never opened."""
         if isinstance(event, ITEM_EVENTS):
-            self.items[subject] = learn(self.items.get(subject, NOTHING_KNOWN), event)
+            self.items[subject] = apply_item_event(
+                self.items.get(subject, NO_LABELS), event
+            )
             return
         by_person = isinstance(event, _INCIDENT_EVENTS) and bool(event.who)
         concerned = self._concerned(subject, event) if by_person else set[str]()
@@ -149,7 +161,11 @@ class Incidents:
             case e.IncidentSplit():
                 (self._unsplit if event.undone else self._split)(subject, event)
             case e.IncidentStatusChanged():
-                self._change(subject, status=event.new, closed_empty=event.who is None and event.new == "dismissed")
+                self._change(
+                    subject,
+                    status=event.new,
+                    closed_empty=event.who is None and event.new == "dismissed",
+                )
             case e.IncidentRenamed():
                 self._change(subject, title=event.new)
             case _:
@@ -162,7 +178,9 @@ class Incidents:
         keys = set(event.mentions) if isinstance(event, e.IncidentSplit) else set[str]()
         owners = {self.links[key].incident for key in keys if key in self.links}
         named = {subject, getattr(event, "into", subject)} | owners
-        return {name for i in named & self.known.keys() for name in (i, self.resolve(i))}
+        return {
+            name for i in named & self.known.keys() for name in (i, self.resolve(i))
+        }
 
     def _count(self, concerned: Iterable[str]) -> None:
         """What a person did makes the versions of all incidents concerned go on, together: to one that is higher than
@@ -174,8 +192,15 @@ class Incidents:
     def _link(self, subject: str, key: str, event: e.IncidentItemLinked) -> None:
         self._leave(key)
         self.arrivals += 1
-        owner = self.known[subject].id  # one string for all of them, where each event brings its own
-        link = Link(incident=owner, arrival=self.arrivals, score=event.score, review=event.review)
+        owner = self.known[
+            subject
+        ].id  # one string for all of them, where each event brings its own
+        link = Link(
+            incident=owner,
+            arrival=self.arrivals,
+            score=event.score,
+            review=event.review,
+        )
         self._put(key, replace(link, person=event.who is not None))
         if event.who:
             self._allow([key], subject)
@@ -185,7 +210,10 @@ class Incidents:
         item = split_key(key)[0]
         self.placed[item] = (*self.placed.get(item, ()), key)
         members = (*self.known[link.incident].members, key)
-        self._change(link.incident, members=tuple(sorted(members, key=lambda m: self.links[m].arrival)))
+        self._change(
+            link.incident,
+            members=tuple(sorted(members, key=lambda m: self.links[m].arrival)),
+        )
 
     def _leave(self, key: str) -> None:
         link = self.links.pop(key, None)
@@ -197,7 +225,9 @@ class Incidents:
 
     def _redirect(self, source: str, into: str) -> None:
         if self.resolve(into) == source:
-            raise ValueError(f"{source} cannot redirect to {into}, which redirects to it: the log is damaged")
+            raise ValueError(
+                f"{source} cannot redirect to {into}, which redirects to it: the log is damaged"
+            )
         self._change(source, into=into)
         self._change(into, merged=(*self.known[into].merged, source))
 
@@ -205,11 +235,17 @@ class Incidents:
         into = self.known[source].into
         if into is not None:
             self._change(source, into=None)
-            self._change(into, merged=tuple(m for m in self.known[into].merged if m != source))
+            self._change(
+                into, merged=tuple(m for m in self.known[into].merged if m != source)
+            )
 
     def _split(self, subject: str, event: e.IncidentSplit) -> None:
-        brought = tuple((key, self.links[key]) for key in event.mentions if key in self.links)
-        self.known[event.into] = Incident(id=event.into, split_from=subject, brought=brought)
+        brought = tuple(
+            (key, self.links[key]) for key in event.mentions if key in self.links
+        )
+        self.known[event.into] = Incident(
+            id=event.into, split_from=subject, brought=brought
+        )
         for key, link in brought:
             self._leave(key)
             self._put(key, replace(link, incident=event.into, person=True))
@@ -228,13 +264,15 @@ class Incidents:
 
     def _bar(self, keys: Iterable[str], incident: str) -> None:
         for key in keys:
-            self.barred[key] = self.barred.get(key, frozenset()) | {incident}
+            self.cannot_link[key] = self.cannot_link.get(key, frozenset()) | {incident}
 
     def _allow(self, keys: Iterable[str], *incidents: str) -> None:
         allowed = {self.resolve(i) for i in incidents}
         for key in keys:
-            if key in self.barred:
-                self.barred[key] = frozenset(i for i in self.barred[key] if self.resolve(i) not in allowed)
+            if key in self.cannot_link:
+                self.cannot_link[key] = frozenset(
+                    i for i in self.cannot_link[key] if self.resolve(i) not in allowed
+                )
 
     def _change(self, incident: str, **changes: Any) -> None:
         self.known[incident] = replace(self.known[incident], **changes)

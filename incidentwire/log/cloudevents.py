@@ -8,7 +8,7 @@ from typing import Any
 
 from incidentwire import events
 from incidentwire.log import codec
-from incidentwire.log.recorded_event import Recorded
+from incidentwire.log.recorded_event import RecordedEvent
 
 
 def source(log_id: str) -> str:
@@ -16,14 +16,16 @@ def source(log_id: str) -> str:
     return f"urn:incidentwire:{log_id}"
 
 
-def envelope_json(entry: Recorded, log_id: str) -> str:
+def envelope_json(entry: RecordedEvent, log_id: str) -> str:
     """The envelope as one line of JSON. The stored data is spliced in as it stands, unless its shape is an old one.
     Raises event_codec.UnknownType for an event that a newer release wrote."""
     name, _, version = entry.type.partition(":")
     known = events.TYPES.get(name)
     current = known is not None and int(version or 1) == known.version
     data = entry.data if current else codec.encode(entry.event)
-    trace = f'"traceparent":{json.dumps(entry.traceparent)},' if entry.traceparent else ""
+    trace = (
+        f'"traceparent":{json.dumps(entry.traceparent)},' if entry.traceparent else ""
+    )
     return (
         f'{{"specversion":"1.0","id":"{entry.position}","source":"{source(log_id)}","type":"{name}",'
         f'"subject":{json.dumps(entry.subject)},"time":"{rfc3339(entry.time_ms)}","sequence":{entry.position},'
@@ -31,7 +33,7 @@ def envelope_json(entry: Recorded, log_id: str) -> str:
     )
 
 
-def envelope(entry: Recorded, log_id: str) -> dict[str, Any]:
+def envelope(entry: RecordedEvent, log_id: str) -> dict[str, Any]:
     """The envelope as a dict."""
     parsed: dict[str, Any] = json.loads(envelope_json(entry, log_id))
     return parsed

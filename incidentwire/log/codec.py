@@ -33,7 +33,11 @@ def stored_type(event: Event) -> str:
 def encode(event: Event) -> str:
     """The event's data as compact JSON, fields that have their default left out."""
     kind: Any = type(event)
-    data = {name: value for name, default in _defaults(kind) if (value := getattr(event, name)) != default}
+    data = {
+        name: value
+        for name, default in _defaults(kind)
+        if (value := getattr(event, name)) != default
+    }
     return _JSON.encode(data)
 
 
@@ -42,18 +46,24 @@ def decode(type_name: str, data: str | bytes) -> Event:
     name, _, stored = type_name.partition(":")
     cls: Any = events.TYPES.get(name)
     if cls is None:
-        raise UnknownType(f"unknown event type {name!r}: update Incidentwire before following this log further")
+        raise UnknownType(
+            f"unknown event type {name!r}: update Incidentwire before following this log further"
+        )
     fields = json.loads(data)
     version = int(stored or 1)
     if version > cls.version:
-        raise UnknownType(f"{name} version {version} is newer than this code ({cls.version}): update Incidentwire")
+        raise UnknownType(
+            f"{name} version {version} is newer than this code ({cls.version}): update Incidentwire"
+        )
     while version < cls.version:
         fields = UPCASTS[name][version](fields)
         version += 1
     readers = _readers(cls)
     unknown = fields.keys() - readers.keys()
     if unknown:
-        raise UnknownType(f"{name} has fields unknown to this code: {', '.join(sorted(unknown))}")
+        raise UnknownType(
+            f"{name} has fields unknown to this code: {', '.join(sorted(unknown))}"
+        )
     event: Event = cls(**{key: readers[key](value) for key, value in fields.items()})
     return event
 
@@ -71,13 +81,19 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: v for f in dataclasses.fields(value) if (v := getattr(value, f.name)) != _default(f)}
+        return {
+            f.name: v
+            for f in dataclasses.fields(value)
+            if (v := getattr(value, f.name)) != _default(f)
+        }
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"not storable in an event: {type(value).__name__}")
 
 
-_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
+_JSON = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain
+)
 
 
 @cache  # one entry per event class

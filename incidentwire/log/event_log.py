@@ -23,19 +23,25 @@ from redis.client import Pipeline
 from incidentwire import events
 from incidentwire.events import Event, InFlight
 from incidentwire.log import codec
-from incidentwire.log.recorded_event import Recorded
+from incidentwire.log.recorded_event import RecordedEvent
 
 STREAM = "iw:log"
 LOG_ID = "iw:log_id"
 IN_FLIGHT = "iw:in_flight"
 SUBJECT = "iw:subject:"
 
-LOOK_AFTER_S = 30  # an item that was asked for and is not ended by then is looked at by the keeper
+VISIBILITY_TIMEOUT_S = (
+    30  # an item that was asked for and is not ended by then is looked at by the keeper
+)
 PAGE = 1000  # entries per XRANGE: about 1 MB
 
 _LINES = (Path(__file__).parent / "append.lua").read_text(encoding="utf-8").splitlines()
-SCRIPT = "\n".join(line for line in _LINES if line.strip() and not line.startswith("--"))
-SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()  # Redis' name for the script
+SCRIPT = "\n".join(
+    line for line in _LINES if line.strip() and not line.startswith("--")
+)
+SHA = hashlib.sha1(
+    SCRIPT.encode(), usedforsecurity=False
+).hexdigest()  # Redis' name for the script
 
 
 class VersionConflict(Exception):
@@ -51,14 +57,18 @@ class Withdrawn(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unit:
-    """What is appended whole or not at all: (subject, event) pairs, a claim that lets it happen once, scoped to
-    `claim_on` (the first subject, if not given), and the versions (events so far) that subjects must have."""
+class AppendRequest:
+    """One atomic append: (subject, event) pairs, committed together or not at all.
 
-    facts: Sequence[tuple[str, Event]]
-    once: str = ""
-    claim_on: str = ""
-    expect: Mapping[str, int] = field(default_factory=dict)
+    A second request with the same `idempotency_key` on the same subject is a no-op. `idempotency_scope` names that
+    subject; the default is the subject of the first event. `expected_versions` maps subjects to the number of events
+    that each must have.
+    """
+
+    events: Sequence[tuple[str, Event]]
+    idempotency_key: str = ""
+    idempotency_scope: str = ""
+    expected_versions: Mapping[str, int] = field(default_factory=dict)
     traceparent: str = ""
 
 
@@ -71,7 +81,7 @@ class Appended:
     new: bool = True
 
 
-class Log:
+class EventLog:
     """The log on one Redis. `connection` may decode responses or not."""
 
     def __init__(self, connection: redis.Redis) -> None:
@@ -88,35 +98,45 @@ class Log:
     def append(
         self,
         subject: str,
-        *facts: Event,
-        once: str = "",
-        expect: Mapping[str, int] | None = None,
-        also: Callable[[Pipeline], object] | None = None,
+        *new_events: Event,
+        idempotency_key: str = "",
+        expected_versions: Mapping[str, int] | None = None,
+        in_same_transaction: Callable[[Pipeline], object] | None = None,
         traceparent: str = "",
     ) -> Appended:
-        """Append events of one subject, whole or not at all. `also` adds commands to the same MULTI/EXEC.
+        """Append events of one subject, all or none. `in_same_transaction` adds commands to the same MULTI/EXEC.
 
-        Raises VersionConflict and Withdrawn. What `also` added is executed in those cases too (MULTI has no
-        condition), so a job must look at the log before it acts.
+        Raises VersionConflict and Withdrawn. The commands that `in_same_transaction` added run in those cases too,
+        because MULTI has no condition: a job must read the log before it acts.
         """
-        unit = Unit(facts=[(subject, fact) for fact in facts], once=once, expect=expect or {}, traceparent=traceparent)
-        result = self.append_many([unit], also=also)[0]
+        append_request = AppendRequest(
+            events=[(subject, event) for event in new_events],
+            idempotency_key=idempotency_key,
+            expected_versions=expected_versions or {},
+            traceparent=traceparent,
+        )
+        result = self.append_many(
+            [append_request], in_same_transaction=in_same_transaction
+        )[0]
         if isinstance(result, Exception):
             raise result
         return result
 
     def append_many(
-        self, units: Sequence[Unit], *, also: Callable[[Pipeline], object] | None = None
+        self,
+        requests: Sequence[AppendRequest],
+        *,
+        in_same_transaction: Callable[[Pipeline], object] | None = None,
     ) -> list[Appended | VersionConflict | Withdrawn]:
-        """Append many units in one transaction, with one fsync; each stands or falls by itself."""
-        keys, argv = _arguments(units)
-        if also is None:
+        """Append many requests in one transaction with one fsync; each succeeds or fails by itself."""
+        keys, argv = _arguments(requests)
+        if in_same_transaction is None:
             rows = self._eval(keys, argv)
         else:
             with self.connection.pipeline(transaction=True) as pipe:
                 pipe.multi()  # before the first command: RQ would call it after, and be refused
                 pipe.eval(SCRIPT, len(keys), *keys, *argv)
-                also(pipe)
+                in_same_transaction(pipe)
                 rows = pipe.execute()[0]
         return [_result(row, keys) for row in cast("list[list[Any]]", rows)]
 
@@ -139,25 +159,31 @@ class Log:
         oldest: Any = self.connection.xrange(STREAM, count=1)
         return _position(oldest[0][0]) if oldest else 0
 
-    def is_whole(self) -> bool:
+    def is_gapless(self) -> bool:
         """True where first and last position and the length agree that nothing is missing."""
         with self.connection.pipeline(transaction=True) as pipe:
             pipe.xrange(STREAM, count=1)
             pipe.xrevrange(STREAM, count=1)
             pipe.xlen(STREAM)
             oldest, newest, length = pipe.execute()
-        return not newest or (_position(oldest[0][0]) == 1 and _position(newest[0][0]) == length)
+        return not newest or (
+            _position(oldest[0][0]) == 1 and _position(newest[0][0]) == length
+        )
 
-    def after(self, position: int, limit: int = PAGE) -> list[Recorded]:
+    def after(self, position: int, limit: int = PAGE) -> list[RecordedEvent]:
         """Up to `limit` events behind `position`, in order."""
         rows: Any = self.connection.xrange(STREAM, min=f"{position + 1}-0", count=limit)
         return [_recorded(row) for row in rows]
 
-    def at(self, position: int) -> Recorded | None:
-        rows: Any = self.connection.xrange(STREAM, min=f"{position}-0", max=f"{position}-0")
+    def get(self, position: int) -> RecordedEvent | None:
+        rows: Any = self.connection.xrange(
+            STREAM, min=f"{position}-0", max=f"{position}-0"
+        )
         return _recorded(rows[0]) if rows else None
 
-    def follow(self, position: int, *, wait_s: float = 5.0, limit: int = PAGE) -> Iterator[list[Recorded]]:
+    def follow(
+        self, position: int, *, wait_s: float = 5.0, limit: int = PAGE
+    ) -> Iterator[list[RecordedEvent]]:
         """Batches of events behind `position`, for ever; an empty batch each time `wait_s` passed without one."""
         while True:
             batch = self.after(position, limit)
@@ -168,17 +194,17 @@ class Log:
                 position = batch[-1].position
             yield batch
 
-    def read(self, position: int = 0) -> Iterator[Recorded]:
+    def read(self, position: int = 0) -> Iterator[RecordedEvent]:
         """Every event behind `position` that is there now, in order, a page at a time."""
         while batch := self.after(position):
             yield from batch
             position = batch[-1].position
 
-    def of(self, subject: str) -> list[Recorded]:
+    def history(self, subject: str) -> list[RecordedEvent]:
         """One subject's own history, in order; its length is the subject's version."""
-        return self.of_many([subject])[0]
+        return self.histories([subject])[0]
 
-    def of_many(self, subjects: Sequence[str]) -> list[list[Recorded]]:
+    def histories(self, subjects: Sequence[str]) -> list[list[RecordedEvent]]:
         """The histories of several subjects, in two round trips."""
         with self.connection.pipeline(transaction=False) as pipe:
             for subject in subjects:
@@ -204,7 +230,7 @@ class Log:
         wanted, low, high = int(moment.timestamp() * 1000), 0, self.last()
         while low < high:
             middle = (low + high + 1) // 2
-            entry = self.at(middle)
+            entry = self.get(middle)
             if entry is not None and entry.time_ms <= wanted:
                 low = middle
             else:
@@ -213,12 +239,16 @@ class Log:
 
     def _wait(self, position: int, wait_s: float) -> None:
         began = time.monotonic()
-        rows = self.connection.xread({STREAM: f"{position}-0"}, count=1, block=max(1, int(wait_s * 1000)))
+        rows = self.connection.xread(
+            {STREAM: f"{position}-0"}, count=1, block=max(1, int(wait_s * 1000))
+        )
         if not rows and time.monotonic() - began < wait_s / 10:
-            time.sleep(wait_s / 10)  # a connection that cannot block must not become a busy loop
+            time.sleep(
+                wait_s / 10
+            )  # a connection that cannot block must not become a busy loop
 
 
-def _arguments(units: Sequence[Unit]) -> tuple[list[str], list[str | int]]:
+def _arguments(requests: Sequence[AppendRequest]) -> tuple[list[str], list[str | int]]:
     keys = [STREAM, IN_FLIGHT]
     index: dict[str, int] = {}
 
@@ -228,31 +258,48 @@ def _arguments(units: Sequence[Unit]) -> tuple[list[str], list[str | int]]:
             index[subject] = len(keys)
         return index[subject]
 
-    argv: list[str | int] = [len(units)]
-    for unit in units:
-        argv += [key(unit.claim_on or unit.facts[0][0]), unit.once, len(unit.expect)]
-        for subject, version in unit.expect.items():
+    argv: list[str | int] = [len(requests)]
+    for append_request in requests:
+        scope = append_request.idempotency_scope or append_request.events[0][0]
+        argv += [
+            key(scope),
+            append_request.idempotency_key,
+            len(append_request.expected_versions),
+        ]
+        for subject, version in append_request.expected_versions.items():
             argv += [key(subject), version]
-        argv.append(len(unit.facts))
-        for subject, event in unit.facts:
-            argv += [key(subject), subject, codec.stored_type(event), codec.encode(event), _due(event)]
-            argv.append(unit.traceparent)
+        argv.append(len(append_request.events))
+        for subject, event in append_request.events:
+            argv += [
+                key(subject),
+                subject,
+                codec.stored_type(event),
+                codec.encode(event),
+                _due(event),
+            ]
+            argv.append(append_request.traceparent)
     return keys, argv
 
 
 def _due(event: Event) -> str:
     match event.in_flight:
-        case InFlight.ASKS:
-            return f"+{LOOK_AFTER_S}"
-        case InFlight.ENDS:
+        case InFlight.ENQUEUES:
+            return f"+{VISIBILITY_TIMEOUT_S}"
+        case InFlight.COMPLETES:
             return "-"
-        case InFlight.WAITS:
-            return str(datetime.fromisoformat(cast("events.ItemDeferred", event).next_try).timestamp())
+        case InFlight.DELAYS:
+            return str(
+                datetime.fromisoformat(
+                    cast("events.ItemDeferred", event).next_try
+                ).timestamp()
+            )
         case _:
             return ""
 
 
-def _result(row: list[Any], keys: Sequence[str]) -> Appended | VersionConflict | Withdrawn:
+def _result(
+    row: list[Any], keys: Sequence[str]
+) -> Appended | VersionConflict | Withdrawn:
     match _text(row[0]):
         case "ok":
             return Appended(first=row[1], last=row[2])
@@ -264,10 +311,10 @@ def _result(row: list[Any], keys: Sequence[str]) -> Appended | VersionConflict |
             return Withdrawn("this item was withdrawn: nothing can be added to it")
 
 
-def _recorded(row: tuple[Any, Mapping[Any, Any]]) -> Recorded:
+def _recorded(row: tuple[Any, Mapping[Any, Any]]) -> RecordedEvent:
     stream_id, fields = row
     t, s, at, d, *trace = fields.values()  # written in this order by append.lua
-    return Recorded(
+    return RecordedEvent(
         position=_position(stream_id),
         type=_text(t),
         subject=_text(s),

@@ -9,7 +9,7 @@ from incidentwire.log import codec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Recorded:
+class RecordedEvent:
     """One entry of the log. `data` is the stored JSON text; `time_ms` is since the epoch, and never runs back."""
 
     position: int

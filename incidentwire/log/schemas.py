@@ -27,17 +27,40 @@ def envelope_schema(type_name: str) -> dict[str, Any]:
         "type": "object",
         "properties": {
             "specversion": {"const": "1.0"},
-            "id": {"type": "string", "pattern": "^[1-9][0-9]*$", "description": "the position, as text"},
-            "source": {"type": "string", "description": "names the log: urn:incidentwire:<log_id>"},
+            "id": {
+                "type": "string",
+                "pattern": "^[1-9][0-9]*$",
+                "description": "the position, as text",
+            },
+            "source": {
+                "type": "string",
+                "description": "names the log: urn:incidentwire:<log_id>",
+            },
             "type": {"const": type_name},
-            "subject": {"type": "string", "description": "the item, incident, feed or subscription it is about"},
+            "subject": {
+                "type": "string",
+                "description": "the item, incident, feed or subscription it is about",
+            },
             "time": {"type": "string", "format": "date-time"},
-            "sequence": {"type": "integer", "minimum": 1, "description": "the position in the log"},
+            "sequence": {
+                "type": "integer",
+                "minimum": 1,
+                "description": "the position in the log",
+            },
             "datacontenttype": {"const": "application/json"},
             "traceparent": {"type": "string"},
             "data": data_schema(type_name),
         },
-        "required": ["specversion", "id", "source", "type", "subject", "time", "sequence", "data"],
+        "required": [
+            "specversion",
+            "id",
+            "source",
+            "type",
+            "subject",
+            "time",
+            "sequence",
+            "data",
+        ],
         "additionalProperties": False,
     }
 
@@ -47,9 +70,17 @@ def _object(cls: type[Any]) -> dict[str, Any]:
     properties, required = {}, []
     for field in dataclasses.fields(cls):
         properties[field.name] = _schema(hints[field.name])
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+        if (
+            field.default is dataclasses.MISSING
+            and field.default_factory is dataclasses.MISSING
+        ):
             required.append(field.name)
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
 
 
 def _schema(hint: Any) -> dict[str, Any]:
@@ -61,14 +92,25 @@ def _schema(hint: Any) -> dict[str, Any]:
     if origin is typing.Literal:
         return {"enum": list(args)}
     if origin is tuple and len(args) == 2 and args[1] is not Ellipsis:
-        return {"type": "array", "prefixItems": [_schema(a) for a in args], "minItems": 2, "maxItems": 2}
+        return {
+            "type": "array",
+            "prefixItems": [_schema(a) for a in args],
+            "minItems": 2,
+            "maxItems": 2,
+        }
     if origin is tuple:
         return {"type": "array", "items": _schema(args[0])}
     if origin is not None and issubclass(origin, Mapping):
         return {"type": "object", "additionalProperties": _schema(args[1])}
     if dataclasses.is_dataclass(hint):
         return _object(typing.cast("type[Any]", hint))
-    names = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+    names = {
+        str: "string",
+        int: "integer",
+        float: "number",
+        bool: "boolean",
+        type(None): "null",
+    }
     return {"type": names[hint]}
 
 

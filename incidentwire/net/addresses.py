@@ -14,12 +14,24 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 REFUSED_NETWORKS = (
     ("0.0.0.0/8", "unspecified"),
     ("10.0.0.0/8", "private"),
-    ("100.64.0.0/10", "carrier-grade NAT"),  # and 100.100.100.200, the metadata of Alibaba Cloud
+    (
+        "100.64.0.0/10",
+        "carrier-grade NAT",
+    ),  # and 100.100.100.200, the metadata of Alibaba Cloud
     ("127.0.0.0/8", "loopback"),
-    ("168.63.129.16/32", "cloud metadata"),  # Azure's wire server, a public address in every virtual machine
-    ("169.254.0.0/16", "link-local"),  # and 169.254.169.254, the metadata of nearly every cloud
+    (
+        "168.63.129.16/32",
+        "cloud metadata",
+    ),  # Azure's wire server, a public address in every virtual machine
+    (
+        "169.254.0.0/16",
+        "link-local",
+    ),  # and 169.254.169.254, the metadata of nearly every cloud
     ("172.16.0.0/12", "private"),
-    ("192.0.0.0/24", "reserved"),  # IETF protocol assignments, and 192.0.0.192, the metadata of Oracle Cloud
+    (
+        "192.0.0.0/24",
+        "reserved",
+    ),  # IETF protocol assignments, and 192.0.0.192, the metadata of Oracle Cloud
     ("192.0.2.0/24", "documentation"),
     ("192.88.99.0/24", "reserved"),  # 6to4 relays, deprecated by RFC 7526
     ("192.168.0.0/16", "private"),
@@ -32,7 +44,10 @@ REFUSED_NETWORKS = (
     ("::1/128", "loopback"),
     ("::/96", "IPv4-compatible"),  # deprecated by RFC 4291
     ("64:ff9b:1::/48", "local-use NAT64"),  # RFC 8215: wherever the local network says
-    ("2001::/23", "reserved"),  # IETF protocol assignments: Teredo, benchmarking, ORCHID …
+    (
+        "2001::/23",
+        "reserved",
+    ),  # IETF protocol assignments: Teredo, benchmarking, ORCHID …
     ("2001:db8::/32", "documentation"),
     ("2002::/16", "6to4"),  # carries an IPv4 address, through relays that are gone
     ("3fff::/20", "documentation"),  # RFC 9637
@@ -42,14 +57,19 @@ REFUSED_NETWORKS = (
     ("ff00::/8", "multicast"),
 )
 # IPv6 prefixes that reach the IPv4 address in their last 32 bits: judged by that address.
-EMBEDDING_NETWORKS = ("::ffff:0:0/96", "64:ff9b::/96")  # IPv4-mapped; NAT64 by RFC 6052, how IPv6-only hosts reach IPv4
+EMBEDDING_NETWORKS = (
+    "::ffff:0:0/96",
+    "64:ff9b::/96",
+)  # IPv4-mapped; NAT64 by RFC 6052, how IPv6-only hosts reach IPv4
 GLOBAL_UNICAST_V6 = "2000::/3"  # all that IANA has given out; the rest is reserved
 
 # Names that only a local resolver answers: RFC 6761, RFC 6762 appendix G, RFC 8375, ICANN's .internal.
 REFUSED_SUFFIXES = (
     "localhost", "localdomain", "local", "internal", "intranet", "private", "corp", "home", "lan", "home.arpa",
 )  # fmt: skip
-REFUSED_NAMES = frozenset({"metadata.tencentyun.com", "metadata.packet.net", "metadata.platformequinix.com"})
+REFUSED_NAMES = frozenset(
+    {"metadata.tencentyun.com", "metadata.packet.net", "metadata.platformequinix.com"}
+)
 
 
 def refusal_of_address(address: str | IPAddress) -> str | None:
@@ -67,7 +87,9 @@ def refusal_of_address(address: str | IPAddress) -> str | None:
     for network, (_, why) in zip(networks, REFUSED_NETWORKS, strict=True):
         if ip.version == network.version and ip in network:
             return why
-    if ip.version == 6 and not any(ip in network for network in _networks((GLOBAL_UNICAST_V6,))):
+    if ip.version == 6 and not any(
+        ip in network for network in _networks((GLOBAL_UNICAST_V6,))
+    ):
         return "reserved"
     return None
 
@@ -84,5 +106,7 @@ def refusal_of_name(host: str) -> str | None:
 
 
 @functools.cache
-def _networks(texts: tuple[str, ...]) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+def _networks(
+    texts: tuple[str, ...],
+) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
     return tuple(ipaddress.ip_network(text) for text in texts)

@@ -28,27 +28,47 @@ from incidentwire.net import urls
 from incidentwire.net.addresses import refusal_of_address, refusal_of_name
 from incidentwire.net.decompress import ACCEPTED, EncodingError, decoded
 from incidentwire.net.hosts import is_address
-from incidentwire.net.request import Call, Limits, OutboundError, Resolve, under_way
+from incidentwire.net.request import (
+    OutboundError,
+    RequestContext,
+    RequestLimits,
+    Resolve,
+    request_context,
+)
 from incidentwire.net.transport import Adapter
 from incidentwire.settings import Settings
 
-__all__ = ["TRY_LATER", "Answer", "Door", "Limits", "OutboundError", "retry_after_s"]
+__all__ = [
+    "RETRYABLE_STATUSES",
+    "HttpClient",
+    "OutboundError",
+    "RequestLimits",
+    "Response",
+    "retry_after_s",
+]
 
 PORTS = frozenset({80, 443, 8080, 8443})
 MAX_FETCHED_URL_CHARS = 8_000  # redirects through sign-in and consent pages are longer than any page's own address
 # statuses after which the same request may succeed
-TRY_LATER = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})  # 52x: a CDN without its origin
+RETRYABLE_STATUSES = frozenset(
+    {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
+)  # 52x: a CDN without its origin
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PERMANENT = frozenset({301, 308})
 READ_STEP = 65_536  # bytes
-POOLS, CONNECTIONS_PER_POOL = 64, 10  # hosts kept connected, and idle connections to each
+POOLS, CONNECTIONS_PER_POOL = (
+    64,
+    10,
+)  # hosts kept connected, and idle connections to each
 # What may follow a redirect to another host; whatever else the caller gave (keys, cookies) was for the first one.
-HEADERS_FOR_ANY_HOST = frozenset({"accept", "accept-language", "if-modified-since", "if-none-match", "user-agent"})
+HEADERS_FOR_ANY_HOST = frozenset(
+    {"accept", "accept-language", "if-modified-since", "if-none-match", "user-agent"}
+)
 _UNANSWERED = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Response:
     """What a server said: the final `url`, the `headers` in any case, the `body` decoded, the URLs that redirected;
     `moved` where each of these did so for good (301, 308)."""
 
@@ -60,7 +80,7 @@ class Answer:
     moved: bool = False
 
 
-class Door:
+class HttpClient:
     """Fetches and posts, politely and safely. One per process: it keeps connections, and threads may share it.
 
     `allowed_hosts` names test hosts ("host", "host:port", an IP address) that may be dialled although private, at any
@@ -73,36 +93,44 @@ class Door:
         *,
         user_agent: str,
         allowed_hosts: frozenset[str] = frozenset(),
-        limits: Limits | None = None,
+        limits: RequestLimits | None = None,
         resolve: Resolve | None = None,
         ca_file: str | None = None,
     ) -> None:
         self._user_agent = user_agent
         self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
-        self._limits = limits or Limits()
+        self._limits = limits or RequestLimits()
         self._resolve = resolve
-        self._tls = ssl.create_default_context(cafile=requests.utils.DEFAULT_CA_BUNDLE_PATH)
-        self._tls.verify_flags &= ~ssl.VERIFY_X509_STRICT  # the default from Python 3.13, stricter than browsers
+        self._tls = ssl.create_default_context(
+            cafile=requests.utils.DEFAULT_CA_BUNDLE_PATH
+        )
+        self._tls.verify_flags &= (
+            ~ssl.VERIFY_X509_STRICT
+        )  # the default from Python 3.13, stricter than browsers
         if ca_file is not None:
             self._tls.load_verify_locations(cafile=ca_file)
         self._pool = Adapter(pool_connections=POOLS, pool_maxsize=CONNECTIONS_PER_POOL)
 
     @classmethod
-    def of(cls, settings: Settings) -> Door:
+    def of(cls, settings: Settings) -> HttpClient:
         """With the limits and test hosts of the settings."""
-        limits = Limits(
+        limits = RequestLimits(
             connect_s=settings.connect_timeout_s,
             read_s=settings.read_timeout_s,
             total_s=settings.fetch_timeout_s,
             max_bytes=settings.max_page_bytes,
         )
         agent = f"Incidentwire/{__version__} (+{settings.contact})"
-        return cls(user_agent=agent, allowed_hosts=settings.allowed_hosts, limits=limits)
+        return cls(
+            user_agent=agent, allowed_hosts=settings.allowed_hosts, limits=limits
+        )
 
-    def __enter__(self) -> Door:
+    def __enter__(self) -> HttpClient:
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(
+        self, *_: type[BaseException] | BaseException | TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -116,32 +144,56 @@ class Door:
         """
         self._checked(url)
 
-    def get(self, url: str, headers: Mapping[str, str] | None = None, limits: Limits | None = None) -> Answer:
+    def get(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        limits: RequestLimits | None = None,
+    ) -> Response:
         """Fetch `url`, following redirects. Raises OutboundError."""
         call = self._call(limits)
         parts = self._checked(url)
         sent = CaseInsensitiveDict(dict(headers or {}))
-        jar = requests.cookies.RequestsCookieJar()  # for this chain only: some sites redirect until a cookie comes back
+        jar = (
+            requests.cookies.RequestsCookieJar()
+        )  # for this chain only: some sites redirect until a cookie comes back
         passed: list[tuple[str, int]] = []  # what redirected, and by which status
         while True:
             request = self._request("GET", parts, sent, jar)
             response = self._send(call, parts, request)
             with response:
-                location = response.headers.get("location") if response.status_code in REDIRECTS else None
+                location = (
+                    response.headers.get("location")
+                    if response.status_code in REDIRECTS
+                    else None
+                )
                 if location is None:
                     return self._answer(call, parts, response, passed)
                 requests.cookies.extract_cookies_to_jar(jar, request, response.raw)  # type: ignore[no-untyped-call]
             passed.append((parts.url, response.status_code))
             if len(passed) > call.limits.max_redirects:
-                raise OutboundError("too_many_redirects", f"more than {call.limits.max_redirects} redirects")
+                raise OutboundError(
+                    "too_many_redirects",
+                    f"more than {call.limits.max_redirects} redirects",
+                )
             target = self._checked(_redirect_target(parts.url, location))
-            if (target.scheme, target.host, target.port) != (parts.scheme, parts.host, parts.port):
-                sent = CaseInsensitiveDict({k: v for k, v in sent.items() if k.lower() in HEADERS_FOR_ANY_HOST})
+            if (target.scheme, target.host, target.port) != (
+                parts.scheme,
+                parts.host,
+                parts.port,
+            ):
+                sent = CaseInsensitiveDict(
+                    {k: v for k, v in sent.items() if k.lower() in HEADERS_FOR_ANY_HOST}
+                )
             parts = target
 
     def post(
-        self, url: str, body: bytes, headers: Mapping[str, str] | None = None, limits: Limits | None = None
-    ) -> Answer:
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        limits: RequestLimits | None = None,
+    ) -> Response:
         """Post `body` to `url`; a redirect is an answer, never followed. Raises OutboundError."""
         call = self._call(limits)
         parts = self._checked(url)
@@ -149,9 +201,13 @@ class Door:
         with self._send(call, parts, request) as response:
             return self._answer(call, parts, response, [])
 
-    def _call(self, limits: Limits | None) -> Call:
+    def _call(self, limits: RequestLimits | None) -> RequestContext:
         # socket.getaddrinfo is looked up now, not at import: gevent may have put its own there since
-        return Call(limits=limits or self._limits, tls=self._tls, resolve=self._resolve or socket.getaddrinfo)
+        return RequestContext(
+            limits=limits or self._limits,
+            tls=self._tls,
+            resolve=self._resolve or socket.getaddrinfo,
+        )
 
     def _checked(self, url: str) -> urls.Parts:
         try:
@@ -161,11 +217,20 @@ class Door:
         if self._private_ok(parts):
             return parts
         host = parts.host.strip("[]")
-        why = refusal_of_address(host) if is_address(parts.host) else refusal_of_name(host)
+        why = (
+            refusal_of_address(host)
+            if is_address(parts.host)
+            else refusal_of_name(host)
+        )
         if why is not None:
-            raise OutboundError("refused_address", f"{host} is not on the public internet: {why}")
+            raise OutboundError(
+                "refused_address", f"{host} is not on the public internet: {why}"
+            )
         if parts.port not in PORTS:
-            raise OutboundError("refused_url", f"port {parts.port} is not one of {sorted(PORTS)}: use one of these")
+            raise OutboundError(
+                "refused_url",
+                f"port {parts.port} is not one of {sorted(PORTS)}: use one of these",
+            )
         return parts
 
     def _private_ok(self, parts: urls.Parts) -> bool:
@@ -184,35 +249,56 @@ class Door:
         merged = CaseInsensitiveDict({"Accept": "*/*"} | dict(headers))
         merged.update(ours)
         try:
-            return requests.Request(method, parts.url, headers=merged, cookies=jar, data=body).prepare()
+            return requests.Request(
+                method, parts.url, headers=merged, cookies=jar, data=body
+            ).prepare()
         except requests.exceptions.InvalidURL as error:
             raise OutboundError("refused_url", str(error)) from error
 
     def _send(
-        self, call: Call, parts: urls.Parts, request: requests.PreparedRequest, *, again: bool = False
+        self,
+        call: RequestContext,
+        parts: urls.Parts,
+        request: requests.PreparedRequest,
+        *,
+        again: bool = False,
     ) -> requests.Response:
         """Send, and read the headers; the body is still to come. A stale pooled connection gets a second try."""
-        call.host, call.port, call.private_ok = parts.host.strip("[]"), parts.port, self._private_ok(parts)
+        call.host, call.port, call.private_ok = (
+            parts.host.strip("[]"),
+            parts.port,
+            self._private_ok(parts),
+        )
         call.dialled = 0
         try:
-            with under_way(call):
+            with request_context(call):
                 return self._pool.send(request, stream=True, proxies={})
         except _UNANSWERED as error:
             if call.dialled or again or request.method != "GET":
-                raise OutboundError("bad_response", f"no HTTP answer from {call.host}: {error}"[:300]) from error
+                raise OutboundError(
+                    "bad_response", f"no HTTP answer from {call.host}: {error}"[:300]
+                ) from error
         return self._send(call, parts, request, again=True)
 
     def _answer(
-        self, call: Call, parts: urls.Parts, response: requests.Response, passed: list[tuple[str, int]]
-    ) -> Answer:
+        self,
+        call: RequestContext,
+        parts: urls.Parts,
+        response: requests.Response,
+        passed: list[tuple[str, int]],
+    ) -> Response:
         try:
-            with under_way(call):
-                body = _capped(_raw_pieces(response), call.limits.max_bytes, response.headers)
+            with request_context(call):
+                body = _read_limited(
+                    _raw_pieces(response), call.limits.max_bytes, response.headers
+                )
         except _UNANSWERED as error:
-            raise OutboundError("bad_response", f"the answer of {call.host} broke off: {error}"[:300]) from error
+            raise OutboundError(
+                "bad_response", f"the answer of {call.host} broke off: {error}"[:300]
+            ) from error
         except EncodingError as error:
             raise OutboundError("bad_encoding", str(error)) from error
-        return Answer(
+        return Response(
             url=parts.url,
             status=response.status_code,
             headers=response.headers,
@@ -222,7 +308,9 @@ class Door:
         )
 
 
-def retry_after_s(value: str | None, *, now: datetime.datetime, at_most_s: float = 86_400.0) -> float | None:
+def retry_after_s(
+    value: str | None, *, now: datetime.datetime, at_most_s: float = 86_400.0
+) -> float | None:
     """Read a Retry-After header, seconds or an HTTP date, as seconds from `now` (aware), between 0 and `at_most_s`.
 
     None where there is none or it makes no sense.
@@ -246,7 +334,9 @@ def _redirect_target(base: str, location: str) -> str:
     try:
         return urljoin(base, location.strip().replace(" ", "%20"))
     except ValueError as error:
-        raise OutboundError("refused_url", "a redirect leads to something that is no URL") from error
+        raise OutboundError(
+            "refused_url", "a redirect leads to something that is no URL"
+        ) from error
 
 
 def _raw_pieces(response: requests.Response) -> Iterator[bytes]:
@@ -254,9 +344,13 @@ def _raw_pieces(response: requests.Response) -> Iterator[bytes]:
         yield piece
 
 
-def _capped(pieces: Iterator[bytes], max_bytes: int, headers: Mapping[str, str]) -> bytes:
+def _read_limited(
+    pieces: Iterator[bytes], max_bytes: int, headers: Mapping[str, str]
+) -> bytes:
     """Decode and join the pieces of a body, giving up as soon as it is too large, packed or unpacked."""
-    too_large = OutboundError("too_large", f"the body is larger than {max_bytes:,} bytes")
+    too_large = OutboundError(
+        "too_large", f"the body is larger than {max_bytes:,} bytes"
+    )
     length = headers.get("content-length", "")
     if re.fullmatch(r"[0-9]{1,18}", length) and int(length) > max_bytes:
         raise too_large

@@ -43,7 +43,9 @@ class _Zlib:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         full = False
-        while data or full:  # a full step may leave output behind although all input is used up
+        while (
+            data or full
+        ):  # a full step may leave output behind although all input is used up
             if self._inflate is None:
                 if self._members and not (self._gzip and data.startswith(b"\x1f")):
                     return
@@ -62,7 +64,9 @@ class _Zlib:
     def _window_bits(self, data: bytes) -> int:
         if self._gzip:
             return 16 + zlib.MAX_WBITS
-        return zlib.MAX_WBITS if data[0] & 0x0F == 8 else -zlib.MAX_WBITS  # RFC 1950: method 8 in the low four bits
+        return (
+            zlib.MAX_WBITS if data[0] & 0x0F == 8 else -zlib.MAX_WBITS
+        )  # RFC 1950: method 8 in the low four bits
 
 
 class _Brotli:
@@ -92,7 +96,9 @@ class _Zstd:
             rest = data[start : start + ZSTD_INPUT_STEP]
             while rest:
                 if self._frame is None:
-                    self._frame = zstandard.ZstdDecompressor(max_window_size=ZSTD_MAX_WINDOW).decompressobj()
+                    self._frame = zstandard.ZstdDecompressor(
+                        max_window_size=ZSTD_MAX_WINDOW
+                    ).decompressobj()
                 yield self._frame.decompress(rest)
                 rest = self._frame.unused_data if self._frame.eof else b""
                 if self._frame.eof:

@@ -14,7 +14,9 @@ import idna
 
 MAX_HOST_CHARS = 253  # RFC 1035, section 2.3.4: 255 octets on the wire
 MAX_LABEL_CHARS = 63
-_LABEL = re.compile(r"[a-z0-9_-]+")  # RFC 1123, and the underscore that real blogs carry in their names
+_LABEL = re.compile(
+    r"[a-z0-9_-]+"
+)  # RFC 1123, and the underscore that real blogs carry in their names
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
@@ -33,18 +35,24 @@ def ascii_host(host: str) -> str:
     name = _mapped(_percent_decoded(host)).removesuffix(".")
     labels = name.split(".")
     if not name or not all(labels):
-        raise UrlError("the host is missing or has an empty label: write the URL as https://host/path")
+        raise UrlError(
+            "the host is missing or has an empty label: write the URL as https://host/path"
+        )
     if _NUMBER.fullmatch(labels[-1]):
         return _ipv4(labels)
     name = ".".join(_ascii_label(label) for label in labels)
     if len(name) > MAX_HOST_CHARS:
-        raise UrlError(f"the host is longer than {MAX_HOST_CHARS} characters: send the address of a real server")
+        raise UrlError(
+            f"the host is longer than {MAX_HOST_CHARS} characters: send the address of a real server"
+        )
     return name
 
 
 def is_address(host: str) -> bool:
     """Tell whether a host returned by `ascii_host` is an IP address and not a name."""
-    return host.startswith("[") or _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
+    return (
+        host.startswith("[") or _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
+    )
 
 
 def _percent_decoded(host: str) -> str:
@@ -53,7 +61,9 @@ def _percent_decoded(host: str) -> str:
     try:
         return unquote_to_bytes(host).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UrlError("the host has percent-encoding that is not UTF-8: write the host's name plainly") from error
+        raise UrlError(
+            "the host has percent-encoding that is not UTF-8: write the host's name plainly"
+        ) from error
 
 
 def _mapped(host: str) -> str:
@@ -63,7 +73,9 @@ def _mapped(host: str) -> str:
     try:
         return idna.uts46_remap(host, std3_rules=True, transitional=False)
     except (idna.IDNAError, UnicodeError) as error:
-        raise UrlError("the host has characters that no domain may have: write it in its xn-- form") from error
+        raise UrlError(
+            "the host has characters that no domain may have: write it in its xn-- form"
+        ) from error
 
 
 def _ascii_label(label: str) -> str:
@@ -71,13 +83,19 @@ def _ascii_label(label: str) -> str:
         try:
             label = idna.alabel(label).decode("ascii")
         except (idna.IDNAError, UnicodeError) as error:
-            raise UrlError("the host has characters that no domain may have: write it in its xn-- form") from error
+            raise UrlError(
+                "the host has characters that no domain may have: write it in its xn-- form"
+            ) from error
     elif label.startswith("xn--"):
         _check_punycode(label)
     if not _LABEL.fullmatch(label):
-        raise UrlError("the host has a character that is not a letter, digit, hyphen or underscore: check the URL")
+        raise UrlError(
+            "the host has a character that is not a letter, digit, hyphen or underscore: check the URL"
+        )
     if len(label) > MAX_LABEL_CHARS:
-        raise UrlError(f"a part of the host is longer than {MAX_LABEL_CHARS} characters: check the URL")
+        raise UrlError(
+            f"a part of the host is longer than {MAX_LABEL_CHARS} characters: check the URL"
+        )
     return label
 
 
@@ -99,31 +117,47 @@ def _check_punycode(label: str) -> None:
 def _ipv4(labels: list[str]) -> str:
     """Read one to four numbers the way inet_aton and browsers do; the last one fills what is left."""
     numbers = [_ipv4_number(label) for label in labels]
-    if len(numbers) > 4 or any(number > 255 for number in numbers[:-1]) or numbers[-1] >= 256 ** (5 - len(numbers)):
-        raise UrlError("the host ends in a number but is not an IPv4 address: send the page's own address")
-    value = numbers[-1] + sum(number << (8 * (3 - place)) for place, number in enumerate(numbers[:-1]))
+    if (
+        len(numbers) > 4
+        or any(number > 255 for number in numbers[:-1])
+        or numbers[-1] >= 256 ** (5 - len(numbers))
+    ):
+        raise UrlError(
+            "the host ends in a number but is not an IPv4 address: send the page's own address"
+        )
+    value = numbers[-1] + sum(
+        number << (8 * (3 - place)) for place, number in enumerate(numbers[:-1])
+    )
     return str(ipaddress.IPv4Address(value))
 
 
 def _ipv4_number(label: str) -> int:
     if not _NUMBER.fullmatch(label) or len(label) > MAX_LABEL_CHARS:
-        raise UrlError("the host ends in a number but is not an IPv4 address: send the page's own address")
+        raise UrlError(
+            "the host ends in a number but is not an IPv4 address: send the page's own address"
+        )
     try:
         if label.startswith("0x"):
             return int(label[2:] or "0", 16)
         return int(label, 8 if label.startswith("0") else 10)
     except ValueError as error:  # "08" is no octal number
-        raise UrlError("the host ends in a number but is not an IPv4 address: send the page's own address") from error
+        raise UrlError(
+            "the host ends in a number but is not an IPv4 address: send the page's own address"
+        ) from error
 
 
 def _ipv6(host: str) -> str:
     inner = host[1:-1]
     try:
-        if not host.endswith("]") or "%" in inner:  # a zone id means something on one machine only
+        if (
+            not host.endswith("]") or "%" in inner
+        ):  # a zone id means something on one machine only
             raise ValueError(host)
         address = ipaddress.IPv6Address(inner)
     except ValueError as error:
-        raise UrlError("the host is not a valid IPv6 address: write it as https://[address]/path, no zone") from error
+        raise UrlError(
+            "the host is not a valid IPv6 address: write it as https://[address]/path, no zone"
+        ) from error
     return f"[{_compressed(address.packed)}]"
 
 
@@ -139,7 +173,10 @@ def _compressed(packed: bytes) -> str:
 def _longest_zero_run(groups: list[str]) -> tuple[int, int]:
     best = (0, 0)
     for start in range(len(groups)):
-        length = next((i for i, group in enumerate(groups[start:]) if group != "0"), len(groups) - start)
+        length = next(
+            (i for i, group in enumerate(groups[start:]) if group != "0"),
+            len(groups) - start,
+        )
         if length > best[1]:
             best = (start, length)
     return best

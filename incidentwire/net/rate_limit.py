@@ -53,16 +53,23 @@ class HostBusy(Exception):
         super().__init__(self.detail)
 
 
-class HostSlots:
+class HostRateLimiter:
     """The places at each host."""
 
     @classmethod
-    def of(cls, settings: Settings, connection: redis.Redis) -> HostSlots:
+    def of(cls, settings: Settings, connection: redis.Redis) -> HostRateLimiter:
         """With the limits that the settings give."""
         slot_s = settings.fetch_timeout_s + SLOT_MARGIN_S
-        return cls(connection, at_once=settings.host_concurrency, pause_s=settings.host_pause_s, slot_s=slot_s)
+        return cls(
+            connection,
+            at_once=settings.host_concurrency,
+            pause_s=settings.host_pause_s,
+            slot_s=slot_s,
+        )
 
-    def __init__(self, connection: redis.Redis, *, at_once: int, pause_s: float, slot_s: float) -> None:
+    def __init__(
+        self, connection: redis.Redis, *, at_once: int, pause_s: float, slot_s: float
+    ) -> None:
         """`slot_s` is how long a request may hold its place: somewhat more than a fetch may take."""
         self.connection, self.at_once = connection, at_once
         self.pause_ms, self.slot_ms = int(pause_s * 1000), int(slot_s * 1000)
@@ -71,7 +78,12 @@ class HostSlots:
         """(token, 0) where a request to the host may start now, else ("", seconds to wait before asking again)."""
         token = secrets.token_hex(8)
         keys = (f"{HOST}{host}", f"{HOST}{host}:next")
-        wait = cast("int", self.connection.eval(ACQUIRE, 2, *keys, token, self.at_once, self.pause_ms, self.slot_ms))
+        wait = cast(
+            "int",
+            self.connection.eval(
+                ACQUIRE, 2, *keys, token, self.at_once, self.pause_ms, self.slot_ms
+            ),
+        )
         return ("", wait / 1000) if wait else (token, 0.0)
 
     @contextlib.contextmanager

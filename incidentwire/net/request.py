@@ -39,7 +39,12 @@ class OutboundError(Exception):
     """
 
     def __init__(
-        self, reason: str, detail: str, *, retryable: bool | None = None, retry_after_s: float | None = None
+        self,
+        reason: str,
+        detail: str,
+        *,
+        retryable: bool | None = None,
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
@@ -49,7 +54,7 @@ class OutboundError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class RequestLimits:
     """What one request may take.
 
     Seconds: for looking up and connecting, for the TLS handshake, for one silence, for all of it with its redirects.
@@ -64,16 +69,18 @@ class Limits:
 
 
 @dataclass(kw_only=True)
-class Call:
+class RequestContext:
     """One request under way: the host it was allowed for, and the time that it has left."""
 
-    limits: Limits
+    limits: RequestLimits
     tls: ssl.SSLContext
     resolve: Resolve
     host: str = ""  # what the door checked (IPv6 without brackets); a connection to anything else is refused
     port: int = 0
     private_ok: bool = False
-    dialled: int = 0  # new connections made, to tell a stale pooled one from a broken server
+    dialled: int = (
+        0  # new connections made, to tell a stale pooled one from a broken server
+    )
     deadline: float = field(init=False)  # on time.monotonic()
 
     def __post_init__(self) -> None:
@@ -83,7 +90,9 @@ class Call:
         """Return how long the next wait may last. Raises OutboundError when the time is up."""
         left = self.deadline - time.monotonic()
         if left <= 0:
-            raise OutboundError("timeout", f"no complete answer within {self.limits.total_s:g} s")
+            raise OutboundError(
+                "timeout", f"no complete answer within {self.limits.total_s:g} s"
+            )
         return min(left, at_most)
 
     def patience(self) -> float:
@@ -91,11 +100,13 @@ class Call:
         return self.seconds_left(self.limits.read_s)
 
 
-CALL: ContextVar[Call] = ContextVar("outbound_call")  # set by the door around each request, in thread or greenlet
+CALL: ContextVar[RequestContext] = ContextVar(
+    "outbound_call"
+)  # set by the door around each request, in thread or greenlet
 
 
 @contextlib.contextmanager
-def under_way(call: Call) -> Iterator[None]:
+def request_context(call: RequestContext) -> Iterator[None]:
     """Make `call` the one whose deadline every socket of this thread keeps."""
     token = CALL.set(call)
     try:
@@ -104,7 +115,13 @@ def under_way(call: Call) -> Iterator[None]:
         CALL.reset(token)
 
 
-def patiently(sock: socket.socket, step: Callable[[], T], seconds: Callable[[], float], *, sends: bool = False) -> T:
+def retry_until_ready(
+    sock: socket.socket,
+    step: Callable[[], T],
+    seconds: Callable[[], float],
+    *,
+    sends: bool = False,
+) -> T:
     """Do `step` on a non-blocking socket, waiting as often as it asks for; `seconds` says how long each wait may be.
 
     Not left to the socket's own timeout: gevent renews that with every byte, so that a server that drips the bytes of
@@ -123,10 +140,12 @@ def patiently(sock: socket.socket, step: Callable[[], T], seconds: Callable[[], 
         patience = seconds()
         if not wait(sock, timeout=patience):
             seconds()  # where the whole time is up, that is what to say
-            raise OutboundError("timeout", f"the server was silent for {patience:.1f} s")
+            raise OutboundError(
+                "timeout", f"the server was silent for {patience:.1f} s"
+            )
 
 
-class Wire:
+class DeadlineSocket:
     """A connected, non-blocking socket whose every read and write ends by the deadline of the call that is under way.
 
     As much of a socket as http.client and urllib3 use.
@@ -142,7 +161,12 @@ class Wire:
         patience = CALL.get().patience
         rest = memoryview(data)
         while rest:
-            sent = patiently(self._sock, lambda rest=rest: self._sock.send(rest), patience, sends=True)  # type: ignore[misc]
+            sent = retry_until_ready(
+                self._sock,
+                lambda rest=rest: self._sock.send(rest),
+                patience,
+                sends=True,
+            )  # type: ignore[misc]
             rest = rest[sent:]
 
     def settimeout(self, _: float | None) -> None:
@@ -162,13 +186,17 @@ class _TimedReads(io.RawIOBase):
     def __init__(self, sock: socket.socket) -> None:
         super().__init__()
         self._sock = sock
-        self._hold = sock.makefile("rb", buffering=0)  # keeps the socket open until the response has been read
+        self._hold = sock.makefile(
+            "rb", buffering=0
+        )  # keeps the socket open until the response has been read
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        return patiently(self._sock, lambda: self._sock.recv_into(buffer), CALL.get().patience)
+        return retry_until_ready(
+            self._sock, lambda: self._sock.recv_into(buffer), CALL.get().patience
+        )
 
     def close(self) -> None:
         self._hold.close()

@@ -20,20 +20,28 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from incidentwire.net.addresses import refusal_of_address
 from incidentwire.net.hosts import is_address
-from incidentwire.net.request import CALL, Call, OutboundError, Wire, patiently
+from incidentwire.net.request import (
+    CALL,
+    DeadlineSocket,
+    OutboundError,
+    RequestContext,
+    retry_until_ready,
+)
 
 MAX_ADDRESSES_TRIED = 4  # of one name; a hostile zone can name hundreds
 
 
 class _PlainConnection(HTTPConnection):
     def connect(self) -> None:
-        self.sock = cast(socket.socket, Wire(_connected(self.host, self.port)))
+        self.sock = cast(
+            socket.socket, DeadlineSocket(_connected(self.host, self.port))
+        )
 
 
 class _TlsConnection(HTTPSConnection):
     def connect(self) -> None:
         raw = _connected(self.host, self.port)
-        self.sock = cast(socket.socket, Wire(_with_tls(raw, self.host)))
+        self.sock = cast(socket.socket, DeadlineSocket(_with_tls(raw, self.host)))
         self.is_verified = True  # by the handshake: the context demands it
 
 
@@ -50,14 +58,19 @@ class Adapter(requests.adapters.HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": _PlainPool,
+            "https": _TlsPool,
+        }
 
 
 def _connected(host: str, port: int) -> socket.socket:
     """Return a non-blocking socket to the first address of the call's host that answers. Raises OutboundError."""
     call = CALL.get()
     if (host, port) != (call.host, call.port):
-        raise OutboundError("refused_address", f"about to dial {host}:{port}, which nobody checked")
+        raise OutboundError(
+            "refused_address", f"about to dial {host}:{port}, which nobody checked"
+        )
     until = time.monotonic() + call.seconds_left(call.limits.connect_s)
     addresses = _checked_addresses(call, until)[:MAX_ADDRESSES_TRIED]
     failure: OSError | None = None
@@ -71,12 +84,18 @@ def _connected(host: str, port: int) -> socket.socket:
             call.dialled += 1
             return sock
     if isinstance(failure, TimeoutError):
-        raise OutboundError("timeout", f"no connection to {host} within {call.limits.connect_s:g} s") from failure
-    raise OutboundError("connect_failed", f"no connection to {host}: {failure}") from failure
+        raise OutboundError(
+            "timeout", f"no connection to {host} within {call.limits.connect_s:g} s"
+        ) from failure
+    raise OutboundError(
+        "connect_failed", f"no connection to {host}: {failure}"
+    ) from failure
 
 
 def _dialled(address: str, port: int, timeout_s: float) -> socket.socket:
-    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    sock = socket.socket(
+        socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM
+    )
     try:
         sock.settimeout(timeout_s)
         sock.connect((address, port))
@@ -88,33 +107,47 @@ def _dialled(address: str, port: int, timeout_s: float) -> socket.socket:
     return sock
 
 
-def _checked_addresses(call: Call, until: float) -> list[str]:
+def _checked_addresses(call: RequestContext, until: float) -> list[str]:
     """Look the call's host up, once, and return its addresses. Raises OutboundError when any of them is refused."""
-    addresses = [call.host] if ":" in call.host or is_address(call.host) else _looked_up(call, until)
+    addresses = (
+        [call.host]
+        if ":" in call.host or is_address(call.host)
+        else _looked_up(call, until)
+    )
     for address in addresses:
         why = None if call.private_ok else refusal_of_address(address)
         if why is not None:
-            raise OutboundError("refused_address", f"{call.host} is at {address}, which is not public: {why}")
+            raise OutboundError(
+                "refused_address",
+                f"{call.host} is at {address}, which is not public: {why}",
+            )
     return addresses
 
 
-def _looked_up(call: Call, until: float) -> list[str]:
+def _looked_up(call: RequestContext, until: float) -> list[str]:
     """Resolve in a thread of its own, since getaddrinfo takes no timeout and a hostile zone can stall it."""
     answers: queue.SimpleQueue[list[tuple[Any, ...]] | Exception] = queue.SimpleQueue()
 
     def look() -> None:
         try:
             answers.put(call.resolve(call.host, call.port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:  # UnicodeError: a label that Python's own IDNA does not like
+        except (
+            OSError,
+            UnicodeError,
+        ) as error:  # UnicodeError: a label that Python's own IDNA does not like
             answers.put(error)
 
     threading.Thread(target=look, name=f"look up {call.host}", daemon=True).start()
     try:
         found = answers.get(timeout=max(until - time.monotonic(), 0.05))
     except queue.Empty:
-        found = TimeoutError(f"the name servers were silent for {call.limits.connect_s:g} s")
+        found = TimeoutError(
+            f"the name servers were silent for {call.limits.connect_s:g} s"
+        )
     if isinstance(found, Exception) or not found:
-        raise OutboundError("dns_failed", f"no address for {call.host}: {found or 'none given'}")
+        raise OutboundError(
+            "dns_failed", f"no address for {call.host}: {found or 'none given'}"
+        )
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
@@ -126,19 +159,26 @@ def _with_tls(raw: socket.socket, host: str) -> ssl.SSLSocket:
     def seconds() -> float:
         left = until - time.monotonic()
         if left <= 0:
-            raise OutboundError("timeout", f"no TLS handshake with {host} within {call.limits.connect_s:g} s")
+            raise OutboundError(
+                "timeout",
+                f"no TLS handshake with {host} within {call.limits.connect_s:g} s",
+            )
         return call.seconds_left(left)
 
     with contextlib.ExitStack() as on_error:
         on_error.callback(raw.close)
         try:
-            tls = call.tls.wrap_socket(raw, server_hostname=host, do_handshake_on_connect=False)
+            tls = call.tls.wrap_socket(
+                raw, server_hostname=host, do_handshake_on_connect=False
+            )
             on_error.callback(tls.close)
-            patiently(tls, tls.do_handshake, seconds)
+            retry_until_ready(tls, tls.do_handshake, seconds)
         except ssl.SSLCertVerificationError as error:
             why = f"the certificate of {host} is not good: {error.verify_message}"
             raise OutboundError("tls_failed", why) from error
         except (OSError, ValueError) as error:
-            raise OutboundError("tls_failed", f"no TLS with {host}: {error}", retryable=True) from error
+            raise OutboundError(
+                "tls_failed", f"no TLS with {host}: {error}", retryable=True
+            ) from error
         on_error.pop_all()
     return tls

@@ -48,7 +48,9 @@ __all__ = [
 ]
 
 CANONICAL_VERSION = 1
-MAX_URL_CHARS = 2_000  # sitemaps.org allows 2,048; longer ones in the wild are sessions and traps
+MAX_URL_CHARS = (
+    2_000  # sitemaps.org allows 2,048; longer ones in the wild are sessions and traps
+)
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 # Parameters that say how a reader came, never what they read. A name that some site uses for content (source, ref,
@@ -75,7 +77,9 @@ _FORBIDDEN = re.compile(  # C0, C1 and every Unicode space, spelt out so that no
 )
 _URL = re.compile(r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]*))?")
-_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")  # RFC 3986, 2.3
+_UNRESERVED = frozenset(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+)  # RFC 3986, 2.3
 # An escape, or one character that may not stand there as it is (RFC 3986, 3.3 and 3.4).
 _TO_ENCODE_IN_PATH = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9\-._~!$&'()*+,;=:@/]")
 _TO_ENCODE_IN_QUERY = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9\-._~!$&()*+,;=:@/?]")
@@ -95,35 +99,62 @@ class Parts:
     def url(self) -> str:
         """The URL put together again, the scheme's own port left out."""
         port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{self.host}{port}{self.path}" + (f"?{self.query}" if self.query else "")
+        return f"{self.scheme}://{self.host}{port}{self.path}" + (
+            f"?{self.query}" if self.query else ""
+        )
 
 
 def split(url: str, *, max_chars: int = MAX_URL_CHARS) -> Parts:
     """Read a URL from a stranger strictly. Raises UrlError whose message names the remedy."""
     if len(url) > max_chars:
-        raise UrlError(f"the URL is longer than {max_chars:,} characters: send the page's short address")
+        raise UrlError(
+            f"the URL is longer than {max_chars:,} characters: send the page's short address"
+        )
     if _FORBIDDEN.search(url):
-        raise UrlError("the URL has white space, control characters or broken Unicode: remove or percent-encode them")
+        raise UrlError(
+            "the URL has white space, control characters or broken Unicode: remove or percent-encode them"
+        )
     match = _URL.match(url)
     if match is None:
         raise UrlError("not a web address: write it in full, as https://host/path")
-    scheme, authority, path, query = match[1].lower(), match[2], match[3], match[4] or ""
+    scheme, authority, path, query = (
+        match[1].lower(),
+        match[2],
+        match[3],
+        match[4] or "",
+    )
     if "@" in authority:
-        raise UrlError("the URL carries a user name or password: remove everything up to the @")
+        raise UrlError(
+            "the URL carries a user name or password: remove everything up to the @"
+        )
     if "\\" in authority or "\\" in path:
         raise UrlError("the URL has a backslash: write / or %5C")
     host, port = _host_and_port(authority, DEFAULT_PORTS[scheme])
     path = _without_dot_segments(_encoded(path, _TO_ENCODE_IN_PATH))
-    return Parts(scheme=scheme, host=host, port=port, path=path, query=_encoded(query, _TO_ENCODE_IN_QUERY))
+    return Parts(
+        scheme=scheme,
+        host=host,
+        port=port,
+        path=path,
+        query=_encoded(query, _TO_ENCODE_IN_QUERY),
+    )
 
 
 def canonicalize(url: str) -> str:
     """Return the canonical form of `url`, by the rules at the head of this module. Raises UrlError (a ValueError)."""
     parts = split(url)
     kept = [pair for pair in parts.query.split("&") if pair and not _is_tracking(pair)]
-    canonical = Parts(scheme=parts.scheme, host=parts.host, port=parts.port, path=parts.path, query="&".join(kept)).url
+    canonical = Parts(
+        scheme=parts.scheme,
+        host=parts.host,
+        port=parts.port,
+        path=parts.path,
+        query="&".join(kept),
+    ).url
     if len(canonical) > MAX_URL_CHARS:
-        raise UrlError(f"the URL is longer than {MAX_URL_CHARS:,} characters once encoded: send its short address")
+        raise UrlError(
+            f"the URL is longer than {MAX_URL_CHARS:,} characters once encoded: send its short address"
+        )
     return canonical
 
 
@@ -137,11 +168,17 @@ def text_item_id(title: str, text: str) -> str:
 
     Raises UrlError for lone surrogates, which no text has.
     """
-    folded = [" ".join(unicodedata.normalize("NFC", part).split()) for part in (title, text)]
+    folded = [
+        " ".join(unicodedata.normalize("NFC", part).split()) for part in (title, text)
+    ]
     try:
-        return _id("text\n" + "\n".join(folded))  # no URL begins so, and no folded part holds a line break
+        return _id(
+            "text\n" + "\n".join(folded)
+        )  # no URL begins so, and no folded part holds a line break
     except UnicodeEncodeError as error:
-        raise UrlError("title or text has broken Unicode (a lone surrogate): send valid UTF-8") from error
+        raise UrlError(
+            "title or text has broken Unicode (a lone surrogate): send valid UTF-8"
+        ) from error
 
 
 def registrable_domain(url: str) -> str:
@@ -164,10 +201,14 @@ def _id(text: str) -> str:
 def _host_and_port(authority: str, default_port: int) -> tuple[str, int]:
     match = _AUTHORITY.fullmatch(authority)
     if match is None:
-        raise UrlError("the host or port is not valid: write the URL as https://host:port/path")
+        raise UrlError(
+            "the host or port is not valid: write the URL as https://host:port/path"
+        )
     digits = (match[2] or "").lstrip("0")
     if match[2] and not (digits and len(digits) <= 5 and int(digits) <= 65_535):
-        raise UrlError("the port is not a number from 1 to 65535: correct it or leave it out")
+        raise UrlError(
+            "the port is not a number from 1 to 65535: correct it or leave it out"
+        )
     return ascii_host(match[1]), int(digits or default_port)
 
 
@@ -197,5 +238,7 @@ def _without_dot_segments(path: str) -> str:
 
 
 def _is_tracking(pair: str) -> bool:
-    name = unquote(pair.partition("=")[0]).lower().removeprefix("amp;")  # &amp; escaped once too often, in feeds
+    name = (
+        unquote(pair.partition("=")[0]).lower().removeprefix("amp;")
+    )  # &amp; escaped once too often, in feeds
     return name in TRACKING or name.startswith(TRACKING_PREFIXES)

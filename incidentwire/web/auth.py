@@ -44,7 +44,9 @@ class Key:
 class Keys:
     """The keys in the store, each process remembering what it looked up for REMEMBER_S."""
 
-    def __init__(self, connection: redis.Redis, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, connection: redis.Redis, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.connection, self.clock = connection, clock
         self._seen: dict[str, tuple[float, Key | None]] = {}
 
@@ -54,17 +56,28 @@ class Keys:
         wanted = tuple(scopes)
         unknown = [s for s in wanted if s not in SCOPES]
         if unknown or not wanted:
-            raise ValueError(f"unknown scope {', '.join(unknown) or '(none)'}: use some of {', '.join(SCOPES)}")
+            raise ValueError(
+                f"unknown scope {', '.join(unknown) or '(none)'}: use some of {', '.join(SCOPES)}"
+            )
         if any(key.name == name for key in self.list()):
-            raise ValueError(f"there is a key named {name!r} already: choose another name, or revoke it first")
+            raise ValueError(
+                f"there is a key named {name!r} already: choose another name, or revoke it first"
+            )
         secret = PREFIX + secrets.token_urlsafe(32)
-        about = {"name": name, "scopes": wanted, "created": datetime.now(UTC).isoformat(timespec="seconds")}
+        about = {
+            "name": name,
+            "scopes": wanted,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
         self.connection.hset(KEYS, _digest(secret), json.dumps(about))
         return secret
 
     def list(self) -> list[Key]:
         rows = cast("dict[bytes, bytes]", self.connection.hgetall(KEYS))
-        return sorted((_key(d.decode(), text) for d, text in rows.items()), key=lambda key: key.name)
+        return sorted(
+            (_key(d.decode(), text) for d, text in rows.items()),
+            key=lambda key: key.name,
+        )
 
     def revoke(self, name: str) -> bool:
         """Forget the key of that name; False where there is none."""
@@ -109,14 +122,24 @@ def _let_in(scopes: tuple[str, ...]) -> None:
         if "read" in scopes and current_app.config["PUBLIC_READ"]:
             g.who = "anyone"
             return
-        raise Problem(status=401, slug="key-missing", detail="send an API key: Authorization: Bearer iwk_…")
+        raise Problem(
+            status=401,
+            slug="key-missing",
+            detail="send an API key: Authorization: Bearer iwk_…",
+        )
     keys: Keys = current_app.extensions["incidentwire.keys"]
     key = keys.find(secret.strip()) if kind.lower() == "bearer" else None
     if key is None:
-        raise Problem(status=401, slug="key-unknown", detail="the API key is unknown or revoked")
+        raise Problem(
+            status=401, slug="key-unknown", detail="the API key is unknown or revoked"
+        )
     if not any(key.allows(scope) for scope in scopes):
         wanted = " or ".join(map(repr, scopes))
-        raise Problem(status=403, slug="scope-missing", detail=f"this needs a key with the scope {wanted}")
+        raise Problem(
+            status=403,
+            slug="scope-missing",
+            detail=f"this needs a key with the scope {wanted}",
+        )
     g.who = key.name
 
 
@@ -126,4 +149,9 @@ def _digest(secret: str) -> str:
 
 def _key(digest: str, text: str | bytes) -> Key:
     about: dict[str, Any] = json.loads(text)
-    return Key(name=about["name"], scopes=tuple(about["scopes"]), created=about["created"], digest=digest)
+    return Key(
+        name=about["name"],
+        scopes=tuple(about["scopes"]),
+        created=about["created"],
+        digest=digest,
+    )

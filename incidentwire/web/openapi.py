@@ -11,7 +11,10 @@ from marshmallow import INCLUDE, Schema, fields
 from incidentwire.web.problems import MEDIA_TYPE
 
 OPEN = ("/healthz", "/readyz")  # these answer without a key
-KEY_REFUSALS = {"401": "The key is missing or unknown", "403": "The key lacks the scope"}
+KEY_REFUSALS = {
+    "401": "The key is missing or unknown",
+    "403": "The key lacks the scope",
+}
 BODY_REFUSALS = {"400": "The body is not JSON", "413": "The body is too large"}
 INVALID = "Parameters or fields that cannot be accepted, each named"
 CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -28,18 +31,28 @@ class ProblemSchema(Schema):
     class Meta:
         unknown = INCLUDE
 
-    type = fields.String(required=True, metadata={"description": "urn:incidentwire:problem:<slug>; stable"})
+    type = fields.String(
+        required=True,
+        metadata={"description": "urn:incidentwire:problem:<slug>; stable"},
+    )
     title = fields.String(required=True)
     status = fields.Integer(required=True)
     detail = fields.String()
-    errors = fields.List(fields.Nested(FieldErrorSchema), metadata={"description": "what is wrong, field by field"})
+    errors = fields.List(
+        fields.Nested(FieldErrorSchema),
+        metadata={"description": "what is wrong, field by field"},
+    )
 
 
 def prepare(api: Api) -> None:
     """Say what a problem and a key are. To be called before blueprints are registered."""
     api.DEFAULT_ERROR_RESPONSE_NAME = None  # every refusal is named by `document`
     api.spec.components.schema("Problem", schema=ProblemSchema)
-    scheme = {"type": "http", "scheme": "bearer", "description": "an API key, see `incidentwire keys create`"}
+    scheme = {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "an API key, see `incidentwire keys create`",
+    }
     api.spec.components.security_scheme("key", scheme)
 
 
@@ -54,15 +67,27 @@ def document(api: Api, refusals: Mapping[str, str]) -> dict[str, Any]:
     return spec
 
 
-def _describe(operation: dict[str, Any], refusals: Mapping[str, str], *, is_open: bool) -> None:
-    responses = {str(status): response for status, response in operation["responses"].items()}
-    named = {status: response.get("description") for status, response in responses.items() if status >= "400"}
+def _describe(
+    operation: dict[str, Any], refusals: Mapping[str, str], *, is_open: bool
+) -> None:
+    responses = {
+        str(status): response for status, response in operation["responses"].items()
+    }
+    named = {
+        status: response.get("description")
+        for status, response in responses.items()
+        if status >= "400"
+    }
     if "422" in named:  # of flask-smorest, wherever there are arguments
         named["422"] = INVALID
     if is_open:
         named["503"] = refusals["503"]
     else:
-        named |= KEY_REFUSALS | dict(refusals) | (BODY_REFUSALS if "requestBody" in operation else {})
+        named |= (
+            KEY_REFUSALS
+            | dict(refusals)
+            | (BODY_REFUSALS if "requestBody" in operation else {})
+        )
     for status in sorted(named):
         responses[status] = {"description": named[status], "content": CONTENT}
     operation["responses"] = responses

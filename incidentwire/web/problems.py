@@ -29,7 +29,9 @@ class FieldError:
     message: str
 
 
-@dataclass(kw_only=True, eq=False)  # not frozen: contextlib sets __traceback__ on what passes through it
+@dataclass(
+    kw_only=True, eq=False
+)  # not frozen: contextlib sets __traceback__ on what passes through it
 class Problem(Exception):
     """Raised by views; becomes the answer. `slug` is stable and names the kind of problem."""
 
@@ -43,22 +45,38 @@ class Problem(Exception):
     def body(self) -> dict[str, Any]:
         """The problem details object."""
         title = HTTPStatus(self.status).phrase
-        body: dict[str, Any] = {"type": f"urn:incidentwire:problem:{self.slug}", "title": title, "status": self.status}
+        body: dict[str, Any] = {
+            "type": f"urn:incidentwire:problem:{self.slug}",
+            "title": title,
+            "status": self.status,
+        }
         if self.detail:
             body["detail"] = self.detail
         if self.errors:
-            body["errors"] = [{"field": e.field, "message": e.message} for e in self.errors]
+            body["errors"] = [
+                {"field": e.field, "message": e.message} for e in self.errors
+            ]
         return {**body, **self.more}
 
     def response(self) -> Response:
-        headers = {"Retry-After": str(self.retry_after_s)} if self.retry_after_s is not None else None
-        return Response(json.dumps(self.body()), self.status, headers, mimetype=MEDIA_TYPE)
+        headers = (
+            {"Retry-After": str(self.retry_after_s)}
+            if self.retry_after_s is not None
+            else None
+        )
+        return Response(
+            json.dumps(self.body()), self.status, headers, mimetype=MEDIA_TYPE
+        )
 
 
 def field_errors(messages: Any, path: str = "") -> list[FieldError]:
     """marshmallow's nested messages as a flat list."""
     if isinstance(messages, Mapping):
-        return [e for key, inner in messages.items() for e in field_errors(inner, _join(path, key))]
+        return [
+            e
+            for key, inner in messages.items()
+            for e in field_errors(inner, _join(path, key))
+        ]
     if isinstance(messages, list) and all(isinstance(m, str) for m in messages):
         return [FieldError(field=path or "(body)", message=m) for m in messages]
     return [FieldError(field=path or "(body)", message=str(messages))]
@@ -79,12 +97,23 @@ def register(app: Flask) -> None:
     def http_error(error: HTTPException) -> Response:
         if error.code is not None and error.code < 400:  # a redirect is no error
             return cast("Response", error.get_response())
-        data = getattr(error, "data", None) or {}  # webargs puts the messages of a 422 here
+        data = (
+            getattr(error, "data", None) or {}
+        )  # webargs puts the messages of a 422 here
         errors = field_errors(data["messages"]) if data.get("messages") else []
         status = error.code or 500
         phrase = HTTPStatus(status).phrase.lower().replace(" ", "-")
-        detail = "the request has fields that cannot be accepted" if errors else (error.description or "")
-        answer = Problem(status=status, slug="invalid-fields" if errors else phrase, detail=detail, errors=errors)
+        detail = (
+            "the request has fields that cannot be accepted"
+            if errors
+            else (error.description or "")
+        )
+        answer = Problem(
+            status=status,
+            slug="invalid-fields" if errors else phrase,
+            detail=detail,
+            errors=errors,
+        )
         response = answer.response()
         for name, value in [*error.get_headers(), *(data.get("headers") or {}).items()]:
             if name in ("Allow", "Retry-After", "WWW-Authenticate"):
@@ -94,16 +123,25 @@ def register(app: Flask) -> None:
     def store_away(error: Exception) -> Response:
         logger.error(event_line("store unreachable", error=str(error)))
         detail = "the store does not answer; nothing was accepted, try again"
-        return Problem(status=503, slug="store-unreachable", detail=detail, retry_after_s=RETRY_STORE_S).response()
+        return Problem(
+            status=503,
+            slug="store-unreachable",
+            detail=detail,
+            retry_after_s=RETRY_STORE_S,
+        ).response()
 
     def store_full(error: redis.exceptions.OutOfMemoryError) -> Response:
         logger.error(event_line("store full", error=str(error)))
         detail = "the store is full; nothing was accepted, try later"
-        return Problem(status=503, slug="store-full", detail=detail, retry_after_s=60).response()
+        return Problem(
+            status=503, slug="store-full", detail=detail, retry_after_s=60
+        ).response()
 
     def unexpected(error: Exception) -> Response:
         logger.error(event_line("request failed", error=repr(error)), exc_info=error)
-        return Problem(status=500, slug="internal", detail="an error of ours; it has been logged").response()
+        return Problem(
+            status=500, slug="internal", detail="an error of ours; it has been logged"
+        ).response()
 
     app.register_error_handler(Problem, problem)
     app.register_error_handler(HTTPException, http_error)

@@ -25,7 +25,9 @@ class _Server(BaseApplication):
         return self.make_app()  # in the worker, after the fork and gevent's patching
 
 
-def serve(make_app: Callable[[], Flask], *, host: str, port: int, workers: int, log_level: str) -> None:
+def serve(
+    make_app: Callable[[], Flask], *, host: str, port: int, workers: int, log_level: str
+) -> None:
     """Serve until SIGTERM. `make_app` runs once in each worker."""
     options = {
         "bind": f"{host}:{port}",

@@ -11,11 +11,11 @@ from marshmallow import Schema, fields
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from incidentwire.log.event_log import Log
+from incidentwire.log.event_log import EventLog
 from incidentwire.web.auth import require
 from incidentwire.web.problems import Problem
 from services.api import stats
-from services.api.events.broadcaster import Hub
+from services.api.events.broadcaster import Broadcaster
 from services.api.http import Blueprint, QuerySchema
 from services.api.read_model.reader import Reader
 
@@ -29,11 +29,19 @@ class HealthSchema(Schema):
 
 
 class ReadySchema(HealthSchema):
-    log_last = fields.Integer(required=True, metadata={"description": "last position of the log"})
-    position = fields.Integer(required=True, metadata={"description": "last position of the read model"})
-    lag = fields.Integer(required=True, metadata={"description": "events between the two"})
+    log_last = fields.Integer(
+        required=True, metadata={"description": "last position of the log"}
+    )
+    position = fields.Integer(
+        required=True, metadata={"description": "last position of the read model"}
+    )
+    lag = fields.Integer(
+        required=True, metadata={"description": "events between the two"}
+    )
     conservation = fields.Integer(
-        required=True, allow_none=True, metadata={"description": "items unaccounted for; null while there is a lag"}
+        required=True,
+        allow_none=True,
+        metadata={"description": "items unaccounted for; null while there is a lag"},
     )
 
 
@@ -47,7 +55,9 @@ class StatsSchema(Schema):
     log_last = fields.Integer(required=True)
     position = fields.Integer(required=True)
     lag = fields.Integer(required=True)
-    open_streams = fields.Integer(required=True, metadata={"description": "of the process that answers"})
+    open_streams = fields.Integer(
+        required=True, metadata={"description": "of the process that answers"}
+    )
 
 
 @blueprint.route("/healthz", methods=["GET"])
@@ -69,7 +79,13 @@ def ready(query: dict[str, Any]) -> dict[str, Any]:
     found, reasons = _look()
     if reasons:
         more = {"reasons": reasons, **found}
-        raise Problem(status=503, slug="not-ready", detail="; ".join(reasons), retry_after_s=2, more=more)
+        raise Problem(
+            status=503,
+            slug="not-ready",
+            detail="; ".join(reasons),
+            retry_after_s=2,
+            more=more,
+        )
     return {"status": "ready", **found}
 
 
@@ -97,15 +113,21 @@ def numbers(query: dict[str, Any]) -> dict[str, Any]:
 @blueprint.route("/metrics", methods=["GET"])
 @require("read")
 @blueprint.arguments(QuerySchema, location="query")
-@blueprint.alt_response(200, schema={"type": "string"}, content_type="text/plain", success=True)
+@blueprint.alt_response(
+    200, schema={"type": "string"}, content_type="text/plain", success=True
+)
 def metrics(query: dict[str, Any]) -> Response:
     """The same numbers for Prometheus; scrape it with a key of scope `read`."""
     found, registry = stats.gather(_reader(), _connection()), CollectorRegistry()
 
     def gauge(name: str, doc: str, value: float | None, **labels: str) -> None:
-        metric = gauges.get(name) or Gauge(f"incidentwire_{name}", doc, tuple(labels), registry=registry)
+        metric = gauges.get(name) or Gauge(
+            f"incidentwire_{name}", doc, tuple(labels), registry=registry
+        )
         gauges[name] = metric
-        (metric.labels(**labels) if labels else metric).set(float("nan") if value is None else value)
+        (metric.labels(**labels) if labels else metric).set(
+            float("nan") if value is None else value
+        )
 
     gauges: dict[str, Gauge] = {}
     for state, count in found.states.items():
@@ -114,11 +136,24 @@ def metrics(query: dict[str, Any]) -> Response:
         gauge("labelled_items", "Items by label that counts", count, label=label)
     gauge("submitted_items", "Items ever handed in", found.submitted)
     gauge("in_flight_items", "Items that wait for an answer", found.in_flight)
-    gauge("conservation_difference", "Items unaccounted for; NaN while the read model lags", found.conservation)
+    gauge(
+        "conservation_difference",
+        "Items unaccounted for; NaN while the read model lags",
+        found.conservation,
+    )
     gauge("log_last_position", "Last position of the log", found.last)
     gauge("read_model_position", "Last position of the read model", found.position)
-    gauge("read_model_lag_events", "Events that the read model has still to take in", found.lag)
-    gauge("open_streams", "Open event streams of one process", _hub().open, process=str(os.getpid()))
+    gauge(
+        "read_model_lag_events",
+        "Events that the read model has still to take in",
+        found.lag,
+    )
+    gauge(
+        "open_streams",
+        "Open event streams of one process",
+        _hub().open,
+        process=str(os.getpid()),
+    )
     return Response(generate_latest(registry), 200, content_type=CONTENT_TYPE_LATEST)
 
 
@@ -126,7 +161,7 @@ def _look() -> tuple[dict[str, Any], list[str]]:
     """(what is known, why we are not ready)."""
     reasons = [_hub().failure] if _hub().failure else []
     try:
-        is_whole = Log(_connection()).is_whole()
+        is_whole = EventLog(_connection()).is_gapless()
         found = stats.gather(_reader(), _connection())
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):
         return {}, [*reasons, "the store does not answer"]
@@ -134,11 +169,18 @@ def _look() -> tuple[dict[str, Any], list[str]]:
         return {}, [*reasons, problem.detail]
     if not is_whole:
         reasons.append("positions are missing from the log: restore it from a backup")
-    if found.log_id != Log(_connection()).id or found.lag < 0:
-        reasons.append("the read model is of another log: the projector is to rebuild it")
+    if found.log_id != EventLog(_connection()).id or found.lag < 0:
+        reasons.append(
+            "the read model is of another log: the projector is to rebuild it"
+        )
     elif found.lag > MAX_LAG:
         reasons.append(f"the read model is {found.lag} events behind the log")
-    known = {"log_last": found.last, "position": found.position, "lag": found.lag, "conservation": found.conservation}
+    known = {
+        "log_last": found.last,
+        "position": found.position,
+        "lag": found.lag,
+        "conservation": found.conservation,
+    }
     return known, reasons
 
 
@@ -150,5 +192,5 @@ def _connection() -> redis.Redis:
     return cast("redis.Redis", current_app.extensions["incidentwire.connection"])
 
 
-def _hub() -> Hub:
-    return cast("Hub", current_app.extensions["incidentwire.hub"])
+def _hub() -> Broadcaster:
+    return cast("Broadcaster", current_app.extensions["incidentwire.hub"])

@@ -17,7 +17,10 @@ MAX_POSITION = 2**53 - 1  # what every JSON reader can hold exactly
 class StrictParser(FlaskParser):
     """A query parameter that does not exist is an error: a misspelt filter must not answer with everything."""
 
-    DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": RAISE}  # noqa: RUF012
+    DEFAULT_UNKNOWN_BY_LOCATION = {  # noqa: RUF012
+        **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
+        "query": RAISE,
+    }
 
 
 class Blueprint(SmorestBlueprint):
@@ -36,9 +39,13 @@ class Names(fields.List[str]):
     def __init__(self, choices: Sequence[str], description: str) -> None:
         self.choices = choices
         one = fields.String(metadata={"enum": list(choices)})
-        super().__init__(one, metadata={"description": f"{description}; repeated or comma-separated"})
+        super().__init__(
+            one, metadata={"description": f"{description}; repeated or comma-separated"}
+        )
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> list[Any]:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **options: Any
+    ) -> list[Any]:
         parts = [part.strip() for text in value for part in str(text).split(",")]
         if not set(parts) <= set(self.choices):
             raise ValidationError(f"must be some of {', '.join(self.choices)}")
@@ -49,14 +56,21 @@ class WholeNumber(fields.Integer):
     """A JSON number without a fraction: 3 and 3.0 are the same number, "3" and true are none."""
 
     def _validated(self, value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or value != value // 1
+        ):
             raise self.make_error("invalid", input=value)
         return int(value)
 
 
 def text(description: str, most: int = 200, **options: Any) -> fields.String:
     return fields.String(
-        validate=[validate.Length(min=1, max=most), validate.Regexp(NO_NUL, error=WITH_NUL)],
+        validate=[
+            validate.Length(min=1, max=most),
+            validate.Regexp(NO_NUL, error=WITH_NUL),
+        ],
         metadata={"description": description},
         **options,
     )
@@ -69,10 +83,14 @@ def clean(value: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ValidationError("contains a lone surrogate: send well-formed Unicode") from None
+        raise ValidationError(
+            "contains a lone surrogate: send well-formed Unicode"
+        ) from None
 
 
 def position(description: str, **options: Any) -> fields.Integer:
     """A position in the log, as a query parameter."""
     check = validate.Range(min=0, max=MAX_POSITION)
-    return fields.Integer(validate=check, metadata={"description": description}, **options)
+    return fields.Integer(
+        validate=check, metadata={"description": description}, **options
+    )

@@ -6,14 +6,26 @@ from pathlib import Path
 from typing import Any, cast
 
 import flask_swagger_ui
-from flask import Blueprint, Flask, Response, current_app, render_template, send_from_directory
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    current_app,
+    render_template,
+    send_from_directory,
+)
 from flask_smorest import Api
 
 from incidentwire.web import openapi
 from incidentwire.web.auth import require
 from incidentwire.web.problems import Problem
 
-CONFIG = {"API_TITLE": "Incidentwire", "API_VERSION": "v1", "OPENAPI_VERSION": "3.1.0", "OPENAPI_URL_PREFIX": None}
+CONFIG = {
+    "API_TITLE": "Incidentwire",
+    "API_VERSION": "v1",
+    "OPENAPI_VERSION": "3.1.0",
+    "OPENAPI_URL_PREFIX": None,
+}
 REFUSALS = {
     "404": "There is nothing of this id or name",
     "409": "The position is of another log, or ahead of it",
@@ -22,7 +34,9 @@ REFUSALS = {
 }
 SCRIPTS = Path(flask_swagger_ui.__file__).parent / "dist"
 SERVED = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png")
-CONTENT_SECURITY_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+)
 
 blueprint = Blueprint("openapi", __name__)
 

@@ -44,7 +44,9 @@ class Stats:
         moments at which the read model is up with the log."""
         if self.lag:
             return None
-        return self.submitted - sum(self.states[state] for state in ENDED) - self.in_flight
+        return (
+            self.submitted - sum(self.states[state] for state in ENDED) - self.in_flight
+        )
 
 
 def gather(reader: Reader, connection: redis.Redis) -> Stats:

@@ -28,7 +28,13 @@ def main(host: str, port: int, workers: int) -> None:
     """Serve the API."""
     settings = from_env()
     _allow_many_files()
-    server.serve(lambda: make_app(settings), host=host, port=port, workers=workers, log_level=settings.log_level)
+    server.serve(
+        lambda: make_app(settings),
+        host=host,
+        port=port,
+        workers=workers,
+        log_level=settings.log_level,
+    )
 
 
 def make_app(settings: Settings) -> Flask:
@@ -44,7 +50,11 @@ def make_app(settings: Settings) -> Flask:
         settings.redis_url, max_connections=STORE_CONNECTIONS, timeout=STORE_WAIT_S,
         socket_timeout=SOCKET_TIMEOUT_S, health_check_interval=30,
     )  # fmt: skip
-    app = create_app(settings, redis.Redis(connection_pool=pool), run=gevent.get_hub().threadpool.apply)
+    app = create_app(
+        settings,
+        redis.Redis(connection_pool=pool),
+        run=gevent.get_hub().threadpool.apply,
+    )
     _end_streams_on_sigterm(app)
     return app
 

@@ -16,81 +16,89 @@ from time import monotonic
 import redis
 
 from incidentwire import items, queue, settings
-from incidentwire.archive import Archive, NotKept
-from incidentwire.documents import KeptDocument
+from incidentwire.archive import Archive, ContentNotFound
+from incidentwire.documents import StoredDocument
 from incidentwire.events import Event, ItemAliased, ItemRejected
 from incidentwire.items import Item
-from incidentwire.log.event_log import Log, Withdrawn
+from incidentwire.log.event_log import EventLog, Withdrawn
 from incidentwire.net import urls
-from incidentwire.net.client import Door
-from incidentwire.net.rate_limit import HostSlots
+from incidentwire.net.client import HttpClient
+from incidentwire.net.rate_limit import HostRateLimiter
 from incidentwire.settings import Settings
 from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import event_line
 from services.classifier import outcomes
 from services.classifier.extraction.extract import Document, extract
-from services.classifier.fetching.fetcher import Found, Visitor
-from services.classifier.fetching.result import Failure, Page
+from services.classifier.fetching.fetcher import FetchResult, PageFetcher
+from services.classifier.fetching.result import FetchedPage, FetchFailure
 from services.classifier.fetching.robots import Robots
 from services.classifier.labelling.classifier import Classifier
 from services.classifier.lease import Lease
 from services.classifier.linking.fingerprint_key import fingerprint_key
-from services.classifier.llm_review import SecondOpinion
+from services.classifier.llm_review import LlmReviewer
 from services.classifier.outcomes import Revision
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workplace:
+class WorkerContext:
     """What a worker needs, made once per process; the model is loaded before the fork, so that all horses share it."""
 
     settings: Settings
-    log: Log
+    log: EventLog
     archive: Archive
     classifier: Classifier
-    slots: HostSlots
-    second_opinion: SecondOpinion
+    slots: HostRateLimiter
+    llm_review: LlmReviewer
     fingerprint_key: bytes
 
     @classmethod
-    def of(cls, settings: Settings, connection: redis.Redis, classifier: Classifier) -> Workplace:
+    def of(
+        cls, settings: Settings, connection: redis.Redis, classifier: Classifier
+    ) -> WorkerContext:
         """On a connection that does not decode responses."""
         return cls(
             settings=settings,
-            log=Log(connection),
+            log=EventLog(connection),
             archive=Archive(settings.archive),
             classifier=classifier,
-            slots=HostSlots.of(settings, connection),
-            second_opinion=SecondOpinion(settings, connection),
+            slots=HostRateLimiter.of(settings, connection),
+            llm_review=LlmReviewer(settings, connection),
             fingerprint_key=fingerprint_key(settings, connection),
         )
 
 
 @cache
-def workplace() -> Workplace:
+def worker_context() -> WorkerContext:
     """The workplace of this process, from the environment."""
     s = settings.from_env()
-    return Workplace.of(s, connect_when_ready(s.redis_url), Classifier.load())
+    return WorkerContext.of(s, connect_when_ready(s.redis_url), Classifier.load())
 
 
-WARM_UP = b"<html><head><title>Warm-up</title></head><body><article><p>%s</p></article></body></html>" % (
-    b"A sentence of the kind that articles are made of, so that there is something to read. " * 8
+WARM_UP = (
+    b"<html><head><title>Warm-up</title></head><body><article><p>%s</p></article></body></html>"
+    % (
+        b"A sentence of the kind that articles are made of, so that there is something to read. "
+        * 8
+    )
 )
 
 
-def warm_up(place: Workplace) -> None:
+def warm_up(place: WorkerContext) -> None:
     """Read and judge a page of no consequence: what libraries load at first use (1 s) is loaded before the fork."""
-    document = extract(WARM_UP, media_type="text/html", charset=None, url="https://example.org/")
+    document = extract(
+        WARM_UP, media_type="text/html", charset=None, url="https://example.org/"
+    )
     place.classifier.classify(document.title, document.text)
 
 
 def work_on_items(ids: Sequence[str]) -> None:
     """Bring each item to its end, or to its next attempt. The function that RQ calls."""
-    work(workplace(), ids)
+    work(worker_context(), ids)
 
 
-def work(place: Workplace, ids: Sequence[str]) -> None:
+def work(place: WorkerContext, ids: Sequence[str]) -> None:
     """The same, with a workplace given."""
     with Lease(place.log.connection, ids) as lease:
         due = [item for item in _items(place.log, ids) if _is_due(item)]
@@ -98,14 +106,18 @@ def work(place: Workplace, ids: Sequence[str]) -> None:
             if item.use_given or _is_reclassification(item):
                 _conclude(place, item, None)
                 lease.done(item.id)
-        pages = [item for item in due if not item.use_given and not _is_reclassification(item)]
+        pages = [
+            item
+            for item in due
+            if not item.use_given and not _is_reclassification(item)
+        ]
         for item, found in _fetch_all(place, pages):
             _conclude(place, item, found)
             lease.done(item.id)
 
 
-def _items(log: Log, ids: Sequence[str]) -> Iterator[Item]:
-    for item_id, history in zip(ids, log.of_many(ids), strict=True):
+def _items(log: EventLog, ids: Sequence[str]) -> Iterator[Item]:
+    for item_id, history in zip(ids, log.histories(ids), strict=True):
         yield items.fold_all(item_id, history)
 
 
@@ -120,7 +132,7 @@ def _is_reclassification(item: Item) -> bool:
     return item.reclassify and item.fetched is not None
 
 
-def _conclude(place: Workplace, item: Item, found: Found | None) -> None:
+def _conclude(place: WorkerContext, item: Item, found: FetchResult | None) -> None:
     """Answer the item's question in the log. What goes wrong in the item itself must not stop its neighbours, and
     must end as a fact: it is logged with its trace and counts as a failed attempt."""
     began = monotonic()
@@ -129,82 +141,135 @@ def _conclude(place: Workplace, item: Item, found: Found | None) -> None:
     except (redis.exceptions.RedisError, OSError):
         raise  # the house is on fire, not the item: the job fails, and the keeper queues it again
     except Exception as error:
-        logger.exception(event_line("item failed", item_id=item.id, error=type(error).__name__))
-        facts = [failed(place, item, Failure(reason="internal", detail=type(error).__name__, retryable=True))]
+        logger.exception(
+            event_line("item failed", item_id=item.id, error=type(error).__name__)
+        )
+        facts = [
+            failed(
+                place,
+                item,
+                FetchFailure(
+                    reason="internal", detail=type(error).__name__, retryable=True
+                ),
+            )
+        ]
     record(place, item, facts, duration_ms=round((monotonic() - began) * 1000))
 
 
-def record(place: Workplace, item: Item, facts: Sequence[Event], **measured: object) -> None:
+def record(
+    place: WorkerContext, item: Item, facts: Sequence[Event], **measured: object
+) -> None:
     """Append the answer to the item's question, once."""
     last = facts[-1]
-    once = item.end_claim() if last.in_flight == "ends" else f"waits:{item.asked_at}:{item.attempt + 1}"
+    once = (
+        item.completion_key()
+        if last.in_flight == "ends"
+        else f"waits:{item.request_position}:{item.attempt + 1}"
+    )
     try:
-        done = place.log.append(item.id, *facts, once=once, traceparent=item.traceparent)
+        done = place.log.append(
+            item.id, *facts, idempotency_key=once, traceparent=item.traceparent
+        )
     except Withdrawn:
-        place.archive.delete(item.id)  # what this run kept must not outlive the withdrawal
+        place.archive.delete(
+            item.id
+        )  # what this run kept must not outlive the withdrawal
         logger.info(event_line("item withdrawn meanwhile", item_id=item.id))
         return
-    logger.info(event_line(last.type.replace(".", " "), item_id=item.id, position=done.last, **measured))
+    logger.info(
+        event_line(
+            last.type.replace(".", " "), item_id=item.id, position=done.last, **measured
+        )
+    )
 
 
-def _facts(place: Workplace, item: Item, found: Found | None) -> list[Event]:
+def _facts(place: WorkerContext, item: Item, found: FetchResult | None) -> list[Event]:
     if found is None:
         try:
-            revision = _kept_revision(place, item) if _is_reclassification(item) else _given_revision(place, item)
-        except NotKept:
-            return [ItemRejected(reason="not_kept", detail="the text is not kept any more: hand it in again")]
-    elif isinstance(found, Failure):
+            revision = (
+                _kept_revision(place, item)
+                if _is_reclassification(item)
+                else _given_revision(place, item)
+            )
+        except ContentNotFound:
+            return [
+                ItemRejected(
+                    reason="not_kept",
+                    detail="the text is not kept any more: hand it in again",
+                )
+            ]
+    elif isinstance(found, FetchFailure):
         return [failed(place, item, found)]
     else:
         page, document = found
-        alias = _stands_for(place.log, item, page, document)
+        alias = _canonical_duplicate(place.log, item, page, document)
         if alias:
             return [ItemAliased(into=alias, canonical_url=document.canonical_url)]
         revision = _keep(place, item, page, document)
         if document.shortcoming:
-            return [outcomes.fetched(revision), ItemRejected(reason="incomplete", detail=document.shortcoming)]
+            return [
+                outcomes.fetched(revision),
+                ItemRejected(reason="incomplete", detail=document.shortcoming),
+            ]
     kept = revision.document
     said = place.classifier.classify(
-        kept.title, kept.text, kept.language, published=kept.published, key=place.fingerprint_key
+        kept.title,
+        kept.text,
+        kept.language,
+        published=kept.published,
+        key=place.fingerprint_key,
     )
-    opinion = place.second_opinion.on(kept.title, kept.text, said, now())
+    opinion = place.llm_review.on(kept.title, kept.text, said, now())
     if opinion:
         said = opinion.said
     about = opinion.about if opinion else None
-    judged = outcomes.classified(item, kept.text_digest, said, place.classifier.version, about)
-    same = item.fetched is not None and item.fetched.document_digest == revision.document_digest
-    same = same and not (item.expired and revision.page)  # what had expired is kept again: that is a fact
+    judged = outcomes.classified(
+        item, kept.text_digest, said, place.classifier.version, about
+    )
+    same = (
+        item.fetched is not None
+        and item.fetched.document_digest == revision.document_digest
+    )
+    same = same and not (
+        item.expired and revision.page
+    )  # what had expired is kept again: that is a fact
     return [judged] if same else [outcomes.fetched(revision), judged]
 
 
-def failed(place: Workplace, item: Item, failure: Failure) -> Event:
+def failed(place: WorkerContext, item: Item, failure: FetchFailure) -> Event:
     """A failed attempt as a fact: the next attempt, or the end."""
     s = place.settings
-    return outcomes.gave_up_or_waits(item, failure, s.retry_delays_s, s.max_retry_after_s, now())
+    return outcomes.retry_or_reject(
+        item, failure, s.retry_delays_s, s.max_retry_after_s, now()
+    )
 
 
-def _given_revision(place: Workplace, item: Item) -> Revision:
+def _given_revision(place: WorkerContext, item: Item) -> Revision:
     """The text that was handed in; it is in the archive already, and is kept again only where it has to be cleaned."""
     digest = item.given_digest or ""
-    given = KeptDocument.from_bytes(place.archive.get(item.id, digest))
+    given = StoredDocument.from_bytes(place.archive.get(item.id, digest))
     document = outcomes.clean_given(given)
     if document != given:
         digest = place.archive.put(item.id, document.to_bytes())
     return Revision(document=document, document_digest=digest)
 
 
-def _kept_revision(place: Workplace, item: Item) -> Revision:
+def _kept_revision(place: WorkerContext, item: Item) -> Revision:
     assert item.fetched is not None  # noqa: S101  # _is_reclassification said so
     digest = item.fetched.document_digest
-    document = KeptDocument.from_bytes(place.archive.get(item.id, digest))
+    document = StoredDocument.from_bytes(place.archive.get(item.id, digest))
     return Revision(document=document, document_digest=digest)
 
 
-def _keep(place: Workplace, item: Item, page: Page, found: Document) -> Revision:
+def _keep(
+    place: WorkerContext, item: Item, page: FetchedPage, found: Document
+) -> Revision:
     """Page, headers and document into the archive, synced."""
     given = None
-    if item.given_digest and place.archive.has(item.id, item.given_digest):  # its time may be over
-        given = KeptDocument.from_bytes(place.archive.get(item.id, item.given_digest))
+    if item.given_digest and place.archive.has(
+        item.id, item.given_digest
+    ):  # its time may be over
+        given = StoredDocument.from_bytes(place.archive.get(item.id, item.given_digest))
     document = outcomes.kept_document(found, given)
     return Revision(
         document=document,
@@ -216,19 +281,26 @@ def _keep(place: Workplace, item: Item, page: Page, found: Document) -> Revision
     )
 
 
-def _stands_for(log: Log, item: Item, page: Page, document: Document) -> str | None:
+def _canonical_duplicate(
+    log: EventLog, item: Item, page: FetchedPage, document: Document
+) -> str | None:
     """The known item that this page says it is a copy of. Believed within one registrable domain only: a stranger's
     page must not be able to disappear behind, or take over, another site's."""
     for claimed in (document.canonical_url, document.amp_url):
-        if not claimed or urls.registrable_domain(claimed) != urls.registrable_domain(page.url):
+        if not claimed or urls.registrable_domain(claimed) != urls.registrable_domain(
+            page.url
+        ):
             continue
         try:
             other = urls.item_id(urls.canonicalize(claimed))
         except urls.UrlError:
             continue
         if other != item.id and item.fetched is None:
-            known = items.fold_all(other, log.of(other))
-            if known.version and known.state not in (items.State.ALIASED, items.State.WITHDRAWN):
+            known = items.fold_all(other, log.history(other))
+            if known.version and known.state not in (
+                items.State.ALIASED,
+                items.State.WITHDRAWN,
+            ):
                 return other
     return None
 
@@ -236,23 +308,25 @@ def _stands_for(log: Log, item: Item, page: Page, document: Document) -> str | N
 # -- fetching ------------------------------------------------------------------------------------------------------
 
 
-def _fetch_all(place: Workplace, wanted: Sequence[Item]) -> Iterator[tuple[Item, Found]]:
+def _fetch_all(
+    place: WorkerContext, wanted: Sequence[Item]
+) -> Iterator[tuple[Item, FetchResult]]:
     """Pages as they come, while earlier ones are extracted."""
     if not wanted:
         return
-    with Door.of(place.settings) as door:
-        visitor = Visitor(
+    with HttpClient.of(place.settings) as door:
+        visitor = PageFetcher(
             door=door,
             robots=Robots(place.log.connection, door),
             slots=place.slots,
             threads=place.settings.fetch_threads,
-            hand_back=partial(_hand_back, place),
+            requeue=partial(_requeue, place),
             now=now,
         )
-        yield from visitor.visit_all(wanted)
+        yield from visitor.fetch_all(wanted)
 
 
-def _hand_back(place: Workplace, ids: Sequence[str]) -> None:
+def _requeue(place: WorkerContext, ids: Sequence[str]) -> None:
     later = queue.open_queue(queue.CLASSIFY, place.log.connection)
     with place.log.connection.pipeline(transaction=True) as pipe:
         pipe.multi()

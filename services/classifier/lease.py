@@ -1,7 +1,7 @@
 """While a worker works on items it says so, by moving the time at which the keeper would look at them.
 
-A worker that dies stops saying it, and within log.LOOK_AFTER_S the keeper queues its items again. A worker that hangs
-stops too: the lease is renewed only while items come to their end.
+A worker that dies stops renewing, and the keeper queues its items again within VISIBILITY_TIMEOUT_S. A worker that
+hangs stops too: the lease is renewed only while items come to their end.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from types import TracebackType
 
 import redis
 
-from incidentwire.log.event_log import IN_FLIGHT, LOOK_AFTER_S
+from incidentwire.log.event_log import IN_FLIGHT, VISIBILITY_TIMEOUT_S
 
 RENEW_S = 10.0
 STALLED_S = 120.0  # longer than any one item may take: fetch, extraction and classification have their own limits
@@ -34,7 +34,10 @@ class Lease:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._stop.set()
         self._thread.join()
@@ -56,6 +59,8 @@ class Lease:
     def _extend(self) -> None:
         if not self.ids:
             return
-        until = time.time() + LOOK_AFTER_S
+        until = time.time() + VISIBILITY_TIMEOUT_S
         # XX: an item that has ended meanwhile must not come back; GT: one that waits for longer keeps its time
-        self.connection.zadd(IN_FLIGHT, dict.fromkeys(sorted(self.ids), until), xx=True, gt=True)
+        self.connection.zadd(
+            IN_FLIGHT, dict.fromkeys(sorted(self.ids), until), xx=True, gt=True
+        )

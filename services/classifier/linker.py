@@ -21,23 +21,34 @@ import redis
 from incidentwire import events as e
 from incidentwire import items
 from incidentwire.archive import Archive
-from incidentwire.incidents.decisions import Facts, place, settle
+from incidentwire.incidents.decisions import Facts, assign, reconcile
 from incidentwire.incidents.item_labels import ITEM_EVENTS, mention_key, split_key
-from incidentwire.lifecycle import sign_of_life, stop_requested
-from incidentwire.log.event_log import Log, Unit, VersionConflict, Withdrawn
-from incidentwire.log.recorded_event import Recorded
+from incidentwire.lifecycle import shutdown_event, touch_heartbeat
+from incidentwire.log.event_log import (
+    AppendRequest,
+    EventLog,
+    VersionConflict,
+    Withdrawn,
+)
+from incidentwire.log.recorded_event import RecordedEvent
 from incidentwire.settings import Settings, from_env
 from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import configure_logging, event_line
-from services.classifier.linking.checkpoint import Snapshots
+from services.classifier.linking.checkpoint import LinkerCheckpoint
 from services.classifier.linking.decide import Fingerprint, decide, decode
 from services.classifier.linking.fingerprint_key import fingerprint_key
 from services.classifier.linking.fingerprints import FingerprintError
-from services.classifier.linking.linker_state import Folded
-from services.classifier.linking.shared_spans import Reasons
+from services.classifier.linking.linker_state import LinkerState
+from services.classifier.linking.shared_spans import SharedSpans
 
 WAIT_S = 1.0
-FOLDED = ("item.classified", "item.corrected", "item.withdrawn", "item.aliased", "incident.")  # what counts here
+FOLDED = (
+    "item.classified",
+    "item.corrected",
+    "item.withdrawn",
+    "item.aliased",
+    "incident.",
+)  # what counts here
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +56,15 @@ logger = logging.getLogger(__name__)
 class Linker:
     """The incidents as the log has them, and the hand that adds to them."""
 
-    def __init__(self, log: Log, snapshots: Snapshots | None = None, reasons: Reasons | None = None) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        snapshots: LinkerCheckpoint | None = None,
+        reasons: SharedSpans | None = None,
+    ) -> None:
         """`snapshots` is where to start from and what to write to; `reasons` finds which words made a link."""
         self.log, self.snapshots, self.reasons = log, snapshots, reasons
-        known = (snapshots.load(log) if snapshots else None) or Folded()
+        known = (snapshots.load(log) if snapshots else None) or LinkerState()
         self.position, self.state, self.index = known.position, known.state, known.index
         self.versions, self.prints, self.news = known.versions, known.prints, known.news
 
@@ -56,15 +72,21 @@ class Linker:
     def of(cls, settings: Settings) -> Linker:
         """As production runs it, on a store that may still be starting."""
         connection = connect_when_ready(settings.redis_url)
-        reasons = Reasons(archive=Archive(settings.archive), key=fingerprint_key(settings, connection))
-        return cls(Log(connection), Snapshots(settings.data_dir.absolute() / "linker"), reasons)
+        reasons = SharedSpans(
+            archive=Archive(settings.archive), key=fingerprint_key(settings, connection)
+        )
+        return cls(
+            EventLog(connection),
+            LinkerCheckpoint(settings.data_dir.absolute() / "linker"),
+            reasons,
+        )
 
     def catch_up(self) -> None:
         """Fold everything that is in the log now."""
         while batch := self.log.after(self.position):
             self.take(batch)
 
-    def take(self, batch: Iterable[Recorded]) -> None:
+    def take(self, batch: Iterable[RecordedEvent]) -> None:
         """Fold events in their order. Raises event_codec.UnknownType for one that a newer release wrote."""
         for entry in batch:
             self.position = entry.position
@@ -76,7 +98,7 @@ class Linker:
     def save(self) -> None:
         """Write a snapshot, unless nothing was folded since the last one."""
         if self.snapshots:
-            self.snapshots.save(self.log, Folded(
+            self.snapshots.save(self.log, LinkerState(
                 position=self.position, state=self.state, index=self.index, versions=self.versions,
                 prints=self.prints, news=self.news,
             ))  # fmt: skip
@@ -95,44 +117,70 @@ class Linker:
 
     # -- deciding --------------------------------------------------------------------------------------------------
 
-    def _answer(self, item: str, asked_at: int) -> bool:
+    def _answer(self, item: str, request_position: int) -> bool:
         """Append what follows from the news of an item, one step at a time; False where nothing (more) does."""
-        facts, homeless = settle(self.state, item)
+        facts, homeless = reconcile(self.state, item)
         if not facts and homeless:
             facts = self._place(homeless[0])
         if not facts:
             return False
-        step = f"{asked_at}:{homeless[0] if homeless and not self._leaves(facts) else 'left'}"
+        step = f"{request_position}:{homeless[0] if homeless and not self._leaves(facts) else 'left'}"
         subjects = {subject for subject, _ in facts}
-        unit = Unit(
-            facts=facts,
-            once=f"linked:{step}",
-            claim_on=item,
-            expect={subject: self.versions[subject] for subject in subjects},
+        unit = AppendRequest(
+            events=facts,
+            idempotency_key=f"linked:{step}",
+            idempotency_scope=item,
+            expected_versions={subject: self.versions[subject] for subject in subjects},
         )
         result = self.log.append_many([unit])[0]
         if isinstance(result, VersionConflict):
-            logger.info(event_line("folding again", item_id=item, subject=result.subject))
+            logger.info(
+                event_line("folding again", item_id=item, subject=result.subject)
+            )
         elif isinstance(result, Withdrawn):
             return False
         elif not result.new and result.last <= self.position:
             return False  # claimed and folded, yet still open: another linker's answer stands
         else:
             said = facts[0][1].type.replace(".", " ")
-            logger.info(event_line(said, incident_id=facts[0][0], item_id=item, position=result.last))
+            logger.info(
+                event_line(
+                    said, incident_id=facts[0][0], item_id=item, position=result.last
+                )
+            )
         return True
 
     def _place(self, key: str) -> Facts:
         item, mention = split_key(key)
         found = self._print_of(key)
         if found is None:
-            return place(self.state, item, mention, None)
-        kin = {self.state.where(other) for other in self.state.placed.get(item, ()) if other != key}
-        said = decide(found, self.index, self.state.barred_for(key), kin)
-        why = said.why if said.incident is None else said.why | self._shared_with(key, found, said.incident)
-        return place(self.state, item, mention, said.incident, score=said.score, review=said.review, why=why)
+            return assign(self.state, item, mention, None)
+        sibling_incidents = {
+            self.state.where(other)
+            for other in self.state.placed.get(item, ())
+            if other != key
+        }
+        said = decide(
+            found, self.index, self.state.cannot_link_for(key), sibling_incidents
+        )
+        why = (
+            said.why
+            if said.incident is None
+            else said.why | self._shared_with(key, found, said.incident)
+        )
+        return assign(
+            self.state,
+            item,
+            mention,
+            said.incident,
+            score=said.score,
+            review=said.review,
+            why=why,
+        )
 
-    def _shared_with(self, key: str, found: Fingerprint, incident: str) -> dict[str, Any]:
+    def _shared_with(
+        self, key: str, found: Fingerprint, incident: str
+    ) -> dict[str, Any]:
         """The mention of the incident that is nearest, and where the text says the same. Nothing is decided by it."""
         nearest = self.index.nearest(found, incident, self.state.members(incident))
         other = self._print_of(nearest) if nearest is not None else None
@@ -208,9 +256,17 @@ class Linker:
         encoded = self.prints.get(key)
         if encoded is None:
             item, mention = split_key(key)
-            judged = [h.event for h in self._history(item) if h.type.startswith("item.classified")]
+            judged = [
+                h.event
+                for h in self._history(item)
+                if h.type.startswith("item.classified")
+            ]
             found = [
-                m.fingerprint for j in judged if isinstance(j, e.ItemClassified) for m in j.mentions if m.id == mention
+                m.fingerprint
+                for j in judged
+                if isinstance(j, e.ItemClassified)
+                for m in j.mentions
+                if m.id == mention
             ]
             encoded = found[-1] if found else ""
         try:
@@ -218,16 +274,18 @@ class Linker:
         except FingerprintError:
             return None
 
-    def _history(self, item: str) -> list[Recorded]:
+    def _history(self, item: str) -> list[RecordedEvent]:
         """The item's events up to where the linker is: what comes later must not change what a fold makes of them."""
-        return [entry for entry in self.log.of(item) if entry.position <= self.position]
+        return [
+            entry for entry in self.log.history(item) if entry.position <= self.position
+        ]
 
 
 def main() -> None:
     """Link until SIGTERM."""
     settings = from_env()
     configure_logging(settings.log_level, "classifier-linker")
-    stopped = stop_requested()
+    stopped = shutdown_event()
     while not stopped.is_set():
         try:
             linker = Linker.of(settings)
@@ -235,16 +293,28 @@ def main() -> None:
             linker.catch_up()
             linker.settle_all()
             known = len(linker.state.known)
-            logger.info(event_line("linker ready", began=began, position=linker.position, incidents=known))
+            logger.info(
+                event_line(
+                    "linker ready",
+                    began=began,
+                    position=linker.position,
+                    incidents=known,
+                )
+            )
             for batch in linker.log.follow(linker.position, wait_s=WAIT_S):
-                sign_of_life(settings.alive_file)
+                touch_heartbeat(settings.heartbeat_file)
                 if stopped.is_set():
                     linker.save()
                     return
                 # what an answer made the linker fold already must not be folded twice
-                linker.take(entry for entry in batch if entry.position > linker.position)
+                linker.take(
+                    entry for entry in batch if entry.position > linker.position
+                )
                 linker.settle_all()
-        except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
+        except (
+            redis.exceptions.ConnectionError,
+            redis.exceptions.TimeoutError,
+        ) as error:
             logger.error(event_line("store unreachable", error=str(error)))
             stopped.wait(WAIT_S)
 

@@ -20,7 +20,7 @@ import redis
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
 
 from incidentwire.labels import LABELS
-from incidentwire.net.client import Door, Limits, OutboundError
+from incidentwire.net.client import HttpClient, OutboundError, RequestLimits
 from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
 from services.classifier.labelling.classifier import Classification
@@ -50,7 +50,9 @@ class DecisionSchema(Schema):
         unknown = RAISE
 
     applies = fields.Boolean(required=True, truthy={True}, falsy={False})
-    quote = fields.String(allow_none=True, load_default=None, validate=validate.Length(max=2000))
+    quote = fields.String(
+        allow_none=True, load_default=None, validate=validate.Length(max=2000)
+    )
 
 
 class AnswerSchema(Schema):
@@ -58,7 +60,9 @@ class AnswerSchema(Schema):
         unknown = RAISE
 
     decisions = fields.Dict(
-        keys=fields.String(validate=validate.OneOf(LABELS)), values=fields.Nested(DecisionSchema), required=True
+        keys=fields.String(validate=validate.OneOf(LABELS)),
+        values=fields.Nested(DecisionSchema),
+        required=True,
     )
 
 
@@ -82,7 +86,9 @@ class CompletionSchema(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    choices = fields.List(fields.Nested(ChoiceSchema), required=True, validate=validate.Length(min=1))
+    choices = fields.List(
+        fields.Nested(ChoiceSchema), required=True, validate=validate.Length(min=1)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,13 +99,15 @@ class Opinion:
     about: dict[str, str]
 
 
-class SecondOpinion:
+class LlmReviewer:
     """Asks the endpoint of the settings, within the day's budget."""
 
     def __init__(self, settings: Settings, connection: redis.Redis) -> None:
         self.settings, self.connection = settings, connection
 
-    def on(self, title: str, text: str, said: Classification, now: datetime) -> Opinion | None:
+    def on(
+        self, title: str, text: str, said: Classification, now: datetime
+    ) -> Opinion | None:
         """The opinion on what `said` hesitates over; None where there is no doubt, no endpoint, no budget, or no
         answer that can be used."""
         asked = [label for label in said.review if label in LABELS]
@@ -131,10 +139,22 @@ class SecondOpinion:
     def _post(self, prompt: bytes) -> bytes:
         s = self.settings
         total_s = s.opinion_timeout_s
-        limits = Limits(connect_s=min(5.0, total_s), read_s=total_s, total_s=total_s, max_bytes=MAX_ANSWER_BYTES)
-        host = frozenset({urlsplit(s.opinion_url).netloc})  # the operator named it, it may be on their own network
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {s.opinion_key}"}
-        with Door(user_agent="Incidentwire", allowed_hosts=host, limits=limits) as door:
+        limits = RequestLimits(
+            connect_s=min(5.0, total_s),
+            read_s=total_s,
+            total_s=total_s,
+            max_bytes=MAX_ANSWER_BYTES,
+        )
+        host = frozenset(
+            {urlsplit(s.opinion_url).netloc}
+        )  # the operator named it, it may be on their own network
+        headers = {
+            "Content-Type": "application/json",
+            "Authorization": f"Bearer {s.opinion_key}",
+        }
+        with HttpClient(
+            user_agent="Incidentwire", allowed_hosts=host, limits=limits
+        ) as door:
             answer = door.post(s.opinion_url, prompt, headers)
         if answer.status != 200:
             raise ValueError(f"the endpoint answered {answer.status}")
@@ -166,7 +186,9 @@ def _decisions(answer: bytes, asked: Sequence[str]) -> dict[str, dict[str, Any]]
     return decisions
 
 
-def _decided(said: Classification, text: str, decisions: dict[str, dict[str, Any]]) -> Classification:
+def _decided(
+    said: Classification, text: str, decisions: dict[str, dict[str, Any]]
+) -> Classification:
     """The classification with the asked labels as decided. A label needs a sentence to show for it: the quote where
     it stands in the text, else the evidence that the classifier had."""
     labels, evidence = set(said.labels), dict(said.evidence)

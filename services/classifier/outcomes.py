@@ -7,34 +7,42 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from incidentwire.documents import KeptDocument
-from incidentwire.events import Event, ItemClassified, ItemDeferred, ItemFetched, ItemRejected
+from incidentwire.documents import StoredDocument
+from incidentwire.events import (
+    Event,
+    ItemClassified,
+    ItemDeferred,
+    ItemFetched,
+    ItemRejected,
+)
 from incidentwire.items import Item
 from incidentwire.labels import Label, MentionRef
 from services.classifier.extraction.extract import Document
-from services.classifier.fetching.result import Failure, Page
+from services.classifier.fetching.result import FetchedPage, FetchFailure
 from services.classifier.labelling.classifier import Classification
 
 SCORE_DIGITS = 3
-MAX_DETAIL = 200  # characters of a reason's detail: enough for a sentence, too little for a page
+MAX_DETAIL = (
+    200  # characters of a reason's detail: enough for a sentence, too little for a page
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
     """A text that was kept: the document, and what the archive calls its parts."""
 
-    document: KeptDocument
+    document: StoredDocument
     document_digest: str
-    page: Page | None = None
+    page: FetchedPage | None = None
     page_digest: str | None = None
     headers_digest: str | None = None
     completeness: float = 1.0
 
 
-def kept_document(found: Document, given: KeptDocument | None) -> KeptDocument:
+def kept_document(found: Document, given: StoredDocument | None) -> StoredDocument:
     """The page's document; what the submitter said of title, date and language fills what the page does not say."""
-    given = given or KeptDocument()
-    return KeptDocument(
+    given = given or StoredDocument()
+    return StoredDocument(
         title=found.title or given.title,
         text=found.text,
         author=found.author,
@@ -45,10 +53,13 @@ def kept_document(found: Document, given: KeptDocument | None) -> KeptDocument:
     )
 
 
-def clean_given(given: KeptDocument) -> KeptDocument:
+def clean_given(given: StoredDocument) -> StoredDocument:
     """A handed-in document in the form in which texts are kept: NFC, no control characters but line breaks."""
-    return KeptDocument(
-        title=_clean(given.title), text=_clean(given.text), published=given.published, language=given.language
+    return StoredDocument(
+        title=_clean(given.title),
+        text=_clean(given.text),
+        published=given.published,
+        language=given.language,
     )
 
 
@@ -75,7 +86,11 @@ def fetched(revision: Revision) -> ItemFetched:
 
 
 def classified(
-    item: Item, text_digest: str, said: Classification, model: str, second_opinion: Mapping[str, str] | None = None
+    item: Item,
+    text_digest: str,
+    said: Classification,
+    model: str,
+    second_opinion: Mapping[str, str] | None = None,
 ) -> ItemClassified:
     """The model's judgement; labels that a person set stay as they are."""
     model_labels = labels_of(said.labels)
@@ -83,14 +98,22 @@ def classified(
     return ItemClassified(
         text_digest=text_digest,
         model=model,
-        scores={label: round(score, SCORE_DIGITS) for label, score in said.scores.items()},
+        scores={
+            label: round(score, SCORE_DIGITS) for label, score in said.scores.items()
+        },
         labels=labels,
         labels_before=item.labels,
         model_labels=None if model_labels == labels else model_labels,
         evidence=dict(said.evidence),
         review=said.review,
         mentions=tuple(
-            MentionRef(id=m.id, start=m.start, end=m.end, labels=labels_of(m.labels), fingerprint=m.fingerprint)
+            MentionRef(
+                id=m.id,
+                start=m.start,
+                end=m.end,
+                labels=labels_of(m.labels),
+                fingerprint=m.fingerprint,
+            )
             for m in said.mentions
         ),
         language=said.language,
@@ -98,8 +121,12 @@ def classified(
     )
 
 
-def gave_up_or_waits(
-    item: Item, failure: Failure, delays_s: Sequence[float], max_wait_s: float, now: datetime
+def retry_or_reject(
+    item: Item,
+    failure: FetchFailure,
+    delays_s: Sequence[float],
+    max_wait_s: float,
+    now: datetime,
 ) -> Event:
     """A failure as a fact: the next attempt where there is one, else the end."""
     attempt = item.attempt + 1
@@ -107,15 +134,27 @@ def gave_up_or_waits(
     if not failure.retryable:
         return ItemRejected(reason=failure.reason, detail=detail)
     if attempt > len(delays_s):
-        return ItemRejected(reason=failure.reason, detail=f"{detail} ({attempt} attempts)", retryable=True)
+        return ItemRejected(
+            reason=failure.reason,
+            detail=f"{detail} ({attempt} attempts)",
+            retryable=True,
+        )
     wait_s = max(delays_s[attempt - 1], min(failure.retry_after_s or 0.0, max_wait_s))
-    next_try = (now + timedelta(seconds=wait_s)).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return ItemDeferred(reason=failure.reason, attempt=attempt, next_try=next_try, detail=detail)
+    next_try = (
+        (now + timedelta(seconds=wait_s))
+        .isoformat(timespec="seconds")
+        .replace("+00:00", "Z")
+    )
+    return ItemDeferred(
+        reason=failure.reason, attempt=attempt, next_try=next_try, detail=detail
+    )
 
 
 def count_words(text: str) -> int:
     """Words of a text; a Chinese, Japanese or Korean character counts as half of one, as readers' counts do."""
-    wide = sum(1 for c in text if "\u3040" <= c <= "\u9fff" or "\uac00" <= c <= "\ud7af")
+    wide = sum(
+        1 for c in text if "\u3040" <= c <= "\u9fff" or "\uac00" <= c <= "\ud7af"
+    )
     return len(text.split()) + wide // 2
 
 

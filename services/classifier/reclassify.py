@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from incidentwire import items
-from incidentwire.archive import Archive, Damaged, NotKept
-from incidentwire.documents import KeptDocument
+from incidentwire.archive import Archive, ContentCorrupt, ContentNotFound
+from incidentwire.documents import StoredDocument
 from incidentwire.events import ItemReclassifyRequested
 from incidentwire.items import Item, State
 from incidentwire.labels import LABELS, Label
-from incidentwire.log.event_log import Log, VersionConflict, Withdrawn
+from incidentwire.log.event_log import EventLog, VersionConflict, Withdrawn
 from services.classifier import outcomes
 from services.classifier.labelling.classifier import Classification, Classifier
 
@@ -59,18 +59,28 @@ class Difference:
         return sorted(self.changes, key=lambda c: (-c.swing, c.item.id))[:TELLING]
 
 
-def kept_items(log: Log) -> list[Item]:
+def kept_items(log: EventLog) -> list[Item]:
     """Every item that has a judgement, as the log has it now."""
     found: dict[str, Item] = {}
     for entry in log.read():
         if entry.type.startswith("item."):
             item = found.get(entry.subject) or Item(id=entry.subject)
-            found[entry.subject] = items.fold(item, entry.position, entry.event, entry.traceparent)
-    return [item for item in found.values() if item.classified and item.fetched and item.state is State.CLASSIFIED]
+            found[entry.subject] = items.fold(
+                item, entry.position, entry.event, entry.traceparent
+            )
+    return [
+        item
+        for item in found.values()
+        if item.classified and item.fetched and item.state is State.CLASSIFIED
+    ]
 
 
 def compare(
-    log: Log, archive: Archive, classifier: Classifier, key: bytes, advance: Callable[[], None] = lambda: None
+    log: EventLog,
+    archive: Archive,
+    classifier: Classifier,
+    key: bytes,
+    advance: Callable[[], None] = lambda: None,
 ) -> Difference:
     """Judge every kept text with the installed model, and say what differs. Nothing is written."""
     difference = Difference()
@@ -85,7 +95,11 @@ def compare(
 
 
 def apply(
-    log: Log, archive: Archive, classifier: Classifier, key: bytes, advance: Callable[[], None] = lambda: None
+    log: EventLog,
+    archive: Archive,
+    classifier: Classifier,
+    key: bytes,
+    advance: Callable[[], None] = lambda: None,
 ) -> int:
     """Append the new judgement of each item that changes, once; returns how many were appended."""
     appended = 0
@@ -94,10 +108,18 @@ def apply(
         if change is None or not (change.gained or change.lost):
             continue
         asked = ItemReclassifyRequested(who=classifier.version)
-        judged = outcomes.classified(item, change.text_digest, change.said, classifier.version)
+        judged = outcomes.classified(
+            item, change.text_digest, change.said, classifier.version
+        )
         once = f"judged:{classifier.version}:{change.text_digest[:16]}"
         try:
-            appended += log.append(item.id, asked, judged, once=once, expect={item.id: item.version}).new
+            appended += log.append(
+                item.id,
+                asked,
+                judged,
+                idempotency_key=once,
+                expected_versions={item.id: item.version},
+            ).new
         except (VersionConflict, Withdrawn):
             continue  # it moved on meanwhile; the next run looks at it again
     return appended
@@ -110,16 +132,33 @@ def _judged(
         assert item.fetched is not None  # noqa: S101  # kept_items chose them so
         assert item.classified is not None  # noqa: S101
         try:
-            document = KeptDocument.from_bytes(archive.get(item.id, item.fetched.document_digest))
-        except (NotKept, Damaged):
+            document = StoredDocument.from_bytes(
+                archive.get(item.id, item.fetched.document_digest)
+            )
+        except (ContentNotFound, ContentCorrupt):
             yield item, None
             continue
         said = classifier.classify(
-            document.title, document.text, document.language, published=document.published, key=key
+            document.title,
+            document.text,
+            document.language,
+            published=document.published,
+            key=key,
         )
         before = item.classified.scores
-        swing = max(abs(said.scores[label] - before.get(label, 0.0)) for label in LABELS)
-        yield item, Change(item=item, said=said, title=document.title, text_digest=document.text_digest, swing=swing)
+        swing = max(
+            abs(said.scores[label] - before.get(label, 0.0)) for label in LABELS
+        )
+        yield (
+            item,
+            Change(
+                item=item,
+                said=said,
+                title=document.title,
+                text_digest=document.text_digest,
+                swing=swing,
+            ),
+        )
 
 
 def _count(difference: Difference, item: Item, change: Change) -> None:

@@ -17,14 +17,16 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from incidentwire import items, queue
-from incidentwire.lifecycle import sign_of_life
+from incidentwire.lifecycle import touch_heartbeat
 from incidentwire.queue import CLASSIFY_FIRST
 from incidentwire.telemetry import configure_logging, event_line
 from services.classifier import jobs
-from services.classifier.fetching.result import Failure
+from services.classifier.fetching.result import FetchFailure
 
 WORKER_TTL_S = 60
-TAKE_ALONG = 16  # jobs; they are worked on one after the other, their pages fetched together
+PREFETCH_JOBS = (
+    16  # jobs; they are worked on one after the other, their pages fetched together
+)
 MONITOR_S = 10  # how often the parent looks after its horse
 
 logger = logging.getLogger(__name__)
@@ -33,11 +35,13 @@ logger = logging.getLogger(__name__)
 def main() -> None:
     """Work until SIGTERM; the job under way is finished first."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # workers are scaled by process
-    place = jobs.workplace()
+    place = jobs.worker_context()
     configure_logging(place.settings.log_level, "classifier-worker")
     jobs.warm_up(place)
     logger.info(event_line("worker ready", model=place.classifier.version))
-    make_worker(queue.open_item_queues(place.log.connection)).work(logging_level="WARNING")
+    make_worker(queue.open_item_queues(place.log.connection)).work(
+        logging_level="WARNING"
+    )
 
 
 class BatchingWorker(Worker):
@@ -48,7 +52,7 @@ class BatchingWorker(Worker):
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """In the horse. What was taken along becomes part of the job, so that a crash is split like any other. Jobs of
         bulk submissions hold many items already, and take nobody along: a job has to end within its timeout."""
-        taken = take_along(queue) if queue.name == CLASSIFY_FIRST else []
+        taken = prefetch(queue) if queue.name == CLASSIFY_FIRST else []
         if taken:
             job.args = ([*job.args[0], *taken],)
             job.save(include_meta=False)
@@ -56,7 +60,7 @@ class BatchingWorker(Worker):
 
     def heartbeat(self, *args: Any, **kwargs: Any) -> None:
         super().heartbeat(*args, **kwargs)
-        sign_of_life(jobs.workplace().settings.alive_file)
+        touch_heartbeat(jobs.worker_context().settings.heartbeat_file)
 
 
 def make_worker(queues: list[Queue]) -> Worker:
@@ -72,13 +76,21 @@ def make_worker(queues: list[Queue]) -> Worker:
     )
 
 
-def take_along(waiting: Queue, most: int = TAKE_ALONG) -> list[str]:
+def prefetch(waiting: Queue, most: int = PREFETCH_JOBS) -> list[str]:
     """The items of up to `most` waiting jobs, and no more than half of them: other workers want some too. The jobs are
     taken out of the queue; should this process die, the keeper finds their items by their leases."""
     store: Any = waiting.connection
     count = min(most, store.llen(waiting.key) // 2)
-    job_ids = [job_id.decode() for job_id in store.lpop(waiting.key, count) or []] if count else []
-    found = [job for job in Job.fetch_many(job_ids, connection=store, serializer=JSONSerializer) if job is not None]
+    job_ids = (
+        [job_id.decode() for job_id in store.lpop(waiting.key, count) or []]
+        if count
+        else []
+    )
+    found = [
+        job
+        for job in Job.fetch_many(job_ids, connection=store, serializer=JSONSerializer)
+        if job is not None
+    ]
     for job in found:
         job.delete()
     return [item for job in found for item in job.args[0]]
@@ -88,7 +100,9 @@ def _after_a_crash(job: Job, pid: int, status: int, usage: struct_rusage) -> Non
     """Called in the parent when the horse died (segmentation fault, out of memory, kill -9)."""
     job.refresh()  # type: ignore[no-untyped-call]  # the horse may have taken more along
     ids: list[str] = job.args[0]
-    logger.error(event_line("work horse died", job_id=job.id, items=len(ids), wait_status=status))
+    logger.error(
+        event_line("work horse died", job_id=job.id, items=len(ids), wait_status=status)
+    )
     if len(ids) > 1:
         _split(ids)
     else:
@@ -97,7 +111,7 @@ def _after_a_crash(job: Job, pid: int, status: int, usage: struct_rusage) -> Non
 
 def _split(ids: list[str]) -> None:
     middle = len(ids) // 2
-    again = queue.open_queue(queue.CLASSIFY, jobs.workplace().log.connection)
+    again = queue.open_queue(queue.CLASSIFY, jobs.worker_context().log.connection)
     with again.connection.pipeline(transaction=True) as pipe:
         pipe.multi()
         queue.jobs_for(again, queue.WORK_ON_ITEMS, [ids[:middle], ids[middle:]])(pipe)
@@ -105,10 +119,14 @@ def _split(ids: list[str]) -> None:
 
 
 def _count_crash(item_id: str) -> None:
-    place = jobs.workplace()
-    item = items.fold_all(item_id, place.log.of(item_id))
+    place = jobs.worker_context()
+    item = items.fold_all(item_id, place.log.history(item_id))
     if item.version and not item.ended:
-        jobs.record(place, item, [jobs.failed(place, item, Failure(reason="crashed", retryable=True))])
+        jobs.record(
+            place,
+            item,
+            [jobs.failed(place, item, FetchFailure(reason="crashed", retryable=True))],
+        )
 
 
 if __name__ == "__main__":

@@ -20,14 +20,18 @@ OPENAPI = {
     "API_VERSION": "v1",
     "OPENAPI_VERSION": "3.1.0",
 }
-REFUSALS = {"503": "The store is away or full, or too much is under way; nothing was accepted"}
+REFUSALS = {
+    "503": "The store is away or full, or too much is under way; nothing was accepted"
+}
 
 
 def create_app(settings: Settings, connection: redis.Redis) -> Flask:
     """The WSGI app. `connection` must not decode responses."""
     app = Flask(__name__, static_folder=None)
     app.config.update(OPENAPI)
-    app.config.update(SETTINGS=settings, PUBLIC_READ=False, MAX_CONTENT_LENGTH=settings.max_body_bytes)
+    app.config.update(
+        SETTINGS=settings, PUBLIC_READ=False, MAX_CONTENT_LENGTH=settings.max_body_bytes
+    )
     app.extensions["incidentwire.keys"] = auth.Keys(connection)
     app.extensions["incidentwire.submitter"] = Submitter(settings, connection)
     api = Api(app)

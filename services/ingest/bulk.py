@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from incidentwire.web.problems import FieldError, Problem
-from services.ingest.submit import Outcome, Submission
+from services.ingest.submit import Submission, SubmissionOutcome
 
 CHUNK = 500  # lines per transaction: one fsync for all of them
 MAX_LINE_BYTES = 8_000_000  # a text of a million characters, escaped
 IN_MEMORY_BYTES = 4_000_000  # larger bodies wait on disk
 
 Read = Callable[[bytes], Submission]  # raises Problem
-Submit = Callable[[Sequence[Submission]], list[Outcome]]
+Submit = Callable[[Sequence[Submission]], list[SubmissionOutcome]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class BulkLine:
     """One line of the body: what it asks for, or what is wrong with it."""
 
     number: int
@@ -36,10 +36,12 @@ def spool(stream: IO[bytes]) -> IO[bytes]:
     return body
 
 
-def results(body: IO[bytes], read: Read, submit: Submit, max_items: int) -> Iterator[str]:
+def results(
+    body: IO[bytes], read: Read, submit: Submit, max_items: int
+) -> Iterator[str]:
     """One JSON line per line of the body, in order, a chunk at a time. Blank lines are passed over."""
     with body:
-        chunk: list[Line] = []
+        chunk: list[BulkLine] = []
         for line in _lines(body, read, max_items):
             chunk.append(line)
             if len(chunk) == CHUNK:
@@ -49,12 +51,12 @@ def results(body: IO[bytes], read: Read, submit: Submit, max_items: int) -> Iter
             yield _answers(chunk, submit)
 
 
-def _lines(body: IO[bytes], read: Read, max_items: int) -> Iterator[Line]:
+def _lines(body: IO[bytes], read: Read, max_items: int) -> Iterator[BulkLine]:
     number = count = 0
     while raw := body.readline(MAX_LINE_BYTES + 1):
         number += 1
         if len(raw) > MAX_LINE_BYTES and not raw.endswith(b"\n"):
-            yield Line(number=number, asked=_too_long())
+            yield BulkLine(number=number, asked=_too_long())
             while (rest := body.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
                 pass
             continue
@@ -62,9 +64,9 @@ def _lines(body: IO[bytes], read: Read, max_items: int) -> Iterator[Line]:
             continue
         count += 1
         if count > max_items:
-            yield Line(number=number, asked=_too_many(max_items))
+            yield BulkLine(number=number, asked=_too_many(max_items))
             return
-        yield Line(number=number, asked=_read(raw, read))
+        yield BulkLine(number=number, asked=_read(raw, read))
 
 
 def _read(raw: bytes, read: Read) -> Submission | Problem:
@@ -74,26 +76,32 @@ def _read(raw: bytes, read: Read) -> Submission | Problem:
         return problem
 
 
-def _answers(chunk: Sequence[Line], submit: Submit) -> str:
+def _answers(chunk: Sequence[BulkLine], submit: Submit) -> str:
     good = [line.asked for line in chunk if isinstance(line.asked, Submission)]
     try:
-        outcomes: Iterator[Outcome | Problem] = iter(submit(good) if good else [])
-    except Problem as problem:  # such as overload: these lines were not accepted, and say so
+        outcomes: Iterator[SubmissionOutcome | Problem] = iter(
+            submit(good) if good else []
+        )
+    except (
+        Problem
+    ) as problem:  # such as overload: these lines were not accepted, and say so
         outcomes = iter([problem] * len(good))
     rows = []
     for line in chunk:
         answer = line.asked if isinstance(line.asked, Problem) else next(outcomes)
-        rows.append(json.dumps({"line": line.number, **_row(answer)}, ensure_ascii=False))
+        rows.append(
+            json.dumps({"line": line.number, **_row(answer)}, ensure_ascii=False)
+        )
     return "\n".join(rows) + "\n"
 
 
-def _row(answer: Outcome | Problem) -> dict[str, Any]:
+def _row(answer: SubmissionOutcome | Problem) -> dict[str, Any]:
     if isinstance(answer, Problem):
         return answer.body()
     return {"status": 200 if answer.known else 202, **accepted(answer)}
 
 
-def accepted(outcome: Outcome) -> dict[str, Any]:
+def accepted(outcome: SubmissionOutcome) -> dict[str, Any]:
     """The fields of AcceptedSchema."""
     return {
         "id": outcome.id,
@@ -105,7 +113,11 @@ def accepted(outcome: Outcome) -> dict[str, Any]:
 
 def _too_long() -> Problem:
     message = f"the line is longer than {MAX_LINE_BYTES} bytes: shorten it"
-    return Problem(status=413, slug="line-too-long", errors=[FieldError(field="(line)", message=message)])
+    return Problem(
+        status=413,
+        slug="line-too-long",
+        errors=[FieldError(field="(line)", message=message)],
+    )
 
 
 def _too_many(max_items: int) -> Problem:

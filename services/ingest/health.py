@@ -9,7 +9,7 @@ from flask import current_app
 from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 
-from incidentwire.log.event_log import Log
+from incidentwire.log.event_log import EventLog
 from incidentwire.web.problems import Problem
 
 blueprint = Blueprint("health", __name__, description="Health checks")
@@ -20,7 +20,9 @@ class HealthSchema(Schema):
 
 
 class ReadySchema(HealthSchema):
-    log_last = fields.Integer(required=True, metadata={"description": "last position of the log"})
+    log_last = fields.Integer(
+        required=True, metadata={"description": "last position of the log"}
+    )
 
 
 @blueprint.route("/healthz", methods=["GET"])
@@ -34,11 +36,13 @@ def alive() -> dict[str, str]:
 @blueprint.response(200, ReadySchema)
 def ready() -> dict[str, Any]:
     """The store answers and its log is whole."""
-    log = cast("Log", current_app.extensions["incidentwire.submitter"].log)
+    log = cast("EventLog", current_app.extensions["incidentwire.submitter"].log)
     try:
-        whole, last = log.is_whole(), log.last()
+        whole, last = log.is_gapless(), log.last()
     except redis.exceptions.ConnectionError as error:
-        raise Problem(status=503, slug="store-unreachable", detail=str(error), retry_after_s=2) from None
+        raise Problem(
+            status=503, slug="store-unreachable", detail=str(error), retry_after_s=2
+        ) from None
     if not whole:
         detail = "positions are missing from the log: restore it from a backup (docs/operations)"
         raise Problem(status=503, slug="log-not-whole", detail=detail)

@@ -6,7 +6,14 @@ import re
 from datetime import datetime
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import (
+    Schema,
+    ValidationError,
+    fields,
+    post_load,
+    validate,
+    validates_schema,
+)
 
 from incidentwire.net import urls
 
@@ -22,7 +29,9 @@ def clean_text(value: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ValidationError("contains a lone surrogate: send well-formed Unicode") from None
+        raise ValidationError(
+            "contains a lone surrogate: send well-formed Unicode"
+        ) from None
 
 
 def a_url(value: str) -> None:
@@ -41,7 +50,9 @@ def a_date(value: str) -> None:
     try:
         datetime.fromisoformat(f"{value}-01" if MONTH.fullmatch(value) else value)
     except ValueError:
-        raise ValidationError("is no ISO 8601 date: use 2026-05-31, 2026-05 or 2026-05-31T10:00:00Z") from None
+        raise ValidationError(
+            "is no ISO 8601 date: use 2026-05-31, 2026-05 or 2026-05-31T10:00:00Z"
+        ) from None
 
 
 class StrictSchema(Schema):
@@ -56,16 +67,26 @@ class StrictSchema(Schema):
 class SubmissionSchema(StrictSchema):
     """A news item: a URL, a text, or both (then the text is used and the URL names the item)."""
 
-    url = fields.String(validate=a_url, metadata={"description": "http or https", "example": "https://example.org/a"})
+    url = fields.String(
+        validate=a_url,
+        metadata={"description": "http or https", "example": "https://example.org/a"},
+    )
     text = fields.String(
         validate=[validate.Length(min=1, max=MAX_TEXT), clean_text],
-        metadata={"description": "the whole article, where there is no URL or its page cannot be had"},
+        metadata={
+            "description": "the whole article, where there is no URL or its page cannot be had"
+        },
     )
     title = fields.String(validate=[validate.Length(max=MAX_TITLE), clean_text])
     published = fields.String(
-        validate=a_date, metadata={"description": "ISO 8601 date, date and time, or year and month"}
+        validate=a_date,
+        metadata={"description": "ISO 8601 date, date and time, or year and month"},
     )
-    language = fields.String(validate=validate.Regexp(LANGUAGE, error="is no language code: use en, zh, de …"))
+    language = fields.String(
+        validate=validate.Regexp(
+            LANGUAGE, error="is no language code: use en, zh, de …"
+        )
+    )
 
     @validates_schema
     def has_something(self, data: dict[str, Any], **_: Any) -> None:
@@ -85,16 +106,28 @@ class AcceptedSchema(Schema):
     """Where the item stands in the log, and where its receipt is."""
 
     id = fields.String(required=True, metadata={"example": "i_mfrggzdfmztwq2lkmfrg"})
-    position = fields.Integer(required=True, metadata={"description": "of the event that handed it in"})
-    known = fields.Boolean(required=True, metadata={"description": "it was here already; nothing was added"})
-    receipt = fields.String(required=True, metadata={"example": "/v1/submissions/i_mfrggzdfmztwq2lkmfrg"})
+    position = fields.Integer(
+        required=True, metadata={"description": "of the event that handed it in"}
+    )
+    known = fields.Boolean(
+        required=True,
+        metadata={"description": "it was here already; nothing was added"},
+    )
+    receipt = fields.String(
+        required=True, metadata={"example": "/v1/submissions/i_mfrggzdfmztwq2lkmfrg"}
+    )
 
 
 class BulkLineSchema(AcceptedSchema):
     """One line of the answer to an NDJSON body."""
 
-    line = fields.Integer(required=True, metadata={"description": "of the request body, from 1"})
-    status = fields.Integer(required=True, metadata={"description": "what a single submission would have got"})
+    line = fields.Integer(
+        required=True, metadata={"description": "of the request body, from 1"}
+    )
+    status = fields.Integer(
+        required=True,
+        metadata={"description": "what a single submission would have got"},
+    )
 
 
 class ReceiptEventSchema(Schema):
@@ -110,15 +143,27 @@ class ReceiptSchema(Schema):
 
     id = fields.String(required=True)
     state = fields.String(
-        required=True, validate=validate.OneOf(["queued", "waiting", "classified", "rejected", "aliased", "withdrawn"])
+        required=True,
+        validate=validate.OneOf(
+            ["queued", "waiting", "classified", "rejected", "aliased", "withdrawn"]
+        ),
     )
     url = fields.String(allow_none=True)
-    position = fields.Integer(required=True, metadata={"description": "of the item's last event"})
-    reason = fields.String(allow_none=True, metadata={"description": "why it waits or was rejected: a stable slug"})
+    position = fields.Integer(
+        required=True, metadata={"description": "of the item's last event"}
+    )
+    reason = fields.String(
+        allow_none=True,
+        metadata={"description": "why it waits or was rejected: a stable slug"},
+    )
     detail = fields.String(allow_none=True)
-    retryable = fields.Boolean(required=True, metadata={"description": "a retry may help"})
+    retryable = fields.Boolean(
+        required=True, metadata={"description": "a retry may help"}
+    )
     next_try = fields.String(allow_none=True)
-    attempt = fields.Integer(required=True, metadata={"description": "failed attempts so far"})
+    attempt = fields.Integer(
+        required=True, metadata={"description": "failed attempts so far"}
+    )
     labels = fields.List(fields.String(), required=True)
     alias_of = fields.String(allow_none=True)
     history = fields.List(fields.Nested(ReceiptEventSchema), required=True)

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 def main(host: str, port: int, workers: int) -> None:
     """Serve POST /v1/submissions."""
     settings = from_env()
-    server.serve(lambda: make_app(settings), host=host, port=port, workers=workers, log_level=settings.log_level)
+    server.serve(
+        lambda: make_app(settings),
+        host=host,
+        port=port,
+        workers=workers,
+        log_level=settings.log_level,
+    )
 
 
 def make_app(settings: Settings) -> Flask:

@@ -18,9 +18,9 @@ from flask.testing import FlaskClient
 
 from incidentwire import settings as settings_module
 from incidentwire.archive import Archive
-from incidentwire.documents import KeptDocument
+from incidentwire.documents import StoredDocument
 from incidentwire.events import Event, ItemClassified, ItemFetched, ItemSubmitted
-from incidentwire.log.event_log import Log
+from incidentwire.log.event_log import EventLog
 from incidentwire.settings import Settings
 from incidentwire.web.auth import Keys
 from services.api.app import create_app
@@ -53,7 +53,7 @@ class House:
 
     def __post_init__(self) -> None:
         self.connection = self.store.connect()
-        self.log = Log(self.connection)
+        self.log = EventLog(self.connection)
         self.archive = Archive(self.settings.archive)
         self.key = Keys(self.connection).create("reader", ["read"])
 
@@ -75,17 +75,27 @@ class House:
         return projector
 
     def run(self, module: str, *options: str) -> subprocess.Popen[bytes]:
-        environ = {k: v for k, v in os.environ.items() if not k.startswith(settings_module.PREFIX)}
+        environ = {
+            k: v
+            for k, v in os.environ.items()
+            if not k.startswith(settings_module.PREFIX)
+        }
         environ |= settings_module.to_env(self.settings)
-        with (self.settings.data_dir / f"{module}.{len(self.processes)}.log").open("wb") as errors:
-            process = subprocess.Popen([sys.executable, "-m", module, *options], env=environ, stderr=errors)
+        with (self.settings.data_dir / f"{module}.{len(self.processes)}.log").open(
+            "wb"
+        ) as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *options], env=environ, stderr=errors
+            )
         self.processes.append(process)
         return process
 
     def run_web(self, workers: int = 1) -> subprocess.Popen[bytes]:
         """Start api-web, and return once it answers."""
         self.port = self.port or free_port()
-        process = self.run("services.api.web", "--port", str(self.port), "--workers", str(workers))
+        process = self.run(
+            "services.api.web", "--port", str(self.port), "--workers", str(workers)
+        )
         eventually(self.answers, "the web process answers")
         return process
 
@@ -94,7 +104,9 @@ class House:
 
     def get(self, path: str, **headers: str) -> tuple[int, Any]:
         """(status, JSON) from api-web."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.port, timeout=DEADLINE_S
+        )
         try:
             connection.request("GET", path, headers={**self.headers, **headers})
             answer = connection.getresponse()
@@ -102,14 +114,26 @@ class House:
         finally:
             connection.close()
 
-    def subscribe(self, query: str = "", version: str = "1.1", **headers: str) -> Subscriber:
-        stream = Subscriber(self.port, f"/v1/events/stream{query}", {**self.headers, **headers}, version=version)
+    def subscribe(
+        self, query: str = "", version: str = "1.1", **headers: str
+    ) -> Subscriber:
+        stream = Subscriber(
+            self.port,
+            f"/v1/events/stream{query}",
+            {**self.headers, **headers},
+            version=version,
+        )
         self.streams.append(stream)
         return stream
 
-    def add_item(self, name: str, text: str = "", *, labels: tuple[Any, ...] = (), **about: Any) -> int:
+    def add_item(
+        self, name: str, text: str = "", *, labels: tuple[Any, ...] = (), **about: Any
+    ) -> int:
         """An item with a page that was kept and classified; returns the position of its last event."""
-        document = KeptDocument(title=about.pop("title", f"Title of {name}"), text=text or f"Text of {name}.")
+        document = StoredDocument(
+            title=about.pop("title", f"Title of {name}"),
+            text=text or f"Text of {name}.",
+        )
         digest = self.archive.put(name, document.to_bytes())
         url = about.pop("url", f"https://news.example.org/{name}")
         evidence = {label: ((0, 4),) for label in labels}

@@ -7,10 +7,10 @@ from typing import Any
 from flask.testing import FlaskClient
 
 from incidentwire import events as e
-from incidentwire.documents import KeptDocument
-from incidentwire.incidents.decisions import place, settle
+from incidentwire.documents import StoredDocument
+from incidentwire.incidents.decisions import assign, reconcile
 from incidentwire.incidents.item_labels import split_key
-from incidentwire.incidents.state import Incidents
+from incidentwire.incidents.state import IncidentsState
 from incidentwire.labels import Label, MentionRef
 from incidentwire.web.auth import Keys
 from tests.api.conftest import House
@@ -31,8 +31,8 @@ class Newsroom:
         self.key = Keys(house.connection).create("ann", ["read", "curate"])
         self.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {self.key}"
 
-    def state(self) -> Incidents:
-        state = Incidents()
+    def state(self) -> IncidentsState:
+        state = IncidentsState()
         for entry in self.log.read():
             state.apply(entry.subject, entry.event)
         return state
@@ -44,12 +44,18 @@ class Newsroom:
         """An item with a mention per tuple of labels, each in an incident of its own unless `into` names one; returns
         the incident of the first. Mentions divide the text evenly."""
         text = text or f"Text of {name}, which tells of something that happened."
-        document = KeptDocument(title=title or f"Title of {name}", text=text)
+        document = StoredDocument(title=title or f"Title of {name}", text=text)
         digest = self.house.archive.put(name, document.to_bytes())
         labels = tuple(dict.fromkeys(label for labels in mentions for label in labels))
         size = len(text) // max(1, len(mentions))
         refs = tuple(
-            MentionRef(id=f"m{n}", start=n * size, end=(n + 1) * size, labels=labels, fingerprint="")
+            MentionRef(
+                id=f"m{n}",
+                start=n * size,
+                end=(n + 1) * size,
+                labels=labels,
+                fingerprint="",
+            )
             for n, labels in enumerate(mentions)
         )
         url = about.pop("url", f"https://news.example.org/{name}")
@@ -66,13 +72,15 @@ class Newsroom:
         self.link(name, into, why)
         return self.state().where(f"{name}#m0") or ""
 
-    def link(self, name: str, into: str | None = None, why: dict[str, Any] | None = None) -> None:
+    def link(
+        self, name: str, into: str | None = None, why: dict[str, Any] | None = None
+    ) -> None:
         """What the linker would append after news of an item."""
         while True:
             state = self.state()
-            facts, homeless = settle(state, name)
+            facts, homeless = reconcile(state, name)
             if not facts and homeless:
-                facts = place(state, *split_key(homeless[0]), into, why=why)
+                facts = assign(state, *split_key(homeless[0]), into, why=why)
             if not facts:
                 return
             for subject, event in facts:
@@ -89,7 +97,9 @@ class Newsroom:
     def list(self, query: str = "") -> list[str]:
         return [incident["id"] for incident in self.get(f"?{query}")["incidents"]]
 
-    def command(self, incident: str, verb: str, status: int = 200, /, **body: Any) -> Any:
+    def command(
+        self, incident: str, verb: str, status: int = 200, /, **body: Any
+    ) -> Any:
         """A command of ann's, at the version that is current unless one is given."""
         body.setdefault("version", self.version(incident))
         answer = self.client.post(f"/v1/incidents/{incident}/{verb}", json=body)

@@ -23,14 +23,25 @@ from tests.api.conftest import House
 OPEN = {"/healthz", "/readyz"}
 
 
-def test_no_view_but_the_two_health_checks_answers_without_a_scope(house: House) -> None:
+def test_no_view_but_the_two_health_checks_answers_without_a_scope(
+    house: House,
+) -> None:
     app = house.client().application
     unguarded = {
-        rule.rule for rule in app.url_map.iter_rules() if not hasattr(app.view_functions[rule.endpoint], "_scope")
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if not hasattr(app.view_functions[rule.endpoint], "_scope")
     }
     assert unguarded == OPEN
     client = app.test_client()
-    for path in ("/openapi.json", "/docs", "/docs/docs.js", "/metrics", "/v1/items", "/v1/events/stream"):
+    for path in (
+        "/openapi.json",
+        "/docs",
+        "/docs/docs.js",
+        "/metrics",
+        "/v1/items",
+        "/v1/events/stream",
+    ):
         assert client.get(path).status_code == 401
         assert client.options(path).status_code == 405
 
@@ -38,12 +49,17 @@ def test_no_view_but_the_two_health_checks_answers_without_a_scope(house: House)
 def test_a_key_without_the_scope_is_refused(house: House) -> None:
     key = Keys(house.connection).create("submitter", ["submit"])
     client = house.client()
-    assert client.get("/v1/items", headers={"Authorization": f"Bearer {key}"}).status_code == 403
+    assert (
+        client.get("/v1/items", headers={"Authorization": f"Bearer {key}"}).status_code
+        == 403
+    )
 
 
 def test_public_read_opens_reading(house: House) -> None:
     house.projector().catch_up()
-    app = create_app(dataclasses.replace(house.settings, public_read=True), house.connection)
+    app = create_app(
+        dataclasses.replace(house.settings, public_read=True), house.connection
+    )
     client = app.test_client()
     for path in ("/openapi.json", "/docs", "/metrics", "/v1/items", "/v1/events"):
         assert client.get(path).status_code == 200
@@ -65,14 +81,23 @@ def test_the_docs_page_loads_nothing_from_elsewhere(house: House) -> None:
 def test_numbers_add_up_and_a_lost_item_shows(house: House) -> None:
     house.add_item("i_a", labels=("data_leak",))
     house.log.append("i_b", ItemSubmitted(url="https://news.example.org/b", via="t"))
-    house.log.append("i_c", ItemSubmitted(url="https://news.example.org/c", via="t"), e.ItemRejected(reason="empty"))
+    house.log.append(
+        "i_c",
+        ItemSubmitted(url="https://news.example.org/c", via="t"),
+        e.ItemRejected(reason="empty"),
+    )
     client = house.client()
     house.projector().catch_up()
     stats = client.get("/v1/stats").get_json()
     assert stats["states"] == {
         "queued": 1, "waiting": 0, "classified": 1, "rejected": 1, "aliased": 0, "withdrawn": 0
     }  # fmt: skip
-    assert (stats["submitted"], stats["in_flight"], stats["conservation"], stats["lag"]) == (3, 1, 0, 0)
+    assert (
+        stats["submitted"],
+        stats["in_flight"],
+        stats["conservation"],
+        stats["lag"],
+    ) == (3, 1, 0, 0)
     assert stats["labels"]["data_leak"] == 1
     house.connection.zrem("iw:in_flight", "i_b")
     assert client.get("/v1/stats").get_json()["conservation"] == 1
@@ -104,11 +129,20 @@ def test_readiness_says_why_not(own_house: House) -> None:
 # -- the OpenAPI document ----------------------------------------------------------------------------------------------
 
 
-def test_no_request_gets_a_5xx_or_an_answer_that_is_not_documented(house: House) -> None:
-    house.add_item("i_a", "The records of ten people lay open.", labels=("data_leak",), language="en")
+def test_no_request_gets_a_5xx_or_an_answer_that_is_not_documented(
+    house: House,
+) -> None:
+    house.add_item(
+        "i_a",
+        "The records of ten people lay open.",
+        labels=("data_leak",),
+        language="en",
+    )
     house.log.append("i_b", ItemSubmitted(url="https://news.example.org/b", via="t"))
     house.projector().catch_up()
-    schema = schemathesis.openapi.from_wsgi("/openapi.json", house.client().application, headers=house.headers)
+    schema = schemathesis.openapi.from_wsgi(
+        "/openapi.json", house.client().application, headers=house.headers
+    )
     asked = 0
     # the stream never ends: test_stream.py asks it wrong questions
     for operation in schema.exclude(path="/v1/events/stream").get_all_operations():
@@ -128,9 +162,13 @@ def check(operation: Any, mode: GenerationMode, headers: dict[str, str]) -> int:
         nonlocal asked
         asked += 1
         # the tool also calls wrong what it then does not send: a missing key that `headers` puts back, an empty list
-        case.call_and_validate(headers=headers, excluded_checks=[negative_data_rejection])
+        case.call_and_validate(
+            headers=headers, excluded_checks=[negative_data_rejection]
+        )
 
-    with contextlib.suppress(Unsatisfiable):  # where there is nothing to send, nothing wrong can be sent
+    with contextlib.suppress(
+        Unsatisfiable
+    ):  # where there is nothing to send, nothing wrong can be sent
         ask()
     return asked
 
@@ -140,6 +178,11 @@ def test_it_is_openapi_3_1_and_its_schemas_are_valid(house: House) -> None:
     assert document["openapi"].startswith("3.1")
     for schema in document["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
-    parameters = {p["name"] for p in document["paths"]["/v1/events/stream"]["get"]["parameters"]}
+    parameters = {
+        p["name"] for p in document["paths"]["/v1/events/stream"]["get"]["parameters"]
+    }
     assert parameters == {"type", "label", "subject", "after", "log_id"}
-    assert document["paths"]["/v1/events/stream"]["parameters"][0]["name"] == "Last-Event-ID"
+    assert (
+        document["paths"]["/v1/events/stream"]["parameters"][0]["name"]
+        == "Last-Event-ID"
+    )

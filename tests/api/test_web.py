@@ -11,7 +11,9 @@ from tests.api.conftest import House, eventually
 from tests.conftest import free_port
 
 
-def test_events_arrive_on_a_stream_while_a_slow_query_is_still_running(house: House, tmp_path: Path) -> None:
+def test_events_arrive_on_a_stream_while_a_slow_query_is_still_running(
+    house: House, tmp_path: Path
+) -> None:
     house.add_item("i_a")
     house.projector().catch_up()
     block, begun = tmp_path / "block", tmp_path / "begun"
@@ -24,8 +26,12 @@ def test_events_arrive_on_a_stream_while_a_slow_query_is_still_running(house: Ho
     query = threading.Thread(target=lambda: answers.append(house.get("/slow")))
     query.start()
     eventually(begun.exists)
-    for n in range(5):  # SQLite computes until `block` goes, and that goes only after these have arrived
-        position = house.log.append(f"i_{n}", ItemSubmitted(url=f"https://news.example.org/{n}", via="t")).last
+    for n in range(
+        5
+    ):  # SQLite computes until `block` goes, and that goes only after these have arrived
+        position = house.log.append(
+            f"i_{n}", ItemSubmitted(url=f"https://news.example.org/{n}", via="t")
+        ).last
         assert stream.take(1) == [position]
         assert house.get("/v1/items?limit=1")[0] == 200
     assert answers == []

@@ -8,17 +8,21 @@ import pytest
 import redis
 
 from incidentwire.archive import digest_of
-from incidentwire.documents import KeptDocument
+from incidentwire.documents import StoredDocument
 from incidentwire.events import ItemCorrected, ItemReclassifyRequested, ItemWithdrawn
 from incidentwire.items import State
-from services.classifier.fetching.result import Failure
+from services.classifier.fetching.result import FetchFailure
 from services.classifier.jobs import failed, record, work
 from tests.conftest import Store
 from tests.house import LEAK, PLAIN, House, Site, page
 
 
-def test_a_page_becomes_a_classified_item_with_evidence(house: House, web_site: Site) -> None:
-    url = web_site.put("/clinic", page("Clinic chain exposed 61,000 patient records", LEAK))
+def test_a_page_becomes_a_classified_item_with_evidence(
+    house: House, web_site: Site
+) -> None:
+    url = web_site.put(
+        "/clinic", page("Clinic chain exposed 61,000 patient records", LEAK)
+    )
     item_id = house.submit(url=url)
     house.work()
     item = house.item(item_id)
@@ -27,27 +31,47 @@ def test_a_page_becomes_a_classified_item_with_evidence(house: House, web_site: 
     assert "data_leak" in item.labels
     assert item.fetched is not None
     assert item.classified is not None
-    kept = KeptDocument.from_bytes(house.archive.get(item_id, item.fetched.document_digest))
+    kept = StoredDocument.from_bytes(
+        house.archive.get(item_id, item.fetched.document_digest)
+    )
     assert kept.text_digest == item.fetched.text_digest == item.classified.text_digest
-    quotes = [kept.text[start:end] for start, end in item.classified.evidence["data_leak"]]
+    quotes = [
+        kept.text[start:end] for start, end in item.classified.evidence["data_leak"]
+    ]
     assert any("records" in quote or "personal data" in quote for quote in quotes)
-    assert house.archive.get(item_id, item.fetched.page_digest or "") == web_site.answers["/clinic"][2]
+    assert (
+        house.archive.get(item_id, item.fetched.page_digest or "")
+        == web_site.answers["/clinic"][2]
+    )
     assert house.in_flight() == {}
 
 
 def test_a_text_is_classified_without_any_request(house: House, web_site: Site) -> None:
     item_id = house.submit(
-        title="Clinic chain exposed patient records", text=LEAK, language="en", published="2026-03-11"
+        title="Clinic chain exposed patient records",
+        text=LEAK,
+        language="en",
+        published="2026-03-11",
     )
     house.work()
     item = house.item(item_id)
     assert "data_leak" in item.labels
     assert item.fetched is not None
-    assert (item.fetched.given, item.fetched.published, web_site.seen) == (True, "2026-03-11", [])
+    assert (item.fetched.given, item.fetched.published, web_site.seen) == (
+        True,
+        "2026-03-11",
+        [],
+    )
 
 
 def test_no_word_of_the_page_enters_the_log(house: House, web_site: Site) -> None:
-    url = web_site.put("/a", page("Zanzibar clinics exposed patient records", LEAK.replace("clinics", "Quibblewick")))
+    url = web_site.put(
+        "/a",
+        page(
+            "Zanzibar clinics exposed patient records",
+            LEAK.replace("clinics", "Quibblewick"),
+        ),
+    )
     house.submit(url=url)
     house.submit(title="Zanzibar", text=LEAK.replace("clinics", "Quibblewick"))
     house.work()
@@ -62,7 +86,12 @@ def test_no_word_of_the_page_enters_the_log(house: House, web_site: Site) -> Non
     [
         (404, {}, b"gone", "not_found"),
         (403, {}, b"no", "forbidden"),
-        (200, {"Content-Type": "image/png"}, b"\x89PNG\r\n\x1a\n" + bytes(200), "unsupported_media_type"),
+        (
+            200,
+            {"Content-Type": "image/png"},
+            b"\x89PNG\r\n\x1a\n" + bytes(200),
+            "unsupported_media_type",
+        ),
         (200, {}, b"", "empty"),
         (302, {"Location": "http://10.0.0.1/"}, b"", "refused_address"),
         (302, {"Location": "file:///etc/passwd"}, b"", "refused_url"),
@@ -71,9 +100,16 @@ def test_no_word_of_the_page_enters_the_log(house: House, web_site: Site) -> Non
     ],
 )
 def test_what_cannot_be_read_is_rejected_with_its_reason(
-    house: House, web_site: Site, status: int, headers: dict[str, str], body: bytes, reason: str
+    house: House,
+    web_site: Site,
+    status: int,
+    headers: dict[str, str],
+    body: bytes,
+    reason: str,
 ) -> None:
-    url = web_site.put("/loop", body, status, **{k.replace("-", "_"): v for k, v in headers.items()})
+    url = web_site.put(
+        "/loop", body, status, **{k.replace("-", "_"): v for k, v in headers.items()}
+    )
     item_id = house.submit(url=url)
     house.work()
     receipt = house.receipt(item_id)
@@ -81,15 +117,23 @@ def test_what_cannot_be_read_is_rejected_with_its_reason(
     assert house.in_flight() == {}
 
 
-def test_a_transient_failure_waits_as_long_as_the_server_asks_then_gives_up(house: House, web_site: Site) -> None:
+def test_a_transient_failure_waits_as_long_as_the_server_asks_then_gives_up(
+    house: House, web_site: Site
+) -> None:
     url = web_site.put("/busy", b"", 503, Retry_After="300")
     item_id = house.submit(url=url)
     house.work()
     receipt = house.receipt(item_id)
-    assert (receipt["state"], receipt["reason"], receipt["attempt"]) == ("waiting", "http_status", 1)
+    assert (receipt["state"], receipt["reason"], receipt["attempt"]) == (
+        "waiting",
+        "http_status",
+        1,
+    )
     due = house.in_flight()[item_id]
-    submitted_at = house.log.of(item_id)[0].time_ms / 1000
-    assert due - submitted_at >= 299  # Retry-After is longer than the first delay of 30 s
+    submitted_at = house.log.history(item_id)[0].time_ms / 1000
+    assert (
+        due - submitted_at >= 299
+    )  # Retry-After is longer than the first delay of 30 s
     work(house.place, [item_id])  # too early: nothing happens
     assert house.types(item_id) == ["item.submitted", "item.deferred"]
 
@@ -101,12 +145,19 @@ def test_a_page_that_keeps_failing_is_rejected_in_the_end(
     item_id = house.submit(url=web_site.put("/busy", b"", 500))
     for _ in range(4):
         work(house.place, [item_id])
-    assert house.types(item_id) == ["item.submitted", "item.deferred", "item.deferred", "item.rejected"]
+    assert house.types(item_id) == [
+        "item.submitted",
+        "item.deferred",
+        "item.deferred",
+        "item.rejected",
+    ]
     assert house.receipt(item_id)["retryable"] is True
 
 
 def test_the_same_job_twice_changes_nothing(house: House, web_site: Site) -> None:
-    item_id = house.submit(url=web_site.put("/a", page("Benches return to the river park", PLAIN)))
+    item_id = house.submit(
+        url=web_site.put("/a", page("Benches return to the river park", PLAIN))
+    )
     work(house.place, [item_id])
     last = house.log.last()
     work(house.place, [item_id])
@@ -114,14 +165,21 @@ def test_the_same_job_twice_changes_nothing(house: House, web_site: Site) -> Non
     assert house.log.last() == last
 
 
-def test_one_items_misfortune_leaves_its_neighbours_alone(house: House, web_site: Site) -> None:
-    good = house.submit(url=web_site.put("/good", page("Benches return to the river park", PLAIN)))
+def test_one_items_misfortune_leaves_its_neighbours_alone(
+    house: House, web_site: Site
+) -> None:
+    good = house.submit(
+        url=web_site.put("/good", page("Benches return to the river park", PLAIN))
+    )
     lost = house.submit(text=LEAK, title="A text whose archived bytes are damaged")
     digest = house.item(lost).given_digest or ""
     next(house.settings.data_dir.rglob(f"{digest}.zst")).write_bytes(b"rot")
     work(house.place, [lost, good])
     assert house.item(good).state is State.CLASSIFIED
-    assert (house.item(lost).state, house.item(lost).reason) == (State.WAITING, "internal")
+    assert (house.item(lost).state, house.item(lost).reason) == (
+        State.WAITING,
+        "internal",
+    )
 
 
 def test_a_withdrawn_item_does_not_come_back(house: House, web_site: Site) -> None:
@@ -130,16 +188,28 @@ def test_a_withdrawn_item_does_not_come_back(house: House, web_site: Site) -> No
     house.log.append(item_id, ItemWithdrawn(who="admin"))
     house.archive.delete(item_id)
     house.archive.put(item_id, b"kept by a worker that had begun before")
-    record(house.place, queued, [failed(house.place, queued, Failure(reason="crashed"))])
+    record(
+        house.place,
+        queued,
+        [failed(house.place, queued, FetchFailure(reason="crashed"))],
+    )
     assert house.types(item_id) == ["item.submitted", "item.withdrawn"]
     assert house.archive.digests(item_id) == []
 
 
-def test_a_copy_that_names_a_known_original_becomes_its_alias(house: House, web_site: Site) -> None:
-    original = house.submit(url=web_site.put("/story", page("Clinic chain exposed patient records", LEAK)))
+def test_a_copy_that_names_a_known_original_becomes_its_alias(
+    house: House, web_site: Site
+) -> None:
+    original = house.submit(
+        url=web_site.put("/story", page("Clinic chain exposed patient records", LEAK))
+    )
     house.work()
     head = f'<link rel="canonical" href="{web_site.url("/story")}">'
-    copy = house.submit(url=web_site.put("/amp/story", page("Clinic chain exposed patient records", LEAK, head)))
+    copy = house.submit(
+        url=web_site.put(
+            "/amp/story", page("Clinic chain exposed patient records", LEAK, head)
+        )
+    )
     house.work()
     assert house.types(copy) == ["item.submitted", "item.aliased"]
     assert house.receipt(copy)["alias_of"] == original
@@ -150,26 +220,42 @@ def test_people_stand_over_the_model(house: House) -> None:
     item_id = house.submit(text=PLAIN, title="Benches return to the river park")
     house.work()
     assert house.item(item_id).labels == ()
-    house.log.append(item_id, ItemCorrected(who="ann", labels=("consent",), labels_before=()))
+    house.log.append(
+        item_id, ItemCorrected(who="ann", labels=("consent",), labels_before=())
+    )
     house.log.append(item_id, ItemReclassifyRequested(who="release"))
     work(house.place, [item_id])
     item = house.item(item_id)
-    assert (item.labels, item.model_labels, house.types(item_id)[-1]) == (("consent",), (), "item.classified")
+    assert (item.labels, item.model_labels, house.types(item_id)[-1]) == (
+        ("consent",),
+        (),
+        "item.classified",
+    )
 
 
 def test_a_failed_refetch_takes_nothing_back(house: House, web_site: Site) -> None:
-    item_id = house.submit(url=web_site.put("/clinic", page("Clinic chain exposed patient records", LEAK)))
+    item_id = house.submit(
+        url=web_site.put("/clinic", page("Clinic chain exposed patient records", LEAK))
+    )
     house.work()
     labels = house.item(item_id).labels
     del web_site.answers["/clinic"]
     assert house.post({}, f"/v1/submissions/{item_id}/retry").status_code == 202
     house.work()
     item = house.item(item_id)
-    assert (item.state, item.reason, item.labels) == (State.CLASSIFIED, "not_found", labels)
+    assert (item.state, item.reason, item.labels) == (
+        State.CLASSIFIED,
+        "not_found",
+        labels,
+    )
 
 
-def test_other_text_at_the_same_url_is_a_new_revision(house: House, web_site: Site) -> None:
-    item_id = house.submit(url=web_site.put("/a", page("Benches return to the river park", PLAIN)))
+def test_other_text_at_the_same_url_is_a_new_revision(
+    house: House, web_site: Site
+) -> None:
+    item_id = house.submit(
+        url=web_site.put("/a", page("Benches return to the river park", PLAIN))
+    )
     house.work()
     before = house.item(item_id).fetched
     web_site.put("/a", page("Clinic chain exposed patient records", LEAK))
@@ -180,17 +266,25 @@ def test_other_text_at_the_same_url_is_a_new_revision(house: House, web_site: Si
     assert after.fetched is not None
     assert before.text_digest != after.fetched.text_digest
     assert "data_leak" in after.labels
-    assert house.archive.has(item_id, before.document_digest)  # the earlier revision stays
+    assert house.archive.has(
+        item_id, before.document_digest
+    )  # the earlier revision stays
 
 
-def test_an_incomplete_page_waits_for_the_text_from_its_sender(house: House, web_site: Site) -> None:
-    teaser = page("Clinic chain exposed patient records", "Subscribe to read the full story.")
+def test_an_incomplete_page_waits_for_the_text_from_its_sender(
+    house: House, web_site: Site
+) -> None:
+    teaser = page(
+        "Clinic chain exposed patient records", "Subscribe to read the full story."
+    )
     url = web_site.put("/wall", teaser)
     item_id = house.submit(url=url)
     house.work()
     receipt = house.receipt(item_id)
     assert (receipt["state"], receipt["reason"]) == ("rejected", "incomplete")
-    answer = house.post({"url": url, "text": LEAK, "title": "Clinic chain exposed patient records"})
+    answer = house.post(
+        {"url": url, "text": LEAK, "title": "Clinic chain exposed patient records"}
+    )
     assert (answer.status_code, answer.get_json()["id"]) == (202, item_id)
     house.work()
     item = house.item(item_id)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from incidentwire.documents import KeptDocument
+from incidentwire.documents import StoredDocument
 from incidentwire.events import (
     IncidentItemLinked,
     IncidentOpened,
@@ -19,12 +19,16 @@ from incidentwire.events import (
 )
 from incidentwire.incidents import decisions as decisions
 from incidentwire.labels import MentionRef
-from incidentwire.log.event_log import Log, Unit
+from incidentwire.log.event_log import AppendRequest, EventLog
 from services.classifier.jobs import work
 from services.classifier.linker import Linker
 from services.classifier.linking.decide import LinkIndex, decode, fingerprint
 from services.classifier.linking.fingerprint_key import fingerprint_key
-from services.classifier.linking.shared_spans import MAX_SPANS, Reasons, telling_spans
+from services.classifier.linking.shared_spans import (
+    MAX_SPANS,
+    SharedSpans,
+    telling_spans,
+)
 from tests.house import LEAK, PLAIN, House
 
 TITLE = "Clinic chain left records of 61,000 patients open to anyone"
@@ -33,7 +37,9 @@ security researcher found names, dates of birth and telephone numbers on an open
 authority has opened an inquiry into the data breach at Oakmere.
 
 Oakmere said that it was sorry, and that the exposed personal data had been taken offline within a day."""
-FIRST_PAPER = LEAK.replace("A chain of clinics", "The Oakmere chain of clinics").replace("The company", "Oakmere")
+FIRST_PAPER = LEAK.replace(
+    "A chain of clinics", "The Oakmere chain of clinics"
+).replace("The company", "Oakmere")
 ELSEWHERE = """A ransomware gang has posted the personal data of 4,000 pupils of the Brindle school district, among them
 medical notes and home addresses. The superintendent of Brindle said that the data was stolen in October, and that
 families would be told this week. The gang had asked for two million dollars, which the district did not pay."""
@@ -44,15 +50,23 @@ def three(house: House) -> list[str]:
     """Two papers on one breach, and one on another."""
     ids = [
         house.submit(title=TITLE, text=FIRST_PAPER, published="2026-03-11"),
-        house.submit(title="Oakmere patient records stood open on the web", text=OTHER_PAPER, published="2026-03-12"),
-        house.submit(title="Gang posts medical notes of Brindle pupils", text=ELSEWHERE, published="2026-03-12"),
+        house.submit(
+            title="Oakmere patient records stood open on the web",
+            text=OTHER_PAPER,
+            published="2026-03-12",
+        ),
+        house.submit(
+            title="Gang posts medical notes of Brindle pupils",
+            text=ELSEWHERE,
+            published="2026-03-12",
+        ),
     ]
     house.work()
     assert all("data_leak" in house.item(i).labels for i in ids)
     return ids
 
 
-def linked(log: Log) -> Linker:
+def linked(log: EventLog) -> Linker:
     return settled(Linker(log))
 
 
@@ -60,7 +74,9 @@ def home(linker: Linker, item: str) -> str | None:
     return linker.state.where(f"{item}#m0")
 
 
-def test_two_papers_on_one_breach_become_one_incident(house: House, three: list[str]) -> None:
+def test_two_papers_on_one_breach_become_one_incident(
+    house: House, three: list[str]
+) -> None:
     linker = linked(house.log)
     assert home(linker, three[0]) == home(linker, three[1]) != home(linker, three[2])
     types = [e.type for e in house.log.read() if e.type.startswith("incident.")]
@@ -84,22 +100,31 @@ From December on, shops in Port Senn are banned by the city council from using f
 ordinance is the first of its kind, says councillor Ilse Brandt, who wrote it.
 
 Old people in the hills say that they do not mind. Others walk to the next valley for their bread."""
-FEATURE = "\n\n".join(" ".join(paragraph.split()) for paragraph in FEATURE_PARAGRAPHS.split("\n\n"))
+FEATURE = "\n\n".join(
+    " ".join(paragraph.split()) for paragraph in FEATURE_PARAGRAPHS.split("\n\n")
+)
 FEATURE += " Some take their dogs along, and come home late." * 20
 
 
 def test_what_a_feature_looks_back_at_joins_the_report_of_then(house: House) -> None:
-    report = house.submit(title="Face app Fennel under fire", text=APP, published="2026-09-03")
-    feature = house.submit(title="The year of the cameras", text=FEATURE, published="2026-12-06")
+    report = house.submit(
+        title="Face app Fennel under fire", text=APP, published="2026-09-03"
+    )
+    feature = house.submit(
+        title="The year of the cameras", text=FEATURE, published="2026-12-06"
+    )
     house.work()
     linker = linked(house.log)
     mentions = house.item(feature).classified
     assert mentions is not None
-    told = {FEATURE[m.start : m.end]: linker.state.where(f"{feature}#{m.id}") for m in mentions.mentions}
+    told = {
+        FEATURE[m.start : m.end]: linker.state.where(f"{feature}#{m.id}")
+        for m in mentions.mentions
+    }
     assert len(told) == len(set(told.values())) == 3
-    assert [text for text, incident in told.items() if incident == home(linker, report)] == [
-        text for text in told if "Fennel" in text
-    ]
+    assert [
+        text for text, incident in told.items() if incident == home(linker, report)
+    ] == [text for text in told if "Fennel" in text]
 
 
 def test_an_item_without_label_belongs_to_no_incident(house: House) -> None:
@@ -119,28 +144,37 @@ def test_refolding_decides_nothing_anew(house: House, three: list[str]) -> None:
     assert again.versions == first.versions
 
 
-def test_two_linkers_started_by_mistake_open_nothing_twice(house: House, three: list[str]) -> None:
+def test_two_linkers_started_by_mistake_open_nothing_twice(
+    house: House, three: list[str]
+) -> None:
     one, other = Linker(house.log), Linker(house.log)
     one.catch_up()
     other.catch_up()  # both know the items, neither the other's answers
     one.settle_all()
     other.settle_all()
     one.catch_up()
-    opened = [e.event.item for e in house.log.read() if isinstance(e.event, IncidentOpened)]
+    opened = [
+        e.event.item for e in house.log.read() if isinstance(e.event, IncidentOpened)
+    ]
     assert len(opened) == len(set(opened)) == 2
     assert one.state == other.state
     placed = [k for i in one.state.live() for k in one.state.members(i.id)]
     assert sorted(placed) == sorted(f"{i}#m0" for i in three)
 
 
-def test_a_withdrawn_item_leaves_and_an_empty_incident_is_closed_with_a_reason(house: House, three: list[str]) -> None:
+def test_a_withdrawn_item_leaves_and_an_empty_incident_is_closed_with_a_reason(
+    house: House, three: list[str]
+) -> None:
     linker = linked(house.log)
     lonely = home(linker, three[2])
     house.log.append(three[2], ItemWithdrawn(who="admin"))
     linker = linked(house.log)
     assert home(linker, three[2]) is None
     assert lonely is not None
-    assert (linker.state.get(lonely).status, linker.state.get(lonely).closed_empty) == ("dismissed", True)
+    assert (linker.state.get(lonely).status, linker.state.get(lonely).closed_empty) == (
+        "dismissed",
+        True,
+    )
 
 
 def test_a_correction_reaches_the_incident(house: House, three: list[str]) -> None:
@@ -148,33 +182,51 @@ def test_a_correction_reaches_the_incident(house: House, three: list[str]) -> No
     incident = home(linker, three[0])
     for item in three[:2]:
         before = house.item(item)
-        house.log.append(item, ItemCorrected(who="ann", labels=(), labels_before=before.labels))
+        house.log.append(
+            item, ItemCorrected(who="ann", labels=(), labels_before=before.labels)
+        )
     linker = linked(house.log)
     assert home(linker, three[0]) is None
     assert incident is not None
     assert linker.state.get(incident).status == "dismissed"
 
 
-def test_a_mention_that_people_moved_out_is_not_put_back(house: House, three: list[str]) -> None:
+def test_a_mention_that_people_moved_out_is_not_put_back(
+    house: House, three: list[str]
+) -> None:
     linker = linked(house.log)
     away, key = home(linker, three[2]), f"{three[1]}#m0"
     assert away is not None
     facts = decisions.move(linker.state, key, away, who="ann")
-    house.log.append_many([Unit(facts=facts)])
+    house.log.append_many([AppendRequest(events=facts)])
     house.log.append(three[1], ItemReclassifyRequested(who="release"))
     work(house.place, [three[1]])
     linker = linked(house.log)
     assert home(linker, three[1]) == away
 
 
-def test_a_person_who_was_faster_makes_the_linker_decide_again(house: House, three: list[str]) -> None:
+def test_a_person_who_was_faster_makes_the_linker_decide_again(
+    house: House, three: list[str]
+) -> None:
     linker = linked(house.log)
     incident = home(linker, three[0])
     assert incident is not None
-    late = house.submit(title="More on the Oakmere breach", text=OTHER_PAPER + " More of it.", published="2026-03-13")
+    late = house.submit(
+        title="More on the Oakmere breach",
+        text=OTHER_PAPER + " More of it.",
+        published="2026-03-13",
+    )
     house.work()
     linker.catch_up()
-    house.log.append_many([Unit(facts=decisions.rename(linker.state, incident, "The Oakmere breach", "ann"))])
+    house.log.append_many(
+        [
+            AppendRequest(
+                events=decisions.rename(
+                    linker.state, incident, "The Oakmere breach", "ann"
+                )
+            )
+        ]
+    )
     linker.settle_all()
     assert home(linker, late) == incident
     assert linker.state.get(incident).title == "The Oakmere breach"
@@ -182,7 +234,9 @@ def test_a_person_who_was_faster_makes_the_linker_decide_again(house: House, thr
 
 def test_what_links_hold_no_word_of_the_page(house: House, three: list[str]) -> None:
     linked(house.log)
-    stored = " ".join(e.data for e in house.log.read() if e.type.startswith("incident."))
+    stored = " ".join(
+        e.data for e in house.log.read() if e.type.startswith("incident.")
+    )
     assert "Oakmere" not in stored
     assert '"shared"' in stored
 
@@ -199,7 +253,9 @@ def with_reasons(house: House, key: bytes | None = None) -> Linker:
     """A linker as production has it, with the house's key or another one."""
     if key is None:
         return settled(Linker.of(house.settings))
-    return settled(Linker(house.log, reasons=Reasons(archive=house.archive, key=key)))
+    return settled(
+        Linker(house.log, reasons=SharedSpans(archive=house.archive, key=key))
+    )
 
 
 def settled(linker: Linker) -> Linker:
@@ -208,9 +264,13 @@ def settled(linker: Linker) -> Linker:
     return linker
 
 
-def why(log: Log, item: str) -> dict[str, Any]:
+def why(log: EventLog, item: str) -> dict[str, Any]:
     """What the link of an item's first mention gives as its reason."""
-    links = [entry.event for entry in log.read() if isinstance(entry.event, IncidentItemLinked)]
+    links = [
+        entry.event
+        for entry in log.read()
+        if isinstance(entry.event, IncidentItemLinked)
+    ]
     return dict(next(link.why for link in links if link.item == item))
 
 
@@ -218,11 +278,15 @@ def quoted(house: House, item: str) -> list[str]:
     """The spans of an item's reason, as its kept text has them."""
     fetched = house.item(item).fetched
     assert fetched is not None
-    text = KeptDocument.from_bytes(house.archive.get(item, fetched.document_digest)).text
+    text = StoredDocument.from_bytes(
+        house.archive.get(item, fetched.document_digest)
+    ).text
     return [text[start:end] for start, end in why(house.log, item).get("spans", ())]
 
 
-def test_the_offsets_of_a_link_quote_what_both_papers_say_and_names_come_first(house: House, three: list[str]) -> None:
+def test_the_offsets_of_a_link_quote_what_both_papers_say_and_names_come_first(
+    house: House, three: list[str]
+) -> None:
     with_reasons(house)
     told = why(house.log, three[1])
     assert told["with"] == f"{three[0]}#m0"
@@ -230,7 +294,10 @@ def test_the_offsets_of_a_link_quote_what_both_papers_say_and_names_come_first(h
     said = quoted(house, three[1])
     assert said[0].startswith("Oakmere")
     assert "61,000 patients" in said
-    assert all(all(word.lower() in (TITLE + FIRST_PAPER).lower() for word in span.split()) for span in said)
+    assert all(
+        all(word.lower() in (TITLE + FIRST_PAPER).lower() for word in span.split())
+        for span in said
+    )
     assert len(set(said)) == len(said)
     assert {"score", "shared"} <= told.keys()
     for opened in (three[0], three[2]):
@@ -238,9 +305,13 @@ def test_the_offsets_of_a_link_quote_what_both_papers_say_and_names_come_first(h
 
 
 def test_chinese_offsets_quote_whole_names(house: House) -> None:
-    first = house.submit(title="云诊助手泄露四万患者资料", text=CHINESE_LEAK, published="2026-03-11")
+    first = house.submit(
+        title="云诊助手泄露四万患者资料", text=CHINESE_LEAK, published="2026-03-11"
+    )
     house.work()
-    second = house.submit(title="北川市网信办约谈奥斯特尔公司", text=CHINESE_TALKS, published="2026-03-12")
+    second = house.submit(
+        title="北川市网信办约谈奥斯特尔公司", text=CHINESE_TALKS, published="2026-03-12"
+    )
     house.work()
     linker = with_reasons(house)
     assert home(linker, first) == home(linker, second) is not None
@@ -253,10 +324,19 @@ def test_chinese_offsets_quote_whole_names(house: House) -> None:
 def test_of_names_the_rare_one_comes_first() -> None:
     index, common = LinkIndex(), "Harbourline"
     for number in range(20):
-        index.add(f"n_{number}", f"i_{number}#m0", decode(fingerprint("", f"Talks on {common} number {number}", "en")))
-    other = decode(fingerprint("", f"The firms {common} and Quillmere met inspectors", "en"))
+        index.add(
+            f"n_{number}",
+            f"i_{number}#m0",
+            decode(fingerprint("", f"Talks on {common} number {number}", "en")),
+        )
+    other = decode(
+        fingerprint("", f"The firms {common} and Quillmere met inspectors", "en")
+    )
     text = f"Yesterday {common} spoke. Then inspectors met, and Quillmere did not."
-    said = [text[start:end] for start, end in telling_spans(text, other, index.rarity(other), b"")]
+    said = [
+        text[start:end]
+        for start, end in telling_spans(text, other, index.rarity(other), b"")
+    ]
     assert said == ["Quillmere", common, "inspectors met"]
 
 
@@ -268,14 +348,18 @@ def test_the_nearest_mention_is_named_also_where_its_incident_was_merged() -> No
     index.merge("n_two", "n_one")
     assert index.nearest(report, "n_one", ["i_other#m0", "i_near#m0"]) == "i_near#m0"
     assert index.nearest(report, "n_two", ["i_near#m0"]) == "i_near#m0"
-    assert index.nearest(report, "n_one", ["i_other#m0"]) is None  # the nearest one is not among those asked for
+    assert (
+        index.nearest(report, "n_one", ["i_other#m0"]) is None
+    )  # the nearest one is not among those asked for
     assert index.nearest(report, "n_unknown", ["i_near#m0"]) is None
 
 
-def test_of_a_round_up_only_the_mentions_own_stretch_is_quoted(house: House, three: list[str]) -> None:
+def test_of_a_round_up_only_the_mentions_own_stretch_is_quoted(
+    house: House, three: list[str]
+) -> None:
     linked(house.log)
     text = f"{ELSEWHERE}\n\n{OTHER_PAPER}"
-    document = KeptDocument(title="The week", text=text)
+    document = StoredDocument(title="The week", text=text)
     key = fingerprint_key(house.settings, house.connection)
     cut = len(ELSEWHERE) + 2
     refs = tuple(
@@ -307,56 +391,92 @@ def test_of_a_round_up_only_the_mentions_own_stretch_is_quoted(house: House, thr
     assert all(cut <= start < end <= len(text) for start, end in told["m1"]["spans"])
 
 
-@pytest.mark.parametrize("lost", ["deleted", "damaged", "revised", "other key", "no reasons"])
+@pytest.mark.parametrize(
+    "lost", ["deleted", "damaged", "revised", "other key", "no reasons"]
+)
 def test_a_text_that_cannot_be_read_has_no_spans_and_is_linked_all_the_same(
     house: House, three: list[str], lost: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     fetched = house.item(three[1]).fetched
     assert fetched is not None
-    stored = Path(house.archive.root) / three[1][2:4] / three[1] / f"{fetched.document_digest}.zst"
+    stored = (
+        Path(house.archive.root)
+        / three[1][2:4]
+        / three[1]
+        / f"{fetched.document_digest}.zst"
+    )
     if lost == "deleted":
         house.archive.delete(three[1])
     elif lost == "damaged":
         stored.write_bytes(b"no zstd at all")
-    elif lost == "revised":  # the newest text is another one than the one that was judged
-        other = KeptDocument(title="Other", text=OTHER_PAPER + " Corrected since.")
+    elif (
+        lost == "revised"
+    ):  # the newest text is another one than the one that was judged
+        other = StoredDocument(title="Other", text=OTHER_PAPER + " Corrected since.")
         digest = house.archive.put(three[1], other.to_bytes())
         house.log.append(
             three[1],
-            ItemFetched(document_digest=digest, text_digest=other.text_digest, words=9, final_url="https://a.example/"),
+            ItemFetched(
+                document_digest=digest,
+                text_digest=other.text_digest,
+                words=9,
+                final_url="https://a.example/",
+            ),
         )
     linker = (
-        linked(house.log) if lost == "no reasons" else with_reasons(house, b"wrong" if lost == "other key" else None)
+        linked(house.log)
+        if lost == "no reasons"
+        else with_reasons(house, b"wrong" if lost == "other key" else None)
     )
     assert home(linker, three[0]) == home(linker, three[1]) is not None
     told = why(house.log, three[1])
     assert "spans" not in told
-    assert ("text unreadable" in caplog.text) == (lost == "damaged")  # what was deleted is no fault
+    assert ("text unreadable" in caplog.text) == (
+        lost == "damaged"
+    )  # what was deleted is no fault
     assert told["with"] == f"{three[0]}#m0"
 
 
-def test_an_item_that_is_withdrawn_leaves_offsets_and_no_word(house: House, three: list[str]) -> None:
+def test_an_item_that_is_withdrawn_leaves_offsets_and_no_word(
+    house: House, three: list[str]
+) -> None:
     with_reasons(house)
     house.log.append(three[1], ItemWithdrawn(who="admin"))
     house.archive.delete(three[1])
     with_reasons(house)
-    stored = " ".join(e.data for e in house.log.read() if e.type.startswith("incident."))
+    stored = " ".join(
+        e.data for e in house.log.read() if e.type.startswith("incident.")
+    )
     assert '"spans":[[' in stored
     assert not any(word in stored for word in ("Oakmere", "patients", "61,000"))
 
 
-def test_the_same_items_make_the_same_incidents_with_reasons_and_without(house: House, three: list[str]) -> None:
+def test_the_same_items_make_the_same_incidents_with_reasons_and_without(
+    house: House, three: list[str]
+) -> None:
     plain, told = Linker(house.log), with_reasons(house)
     plain.catch_up()
-    facts = [(e.subject, e.type) for e in house.log.read() if e.type.startswith("incident.")]
+    facts = [
+        (e.subject, e.type) for e in house.log.read() if e.type.startswith("incident.")
+    ]
     assert plain.state == told.state
     house.connection.flushall()
     again = [
         house.submit(title=TITLE, text=FIRST_PAPER, published="2026-03-11"),
-        house.submit(title="Oakmere patient records stood open on the web", text=OTHER_PAPER, published="2026-03-12"),
-        house.submit(title="Gang posts medical notes of Brindle pupils", text=ELSEWHERE, published="2026-03-12"),
+        house.submit(
+            title="Oakmere patient records stood open on the web",
+            text=OTHER_PAPER,
+            published="2026-03-12",
+        ),
+        house.submit(
+            title="Gang posts medical notes of Brindle pupils",
+            text=ELSEWHERE,
+            published="2026-03-12",
+        ),
     ]
     house.work()
     assert again == three
     linked(house.log)
-    assert [(e.subject, e.type) for e in house.log.read() if e.type.startswith("incident.")] == facts
+    assert [
+        (e.subject, e.type) for e in house.log.read() if e.type.startswith("incident.")
+    ] == facts

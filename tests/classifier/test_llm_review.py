@@ -16,7 +16,7 @@ import redis
 
 from incidentwire.settings import Settings, SettingsError
 from services.classifier.labelling.classifier import Classification
-from services.classifier.llm_review import INSTRUCTIONS, SecondOpinion
+from services.classifier.llm_review import INSTRUCTIONS, LlmReviewer
 from tests.conftest import Store
 from tests.house import House
 from tests.loopback import Asked, Reply, answering
@@ -41,13 +41,20 @@ def says(decisions: Any) -> Callable[[Any], bytes]:
 
 
 @contextmanager
-def endpoint(answer: Callable[[Any], bytes], status: int = 200, wait_s: float = 0.0) -> Iterator[tuple[str, list[Any]]]:
+def endpoint(
+    answer: Callable[[Any], bytes], status: int = 200, wait_s: float = 0.0
+) -> Iterator[tuple[str, list[Any]]]:
     """An OpenAI-compatible endpoint on loopback; yields its address and what it was asked."""
     asked: list[Any] = []
     stopped = threading.Event()
 
     def reply(request: Asked) -> Reply:
-        asked.append({**json.loads(request.body), "authorization": request.headers["Authorization"]})
+        asked.append(
+            {
+                **json.loads(request.body),
+                "authorization": request.headers["Authorization"],
+            }
+        )
         stopped.wait(wait_s)
         return status, {}, answer(asked[-1])
 
@@ -58,13 +65,23 @@ def endpoint(answer: Callable[[Any], bytes], status: int = 200, wait_s: float = 
             stopped.set()
 
 
-def opinion(connection: redis.Redis, url: str, **more: Any) -> SecondOpinion:
-    settings = Settings(opinion_url=url, opinion_model="some-model", opinion_key="k", opinion_timeout_s=5.0)
-    return SecondOpinion(replace(settings, **more), connection)
+def opinion(connection: redis.Redis, url: str, **more: Any) -> LlmReviewer:
+    settings = Settings(
+        opinion_url=url,
+        opinion_model="some-model",
+        opinion_key="k",
+        opinion_timeout_s=5.0,
+    )
+    return LlmReviewer(replace(settings, **more), connection)
 
 
-def test_a_doubt_is_decided_and_the_quote_becomes_evidence(connection: redis.Redis) -> None:
-    with endpoint(says({"data_leak": {"applies": True, "quote": QUOTE}})) as (url, asked):
+def test_a_doubt_is_decided_and_the_quote_becomes_evidence(
+    connection: redis.Redis,
+) -> None:
+    with endpoint(says({"data_leak": {"applies": True, "quote": QUOTE}})) as (
+        url,
+        asked,
+    ):
         found = opinion(connection, url).on("Title", TEXT, UNSURE, NOW)
     assert found is not None
     assert (found.said.labels, found.said.review) == (("data_leak", "regulation"), ())
@@ -75,26 +92,39 @@ def test_a_doubt_is_decided_and_the_quote_becomes_evidence(connection: redis.Red
 
 def test_a_doubt_is_dropped_and_other_labels_stay(connection: redis.Redis) -> None:
     doubted = replace(
-        UNSURE, labels=("data_leak", "regulation"), evidence={"data_leak": ((0, 9),), "regulation": ((0, 9),)}
+        UNSURE,
+        labels=("data_leak", "regulation"),
+        evidence={"data_leak": ((0, 9),), "regulation": ((0, 9),)},
     )
     with endpoint(says({"data_leak": {"applies": False, "quote": None}})) as (url, _):
         found = opinion(connection, url).on("Title", TEXT, doubted, NOW)
     assert found is not None
-    assert (found.said.labels, set(found.said.evidence)) == (("regulation",), {"regulation"})
+    assert (found.said.labels, set(found.said.evidence)) == (
+        ("regulation",),
+        {"regulation"},
+    )
 
 
-def test_the_article_is_data_and_never_among_the_instructions(connection: redis.Redis) -> None:
+def test_the_article_is_data_and_never_among_the_instructions(
+    connection: redis.Redis,
+) -> None:
     with endpoint(says({"data_leak": {"applies": False}})) as (url, asked):
         opinion(connection, url).on("Title", TEXT, UNSURE, NOW)
     system, user = asked[0]["messages"]
     assert (system["role"], system["content"]) == ("system", INSTRUCTIONS)
-    assert json.loads(user["content"]) == {"labels": ["data_leak"], "title": "Title", "text": TEXT}
+    assert json.loads(user["content"]) == {
+        "labels": ["data_leak"],
+        "title": "Title",
+        "text": TEXT,
+    }
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        says({"data_leak": {"applies": True}, "deepfake": {"applies": True}}),  # an injected article made it say more
+        says(
+            {"data_leak": {"applies": True}, "deepfake": {"applies": True}}
+        ),  # an injected article made it say more
         says({"deepfake": {"applies": True}}),
         says({}),
         says({"data_leak": {"applies": "yes"}}),
@@ -117,23 +147,44 @@ def test_an_answer_that_is_not_exactly_what_was_asked_for_changes_nothing(
     assert len(asked) == 1
 
 
-def test_a_quote_that_is_not_in_the_text_makes_no_label(connection: redis.Redis) -> None:
-    with endpoint(says({"data_leak": {"applies": True, "quote": "Ten million records were stolen."}})) as (url, _):
+def test_a_quote_that_is_not_in_the_text_makes_no_label(
+    connection: redis.Redis,
+) -> None:
+    with endpoint(
+        says(
+            {
+                "data_leak": {
+                    "applies": True,
+                    "quote": "Ten million records were stolen.",
+                }
+            }
+        )
+    ) as (url, _):
         found = opinion(connection, url).on("Title", TEXT, UNSURE, NOW)
     assert found is not None
     assert (found.said.labels, found.said.review) == (("regulation",), ("data_leak",))
 
 
-def test_an_endpoint_that_is_slow_broken_or_away_changes_nothing(connection: redis.Redis) -> None:
+def test_an_endpoint_that_is_slow_broken_or_away_changes_nothing(
+    connection: redis.Redis,
+) -> None:
     good = says({"data_leak": {"applies": True, "quote": QUOTE}})
-    with endpoint(good, wait_s=3600) as (url, _):  # that it ends at all shows that it keeps its own deadline
-        assert opinion(connection, url, opinion_timeout_s=0.3).on("T", TEXT, UNSURE, NOW) is None
+    with endpoint(good, wait_s=3600) as (
+        url,
+        _,
+    ):  # that it ends at all shows that it keeps its own deadline
+        assert (
+            opinion(connection, url, opinion_timeout_s=0.3).on("T", TEXT, UNSURE, NOW)
+            is None
+        )
     with endpoint(good, status=500) as (url, _):
         assert opinion(connection, url).on("T", TEXT, UNSURE, NOW) is None
     assert opinion(connection, "http://127.0.0.1:1/").on("T", TEXT, UNSURE, NOW) is None
 
 
-def test_nothing_is_asked_without_doubt_without_endpoint_or_past_the_days_budget(connection: redis.Redis) -> None:
+def test_nothing_is_asked_without_doubt_without_endpoint_or_past_the_days_budget(
+    connection: redis.Redis,
+) -> None:
     with endpoint(says({"data_leak": {"applies": False}})) as (url, asked):
         sure = replace(UNSURE, review=("language",))
         assert opinion(connection, url).on("T", TEXT, sure, NOW) is None
@@ -142,7 +193,9 @@ def test_nothing_is_asked_without_doubt_without_endpoint_or_past_the_days_budget
         thrifty = opinion(connection, url, opinion_budget_per_day=2)
         answers = [thrifty.on("T", TEXT, UNSURE, NOW) for _ in range(4)]
         assert [answer is not None for answer in answers] == [True, True, False, False]
-        assert thrifty.on("T", TEXT, UNSURE, NOW.replace(day=30)) is not None  # another day
+        assert (
+            thrifty.on("T", TEXT, UNSURE, NOW.replace(day=30)) is not None
+        )  # another day
     assert len(asked) == 3
 
 
@@ -151,9 +204,13 @@ def test_an_endpoint_without_a_model_is_refused() -> None:
         Settings(opinion_url="http://127.0.0.1:1/")
 
 
-def test_the_event_says_who_was_asked_and_what_by_digest(connection: redis.Redis, store: Store, tmp_path: Path) -> None:
+def test_the_event_says_who_was_asked_and_what_by_digest(
+    connection: redis.Redis, store: Store, tmp_path: Path
+) -> None:
     with endpoint(says({"data_leak": {"applies": True, "quote": QUOTE}})) as (url, _):
-        house = House(connection, store.url, tmp_path, opinion_url=url, opinion_model="some-model")
+        house = House(
+            connection, store.url, tmp_path, opinion_url=url, opinion_model="some-model"
+        )
         house.place = replace(house.place, classifier=_Unsure())
         item_id = house.submit(title="Title", text=TEXT)
         house.work()
@@ -162,7 +219,10 @@ def test_the_event_says_who_was_asked_and_what_by_digest(connection: redis.Redis
     assert classified.labels == ("data_leak", "regulation")
     assert classified.second_opinion is not None
     assert classified.second_opinion["model"] == "some-model"
-    assert all(word not in " ".join(e.data for e in house.log.read()) for word in ("pupils", "Ignore"))
+    assert all(
+        word not in " ".join(e.data for e in house.log.read())
+        for word in ("pupils", "Ignore")
+    )
 
 
 class _Unsure:

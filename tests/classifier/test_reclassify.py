@@ -23,7 +23,9 @@ class _Other(Classifier):
     def __init__(self) -> None:
         self.version = "other-2"
 
-    def classify(self, title: str, text: str, language: str | None = None, **more: Any) -> Classification:
+    def classify(
+        self, title: str, text: str, language: str | None = None, **more: Any
+    ) -> Classification:
         said = classifier().classify(title, text, language, **more)
         found = "benches" in text
         scores = said.scores | {"consent": 0.9 if found else 0.1, "data_leak": 0.1}
@@ -37,27 +39,40 @@ class _Other(Classifier):
 @pytest.fixture
 def pair(house: House) -> tuple[str, str]:
     """A leak and benches, classified by the installed model."""
-    leak, plain = house.submit(title="Clinics", text=LEAK), house.submit(title="Benches", text=PLAIN)
+    leak, plain = (
+        house.submit(title="Clinics", text=LEAK),
+        house.submit(title="Benches", text=PLAIN),
+    )
     house.work()
     assert "data_leak" in house.item(leak).labels
     assert house.item(plain).labels == ()
     return leak, plain
 
 
-def test_a_dry_run_says_what_would_change_and_writes_nothing(house: House, pair: tuple[str, str]) -> None:
+def test_a_dry_run_says_what_would_change_and_writes_nothing(
+    house: House, pair: tuple[str, str]
+) -> None:
     last = house.log.last()
     found = reclassify.compare(house.log, house.archive, _Other(), b"")
-    assert (found.looked_at, found.gained["consent"], found.lost["data_leak"]) == (2, 1, 1)
+    assert (found.looked_at, found.gained["consent"], found.lost["data_leak"]) == (
+        2,
+        1,
+        1,
+    )
     assert {change.item.id for change in found.telling} == set(pair)
     assert house.log.last() == last
 
 
-def test_the_installed_model_changes_nothing(house: House, pair: tuple[str, str]) -> None:
+def test_the_installed_model_changes_nothing(
+    house: House, pair: tuple[str, str]
+) -> None:
     assert reclassify.compare(house.log, house.archive, classifier(), b"").changes == []
     assert reclassify.apply(house.log, house.archive, classifier(), b"") == 0
 
 
-def test_what_changes_is_appended_once_and_can_be_resumed(house: House, pair: tuple[str, str]) -> None:
+def test_what_changes_is_appended_once_and_can_be_resumed(
+    house: House, pair: tuple[str, str]
+) -> None:
     assert reclassify.apply(house.log, house.archive, _Other(), b"") == 2
     assert reclassify.apply(house.log, house.archive, _Other(), b"") == 0
     leak, plain = pair
@@ -65,11 +80,17 @@ def test_what_changes_is_appended_once_and_can_be_resumed(house: House, pair: tu
     assert house.item(plain).labels == ("consent",)
     after = house.item(leak).classified
     assert after is not None
-    assert (after.model, "data_leak" in after.labels_before, after.labels) == ("other-2", True, ())
+    assert (after.model, "data_leak" in after.labels_before, after.labels) == (
+        "other-2",
+        True,
+        (),
+    )
     assert house.in_flight() == {}
 
 
-def test_peoples_corrections_are_compared_and_stay(house: House, pair: tuple[str, str]) -> None:
+def test_peoples_corrections_are_compared_and_stay(
+    house: House, pair: tuple[str, str]
+) -> None:
     _, plain = pair
     house.log.append(plain, ItemCorrected(who="ann", labels=("consent",)))
     found = reclassify.compare(house.log, house.archive, _Other(), b"")
@@ -78,27 +99,42 @@ def test_peoples_corrections_are_compared_and_stay(house: House, pair: tuple[str
     assert house.item(plain).labels == ("consent",)
 
 
-def test_texts_that_are_not_kept_are_counted(house: House, pair: tuple[str, str]) -> None:
+def test_texts_that_are_not_kept_are_counted(
+    house: House, pair: tuple[str, str]
+) -> None:
     house.archive.delete(pair[0])
     found = reclassify.compare(house.log, house.archive, _Other(), b"")
     assert (found.looked_at, found.missing) == (2, 1)
 
 
-def test_corrections_are_exported_as_training_rows(house: House, pair: tuple[str, str], tmp_path: Path) -> None:
+def test_corrections_are_exported_as_training_rows(
+    house: House, pair: tuple[str, str], tmp_path: Path
+) -> None:
     _, plain = pair
     house.log.append(plain, ItemCorrected(who="ann", labels=("consent",)))
     out = tmp_path / "corrections.jsonl"
     result = CliRunner().invoke(
-        command, ["corrections", "export", "--output", str(out)], env=to_env(house.settings), catch_exceptions=False
+        command,
+        ["corrections", "export", "--output", str(out)],
+        env=to_env(house.settings),
+        catch_exceptions=False,
     )
     assert result.exit_code == 0
     [row] = [json.loads(line) for line in out.read_text().splitlines()]
-    assert (row["title"], row["text"], row["labels"], row["lang"]) == ("Benches", PLAIN.strip(), ["consent"], "en")
+    assert (row["title"], row["text"], row["labels"], row["lang"]) == (
+        "Benches",
+        PLAIN.strip(),
+        ["consent"],
+        "en",
+    )
 
 
 def test_the_command_prints_the_difference(house: House, pair: tuple[str, str]) -> None:
     result = CliRunner().invoke(
-        command, ["reclassify", "--dry-run"], env=to_env(house.settings), catch_exceptions=False
+        command,
+        ["reclassify", "--dry-run"],
+        env=to_env(house.settings),
+        catch_exceptions=False,
     )
     assert result.exit_code == 0
     assert "0 of 2 items change" in result.output

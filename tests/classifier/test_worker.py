@@ -25,10 +25,14 @@ def test_a_worker_takes_what_is_queued_and_ends_on_sigterm(house: House) -> None
     assert [house.item(i).state for i in ids] == [State.CLASSIFIED] * 3
 
 
-def test_kill_9_of_worker_and_horse_in_mid_work_loses_nothing(own_store: Store, tmp_path: Path, web_site: Site) -> None:
+def test_kill_9_of_worker_and_horse_in_mid_work_loses_nothing(
+    own_store: Store, tmp_path: Path, web_site: Site
+) -> None:
     house = House(own_store.connect(), own_store.url, tmp_path, fetch_timeout_s=3.0)
     body = b"".join(
-        b'{"url":"%s"}\n' % web_site.put(f"/{n}", page(f"Benches {n}", f"{PLAIN} {n}")).encode() for n in range(40)
+        b'{"url":"%s"}\n'
+        % web_site.put(f"/{n}", page(f"Benches {n}", f"{PLAIN} {n}")).encode()
+        for n in range(40)
     )
     answer = house.post(body, **{"Content-Type": "application/x-ndjson"})
     assert answer.status_code == 200
@@ -39,15 +43,20 @@ def test_kill_9_of_worker_and_horse_in_mid_work_loses_nothing(own_store: Store, 
     assert house.in_flight(), "it was killed too late to show anything"
     # the keeper would come in 30 s of real time: make the time come now
     house.connection.zadd("iw:in_flight", dict.fromkeys(house.in_flight(), 1.0))
-    with process(house, "services.classifier.keeper"), process(house, "services.classifier.worker"):
+    with (
+        process(house, "services.classifier.keeper"),
+        process(house, "services.classifier.worker"),
+    ):
         eventually(lambda: not house.in_flight(), "everything came to its end")
     assert {house.item(i).state for i in ids} == {State.CLASSIFIED}
     ends = [e.subject for e in house.log.read() if e.type == "item.classified"]
     assert sorted(ends) == sorted(ids)  # each once
-    assert house.log.is_whole()
+    assert house.log.is_gapless()
 
 
-def test_kill_9_of_the_store_in_mid_work_loses_nothing(own_store: Store, tmp_path: Path) -> None:
+def test_kill_9_of_the_store_in_mid_work_loses_nothing(
+    own_store: Store, tmp_path: Path
+) -> None:
     house = House(own_store.connect(), own_store.url, tmp_path)
     ids = [house.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(30)]
     with process(house, "services.classifier.worker"):
@@ -55,10 +64,13 @@ def test_kill_9_of_the_store_in_mid_work_loses_nothing(own_store: Store, tmp_pat
         own_store.kill()
     own_store.start()
     house.connection.zadd("iw:in_flight", dict.fromkeys(house.in_flight(), 1.0))
-    with process(house, "services.classifier.keeper"), process(house, "services.classifier.worker"):
+    with (
+        process(house, "services.classifier.keeper"),
+        process(house, "services.classifier.worker"),
+    ):
         eventually(lambda: not house.in_flight(), "everything came to its end")
     assert {house.item(i).state for i in ids} == {State.CLASSIFIED}
-    assert house.log.is_whole()
+    assert house.log.is_gapless()
 
 
 def test_a_batch_whose_horse_dies_is_split_until_the_poison_stands_alone(
@@ -68,17 +80,21 @@ def test_a_batch_whose_horse_dies_is_split_until_the_poison_stands_alone(
     house.connection.delete(*house.connection.keys("rq:*"))
     for name, value in to_env(house.settings).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(worker.jobs, "workplace", lambda: house.place)
+    monkeypatch.setattr(worker.jobs, "worker_context", lambda: house.place)
     bulk = queue.open_queue(queue.CLASSIFY, house.connection)
     # a job of ours that is known to kill its horse: it sends itself SIGKILL when the poisonous item is in its batch
     poison = ids[2]
-    monkeypatch.setattr(house.place.archive, "get", _deadly(poison, house.place.archive.get))
+    monkeypatch.setattr(
+        house.place.archive, "get", _deadly(poison, house.place.archive.get)
+    )
     with house.connection.pipeline() as pipe:
         pipe.multi()
         queue.jobs_for(bulk, queue.WORK_ON_ITEMS, [ids])(pipe)
         pipe.execute()
-    monkeypatch.setattr("services.classifier.jobs.workplace", lambda: house.place)
-    worker.make_worker(queue.open_item_queues(house.connection)).work(burst=True, logging_level="ERROR")
+    monkeypatch.setattr("services.classifier.jobs.worker_context", lambda: house.place)
+    worker.make_worker(queue.open_item_queues(house.connection)).work(
+        burst=True, logging_level="ERROR"
+    )
     assert [house.item(i).state for i in ids if i != poison] == [State.CLASSIFIED] * 3
     item = house.item(poison)
     assert (item.state, item.reason, item.attempt) == (State.WAITING, "crashed", 1)
@@ -97,11 +113,17 @@ def _deadly(poison: str, get):  # type: ignore[no-untyped-def]
 def test_neighbours_are_taken_along_and_a_poisonous_one_still_stands_alone(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = [house.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(9)]  # a job each
+    ids = [
+        house.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(9)
+    ]  # a job each
     poison = ids[3]
-    monkeypatch.setattr(house.place.archive, "get", _deadly(poison, house.place.archive.get))
-    monkeypatch.setattr("services.classifier.jobs.workplace", lambda: house.place)
-    worker.make_worker(queue.open_item_queues(house.connection)).work(burst=True, logging_level="ERROR")
+    monkeypatch.setattr(
+        house.place.archive, "get", _deadly(poison, house.place.archive.get)
+    )
+    monkeypatch.setattr("services.classifier.jobs.worker_context", lambda: house.place)
+    worker.make_worker(queue.open_item_queues(house.connection)).work(
+        burst=True, logging_level="ERROR"
+    )
     assert {house.item(i).state for i in ids if i != poison} == {State.CLASSIFIED}
     item = house.item(poison)
     assert (item.state, item.reason, item.attempt) == (State.WAITING, "crashed", 1)
@@ -110,15 +132,17 @@ def test_neighbours_are_taken_along_and_a_poisonous_one_still_stands_alone(
 def test_no_more_than_half_of_the_waiting_is_taken_along(house: House) -> None:
     ids = [house.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(9)]
     first, _ = queue.open_item_queues(house.connection)
-    assert worker.take_along(first) == ids[:4]
-    assert worker.take_along(first, most=1) == ids[4:5]
+    assert worker.prefetch(first) == ids[:4]
+    assert worker.prefetch(first, most=1) == ids[4:5]
     assert house.queued() == [[i] for i in ids[5:]]
     for _ in range(5):
-        worker.take_along(first)
+        worker.prefetch(first)
     assert house.queued() == [[ids[8]]]
 
 
-def test_a_job_of_a_bulk_submission_takes_nobody_along(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_of_a_bulk_submission_takes_nobody_along(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ids = [house.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(6)]
     house.connection.delete(*house.connection.keys("rq:*"))
     bulk = queue.open_queue(queue.CLASSIFY, house.connection)
@@ -126,7 +150,14 @@ def test_a_job_of_a_bulk_submission_takes_nobody_along(house: House, monkeypatch
         pipe.multi()
         queue.jobs_for(bulk, queue.WORK_ON_ITEMS, [ids[:2], ids[2:4], ids[4:]])(pipe)
         pipe.execute()
-    monkeypatch.setattr("services.classifier.jobs.workplace", lambda: house.place)
+    monkeypatch.setattr("services.classifier.jobs.worker_context", lambda: house.place)
     one_job = worker.make_worker(queue.open_item_queues(house.connection))
     one_job.work(burst=True, max_jobs=1, logging_level="ERROR")
-    assert [house.item(i).ended for i in ids] == [True, True, False, False, False, False]
+    assert [house.item(i).ended for i in ids] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]

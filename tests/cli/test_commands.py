@@ -19,7 +19,9 @@ from incidentwire.web.auth import Keys
 from tests.house import LEAK, PLAIN, House, page
 
 
-def run(*arguments: str, env: dict[str, str] | None = None, stdin: str | None = None) -> Result:
+def run(
+    *arguments: str, env: dict[str, str] | None = None, stdin: str | None = None
+) -> Result:
     return CliRunner().invoke(command, list(arguments), env=env, input=stdin)
 
 
@@ -37,17 +39,24 @@ def served(house: House) -> Iterator[dict[str, str]]:
     server.server_close()
 
 
-def test_urls_are_submitted_and_each_has_its_line(served: dict[str, str], house: House) -> None:
+def test_urls_are_submitted_and_each_has_its_line(
+    served: dict[str, str], house: House
+) -> None:
     result = run("submit", "https://example.org/1", "https://example.org/2", env=served)
     assert result.exit_code == 0
     lines = [line.split("\t") for line in result.stdout.splitlines()]
-    assert [(word, position) for _, word, position in lines] == [("accepted", "1"), ("accepted", "2")]
+    assert [(word, position) for _, word, position in lines] == [
+        ("accepted", "1"),
+        ("accepted", "2"),
+    ]
     again = run("submit", "--file", "-", env=served, stdin="https://example.org/1\n\n")
     assert again.stdout.split("\t")[1] == "known"
     assert house.log.last() == 2
 
 
-def test_a_refused_line_is_named_and_the_exit_code_says_so(served: dict[str, str], tmp_path: Path) -> None:
+def test_a_refused_line_is_named_and_the_exit_code_says_so(
+    served: dict[str, str], tmp_path: Path
+) -> None:
     items = tmp_path / "items.ndjson"
     items.write_text('{"text": "good"}\n{"url": "ftp://example.org/"}\n')
     result = run("submit", "--ndjson", str(items), env=served)
@@ -67,16 +76,28 @@ def test_a_refused_line_is_named_and_the_exit_code_says_so(served: dict[str, str
         (["explain", "no-such-file.txt"], "standard input"),
     ],
 )
-def test_a_wrong_call_says_what_to_type_instead(arguments: list[str], said: str) -> None:
+def test_a_wrong_call_says_what_to_type_instead(
+    arguments: list[str], said: str
+) -> None:
     result = run(*arguments)
     assert result.exit_code in (1, 2)
     assert said in result.output
 
 
-def test_without_a_server_or_a_key_there_is_one_line_and_no_trace(served: dict[str, str]) -> None:
-    away = run("submit", "https://example.org/", env={**served, "INCIDENTWIRE_INGEST_URL": "http://127.0.0.1:1"})
+def test_without_a_server_or_a_key_there_is_one_line_and_no_trace(
+    served: dict[str, str],
+) -> None:
+    away = run(
+        "submit",
+        "https://example.org/",
+        env={**served, "INCIDENTWIRE_INGEST_URL": "http://127.0.0.1:1"},
+    )
     assert (away.exit_code, "incidentwire up" in away.output) == (1, True)
-    wrong = run("submit", "https://example.org/", env={**served, "INCIDENTWIRE_KEY": "iwk_wrong"})
+    wrong = run(
+        "submit",
+        "https://example.org/",
+        env={**served, "INCIDENTWIRE_KEY": "iwk_wrong"},
+    )
     assert (wrong.exit_code, "unknown or revoked" in wrong.output) == (1, True)
     none = run("submit", "https://example.org/", env={**served, "INCIDENTWIRE_KEY": ""})
     assert (none.exit_code, "INCIDENTWIRE_KEY" in none.output) == (1, True)
@@ -84,7 +105,9 @@ def test_without_a_server_or_a_key_there_is_one_line_and_no_trace(served: dict[s
 
 def test_keys_are_made_listed_and_revoked(house: House) -> None:
     env = to_env(house.settings)
-    made = run("keys", "create", "desk", "--scope", "read", "--scope", "curate", env=env)
+    made = run(
+        "keys", "create", "desk", "--scope", "read", "--scope", "curate", env=env
+    )
     secret = made.stdout.strip()
     found = Keys(house.connection).find(secret)
     assert found is not None
@@ -109,10 +132,18 @@ def own_store_url(house: House) -> str:
 
 
 def test_texts_in_a_file_are_classified_in_order(tmp_path: Path) -> None:
-    rows = [{"id": f"r{n}", "title": "Clinics", "text": LEAK if n % 2 else PLAIN} for n in range(6)]
+    rows = [
+        {"id": f"r{n}", "title": "Clinics", "text": LEAK if n % 2 else PLAIN}
+        for n in range(6)
+    ]
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text("\n".join(json.dumps(row) for row in rows))
-    assert run("classify", "--input", str(source), "--output", str(out), "--processes", "1").exit_code == 0
+    assert (
+        run(
+            "classify", "--input", str(source), "--output", str(out), "--processes", "1"
+        ).exit_code
+        == 0
+    )
     found = [json.loads(line) for line in out.read_text().splitlines()]
     assert [row["id"] for row in found] == [row["id"] for row in rows]
     assert ["data_leak" in row["labels"] for row in found] == [False, True] * 3
@@ -124,7 +155,9 @@ def test_texts_in_a_file_are_classified_in_order(tmp_path: Path) -> None:
 def test_pages_in_a_folder_are_extracted_packed_or_not(tmp_path: Path) -> None:
     (tmp_path / "html").mkdir()
     (tmp_path / "html" / "a.html").write_bytes(page("Clinics exposed records", LEAK))
-    (tmp_path / "html" / "b.html.gz").write_bytes(gzip.compress(page("Benches return", PLAIN)))
+    (tmp_path / "html" / "b.html.gz").write_bytes(
+        gzip.compress(page("Benches return", PLAIN))
+    )
     (tmp_path / "html" / "c.html").write_bytes(b"")
     rows = [
         {"id": name, "html": f"html/{name}", "url": "https://example.org/x"}
@@ -133,11 +166,22 @@ def test_pages_in_a_folder_are_extracted_packed_or_not(tmp_path: Path) -> None:
     source, out = tmp_path / "gold.jsonl", tmp_path / "out.jsonl"
     source.write_text("\n".join(json.dumps(row) for row in rows))
     result = run(
-        "extract", "--input", str(source), "--html-dir", str(tmp_path), "--output", str(out), "--processes", "1"
+        "extract",
+        "--input",
+        str(source),
+        "--html-dir",
+        str(tmp_path),
+        "--output",
+        str(out),
+        "--processes",
+        "1",
     )
     assert result.exit_code == 0
     found = [json.loads(line) for line in out.read_text().splitlines()]
-    assert [row["title"] for row in found[:2]] == ["Clinics exposed records", "Benches return"]
+    assert [row["title"] for row in found[:2]] == [
+        "Clinics exposed records",
+        "Benches return",
+    ]
     assert "61,000 patients" in found[0]["text"]
     assert found[2]["error"]
 
@@ -150,15 +194,29 @@ def test_texts_are_grouped_by_what_happened(tmp_path: Path) -> None:
     ]
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text("\n".join(json.dumps(row) for row in rows))
-    assert run("cluster", "--all", "--input", str(source), "--output", str(out)).exit_code == 0
-    found = {row["id"]: row["cluster"] for row in map(json.loads, out.read_text().splitlines())}
+    assert (
+        run("cluster", "--all", "--input", str(source), "--output", str(out)).exit_code
+        == 0
+    )
+    found = {
+        row["id"]: row["cluster"]
+        for row in map(json.loads, out.read_text().splitlines())
+    }
     assert found["a"] == found["b"] != found["c"]
 
 
 def test_a_bad_row_is_named_by_its_line(tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text('{"id": "a"}\nnonsense\n')
-    result = run("classify", "--input", str(source), "--output", str(tmp_path / "out"), "--processes", "1")
+    result = run(
+        "classify",
+        "--input",
+        str(source),
+        "--output",
+        str(tmp_path / "out"),
+        "--processes",
+        "1",
+    )
     assert (result.exit_code, "in.jsonl:2" in result.output) == (1, True)
 
 
@@ -169,7 +227,9 @@ def test_explain_shows_the_text_its_labels_and_what_counted() -> None:
     assert "61,000 patients" in result.output
 
 
-def test_a_misspelt_setting_stops_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_misspelt_setting_stops_every_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("INCIDENTWIRE_REDIS_URI", "redis://x")
     monkeypatch.setattr("sys.argv", ["incidentwire", "keys", "list"])
     with pytest.raises(SystemExit) as ended:

@@ -23,7 +23,9 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(house: House, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+def run(
+    house: House, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Run]:
     app = create_app(house.settings, house.connection)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -54,8 +56,17 @@ def test_a_whole_house_exits_0(house: House, run: Run) -> None:
     house.submit(text=PLAIN, title="Benches")
     done = run("check")
     assert done.exit_code == 0, done.output
-    rows = {line.split("│")[1].strip(): line.split("│")[2].strip() for line in done.output.splitlines() if "│" in line}
-    assert (rows["submitted"], rows["classified"], rows["in flight"], rows["unaccounted for"]) == ("2", "1", "1", "0")
+    rows = {
+        line.split("│")[1].strip(): line.split("│")[2].strip()
+        for line in done.output.splitlines()
+        if "│" in line
+    }
+    assert (
+        rows["submitted"],
+        rows["classified"],
+        rows["in flight"],
+        rows["unaccounted for"],
+    ) == ("2", "1", "1", "0")
     assert "whole" in done.output
 
 
@@ -63,16 +74,24 @@ def test_a_lost_item_exits_1_and_repair_brings_it_back(house: House, run: Run) -
     item_id = house.submit(text=PLAIN, title="Benches")
     house.connection.delete(*house.connection.keys("rq:*"), IN_FLIGHT)
     done = run("check")
-    assert (done.exit_code, f"wrong not_in_flight {item_id}" in done.output) == (1, True)
+    assert (done.exit_code, f"wrong not_in_flight {item_id}" in done.output) == (
+        1,
+        True,
+    )
     assert "--repair" in done.output
     repaired = run("check", "--repair")
-    assert (repaired.exit_code, f"put right not_in_flight {item_id}" in repaired.output) == (0, True)
+    assert (
+        repaired.exit_code,
+        f"put right not_in_flight {item_id}" in repaired.output,
+    ) == (0, True)
     house.work()
     assert run("check").exit_code == 0
     assert house.item(item_id).ended
 
 
-def test_what_cannot_be_put_right_exits_1_with_repair_too(house: House, run: Run) -> None:
+def test_what_cannot_be_put_right_exits_1_with_repair_too(
+    house: House, run: Run
+) -> None:
     item_id = house.submit(text=LEAK, title="Clinic chain exposed patient records")
     house.work()
     for path in house.settings.data_dir.rglob("*.zst"):
@@ -82,16 +101,24 @@ def test_what_cannot_be_put_right_exits_1_with_repair_too(house: House, run: Run
     assert (done.exit_code, f"wrong damaged {item_id}" in done.output) == (1, True)
 
 
-def test_a_store_that_is_away_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_is_away_is_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("INCIDENTWIRE_REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
     done = run("check")
     assert (done.exit_code, "Traceback" in done.output) == (1, False)
     assert "the store does not answer" in done.output
 
 
-def test_many_items_are_exported_into_one_warc_file(house: House, run: Run, web_site: Site, tmp_path: Path) -> None:
-    leak = house.submit(url=web_site.put("/leak", page("Clinic chain exposed patient records", LEAK)))
-    plain = house.submit(url=web_site.put("/plain", page("Benches return to the river park", PLAIN)))
+def test_many_items_are_exported_into_one_warc_file(
+    house: House, run: Run, web_site: Site, tmp_path: Path
+) -> None:
+    leak = house.submit(
+        url=web_site.put("/leak", page("Clinic chain exposed patient records", LEAK))
+    )
+    plain = house.submit(
+        url=web_site.put("/plain", page("Benches return to the river park", PLAIN))
+    )
     house.submit(url=web_site.url("/404"))
     house.work()
     catch_up(house)
@@ -99,12 +126,22 @@ def test_many_items_are_exported_into_one_warc_file(house: House, run: Run, web_
     done = run("export", "warc", "--output", str(file))
     assert done.exit_code == 0, done.output
     last = house.log.last()
-    assert done.output == f"2 items written, 1 without kept evidence; next time: --after {last}\n"
+    assert (
+        done.output
+        == f"2 items written, 1 without kept evidence; next time: --after {last}\n"
+    )
     assert pages_in(file) == {web_site.url("/leak"), web_site.url("/plain")}
-    assert run("export", "warc", "--output", str(file)).exit_code == 1  # it is there already
+    assert (
+        run("export", "warc", "--output", str(file)).exit_code == 1
+    )  # it is there already
 
     labelled = tmp_path / "leaks.warc.gz"
-    assert run("export", "warc", "--output", str(labelled), "--label", "data_leak").exit_code == 0
+    assert (
+        run(
+            "export", "warc", "--output", str(labelled), "--label", "data_leak"
+        ).exit_code
+        == 0
+    )
     assert pages_in(labelled) == {web_site.url("/leak")}
     assert "data_leak" in house.item(leak).labels
 
@@ -112,11 +149,16 @@ def test_many_items_are_exported_into_one_warc_file(house: House, run: Run, web_
     house.work()
     catch_up(house)
     since = tmp_path / "since.warc.gz"
-    assert run("export", "warc", "--output", str(since), "--after", str(last)).exit_code == 0
+    assert (
+        run("export", "warc", "--output", str(since), "--after", str(last)).exit_code
+        == 0
+    )
     assert pages_in(since) == {web_site.url("/plain")}
 
 
-def test_an_export_that_fails_leaves_no_half_file(house: House, run: Run, tmp_path: Path) -> None:
+def test_an_export_that_fails_leaves_no_half_file(
+    house: House, run: Run, tmp_path: Path
+) -> None:
     house.submit(text=LEAK, title="Clinic chain exposed patient records")
     house.work()
     catch_up(house)

@@ -48,7 +48,9 @@ def test_a_feed_is_added_listed_and_removed(run: Run) -> None:
     assert run("add", "https://quay.example/feed").output.split("\t")[1] == "known"
     assert run("list").output.startswith(f"{name}\tnew\thttps://quay.example/feed")
     assert run("list", "--failing").output == ""
-    assert run("remove", "https://quay.example/feed#x").output == f"{name}\tremoved\t2\n"
+    assert (
+        run("remove", "https://quay.example/feed#x").output == f"{name}\tremoved\t2\n"
+    )
     gone = run("remove", name)
     assert (gone.exit_code, "no feed has this id" in gone.output) == (1, True)
 
@@ -59,13 +61,18 @@ def test_a_refused_address_is_one_line(run: Run) -> None:
     assert "Traceback" not in refused.output
 
 
-def test_a_list_of_feeds_goes_in_and_comes_out_as_opml(run: Run, tmp_path: Path) -> None:
+def test_a_list_of_feeds_goes_in_and_comes_out_as_opml(
+    run: Run, tmp_path: Path
+) -> None:
     taken = run("import", "-", stdin=OPML)
     words = [line.split("\t")[1] for line in taken.output.splitlines()]
     assert (taken.exit_code, words) == (1, ["added", "added", "refused"])
     file = tmp_path / "feeds.opml"
     assert run("export", str(file)).exit_code == 0
-    expected = {"https://quay.example/feed?a=1&b=2": "Quay & Herald", "http://harbour.example/rss": "Harbour"}
+    expected = {
+        "https://quay.example/feed?a=1&b=2": "Quay & Herald",
+        "http://harbour.example/rss": "Harbour",
+    }
     assert dict(outlines(file.read_bytes())) == expected
     assert dict(outlines(run("export").output.encode())) == expected
     assert run("import", str(file)).exit_code == 0
@@ -77,10 +84,15 @@ def test_a_list_of_feeds_goes_in_and_comes_out_as_opml(run: Run, tmp_path: Path)
         (b"", "not OPML"),
         (b"<html/>", "its root is <html>"),
         (b"<opml><body>", "not OPML"),
-        (b'<!DOCTYPE o [<!ENTITY a SYSTEM "file:///etc/passwd">]><opml>&a;</opml>', "not OPML"),
+        (
+            b'<!DOCTYPE o [<!ENTITY a SYSTEM "file:///etc/passwd">]><opml>&a;</opml>',
+            "not OPML",
+        ),
     ],
 )
-def test_what_is_no_opml_is_refused_in_one_line(run: Run, text: bytes, said: str) -> None:
+def test_what_is_no_opml_is_refused_in_one_line(
+    run: Run, text: bytes, said: str
+) -> None:
     refused = run("import", "-", stdin=text)
     assert (refused.exit_code, said in refused.output) == (1, True)
 

@@ -23,8 +23,16 @@ def room(store: Store, tmp_path: Path) -> Iterator[Newsroom]:
     house = House(store, Settings(redis_url=store.url, data_dir=tmp_path / "data"))
     house.settings.data_dir.mkdir()
     room = Newsroom(house)
-    room.ids["a"] = room.add("i_a1", (LEAK,), title="Records\x1b[31m lay open", published="2024-03-01")
-    why = {"score": 0.9, "shared": {"names": 2}, "days": 1, "spans": [[0, 4]], "with": "i_a1#m0"}
+    room.ids["a"] = room.add(
+        "i_a1", (LEAK,), title="Records\x1b[31m lay open", published="2024-03-01"
+    )
+    why = {
+        "score": 0.9,
+        "shared": {"names": 2},
+        "days": 1,
+        "spans": [[0, 4]],
+        "with": "i_a1#m0",
+    }
     room.add("i_a2", (LEAK,), into=room.ids["a"], why=why)
     room.ids["b"] = room.add("i_b1", (FAKE,), title="A cloned voice")
     room.grow()
@@ -35,7 +43,9 @@ def room(store: Store, tmp_path: Path) -> Iterator[Newsroom]:
 
 
 @pytest.fixture
-def run(room: Newsroom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Result]]:
+def run(
+    room: Newsroom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Result]]:
     server = make_server("127.0.0.1", 0, room.client.application, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("INCIDENTWIRE_API_URL", f"http://127.0.0.1:{server.port}")
@@ -52,17 +62,25 @@ def run(room: Newsroom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     server.server_close()
 
 
-def test_incidents_are_listed_and_shown(room: Newsroom, run: Callable[..., Result]) -> None:
+def test_incidents_are_listed_and_shown(
+    room: Newsroom, run: Callable[..., Result]
+) -> None:
     a, b = room.ids["a"], room.ids["b"]
     assert [line.split("\t")[0] for line in run("list").output.splitlines()] == [b, a]
-    assert run("list", "--label", "deepfake").output == f"{b}\topen\tdeepfake\t1\t{today(room, b)}\tA cloned voice\n"
+    assert (
+        run("list", "--label", "deepfake").output
+        == f"{b}\topen\tdeepfake\t1\t{today(room, b)}\tA cloned voice\n"
+    )
     assert json.loads(run("list", "--text", "i_a2", "--json").output)["id"] == a
     assert len(run("list", "--limit", "1").output.splitlines()) == 1
     shown = run("show", a).output
     assert shown.startswith("Records [31m lay open\n")
     assert "i_a2#m0  data_leak  by linker  score 1.00" in shown
     assert "    why: opened this incident\n" in shown
-    assert "    why: shares 2 names with “Records [31m lay open”; says “Text” as it does; one day apart\n" in shown
+    assert (
+        "    why: shares 2 names with “Records [31m lay open”; says “Text” as it does; one day apart\n"
+        in shown
+    )
     assert json.loads(run("show", a, "--json").output)["item_count"] == 2
 
 
@@ -71,25 +89,37 @@ def today(room: Newsroom, incident: str) -> str:
     return day
 
 
-def test_people_decide_on_the_command_line_and_undo(room: Newsroom, run: Callable[..., Result]) -> None:
+def test_people_decide_on_the_command_line_and_undo(
+    room: Newsroom, run: Callable[..., Result]
+) -> None:
     a, b = room.ids["a"], room.ids["b"]
-    assert run("status", a, "confirmed", "--note", "two sources").output.startswith(f"{a}\tconfirmed\tversion 1")
+    assert run("status", a, "confirmed", "--note", "two sources").output.startswith(
+        f"{a}\tconfirmed\tversion 1"
+    )
     assert run("rename", a, "Open server").exit_code == 0
     assert run("note", a, "told the regulator").exit_code == 0
-    assert run("merge", a, b, "--note", "the same").output.startswith(f"{b}\topen\tversion 4")
+    assert run("merge", a, b, "--note", "the same").output.startswith(
+        f"{b}\topen\tversion 4"
+    )
     assert f"{a} was merged into {b}" in run("show", a).output
     assert run("undo", a).output.startswith(f"{a}\tconfirmed")
     new = run("split", a, "i_a2#m0").output.strip().split("\t")[-1]
     assert run("undo", new).output.startswith(f"{a}\tconfirmed")
     assert run("move", a, "i_a2#m0", b).output.strip().endswith(b)
     lines = run("show", a, "--history").output.splitlines()
-    assert any("status changed from open to confirmed (two sources)" in line for line in lines)
+    assert any(
+        "status changed from open to confirmed (two sources)" in line for line in lines
+    )
 
 
 def test_a_refusal_is_one_line(room: Newsroom, run: Callable[..., Result]) -> None:
     a = room.ids["a"]
     run("note", a, "first")
     stale = run("status", a, "resolved", "--version", "0")
-    assert (stale.exit_code, "load it again" in stale.output, "Traceback" in stale.output) == (1, True, False)
+    assert (
+        stale.exit_code,
+        "load it again" in stale.output,
+        "Traceback" in stale.output,
+    ) == (1, True, False)
     assert run("undo", a).exit_code == 1
     assert "no incident" in run("show", "n_none").output

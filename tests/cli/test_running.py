@@ -24,23 +24,52 @@ from tests.house import PLAIN, House, eventually, process
 
 
 @pytest.mark.timeout(180)
-def test_the_demo_brings_every_article_through_and_ends_by_itself(tmp_path: Path) -> None:
-    arguments = [sys.executable, "-m", "cli", "demo", "--once", "--data-dir", str(tmp_path / "demo")]
-    done = subprocess.run(arguments, env={**os.environ, "COLUMNS": "200"}, capture_output=True, text=True, check=False)
+def test_the_demo_brings_every_article_through_and_ends_by_itself(
+    tmp_path: Path,
+) -> None:
+    arguments = [
+        sys.executable,
+        "-m",
+        "cli",
+        "demo",
+        "--once",
+        "--data-dir",
+        str(tmp_path / "demo"),
+    ]
+    done = subprocess.run(
+        arguments,
+        env={**os.environ, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert "5 of 5 articles came through" in done.stdout
     assert "data_leak: “" in done.stdout  # with quoted evidence
     assert "iwk_" in done.stdout
     log = (tmp_path / "demo" / "up.log").read_text()
     assert "Traceback" not in log
-    assert log.rindex("stopped (rc=") < log.rindex("ready to exit")  # the store ends last
+    assert log.rindex("stopped (rc=") < log.rindex(
+        "ready to exit"
+    )  # the store ends last
 
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("is_up", [True, False])
-def test_a_demo_that_is_told_to_end_leaves_nothing_running(tmp_path: Path, is_up: bool) -> None:
-    arguments = [sys.executable, "-m", "cli", "demo", "--data-dir", str(tmp_path / "demo")]
-    demo = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def test_a_demo_that_is_told_to_end_leaves_nothing_running(
+    tmp_path: Path, is_up: bool
+) -> None:
+    arguments = [
+        sys.executable,
+        "-m",
+        "cli",
+        "demo",
+        "--data-dir",
+        str(tmp_path / "demo"),
+    ]
+    demo = subprocess.Popen(
+        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         eventually((tmp_path / "demo" / RUNNING).exists, "the demo says where it is")
         running = json.loads((tmp_path / "demo" / RUNNING).read_text())
@@ -58,33 +87,60 @@ def test_a_demo_that_is_told_to_end_leaves_nothing_running(tmp_path: Path, is_up
 @pytest.mark.timeout(120)
 def test_when_the_store_dies_everything_stops(tmp_path: Path) -> None:
     api, ingest, store = free_port(), free_port(), free_port()
-    ports = ["--api-port", str(api), "--ingest-port", str(ingest), "--store-port", str(store)]
+    ports = [
+        "--api-port",
+        str(api),
+        "--ingest-port",
+        str(ingest),
+        "--store-port",
+        str(store),
+    ]
     arguments = [sys.executable, "-m", "cli", "up", "--data-dir", str(tmp_path), *ports]
     with (tmp_path / "up.log").open("wb") as log:
         up = subprocess.Popen(arguments, stdout=log, stderr=log)
     try:
         for port in (api, ingest):
             _wait_for(port)
-        os.kill(int(connect(f"redis://127.0.0.1:{store}/0").info("server")["process_id"]), signal.SIGKILL)
+        os.kill(
+            int(connect(f"redis://127.0.0.1:{store}/0").info("server")["process_id"]),
+            signal.SIGKILL,
+        )
         assert up.wait(60) != 0
     finally:
         up.terminate()
         up.wait()
 
 
-def test_tail_prints_what_happened_and_resumes_from_its_cursor(house: House, tmp_path: Path) -> None:
+def test_tail_prints_what_happened_and_resumes_from_its_cursor(
+    house: House, tmp_path: Path
+) -> None:
     port, cursor = free_port(), tmp_path / "cursor"
-    env = {**to_env(house.settings), "INCIDENTWIRE_API_URL": f"http://127.0.0.1:{port}", "INCIDENTWIRE_KEY": house.key}
+    env = {
+        **to_env(house.settings),
+        "INCIDENTWIRE_API_URL": f"http://127.0.0.1:{port}",
+        "INCIDENTWIRE_KEY": house.key,
+    }
     house.submit(text=PLAIN, title="Benches")
     house.work()
     with process(house, "services.api.web", "--port", str(port)):
         _wait_for(port)
         first = ["tail", "--after", "0", "--count", "2", "--cursor", str(cursor)]
-        said = CliRunner().invoke(command, first, env=env, catch_exceptions=False).stdout.splitlines()
-        assert [line.split("\t")[2] for line in said] == ["item.submitted", "item.fetched"]
+        said = (
+            CliRunner()
+            .invoke(command, first, env=env, catch_exceptions=False)
+            .stdout.splitlines()
+        )
+        assert [line.split("\t")[2] for line in said] == [
+            "item.submitted",
+            "item.fetched",
+        ]
         assert cursor.read_text() == "2"
         rest = ["tail", "--count", "1", "--cursor", str(cursor), "--json"]
-        said = CliRunner().invoke(command, rest, env=env, catch_exceptions=False).stdout.splitlines()
+        said = (
+            CliRunner()
+            .invoke(command, rest, env=env, catch_exceptions=False)
+            .stdout.splitlines()
+        )
         assert '"type": "item.classified"' in said[0]
         gap = CliRunner().invoke(command, ["tail", "--after", "999"], env=env)
         assert (gap.exit_code, "gap" in gap.output) == (3, True)

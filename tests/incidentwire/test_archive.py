@@ -9,13 +9,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from incidentwire.archive import Archive, Damaged, NotKept, digest_of
+from incidentwire.archive import Archive, ContentCorrupt, ContentNotFound, digest_of
 
 
 @pytest.fixture(params=["folder", "memory"])
 def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Archive:
     """A folder, and another fsspec file system."""
-    return Archive(str(tmp_path / "archive") if request.param == "folder" else f"memory://archive-{tmp_path.name}")
+    return Archive(
+        str(tmp_path / "archive")
+        if request.param == "folder"
+        else f"memory://archive-{tmp_path.name}"
+    )
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
@@ -31,7 +35,7 @@ def test_what_was_never_kept_or_is_deleted_is_not_kept(archive: Archive) -> None
     kept, other = archive.put("i_abc", b"page"), archive.put("i_abc", b"text")
     archive.delete("i_abc", kept)
     assert archive.digests("i_abc") == [other]
-    with pytest.raises(NotKept):
+    with pytest.raises(ContentNotFound):
         archive.get("i_abc", kept)
     archive.delete("i_abc")
     archive.delete("i_abc")
@@ -52,14 +56,16 @@ def test_rot_is_noticed(tmp_path: Path) -> None:
     other = archive.put("i_abc", b"other page")
     path = next(tmp_path.rglob(f"{digest}.zst"))
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(Damaged):
+    with pytest.raises(ContentCorrupt):
         archive.get("i_abc", digest)
     path.write_bytes(next(tmp_path.rglob(f"{other}.zst")).read_bytes())
-    with pytest.raises(Damaged, match="other bytes"):
+    with pytest.raises(ContentCorrupt, match="other bytes"):
         archive.get("i_abc", digest)
 
 
-def test_a_half_written_file_is_never_seen_as_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_half_written_file_is_never_seen_as_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(_descriptor: int) -> None:
         raise OSError("disk full")
 

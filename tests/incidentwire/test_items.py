@@ -46,12 +46,16 @@ def folded(*facts: e.Event) -> Item:
 
 
 @given(st.lists(SOME, max_size=12))
-def test_state_and_what_is_in_flight_agree_with_the_last_event_that_says_so(facts: list[e.Event]) -> None:
+def test_state_and_what_is_in_flight_agree_with_the_last_event_that_says_so(
+    facts: list[e.Event],
+) -> None:
     item = folded(SUBMITTED, *facts)
-    last = [f for f in [SUBMITTED, *facts] if f.in_flight is not e.InFlight.UNTOUCHED][-1]
+    last = [f for f in [SUBMITTED, *facts] if f.in_flight is not e.InFlight.UNTOUCHED][
+        -1
+    ]
     assert item.version == len(facts) + 1
-    assert (item.state in IN_FLIGHT) == (last.in_flight is not e.InFlight.ENDS)
-    assert (item.next_try is not None) == (last.in_flight is e.InFlight.WAITS)
+    assert (item.state in IN_FLIGHT) == (last.in_flight is not e.InFlight.COMPLETES)
+    assert (item.next_try is not None) == (last.in_flight is e.InFlight.DELAYS)
 
 
 @given(st.lists(SOME, max_size=12))
@@ -70,8 +74,13 @@ def test_a_person_stands_over_the_model_until_they_take_it_back() -> None:
 
 
 def test_each_question_has_its_own_claim() -> None:
-    assert folded(SUBMITTED).end_claim() == "ended:1"
-    assert folded(SUBMITTED, e.ItemRejected(reason="x"), e.ItemRetryRequested(who="w")).end_claim() == "ended:3"
+    assert folded(SUBMITTED).completion_key() == "ended:1"
+    assert (
+        folded(
+            SUBMITTED, e.ItemRejected(reason="x"), e.ItemRetryRequested(who="w")
+        ).completion_key()
+        == "ended:3"
+    )
 
 
 def test_another_subjects_event_is_a_fault() -> None:

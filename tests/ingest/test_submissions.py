@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from incidentwire import queue
-from incidentwire.documents import KeptDocument
+from incidentwire.documents import StoredDocument
 from incidentwire.events import ItemFetched, ItemSubmitted, ItemWithdrawn
 from incidentwire.log.event_log import IN_FLIGHT
 from incidentwire.web.auth import Keys
@@ -33,14 +33,22 @@ def test_a_url_is_accepted_once_and_known_afterwards(house: House) -> None:
 
 def test_the_event_says_who_and_what(house: House) -> None:
     item_id = house.submit(url=URL, title="A title of ours", language="en-GB")
-    event = house.log.of(item_id)[0].event
+    event = house.log.history(item_id)[0].event
     assert isinstance(event, ItemSubmitted)
-    assert (event.via, event.url, event.canonical_url) == ("tester", URL, "https://news.example.org/a")
-    given = KeptDocument.from_bytes(house.archive.get(item_id, event.given_digest or ""))
+    assert (event.via, event.url, event.canonical_url) == (
+        "tester",
+        URL,
+        "https://news.example.org/a",
+    )
+    given = StoredDocument.from_bytes(
+        house.archive.get(item_id, event.given_digest or "")
+    )
     assert (given.title, given.language) == ("A title of ours", "en")
 
 
-def test_a_text_is_the_same_item_whatever_its_white_space_and_unicode_form(house: House) -> None:
+def test_a_text_is_the_same_item_whatever_its_white_space_and_unicode_form(
+    house: House,
+) -> None:
     one = house.submit(text="Caf\u00e9  news\n", title="T")
     answer = house.post({"text": "Cafe\u0301 news", "title": "T"})
     assert (answer.status_code, answer.get_json()["id"]) == (200, one)
@@ -88,12 +96,19 @@ def test_a_trace_is_handed_on(house: House) -> None:
     ],
 )
 def test_bad_input_is_named_and_leaves_no_trace(
-    house: House, body: bytes, status: int, field: str | None, caplog: pytest.LogCaptureFixture
+    house: House,
+    body: bytes,
+    status: int,
+    field: str | None,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     answer = house.post(body)
     assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
     problem = answer.get_json()
-    assert (problem["status"], problem["type"].startswith("urn:incidentwire:problem:")) == (status, True)
+    assert (
+        problem["status"],
+        problem["type"].startswith("urn:incidentwire:problem:"),
+    ) == (status, True)
     if field:
         assert field in [error["field"] for error in problem["errors"]]
         assert all(error["message"] for error in problem["errors"])
@@ -106,9 +121,11 @@ def test_bad_input_is_named_and_leaves_no_trace(
 def test_a_date_is_as_exact_as_the_publisher(house: House, published: str) -> None:
     house.submit(text=PLAIN, published=published)
     house.work()
-    assert [entry.event.published for entry in house.log.after(0) if isinstance(entry.event, ItemFetched)] == [
-        published
-    ]
+    assert [
+        entry.event.published
+        for entry in house.log.after(0)
+        if isinstance(entry.event, ItemFetched)
+    ] == [published]
 
 
 def test_a_body_of_20_mb_is_refused(house: House) -> None:
@@ -117,7 +134,9 @@ def test_a_body_of_20_mb_is_refused(house: House) -> None:
 
 
 def test_another_media_type_is_told_what_to_send(house: House) -> None:
-    answer = house.post(b"url=x", **{"Content-Type": "application/x-www-form-urlencoded"})
+    answer = house.post(
+        b"url=x", **{"Content-Type": "application/x-www-form-urlencoded"}
+    )
     assert answer.status_code == 415
     assert "application/json" in answer.get_json()["detail"]
 
@@ -138,14 +157,22 @@ def test_a_bad_line_spoils_only_itself(house: House) -> None:
         b'{"text": "some text"}',
         b'{"url": "https://example.org/1?utm_source=b"}',
     )
-    assert [(row["line"], row["status"]) for row in rows] == [(1, 202), (2, 400), (4, 422), (5, 202), (6, 200)]
+    assert [(row["line"], row["status"]) for row in rows] == [
+        (1, 202),
+        (2, 400),
+        (4, 422),
+        (5, 202),
+        (6, 200),
+    ]
     assert rows[4]["id"] == rows[0]["id"]
     assert rows[2]["errors"][0]["field"] == "url"
     assert house.log.last() == 2
 
 
 def test_bulk_items_are_queued_in_batches_with_one_job_each(house: House) -> None:
-    rows = _bulk(house, *(b'{"url": "https://example.org/%d"}' % n for n in range(1200)))
+    rows = _bulk(
+        house, *(b'{"url": "https://example.org/%d"}' % n for n in range(1200))
+    )
     assert {row["status"] for row in rows} == {202}
     assert [row["position"] for row in rows] == list(range(1, 1201))
     assert sorted(map(len, house.queued())) == [50] * 24
@@ -155,7 +182,11 @@ def test_past_the_limit_the_rest_is_refused_aloud(house: House) -> None:
     lines = [b'{"url": "https://example.org/%d"}' % n for n in range(10_003)]
     rows = _bulk(house, *lines)
     assert len(rows) == 10_001
-    assert (rows[-1]["line"], rows[-1]["status"], rows[-1]["type"][-14:]) == (10_001, 413, "too-many-items")
+    assert (rows[-1]["line"], rows[-1]["status"], rows[-1]["type"][-14:]) == (
+        10_001,
+        413,
+        "too-many-items",
+    )
     assert house.log.last() == 10_000
 
 
@@ -164,10 +195,20 @@ def test_an_endless_line_is_refused_and_the_next_one_read(house: House) -> None:
     assert [row["status"] for row in rows] == [413, 202]
 
 
-@pytest.mark.parametrize("path", ["/v1/submissions/i_aaaaaaaaaaaaaaaaaaaa", "/v1/submissions/x", "/v1/submissions/%00"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/submissions/i_aaaaaaaaaaaaaaaaaaaa",
+        "/v1/submissions/x",
+        "/v1/submissions/%00",
+    ],
+)
 def test_an_unknown_item_has_no_receipt(house: House, path: str) -> None:
     answer = house.client.get(path, headers=house.auth)
-    assert (answer.status_code, answer.get_json()["type"]) == (404, "urn:incidentwire:problem:unknown-item")
+    assert (answer.status_code, answer.get_json()["type"]) == (
+        404,
+        "urn:incidentwire:problem:unknown-item",
+    )
 
 
 def test_the_receipt_is_never_behind(house: House) -> None:
@@ -176,7 +217,11 @@ def test_the_receipt_is_never_behind(house: House) -> None:
     house.work()
     receipt = house.receipt(item_id)
     assert receipt["state"] == "classified"
-    assert [row["type"] for row in receipt["history"]] == ["item.submitted", "item.fetched", "item.classified"]
+    assert [row["type"] for row in receipt["history"]] == [
+        "item.submitted",
+        "item.fetched",
+        "item.classified",
+    ]
     assert receipt["position"] == receipt["history"][-1]["position"] == 3
 
 
@@ -191,51 +236,81 @@ def test_a_retry_is_refused_while_the_item_is_in_flight(house: House) -> None:
 
 
 def test_every_address_but_the_health_checks_needs_a_key(house: House) -> None:
-    rules = [rule for rule in house.app.url_map.iter_rules() if rule.rule not in ("/healthz", "/readyz")]
+    rules = [
+        rule
+        for rule in house.app.url_map.iter_rules()
+        if rule.rule not in ("/healthz", "/readyz")
+    ]
     assert rules
     for rule in rules:
         for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
             path = rule.rule.replace("<item_id>", "i_x").replace("<feed_id>", "f_x")
             answer = house.client.open(path, method=method)
-            assert (answer.status_code, answer.mimetype) == (401, "application/problem+json"), (method, path)
+            assert (answer.status_code, answer.mimetype) == (
+                401,
+                "application/problem+json",
+            ), (method, path)
 
 
-def test_a_key_without_the_scope_or_revoked_is_refused(house: House, connection: redis.Redis) -> None:
+def test_a_key_without_the_scope_or_revoked_is_refused(
+    house: House, connection: redis.Redis
+) -> None:
     reader = Keys(connection).create("reader", ["read"])
     headers = {"Authorization": f"Bearer {reader}", "Content-Type": "application/json"}
-    answer = house.client.post("/v1/submissions", data=b'{"text": "x"}', headers=headers)
+    answer = house.client.post(
+        "/v1/submissions", data=b'{"text": "x"}', headers=headers
+    )
     assert (answer.status_code, "submit" in answer.get_json()["detail"]) == (403, True)
-    wrong = house.client.post("/v1/submissions", data=b"{}", headers={"Authorization": "Bearer iwk_guess"})
+    wrong = house.client.post(
+        "/v1/submissions", data=b"{}", headers={"Authorization": "Bearer iwk_guess"}
+    )
     assert wrong.status_code == 401
-    assert house.client.get("/v1/feeds", headers=headers).status_code == 200  # reading is enough to see the feeds
+    assert (
+        house.client.get("/v1/feeds", headers=headers).status_code == 200
+    )  # reading is enough to see the feeds
     assert house.log.last() == 0
 
 
-def test_with_too_much_in_flight_nothing_is_accepted_and_reading_goes_on(house: House) -> None:
+def test_with_too_much_in_flight_nothing_is_accepted_and_reading_goes_on(
+    house: House,
+) -> None:
     item_id = house.submit(text=PLAIN)
     object.__setattr__(house.settings, "max_in_flight", 1)
     house.app.extensions["incidentwire.submitter"].clock = lambda: 1e12
     answer = house.post({"text": "another"})
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
-    bulk = house.post(b'{"text": "another"}', **{"Content-Type": "application/x-ndjson"})
+    bulk = house.post(
+        b'{"text": "another"}', **{"Content-Type": "application/x-ndjson"}
+    )
     assert bulk.status_code == 503
     assert house.receipt(item_id)["state"] == "queued"
     assert house.log.last() == 1
 
 
-def test_a_store_that_is_away_is_a_503_and_not_an_acceptance(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_is_away_is_a_503_and_not_an_acceptance(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dead = redis.Redis(port=1, retry=None, socket_connect_timeout=0.2)
-    monkeypatch.setattr(house.app.extensions["incidentwire.submitter"].log, "connection", dead)
+    monkeypatch.setattr(
+        house.app.extensions["incidentwire.submitter"].log, "connection", dead
+    )
     answer = house.post({"text": "x"})
-    assert (answer.status_code, answer.get_json()["type"]) == (503, "urn:incidentwire:problem:store-unreachable")
+    assert (answer.status_code, answer.get_json()["type"]) == (
+        503,
+        "urn:incidentwire:problem:store-unreachable",
+    )
     assert house.client.get("/healthz").status_code == 200
     assert house.client.get("/readyz").status_code == 503
 
 
-def test_event_and_job_are_there_together(house: House, connection: redis.Redis) -> None:
+def test_event_and_job_are_there_together(
+    house: House, connection: redis.Redis
+) -> None:
     house.submit(text=PLAIN)
     assert connection.zcard(IN_FLIGHT) == 1
-    assert queue.queued_items(queue.open_item_queues(connection)) == {house.log.after(0)[0].subject}
+    assert queue.queued_items(queue.open_item_queues(connection)) == {
+        house.log.after(0)[0].subject
+    }
 
 
 def test_a_text_for_a_withdrawn_item_is_not_kept(house: House) -> None:

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from incidentwire.events import TYPES
-from incidentwire.log.recorded_event import Recorded
+from incidentwire.log.recorded_event import RecordedEvent
 
 FAMILIES = tuple(sorted({f"{name.partition('.')[0]}." for name in TYPES}))
 CHOICES = (*sorted(TYPES), *FAMILIES)  # what may be asked for as a type
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class EventFilter:
     """A filter. Each non-empty part must match; `types` holds exact names and prefixes that end in a dot. Equal
     filters are equal keys, so that the hub decides once for all who share one."""
 
@@ -26,7 +26,7 @@ class Wanted:
     def is_all(self) -> bool:
         return not (self.types or self.labels or self.subject)
 
-    def matches(self, entry: Recorded) -> bool:
+    def matches(self, entry: RecordedEvent) -> bool:
         if self.subject and entry.subject != self.subject:
             return False
         if self.types and not self._is_type(entry.type.partition(":")[0]):
@@ -34,15 +34,22 @@ class Wanted:
         return not self.labels or not self.labels.isdisjoint(labels_of(entry))
 
     def _is_type(self, name: str) -> bool:
-        return any(name == wanted or (wanted.endswith(".") and name.startswith(wanted)) for wanted in self.types)
+        return any(
+            name == wanted or (wanted.endswith(".") and name.startswith(wanted))
+            for wanted in self.types
+        )
 
 
-def wanted(types: Iterable[str] = (), labels: Iterable[str] = (), subject: str | None = None) -> Wanted:
+def wanted(
+    types: Iterable[str] = (), labels: Iterable[str] = (), subject: str | None = None
+) -> EventFilter:
     """The filter in its one form: names sorted, each once."""
-    return Wanted(types=tuple(sorted(set(types))), labels=frozenset(labels), subject=subject)
+    return EventFilter(
+        types=tuple(sorted(set(types))), labels=frozenset(labels), subject=subject
+    )
 
 
-def labels_of(entry: Recorded) -> frozenset[str]:
+def labels_of(entry: RecordedEvent) -> frozenset[str]:
     """The labels that the event speaks of, those before it included: who filters by one hears that it went."""
     if '"labels' not in entry.data:  # most entries: spares the parsing
         return frozenset()

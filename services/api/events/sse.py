@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 
 from incidentwire.log.cloudevents import envelope_json
-from incidentwire.log.recorded_event import Recorded
+from incidentwire.log.recorded_event import RecordedEvent
 
 RETRY_MS = 2000  # browsers wait this long before they connect again
 STATE = "/v1/items"  # what to load where history is gone: the items as they stand now
@@ -19,7 +19,7 @@ STATE = "/v1/items"  # what to load where history is gone: the items as they sta
 class Framed:
     """An entry with its frame: made once per process, however many subscribers get it."""
 
-    entry: Recorded
+    entry: RecordedEvent
     frame: bytes
 
 
@@ -28,12 +28,12 @@ def opening(log_id: str, position: int) -> bytes:
     return f": log {log_id} after {position}\nretry: {RETRY_MS}\n\n".encode()
 
 
-def framed(entry: Recorded, log_id: str) -> Framed:
+def framed(entry: RecordedEvent, log_id: str) -> Framed:
     """Raises event_codec.UnknownType for an entry that a newer release wrote."""
     return Framed(entry=entry, frame=event(entry, log_id))
 
 
-def event(entry: Recorded, log_id: str) -> bytes:
+def event(entry: RecordedEvent, log_id: str) -> bytes:
     name = entry.type.partition(":")[0]
     return f"id: {entry.position}\nevent: {name}\ndata: {envelope_json(entry, log_id)}\n\n".encode()
 
@@ -47,7 +47,12 @@ def checkpoint(position: int, matched: int, log_id: str) -> bytes:
 def gap(resume: int, *, first: int, last: int, log_id: str) -> bytes:
     """History that was asked for is gone or of another log. The stream goes on behind `resume`; `first` and `last`
     are the positions that this log holds, `load` says where to get the state that the missing events made."""
-    data = {"first": first, "last": last, "log_id": log_id, "load": f"{STATE}?min_position={resume}"}
+    data = {
+        "first": first,
+        "last": last,
+        "log_id": log_id,
+        "load": f"{STATE}?min_position={resume}",
+    }
     return f"id: {resume}\nevent: gap\ndata: {json.dumps(data)}\n\n".encode()
 
 

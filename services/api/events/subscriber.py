@@ -13,28 +13,28 @@ import gevent
 from gevent.event import Event
 
 from services.api.events import sse
-from services.api.events.filters import Wanted
+from services.api.events.filters import EventFilter
 
 MAX_QUEUED_BYTES = 1_000_000  # references to shared bytes, so this bounds the delay and hardly the memory
 STALL_S = 30.0  # a socket that takes nothing for so long has lost its reader
 SEND_BUFFER_BYTES = 131_072  # the kernel's part of a slow reader's backlog, per socket
 
 
-class Seat:
+class Subscriber:
     """One open stream. `sock` is gevent's socket under a chunked HTTP/1.1 response; without it (HTTP/1.0, TLS, a
     test client) everything goes through the generator of the response instead."""
 
     __slots__ = ("_queue", "_queued", "_watcher", "ended", "is_raw", "key", "on_end", "send", "sent", "skip_to", "sock",
                  "wake", "wanted", "written_at")  # fmt: skip
 
-    def __init__(self, wanted: Wanted, sock: Any) -> None:
+    def __init__(self, wanted: EventFilter, sock: Any) -> None:
         self.wanted, self.sock, self.is_raw = wanted, sock, sock is not None
         self.key = (wanted, self.is_raw)
         self.skip_to = 0  # the position up to which it was served before it joined
         self.sent = 0  # events
         self.written_at = time.monotonic()
         self.ended = ""  # why
-        self.on_end: Callable[[Seat], None] | None = None
+        self.on_end: Callable[[Subscriber], None] | None = None
         self.wake = Event()
         self._queue: deque[bytes] = deque()
         self._queued = 0
@@ -42,7 +42,9 @@ class Seat:
         if self.is_raw:
             self.send = sock._sock.send  # the raw socket is non-blocking
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALL_S * 1000))
+            sock.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALL_S * 1000)
+            )
             self._watcher = gevent.get_hub().loop.io(sock.fileno(), 1)
             self._watcher.start(self._readable)
 
@@ -97,7 +99,9 @@ class Seat:
         self._shut()
 
     def _flush_one(self) -> Iterator[bytes]:
-        data = self._queue[0]  # stays there until it is sent, so that the hub goes on queueing behind it
+        data = self._queue[
+            0
+        ]  # stays there until it is sent, so that the hub goes on queueing behind it
         if not self.is_raw:
             yield data
         else:

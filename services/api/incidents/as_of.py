@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from incidentwire.incidents.item_labels import split_key
-from services.api.read_model.incident_state import Happenings
+from services.api.read_model.incident_state import IncidentProjection
 
 Key = tuple[str | int, int]  # what is compared, n
 
@@ -28,39 +28,68 @@ _IN_TITLES_TOO = ("q", "entity")  # of titles that a person gave
 
 
 def candidates(
-    db: sqlite3.Connection, past: Happenings, asked: Mapping[str, Any], values: Mapping[str, Any], sort: str,
+    db: sqlite3.Connection, past: IncidentProjection, asked: Mapping[str, Any], values: Mapping[str, Any], sort: str,
     *, descending: bool, after: Key | None = None,
 ) -> Iterator[str]:  # fmt: skip
     """Ids of live incidents, in order and behind `after`, with at least all that match `asked`; `values` are bound."""
     state, key_of = past.state, _key(db, past, sort)
-    keys = [(key_of(name), past.stamps[name].n, name) for name in _narrowed(db, past, asked, values)]
+    keys = [
+        (key_of(name), past.stamps[name].n, name)
+        for name in _narrowed(db, past, asked, values)
+    ]
     wanted = set(asked.get("label", ()))
     for key, n, name in sorted(keys, reverse=descending):
-        is_behind = after is None or ((key, n) < after if descending else (key, n) > after)
-        if is_behind and wanted <= set(state.labels(state.members(name)) if wanted else ()):
+        is_behind = after is None or (
+            (key, n) < after if descending else (key, n) > after
+        )
+        if is_behind and wanted <= set(
+            state.labels(state.members(name)) if wanted else ()
+        ):
             yield name
 
 
 def _narrowed(
-    db: sqlite3.Connection, past: Happenings, asked: Mapping[str, Any], values: Mapping[str, Any]
+    db: sqlite3.Connection,
+    past: IncidentProjection,
+    asked: Mapping[str, Any],
+    values: Mapping[str, Any],
 ) -> Iterator[str]:
     filters = [name for name in _ITEMS if asked.get(name) is not None]
     found = [_of_items(db, past, name, values) for name in filters]
     statuses = asked.get("status") or ()
     for incident in past.state.live():
-        if (not statuses or incident.status in statuses) and all(incident.id in some for some in found):
+        if (not statuses or incident.status in statuses) and all(
+            incident.id in some for some in found
+        ):
             yield incident.id
 
 
-def _of_items(db: sqlite3.Connection, past: Happenings, name: str, values: Mapping[str, Any]) -> set[str]:
+def _of_items(
+    db: sqlite3.Connection,
+    past: IncidentProjection,
+    name: str,
+    values: Mapping[str, Any],
+) -> set[str]:
     """The live incidents of items that have what the filter asks for."""
     state = past.state
-    items = db.execute(f"SELECT t.id FROM items t WHERE {_ITEMS[name]}", {name: values[name]})  # noqa: S608
-    found = {state.resolve(state.links[key].incident) for (item,) in items for key in state.placed.get(item, ())}
-    return found | ({i.id for i in state.live() if i.title is not None} if name in _IN_TITLES_TOO else set())
+    items = db.execute(
+        f"SELECT t.id FROM items t WHERE {_ITEMS[name]}", {name: values[name]}  # noqa: S608
+    )
+    found = {
+        state.resolve(state.links[key].incident)
+        for (item,) in items
+        for key in state.placed.get(item, ())
+    }
+    return found | (
+        {i.id for i in state.live() if i.title is not None}
+        if name in _IN_TITLES_TOO
+        else set()
+    )
 
 
-def _key(db: sqlite3.Connection, past: Happenings, sort: str) -> Callable[[str], str | int]:
+def _key(
+    db: sqlite3.Connection, past: IncidentProjection, sort: str
+) -> Callable[[str], str | int]:
     """What incident_query.SORTS compares, by id."""
 
     def items(name: str) -> set[str]:
@@ -73,6 +102,8 @@ def _key(db: sqlite3.Connection, past: Happenings, sort: str) -> Callable[[str],
             return lambda name: len(items(name))
         case "last_report":
             days = dict[str, str](db.execute("SELECT id, day FROM items"))
-            return lambda name: max((days[item] for item in items(name) if item in days), default="")
+            return lambda name: max(
+                (days[item] for item in items(name) if item in days), default=""
+            )
         case _:
             return lambda name: ""

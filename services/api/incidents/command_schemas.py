@@ -18,19 +18,27 @@ MENTION = r"^[A-Za-z0-9_]{1,64}#[A-Za-z0-9_]{1,16}$"
 
 
 def _version(of: str, **options: Any) -> WholeNumber:
-    about = {"description": f"the `version` of {of} that was looked at: a stale one is refused"}
-    return WholeNumber(validate=validate.Range(min=0, max=2**53 - 1), metadata=about, **options)
+    about = {
+        "description": f"the `version` of {of} that was looked at: a stale one is refused"
+    }
+    return WholeNumber(
+        validate=validate.Range(min=0, max=2**53 - 1), metadata=about, **options
+    )
 
 
 def _id(**options: Any) -> fields.String:
     no_nul = validate.Regexp(NO_NUL, error=WITH_NUL)
-    return fields.String(validate=[validate.Length(min=1, max=64), no_nul, clean], **options)
+    return fields.String(
+        validate=[validate.Length(min=1, max=64), no_nul, clean], **options
+    )
 
 
 def _mention(**options: Any) -> fields.String:
     must = "names no mention: it is <item>#<mention>, the `key` that GET /v1/incidents/<id> shows"
     about = {"description": "`<item>#<mention>`"}
-    return fields.String(validate=validate.Regexp(MENTION, error=must), metadata=about, **options)
+    return fields.String(
+        validate=validate.Regexp(MENTION, error=must), metadata=about, **options
+    )
 
 
 class CommandSchema(Schema):
@@ -40,7 +48,11 @@ class CommandSchema(Schema):
     version = _version("the incident", required=True)
     note = fields.String(
         load_default="",
-        validate=[validate.Length(max=MAX_NOTE), validate.Regexp(NO_NUL, error=WITH_NUL), clean],
+        validate=[
+            validate.Length(max=MAX_NOTE),
+            validate.Regexp(NO_NUL, error=WITH_NUL),
+            clean,
+        ],
         metadata={"description": "why; it stays in the log for ever"},
     )
 
@@ -53,11 +65,17 @@ class StatusSchema(CommandSchema):
 
 
 class TitleSchema(CommandSchema):
-    title = fields.String(required=True, validate=[validate.Length(min=1, max=MAX_TITLE), _HAS_WORDS, clean])
+    title = fields.String(
+        required=True,
+        validate=[validate.Length(min=1, max=MAX_TITLE), _HAS_WORDS, clean],
+    )
 
 
 class NoteSchema(CommandSchema):
-    note = fields.String(required=True, validate=[validate.Length(min=1, max=MAX_NOTE), _HAS_WORDS, clean])
+    note = fields.String(
+        required=True,
+        validate=[validate.Length(min=1, max=MAX_NOTE), _HAS_WORDS, clean],
+    )
 
 
 class MergeSchema(CommandSchema):
@@ -66,7 +84,9 @@ class MergeSchema(CommandSchema):
 
 
 class SplitSchema(CommandSchema):
-    mentions = fields.List(_mention(), required=True, validate=validate.Length(min=1, max=MAX_MENTIONS))
+    mentions = fields.List(
+        _mention(), required=True, validate=validate.Length(min=1, max=MAX_MENTIONS)
+    )
 
 
 class TargetSchema(Schema):
@@ -78,17 +98,33 @@ class TargetSchema(Schema):
 class MoveSchema(CommandSchema):
     mention = _mention(required=True)
     to = fields.Nested(
-        TargetSchema, metadata={"description": "the incident to go to; without it, the mention becomes one of its own"}
+        TargetSchema,
+        metadata={
+            "description": "the incident to go to; without it, the mention becomes one of its own"
+        },
     )
 
 
 class DoneSchema(Schema):
     """How things stand right after the command; read on with `min_position`."""
 
-    id = fields.String(required=True, metadata={"description": "the incident that stands for the id in the address"})
-    position = fields.Integer(required=True, metadata={"description": "of the last event appended"})
-    version = fields.Integer(required=True, metadata={"description": "the incident's version now"})
+    id = fields.String(
+        required=True,
+        metadata={"description": "the incident that stands for the id in the address"},
+    )
+    position = fields.Integer(
+        required=True, metadata={"description": "of the last event appended"}
+    )
+    version = fields.Integer(
+        required=True, metadata={"description": "the incident's version now"}
+    )
     status = fields.String(required=True)
-    title = fields.String(required=True, allow_none=True, metadata={"description": "as people named it"})
-    other = fields.String(required=True, allow_none=True, metadata={"description": "the other incident concerned"})
+    title = fields.String(
+        required=True, allow_none=True, metadata={"description": "as people named it"}
+    )
+    other = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "the other incident concerned"},
+    )
     other_version = fields.Integer(required=True, allow_none=True)

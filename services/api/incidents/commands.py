@@ -14,9 +14,14 @@ from flask import current_app, g
 
 from incidentwire.events import Event, IncidentMerged, IncidentSplit, IncidentUnmerged
 from incidentwire.incidents import decisions as decisions
-from incidentwire.incidents.decisions import Facts, Refused, expect
-from incidentwire.incidents.state import Incidents
-from incidentwire.log.event_log import Log, Unit, VersionConflict, Withdrawn
+from incidentwire.incidents.decisions import CommandRejected, Facts, expect
+from incidentwire.incidents.state import IncidentsState
+from incidentwire.log.event_log import (
+    AppendRequest,
+    EventLog,
+    VersionConflict,
+    Withdrawn,
+)
 from incidentwire.web.auth import require
 from incidentwire.web.problems import Problem
 from services.api.http import Blueprint
@@ -32,17 +37,25 @@ from services.api.incidents.command_schemas import (
 )
 from services.api.incidents.views import memory
 from services.api.read_model.checkpoint import fold_until
-from services.api.read_model.incident_state import Happenings
+from services.api.read_model.incident_state import IncidentProjection
 
 TRIES = 10  # each loss means that somebody else's event was appended in between
 
 PEOPLE = "people"  # no incident has this id: the claims of commands are kept under it
 
-STATUS = {"not_found": 404, "bad_status": 422}  # every other refusal is a conflict with how things stand
+STATUS = {
+    "not_found": 404,
+    "bad_status": 422,
+}  # every other refusal is a conflict with how things stand
 
-Decide = Callable[[Incidents], Facts]
+Decide = Callable[[IncidentsState], Facts]
 
-blueprint = Blueprint("curation", __name__, url_prefix="/v1/incidents", description="People decide about incidents")
+blueprint = Blueprint(
+    "curation",
+    __name__,
+    url_prefix="/v1/incidents",
+    description="People decide about incidents",
+)
 
 
 @blueprint.route("/<incident_id>/status", methods=["POST"])
@@ -52,8 +65,11 @@ blueprint = Blueprint("curation", __name__, url_prefix="/v1/incidents", descript
 def change_status(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
     """Say how an incident stands: open, confirmed, resolved or dismissed."""
     who, note, seen = g.who, body["note"], body["version"]
-    return carry_out(
-        incident_id, lambda state: decisions.change_status(state, incident_id, body["status"], who, note, seen)
+    return execute(
+        incident_id,
+        lambda state: decisions.change_status(
+            state, incident_id, body["status"], who, note, seen
+        ),
     )
 
 
@@ -64,7 +80,12 @@ def change_status(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
 def rename(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
     """Give an incident a title; it stands over those of its items."""
     who, note, seen = g.who, body["note"], body["version"]
-    return carry_out(incident_id, lambda state: decisions.rename(state, incident_id, body["title"], who, note, seen))
+    return execute(
+        incident_id,
+        lambda state: decisions.rename(
+            state, incident_id, body["title"], who, note, seen
+        ),
+    )
 
 
 @blueprint.route("/<incident_id>/notes", methods=["POST"])
@@ -74,8 +95,11 @@ def rename(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
 def remark(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
     """Add a note to an incident's history."""
     who = g.who
-    return carry_out(
-        incident_id, lambda state: decisions.remark(state, incident_id, body["note"], who, body["version"])
+    return execute(
+        incident_id,
+        lambda state: decisions.add_note(
+            state, incident_id, body["note"], who, body["version"]
+        ),
     )
 
 
@@ -86,8 +110,11 @@ def remark(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
 def merge(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
     """Let this incident redirect to another, which shows the items of both."""
     who, seen = g.who, (body["version"], body["into_version"])
-    return carry_out(
-        incident_id, lambda state: decisions.merge(state, incident_id, body["into"], who, body["note"], seen)
+    return execute(
+        incident_id,
+        lambda state: decisions.merge(
+            state, incident_id, body["into"], who, body["note"], seen
+        ),
     )
 
 
@@ -98,7 +125,10 @@ def merge(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
 def unmerge(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
     """Let a merged id be itself again. `version` is that of the incident that shows it now."""
     who, note, seen = g.who, body["note"], body["version"]
-    return carry_out(incident_id, lambda state: decisions.unmerge(state, incident_id, who, note, seen))
+    return execute(
+        incident_id,
+        lambda state: decisions.unmerge(state, incident_id, who, note, seen),
+    )
 
 
 @blueprint.route("/<incident_id>/split", methods=["POST"])
@@ -108,7 +138,12 @@ def unmerge(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
 def split(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
     """Let mentions leave for a new incident, whose id is the answer's `other`."""
     who, note, seen = g.who, body["note"], body["version"]
-    return carry_out(incident_id, lambda state: decisions.split(state, incident_id, body["mentions"], who, note, seen))
+    return execute(
+        incident_id,
+        lambda state: decisions.split(
+            state, incident_id, body["mentions"], who, note, seen
+        ),
+    )
 
 
 @blueprint.route("/<incident_id>/unsplit", methods=["POST"])
@@ -118,7 +153,10 @@ def split(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
 def unsplit(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
     """Let the mentions with which this incident was split off go back where they were."""
     who, note, seen = g.who, body["note"], body["version"]
-    return carry_out(incident_id, lambda state: decisions.unsplit(state, incident_id, who, note, seen))
+    return execute(
+        incident_id,
+        lambda state: decisions.unsplit(state, incident_id, who, note, seen),
+    )
 
 
 @blueprint.route("/<incident_id>/move", methods=["POST"])
@@ -128,31 +166,42 @@ def unsplit(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
 def move(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
     """Move a mention from this incident to the one named `to`, or to one of its own where none is named."""
     who = g.who
-    return carry_out(incident_id, lambda state: moved(state, incident_id, body, who))
+    return execute(incident_id, lambda state: moved(state, incident_id, body, who))
 
 
-def moved(state: Incidents, incident_id: str, body: dict[str, Any], who: str) -> Facts:
+def moved(
+    state: IncidentsState, incident_id: str, body: dict[str, Any], who: str
+) -> Facts:
     """The facts of a MoveSchema."""
-    source, key, note = expect(state, incident_id, body["version"]), body["mention"], body["note"]
+    source, key, note = (
+        expect(state, incident_id, body["version"]),
+        body["mention"],
+        body["note"],
+    )
     if "to" not in body:
         return decisions.split(state, source.id, [key], who, note)
     if state.where(key) != source.id:
-        raise Refused("not_found", f"{key} is not in {source.id}: GET /v1/incidents/{source.id} names its mentions")
-    return decisions.move(state, key, body["to"]["id"], who, note, body["to"]["version"])
+        raise CommandRejected(
+            "not_found",
+            f"{key} is not in {source.id}: GET /v1/incidents/{source.id} names its mentions",
+        )
+    return decisions.move(
+        state, key, body["to"]["id"], who, note, body["to"]["version"]
+    )
 
 
 # -- carrying out --------------------------------------------------------------------------------------------------
 
 
-def carry_out(incident_id: str, decide: Decide) -> dict[str, Any]:
+def execute(incident_id: str, decide: Decide) -> dict[str, Any]:
     """Decide on the state at the head of the log and append what follows, again where something came in between.
     Raises Problem for what is refused."""
-    log = Log(current_app.extensions["incidentwire.connection"])
+    log = EventLog(current_app.extensions["incidentwire.connection"])
     with memory().now() as happenings:
         for _ in range(TRIES):
             try:
                 facts = decide(happenings.state)
-            except Refused as refusal:
+            except CommandRejected as refusal:
                 raise _problem(refusal, happenings.state, incident_id) from None
             unit = _unit(happenings, facts)
             result = log.append_many([unit])[0]
@@ -163,41 +212,64 @@ def carry_out(incident_id: str, decide: Decide) -> dict[str, Any]:
                 continue
             fold_until(happenings, log, result.last)
             return _done(happenings.state, incident_id, facts, result.last)
-    raise Problem(status=503, slug="busy", detail="the incident changes too fast: try again", retry_after_s=1)
+    raise Problem(
+        status=503,
+        slug="busy",
+        detail="the incident changes too fast: try again",
+        retry_after_s=1,
+    )
 
 
-def _unit(happenings: Happenings, facts: Facts) -> Unit:
+def _unit(happenings: IncidentProjection, facts: Facts) -> AppendRequest:
     """The facts, bound to all that they were decided on. An event counts under the id of its subject alone: that Z was
     merged into A is nothing that A's history shows. So of people, one command at a time is let in; what the linker
     does is told by the versions of the incidents concerned, with what is merged into them."""
     state, stamps = happenings.state, happenings.stamps
-    concerned = {name for _, event in facts for name in _named(state, event)} | {subject for subject, _ in facts}
+    concerned = {name for _, event in facts for name in _named(state, event)} | {
+        subject for subject, _ in facts
+    }
     roots = {state.resolve(name) for name in concerned if name in state.known}
     everyone = concerned | {part for root in roots for part in _tree(state, root)}
-    return Unit(
-        facts=facts,
-        once=f"after:{happenings.decided}",
-        claim_on=PEOPLE,
-        expect={name: stamps[name].events if name in stamps else 0 for name in sorted(everyone)},
+    return AppendRequest(
+        events=facts,
+        idempotency_key=f"after:{happenings.decided}",
+        idempotency_scope=PEOPLE,
+        expected_versions={
+            name: stamps[name].events if name in stamps else 0
+            for name in sorted(everyone)
+        },
     )
 
 
-def _named(state: Incidents, event: Event) -> set[str]:
+def _named(state: IncidentsState, event: Event) -> set[str]:
     """The incidents that an event names beside its subject, or takes mentions from."""
-    into = {event.into} if isinstance(event, IncidentMerged | IncidentUnmerged | IncidentSplit) else set[str]()
+    into = (
+        {event.into}
+        if isinstance(event, IncidentMerged | IncidentUnmerged | IncidentSplit)
+        else set[str]()
+    )
     keys = event.mentions if isinstance(event, IncidentSplit) else ()
     return into | {state.links[key].incident for key in keys if key in state.links}
 
 
-def _tree(state: Incidents, root: str) -> set[str]:
+def _tree(state: IncidentsState, root: str) -> set[str]:
     return {root}.union(*(_tree(state, part) for part in state.known[root].merged))
 
 
-def _done(state: Incidents, incident_id: str, facts: Facts, position: int) -> dict[str, Any]:
+def _done(
+    state: IncidentsState, incident_id: str, facts: Facts, position: int
+) -> dict[str, Any]:
     """Where things stand right after the command."""
     now = state.get(incident_id)
-    mentioned = [name for subject, event in facts for name in (subject, getattr(event, "into", "")) if name]
-    others = [name for name in dict.fromkeys(mentioned) if state.resolve(name) != now.id]
+    mentioned = [
+        name
+        for subject, event in facts
+        for name in (subject, getattr(event, "into", ""))
+        if name
+    ]
+    others = [
+        name for name in dict.fromkeys(mentioned) if state.resolve(name) != now.id
+    ]
     return {
         "id": now.id,
         "position": position,
@@ -209,8 +281,15 @@ def _done(state: Incidents, incident_id: str, facts: Facts, position: int) -> di
     }
 
 
-def _problem(refusal: Refused, state: Incidents, incident_id: str) -> Problem:
+def _problem(
+    refusal: CommandRejected, state: IncidentsState, incident_id: str
+) -> Problem:
     now = state.get(incident_id) if incident_id in state.known else None
     more = {"id": now.id, "version": now.people} if now else {}
     status = STATUS.get(refusal.reason, 409)
-    return Problem(status=status, slug=refusal.reason.replace("_", "-"), detail=str(refusal), more=more)
+    return Problem(
+        status=status,
+        slug=refusal.reason.replace("_", "-"),
+        detail=str(refusal),
+        more=more,
+    )

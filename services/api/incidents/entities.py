@@ -12,7 +12,9 @@ from collections.abc import Iterable
 
 WORD = re.compile(r"[^\W\d_][\w'’&.-]*\w|[^\W\d_]")
 GAP = re.compile(r"\s+")  # what may stand within a name
-TITLE_CASE = 0.6  # share of capitalised words from which a title is taken for Title Case
+TITLE_CASE = (
+    0.6  # share of capitalised words from which a title is taken for Title Case
+)
 MOST = 12
 
 

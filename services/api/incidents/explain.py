@@ -10,18 +10,23 @@ from typing import Any, NamedTuple
 
 from incidentwire import events as e
 from incidentwire.incidents.item_labels import split_key
-from incidentwire.log.event_log import Log
-from incidentwire.log.recorded_event import Recorded
+from incidentwire.log.event_log import EventLog
+from incidentwire.log.recorded_event import RecordedEvent
 from services.api.incidents import detail_query
 from services.api.read_model.reader import Reader
 
-COUNTED = (("names", "name"), ("terms", "word"), ("amounts", "amount"), ("dates", "date"))  # in `shared` -> in words
+COUNTED = (
+    ("names", "name"),
+    ("terms", "word"),
+    ("amounts", "amount"),
+    ("dates", "date"),
+)  # in `shared` -> in words
 QUOTED = 4  # in a sentence; all are in `shared`
 
 Titles = Mapping[str, str]
 
 
-class Kept(NamedTuple):
+class StoredTexts(NamedTuple):
     """What is kept of an item now: the text that its labels speak of, None where there is none, and its digest.
     `position` is of the item's last event."""
 
@@ -30,11 +35,20 @@ class Kept(NamedTuple):
     text: str | None
 
 
-def explain(items: Sequence[dict[str, Any]], root: str, log: Log, reader: Reader) -> None:
+def explain(
+    items: Sequence[dict[str, Any]], root: str, log: EventLog, reader: Reader
+) -> None:
     """Give every mention of the items that the incident `root` shows its `reasons` and `shared`."""
     mentions = [(item["id"], mention) for item in items for mention in item["mentions"]]
-    links = {mention["linked"]: entry for _, mention in mentions if (entry := log.at(mention["linked"])) is not None}
-    titles = reader.read(detail_query.titles, sorted({item for x in links.values() if (item := nearest(x.event))}))
+    links = {
+        mention["linked"]: entry
+        for _, mention in mentions
+        if (entry := log.get(mention["linked"])) is not None
+    }
+    titles = reader.read(
+        detail_query.titles,
+        sorted({item for x in links.values() if (item := nearest(x.event))}),
+    )
     kept = reader.read(_kept, sorted({item for item, _ in mentions}))
     opened = reader.read(_opened, sorted({entry.subject for entry in links.values()}))
     for item, mention in mentions:
@@ -42,35 +56,49 @@ def explain(items: Sequence[dict[str, Any]], root: str, log: Log, reader: Reader
         entry = links.get(mention["linked"])
         if entry is None or not isinstance(event := entry.event, e.IncidentItemLinked):
             continue
-        before = log.at(entry.position - 1) if opened.get(entry.subject) == entry.position - 1 else None
+        before = (
+            log.get(entry.position - 1)
+            if opened.get(entry.subject) == entry.position - 1
+            else None
+        )
         if is_opening(event, before):
-            mention["reasons"] = [f"opened {'this incident' if entry.subject == root else entry.subject}"]
+            mention["reasons"] = [
+                f"opened {'this incident' if entry.subject == root else entry.subject}"
+            ]
         elif mention["by"] == "person" and not event.who:
             mention["reasons"] = [f"people split it off from {entry.subject}"]
         else:
-            mention["shared"] = shared(event, _text_then(log, item, kept.get(item), entry.position))
-            quotes = [passage["quote"] for passage in mention["shared"] if passage["quote"]]
+            mention["shared"] = shared(
+                event, _text_then(log, item, kept.get(item), entry.position)
+            )
+            quotes = [
+                passage["quote"] for passage in mention["shared"] if passage["quote"]
+            ]
             mention["reasons"] = sentences(event, titles, quotes)
 
 
-def _text_then(log: Log, item: str, kept: Kept | None, position: int) -> str | None:
+def _text_then(
+    log: EventLog, item: str, kept: StoredTexts | None, position: int
+) -> str | None:
     """The item's text as it was at this position; None where another one, or none, is kept now."""
     if kept is None or kept.text is None:
         return None
     if kept.position < position:
         return kept.text
-    judged = [entry.event for entry in log.of(item) if entry.position < position]
-    digests = [event.text_digest for event in judged if isinstance(event, e.ItemClassified)]
+    judged = [entry.event for entry in log.history(item) if entry.position < position]
+    digests = [
+        event.text_digest for event in judged if isinstance(event, e.ItemClassified)
+    ]
     return kept.text if digests[-1:] == [kept.digest] else None
 
 
-def _kept(db: sqlite3.Connection, items: Sequence[str]) -> dict[str, Kept]:
+def _kept(db: sqlite3.Connection, items: Sequence[str]) -> dict[str, StoredTexts]:
     rows = db.execute(
         "SELECT t.id, t.position, t.evidence_digest, CASE WHEN t.evidence_digest = t.text_digest THEN d.text END"
         " FROM items t LEFT JOIN documents d ON d.n = t.n WHERE t.id IN (SELECT value FROM json_each(?))",
         (json.dumps(list(items)),),
     )
-    return {item: Kept(*about) for item, *about in rows}
+    return {item: StoredTexts(*about) for item, *about in rows}
 
 
 def _opened(db: sqlite3.Connection, incidents: Sequence[str]) -> dict[str, int]:
@@ -82,13 +110,19 @@ def _opened(db: sqlite3.Connection, incidents: Sequence[str]) -> dict[str, int]:
 # -- pure ----------------------------------------------------------------------------------------------------------
 
 
-def sentences(event: e.IncidentItemLinked, titles: Titles, quotes: Sequence[str] = ()) -> list[str]:
+def sentences(
+    event: e.IncidentItemLinked, titles: Titles, quotes: Sequence[str] = ()
+) -> list[str]:
     """What speaks for the link, each a sentence without its full stop. `quotes` are of the linked item."""
     if event.who:
         return [f"put here by {event.who}"]
     why = event.why
     other = nearest(event)
-    called = f"“{titles[other]}”" if other is not None and other in titles else "another report"
+    called = (
+        f"“{titles[other]}”"
+        if other is not None and other in titles
+        else "another report"
+    )
     said: list[str] = []
 
     def name() -> str:
@@ -99,19 +133,29 @@ def sentences(event: e.IncidentItemLinked, titles: Titles, quotes: Sequence[str]
     if why.get("retold"):
         said.append(f"speaks above all of the name that {name()} speaks of")
     counts = why.get("shared") or {}
-    if amounts := [_count(counts[key], word) for key, word in COUNTED if counts.get(key)]:
+    if amounts := [
+        _count(counts[key], word) for key, word in COUNTED if counts.get(key)
+    ]:
         said.append(f"shares {_listed(amounts)} with {name()}")
     if quotes:
-        said.append(f"says {', '.join(f'“{quote}”' for quote in quotes[:QUOTED])} as {name()} does")
+        said.append(
+            f"says {', '.join(f'“{quote}”' for quote in quotes[:QUOTED])} as {name()} does"
+        )
     if (days := why.get("days")) is not None:
-        said.append({0: "on the same day", 1: "one day apart"}.get(days, f"{days} days apart"))
+        said.append(
+            {0: "on the same day", 1: "one day apart"}.get(days, f"{days} days apart")
+        )
     return said
 
 
 def shared(event: e.IncidentItemLinked, text: str | None) -> list[dict[str, Any]]:
     """The passages of `why`, quoted where the text is there."""
     return [
-        {"start": start, "end": end, "quote": " ".join(text[start:end].split()) if text is not None else None}
+        {
+            "start": start,
+            "end": end,
+            "quote": " ".join(text[start:end].split()) if text is not None else None,
+        }
         for start, end in event.why.get("spans", ())
     ]
 
@@ -123,10 +167,13 @@ def nearest(event: e.Event) -> str | None:
     return None
 
 
-def is_opening(event: e.IncidentItemLinked, before: Recorded | None) -> bool:
+def is_opening(event: e.IncidentItemLinked, before: RecordedEvent | None) -> bool:
     """True where the mention came to the incident that it opened: the two events are appended together."""
     opened = before.event if before else None
-    return isinstance(opened, e.IncidentOpened) and (opened.item, opened.mention) == (event.item, event.mention)
+    return isinstance(opened, e.IncidentOpened) and (opened.item, opened.mention) == (
+        event.item,
+        event.mention,
+    )
 
 
 def _count(number: int, word: str) -> str:

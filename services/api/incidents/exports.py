@@ -15,8 +15,8 @@ from incidentwire.log.cloudevents import rfc3339
 from incidentwire.web.auth import require
 from services.api.http import Blueprint
 from services.api.incidents import list_query
-from services.api.incidents.list_query import Page
-from services.api.incidents.schemas import FilterSchema
+from services.api.incidents.list_query import IncidentPage
+from services.api.incidents.schemas import IncidentFilterSchema
 from services.api.incidents.views import as_of, filters, find
 from services.api.items.views import reader, wait_for
 from services.api.read_model.reader import Reader
@@ -28,14 +28,24 @@ COLUMNS = (
     "id", "title", "labels", "status", "first_report", "last_report", "item_count", "mention_count", "source_count",
     "version", "position", "opened_at", "updated_at",
 )  # fmt: skip
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # https://owasp.org/www-community/attacks/CSV_Injection
+FORMULA = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+)  # https://owasp.org/www-community/attacks/CSV_Injection
 
-blueprint = Blueprint("incident_exports", __name__, url_prefix="/v1", description="Incidents to take away")
+blueprint = Blueprint(
+    "incident_exports", __name__, url_prefix="/v1", description="Incidents to take away"
+)
 
 
 @blueprint.route("/incidents.atom", methods=["GET"])
 @require("read")
-@blueprint.arguments(FilterSchema, location="query")
+@blueprint.arguments(IncidentFilterSchema, location="query")
 @blueprint.response(200, {"type": "string"}, content_type="application/atom+xml")
 def atom_feed(query: dict[str, Any]) -> Response:
     """An Atom feed (RFC 4287) of the incidents that match, those that changed last first."""
@@ -45,20 +55,25 @@ def atom_feed(query: dict[str, Any]) -> Response:
 
 @blueprint.route("/incidents.json", methods=["GET"])
 @require("read")
-@blueprint.arguments(FilterSchema, location="query")
+@blueprint.arguments(IncidentFilterSchema, location="query")
 @blueprint.response(200, {"type": "object"})
 def json_feed(query: dict[str, Any]) -> Response:
     """The same as a JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/)."""
     page = _latest(query)
-    body = json.dumps(json_items(page, request.url, _base()), ensure_ascii=False).encode()
+    body = json.dumps(
+        json_items(page, request.url, _base()), ensure_ascii=False
+    ).encode()
     return _feed(
-        body, "application/feed+json" if "feed+json" in request.headers.get("Accept", "") else "application/json"
+        body,
+        "application/feed+json"
+        if "feed+json" in request.headers.get("Accept", "")
+        else "application/json",
     )
 
 
 @blueprint.route("/incidents/export.csv", methods=["GET"])
 @require("read")
-@blueprint.arguments(FilterSchema, location="query")
+@blueprint.arguments(IncidentFilterSchema, location="query")
 @blueprint.response(200, {"type": "string"}, content_type="text/csv")
 def export_csv(query: dict[str, Any]) -> Response:
     """All incidents that match, the oldest first. Cells that a spreadsheet would take for a formula begin with '."""
@@ -67,7 +82,7 @@ def export_csv(query: dict[str, Any]) -> Response:
 
 @blueprint.route("/incidents/export.json", methods=["GET"])
 @require("read")
-@blueprint.arguments(FilterSchema, location="query")
+@blueprint.arguments(IncidentFilterSchema, location="query")
 @blueprint.response(200, {"type": "object"})
 def export_json(query: dict[str, Any]) -> Response:
     """All incidents that match as one JSON object, the oldest first."""
@@ -77,13 +92,15 @@ def export_json(query: dict[str, Any]) -> Response:
 # -- shapes --------------------------------------------------------------------------------------------------------
 
 
-def atom(page: Page, address: str, base: str) -> bytes:
+def atom(page: IncidentPage, address: str, base: str) -> bytes:
     """The feed document; ids are of this log, so that they never clash with those of another."""
     ET.register_namespace("", ATOM)
     feed = ET.Element(f"{{{ATOM}}}feed")
     _add(feed, "id", f"urn:incidentwire:{page.log_id}:incidents")
     _add(feed, "title", "Incidents")
-    newest = max((incident["updated_at"] for incident in page.incidents), default=rfc3339(0))
+    newest = max(
+        (incident["updated_at"] for incident in page.incidents), default=rfc3339(0)
+    )
     _add(feed, "updated", newest)
     _add(_add(feed, "author"), "name", "Incidentwire")
     _add(feed, "link", rel="self", href=address)
@@ -93,7 +110,13 @@ def atom(page: Page, address: str, base: str) -> bytes:
         _add(entry, "title", _title(incident))
         _add(entry, "updated", incident["updated_at"])
         _add(entry, "published", incident["opened_at"])
-        _add(entry, "link", rel="alternate", type="application/json", href=f"{base}/v1/incidents/{incident['id']}")
+        _add(
+            entry,
+            "link",
+            rel="alternate",
+            type="application/json",
+            href=f"{base}/v1/incidents/{incident['id']}",
+        )
         for label in incident["labels"]:
             _add(entry, "category", term=label)
         _add(entry, "summary", _summary(incident))
@@ -101,7 +124,7 @@ def atom(page: Page, address: str, base: str) -> bytes:
     return body
 
 
-def json_items(page: Page, address: str, base: str) -> dict[str, Any]:
+def json_items(page: IncidentPage, address: str, base: str) -> dict[str, Any]:
     return {
         "version": "https://jsonfeed.org/version/1.1",
         "title": "Incidents",
@@ -124,20 +147,36 @@ def json_items(page: Page, address: str, base: str) -> dict[str, Any]:
 
 def defused(value: Any) -> Any:
     """A cell that a spreadsheet does not run."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    return (
+        f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    )
 
 
 def _title(incident: dict[str, Any]) -> str:
-    return "".join(c for c in incident["title"] or incident["id"] if c >= " " and c not in "\ufffe\uffff")
+    return "".join(
+        c
+        for c in incident["title"] or incident["id"]
+        if c >= " " and c not in "\ufffe\uffff"
+    )
 
 
 def _summary(incident: dict[str, Any]) -> str:
-    when = " to ".join(dict.fromkeys(day for day in (incident["first_report"], incident["last_report"]) if day))
+    when = " to ".join(
+        dict.fromkeys(
+            day for day in (incident["first_report"], incident["last_report"]) if day
+        )
+    )
     counts = f"{incident['item_count']} items from {incident['source_count']} sources"
-    return "; ".join(part for part in (incident["status"], ", ".join(incident["labels"]), counts, when) if part)
+    return "; ".join(
+        part
+        for part in (incident["status"], ", ".join(incident["labels"]), counts, when)
+        if part
+    )
 
 
-def _add(parent: ET.Element, name: str, text: str | None = None, **attributes: str) -> ET.Element:
+def _add(
+    parent: ET.Element, name: str, text: str | None = None, **attributes: str
+) -> ET.Element:
     made = ET.SubElement(parent, f"{{{ATOM}}}{name}", attributes)
     made.text = text
     return made
@@ -146,7 +185,7 @@ def _add(parent: ET.Element, name: str, text: str | None = None, **attributes: s
 # -- answers -------------------------------------------------------------------------------------------------------
 
 
-def _latest(query: dict[str, Any]) -> Page:
+def _latest(query: dict[str, Any]) -> IncidentPage:
     wait_for(query.get("min_position"))
     return find(query, "updated", None, ENTRIES)
 
@@ -163,22 +202,26 @@ def _feed(body: bytes, mimetype: str) -> Response:
     return answer
 
 
-def _all(query: dict[str, Any]) -> Iterator[Page]:
+def _all(query: dict[str, Any]) -> Iterator[IncidentPage]:
     """Pages of everything that matches; the first is read at once, so that refusals come before the answer begins."""
     wait_for(query.get("min_position"))
     past, asked, source = as_of(query), filters(query), reader()
-    first = source.read(list_query.page, asked, "oldest", None, PAGE if past is None else 10**9, past)
+    first = source.read(
+        list_query.page, asked, "oldest", None, PAGE if past is None else 10**9, past
+    )
     return _pages(source, asked, first)
 
 
-def _pages(source: Reader, asked: dict[str, Any], page: Page) -> Iterator[Page]:
+def _pages(
+    source: Reader, asked: dict[str, Any], page: IncidentPage
+) -> Iterator[IncidentPage]:
     yield page
     while page.after:
         page = source.read(list_query.page, asked, "oldest", page.after, PAGE)
         yield page
 
 
-def _csv_lines(pages: Iterator[Page]) -> Iterator[bytes]:
+def _csv_lines(pages: Iterator[IncidentPage]) -> Iterator[bytes]:
     yield ",".join(COLUMNS).encode() + b"\r\n"
     for page in pages:
         text = io.StringIO()
@@ -189,7 +232,7 @@ def _csv_lines(pages: Iterator[Page]) -> Iterator[bytes]:
         yield text.getvalue().encode()
 
 
-def _json_parts(pages: Iterator[Page]) -> Iterator[bytes]:
+def _json_parts(pages: Iterator[IncidentPage]) -> Iterator[bytes]:
     comma = b""
     for n, page in enumerate(pages):
         if n == 0:
@@ -201,5 +244,8 @@ def _json_parts(pages: Iterator[Page]) -> Iterator[bytes]:
 
 
 def _attachment(parts: Iterator[bytes], mimetype: str, name: str) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "X-Content-Type-Options": "nosniff",
+    }
     return Response(parts, 200, headers, mimetype=mimetype)

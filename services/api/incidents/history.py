@@ -11,8 +11,8 @@ from flask import Response, current_app
 from incidentwire import events as e
 from incidentwire.incidents.item_labels import split_key
 from incidentwire.log.cloudevents import envelope, rfc3339
-from incidentwire.log.event_log import Log
-from incidentwire.log.recorded_event import Recorded
+from incidentwire.log.event_log import EventLog
+from incidentwire.log.recorded_event import RecordedEvent
 from incidentwire.web.auth import require
 from services.api.http import Blueprint
 from services.api.incidents import detail_query, explain
@@ -21,12 +21,17 @@ from services.api.incidents.views import memory, unknown
 from services.api.items.views import ReadQuerySchema, as_answer, reader, wait_for
 from services.api.read_model import incident_rows
 from services.api.read_model.incident_rows import INCIDENTS
-from services.api.read_model.incident_state import Happenings
+from services.api.read_model.incident_state import IncidentProjection
 
 SHOWN = ("title", "status", "labels")  # of an incident's row, in what changed
 Titles = Mapping[str, str]
 
-blueprint = Blueprint("incident_history", __name__, url_prefix="/v1/incidents", description="Incidents through time")
+blueprint = Blueprint(
+    "incident_history",
+    __name__,
+    url_prefix="/v1/incidents",
+    description="Incidents through time",
+)
 
 
 @blueprint.route("/<incident_id>/history", methods=["GET"])
@@ -36,28 +41,38 @@ blueprint = Blueprint("incident_history", __name__, url_prefix="/v1/incidents", 
 def show_history(query: dict[str, Any], incident_id: str) -> Response:
     """What happened to an incident, and to those that are merged into it: as lines and as events, the oldest first."""
     wait_for(query.get("min_position"))
-    log = Log(current_app.extensions["incidentwire.connection"])
+    log = EventLog(current_app.extensions["incidentwire.connection"])
     with memory().now() as happenings:
         if incident_id not in happenings.state.known:
             raise unknown()
         root, last = happenings.state.resolve(incident_id), happenings.position
         subjects = _tree(happenings, root)
         elsewhere = {p for name in subjects for p in happenings.stamps[name].elsewhere}
-    found = {entry.position: entry for history in log.of_many(subjects) for entry in history}
+    found = {
+        entry.position: entry
+        for history in log.histories(subjects)
+        for entry in history
+    }
     for position in elsewhere - found.keys():
-        if (entry := log.at(position)) is not None:
+        if (entry := log.get(position)) is not None:
             found[position] = entry
     entries = [found[position] for position in sorted(found) if position <= last]
-    named = _items(entries) | {item for entry in entries if (item := explain.nearest(entry.event))}
+    named = _items(entries) | {
+        item for entry in entries if (item := explain.nearest(entry.event))
+    }
     titles = reader().read(detail_query.titles, sorted(named))
     body = {
         "id": root,
-        "lines": [line(entry, titles, found.get(entry.position - 1)) for entry in entries],
+        "lines": [
+            line(entry, titles, found.get(entry.position - 1)) for entry in entries
+        ],
         "events": [envelope(entry, log.id) for entry in entries],
         "position": last,
         "log_id": log.id,
     }
-    return as_answer(body | ({"requested_id": incident_id} if root != incident_id else {}))
+    return as_answer(
+        body | ({"requested_id": incident_id} if root != incident_id else {})
+    )
 
 
 @blueprint.route("/<incident_id>/diff", methods=["GET"])
@@ -66,32 +81,44 @@ def show_history(query: dict[str, Any], incident_id: str) -> Response:
 @blueprint.response(200, DiffSchema)
 def show_diff(query: dict[str, Any], incident_id: str) -> Response:
     """What changed between two moments: items, labels, status, title, merges. Titles are those that are kept now."""
-    log = Log(current_app.extensions["incidentwire.connection"])
+    log = EventLog(current_app.extensions["incidentwire.connection"])
     until = memory().position_of(query["until"]) if "until" in query else log.last()
-    before, after = memory().at(memory().position_of(query["since"])), memory().at(until)
+    before, after = (
+        memory().at(memory().position_of(query["since"])),
+        memory().at(until),
+    )
     if incident_id not in before.state.known and incident_id not in after.state.known:
         raise unknown(after)
     rows = reader().read(_rows, [(before, incident_id), (after, incident_id)])
     gained, lost = _keys_changed(before, after, incident_id)
-    titles = reader().read(detail_query.titles, sorted({split_key(key)[0] for key in (*gained, *lost)}))
+    titles = reader().read(
+        detail_query.titles, sorted({split_key(key)[0] for key in (*gained, *lost)})
+    )
     return as_answer(difference(incident_id, (before, after), rows, titles))
 
 
 # -- lines ---------------------------------------------------------------------------------------------------------
 
 
-def line(entry: Recorded, titles: Titles, before: Recorded | None = None) -> dict[str, Any]:
+def line(
+    entry: RecordedEvent, titles: Titles, before: RecordedEvent | None = None
+) -> dict[str, Any]:
     """One event as people read it; `before` is the one at the position before, where it is of this history too."""
     event = entry.event
     reasons = []
-    if isinstance(event, e.IncidentItemLinked) and not event.who and not explain.is_opening(event, before):
+    if (
+        isinstance(event, e.IncidentItemLinked)
+        and not event.who
+        and not explain.is_opening(event, before)
+    ):
         reasons = explain.sentences(event, titles)
     return {
         "position": entry.position,
         "time": rfc3339(entry.time_ms),
         "type": event.type,
         "who": getattr(event, "who", None),
-        "text": words(event, entry.subject, titles) + (": " + ", ".join(reasons) if reasons else ""),
+        "text": words(event, entry.subject, titles)
+        + (": " + ", ".join(reasons) if reasons else ""),
         "note": getattr(event, "note", "") or None,
         "subject": entry.subject,
     }
@@ -119,7 +146,9 @@ def words(event: e.Event, subject: str, titles: Titles) -> str:
         case e.IncidentStatusChanged():
             return f"status changed from {event.old} to {event.new}"
         case e.IncidentRenamed():
-            return f"named “{event.new}”" + (f", before “{event.old}”" if event.old else "")
+            return f"named “{event.new}”" + (
+                f", before “{event.old}”" if event.old else ""
+            )
         case e.IncidentNoted():
             return f"noted: {event.note}"
         case _:
@@ -134,12 +163,12 @@ def _count(mentions: Sequence[str]) -> str:
     return "1 mention" if len(mentions) == 1 else f"{len(mentions)} mentions"
 
 
-def _tree(happenings: Happenings, root: str) -> list[str]:
+def _tree(happenings: IncidentProjection, root: str) -> list[str]:
     parts = happenings.state.known[root].merged
     return [root, *(name for part in parts for name in _tree(happenings, part))]
 
 
-def _items(entries: Iterable[Recorded]) -> set[str]:
+def _items(entries: Iterable[RecordedEvent]) -> set[str]:
     return {item for entry in entries if (item := getattr(entry.event, "item", None))}
 
 
@@ -148,7 +177,7 @@ def _items(entries: Iterable[Recorded]) -> set[str]:
 
 def difference(
     name: str,
-    states: tuple[Happenings, Happenings],
+    states: tuple[IncidentProjection, IncidentProjection],
     rows: Sequence[Mapping[str, Any] | None],
     titles: Titles,
 ) -> dict[str, Any]:
@@ -167,8 +196,16 @@ def difference(
         "from": before.position,
         "to": after.position,
         "shown_as": {"before": _root(before, name), "after": _root(after, name)},
-        "items_gained": [{"id": i, "title": titles.get(i)} for i in items_after if i not in items_before],
-        "items_lost": [{"id": i, "title": titles.get(i)} for i in items_before if i not in items_after],
+        "items_gained": [
+            {"id": i, "title": titles.get(i)}
+            for i in items_after
+            if i not in items_before
+        ],
+        "items_lost": [
+            {"id": i, "title": titles.get(i)}
+            for i in items_before
+            if i not in items_after
+        ],
         "mentions_gained": gained,
         "mentions_lost": lost,
         "merged_gained": [i for i in merged_after if i not in merged_before],
@@ -181,7 +218,9 @@ def difference(
 def _said(body: Mapping[str, Any], titles: Titles) -> list[str]:
     """What changed, in words."""
     root = body["shown_as"]
-    lines = [f"it is shown as {root['after']}, before as {root['before'] or 'nothing yet'}"]
+    lines = [
+        f"it is shown as {root['after']}, before as {root['before'] or 'nothing yet'}"
+    ]
     lines = lines if root["before"] != root["after"] else []
     lines += [f"gained {_called(item['id'], titles)}" for item in body["items_gained"]]
     lines += [f"lost {_called(item['id'], titles)}" for item in body["items_lost"]]
@@ -193,10 +232,18 @@ def _said(body: Mapping[str, Any], titles: Titles) -> list[str]:
 
 
 def _plain(value: Any) -> str:
-    return ", ".join(value) or "none" if isinstance(value, list) else str(value) if value is not None else "none"
+    return (
+        ", ".join(value) or "none"
+        if isinstance(value, list)
+        else str(value)
+        if value is not None
+        else "none"
+    )
 
 
-def _rows(db: Any, asked: Sequence[tuple[Happenings, str]]) -> list[dict[str, Any] | None]:
+def _rows(
+    db: Any, asked: Sequence[tuple[IncidentProjection, str]]
+) -> list[dict[str, Any] | None]:
     found: list[dict[str, Any] | None] = []
     for happenings, name in asked:
         root = _root(happenings, name)
@@ -210,24 +257,28 @@ def _shown(row: Mapping[str, Any] | None, field: str) -> Any:
     return json.loads(value) if field == "labels" and value is not None else value
 
 
-def _root(happenings: Happenings, name: str) -> str | None:
+def _root(happenings: IncidentProjection, name: str) -> str | None:
     return happenings.state.resolve(name) if name in happenings.state.known else None
 
 
-def _members(happenings: Happenings, name: str) -> tuple[str, ...]:
+def _members(happenings: IncidentProjection, name: str) -> tuple[str, ...]:
     root = _root(happenings, name)
     return happenings.state.members(root) if root else ()
 
 
-def _items_of(happenings: Happenings, name: str) -> list[str]:
+def _items_of(happenings: IncidentProjection, name: str) -> list[str]:
     return list(dict.fromkeys(split_key(key)[0] for key in _members(happenings, name)))
 
 
-def _merged(happenings: Happenings, name: str) -> list[str]:
+def _merged(happenings: IncidentProjection, name: str) -> list[str]:
     root = _root(happenings, name)
     return _tree(happenings, root)[1:] if root else []
 
 
-def _keys_changed(before: Happenings, after: Happenings, name: str) -> tuple[list[str], list[str]]:
+def _keys_changed(
+    before: IncidentProjection, after: IncidentProjection, name: str
+) -> tuple[list[str], list[str]]:
     then, now = _members(before, name), _members(after, name)
-    return [key for key in now if key not in set(then)], [key for key in then if key not in set(now)]
+    return [key for key in now if key not in set(then)], [
+        key for key in then if key not in set(now)
+    ]

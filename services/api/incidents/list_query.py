@@ -18,7 +18,7 @@ from incidentwire.log.cloudevents import rfc3339
 from services.api.incidents.as_of import candidates
 from services.api.read_model import incident_rows
 from services.api.read_model.incident_rows import INCIDENTS, MEMBERSHIPS
-from services.api.read_model.incident_state import Happenings
+from services.api.read_model.incident_state import IncidentProjection
 from services.api.read_model.search_text import match
 
 # sort -> what is compared, direction; n makes each order total
@@ -45,7 +45,7 @@ CONDITIONS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class IncidentPage:
     """Incidents as JSON objects. `after` is the sort key and n of the last where there are more; `position` and
     `log_id` are the read model's, or the position that was asked for."""
 
@@ -57,8 +57,8 @@ class Page:
 
 def page(
     db: sqlite3.Connection, asked: Mapping[str, Any], sort: str, after: tuple[str, int] | None, limit: int,
-    past: Happenings | None = None,
-) -> Page:  # fmt: skip
+    past: IncidentProjection | None = None,
+) -> IncidentPage:  # fmt: skip
     """Live incidents that fit every condition in `asked`: keys of CONDITIONS, `label` (all of a list) and `status`
     (any of a list)."""
     db.create_function("has_words", 2, has_words, deterministic=True)
@@ -66,17 +66,22 @@ def page(
     key, direction = SORTS[sort]
     if after is not None:
         where += f" AND ({key}, i.n) {'<' if direction == 'DESC' else '>'} (:key, :n)"
-        values |= {"key": int(after[0] or 0) if sort in NUMERIC else after[0], "n": after[1]}
+        values |= {
+            "key": int(after[0] or 0) if sort in NUMERIC else after[0],
+            "n": after[1],
+        }
     sql = f"SELECT i.* FROM incidents i WHERE {where} ORDER BY {key} {direction}, i.n {direction} LIMIT :limit"  # noqa: S608
     if past is None:
         found = dicts(db, sql, {**values, "limit": limit + 1})
     else:
         behind = (values["key"], values["n"]) if after is not None else None
-        names = candidates(db, past, asked, values, sort, descending=direction == "DESC", after=behind)
+        names = candidates(
+            db, past, asked, values, sort, descending=direction == "DESC", after=behind
+        )
         found = _found_then(db, past, names, sql, values, limit + 1)
     position, log_id = db.execute("SELECT position, log_id FROM checkpoint").fetchone()
     last = found[limit - 1] if len(found) > limit else None
-    return Page(
+    return IncidentPage(
         incidents=[as_json(row) for row in found[:limit]],
         after=(_key(last, sort), last["n"]) if last else None,
         position=past.position if past else position,
@@ -104,42 +109,64 @@ def as_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "position": row["position"],
         "opened_at": rfc3339(row["opened_ms"]),
         "updated_at": rfc3339(row["updated_ms"]),
-        "links": {name: f"/v1/incidents/{row['id']}{path}" for name, path in LINKS.items()},
+        "links": {
+            name: f"/v1/incidents/{row['id']}{path}" for name, path in LINKS.items()
+        },
     }
 
 
 LINKS = {"self": "", "history": "/history", "diff": "/diff"}
 
 
-def then(db: sqlite3.Connection, past: Happenings, names: Sequence[str]) -> tuple[str, dict[str, str]]:
+def then(
+    db: sqlite3.Connection, past: IncidentProjection, names: Sequence[str]
+) -> tuple[str, dict[str, str]]:
     """SQL that puts the rows of then, of these live incidents, in the place of the tables, and its values."""
     keys = [key for name in names for key in past.state.members(name)]
     values = {
         "incidents": json.dumps(incident_rows.rows(db, past, names)),
-        "memberships": json.dumps([incident_rows.membership(past, key) for key in keys]),
+        "memberships": json.dumps(
+            [incident_rows.membership(past, key) for key in keys]
+        ),
     }
-    return f"WITH {_table('incidents', INCIDENTS)}, {_table('memberships', MEMBERSHIPS)}", values
+    return (
+        f"WITH {_table('incidents', INCIDENTS)}, {_table('memberships', MEMBERSHIPS)}",
+        values,
+    )
 
 
 def _found_then(
-    db: sqlite3.Connection, past: Happenings, names: Iterator[str], sql: str, values: Mapping[str, Any], limit: int
+    db: sqlite3.Connection,
+    past: IncidentProjection,
+    names: Iterator[str],
+    sql: str,
+    values: Mapping[str, Any],
+    limit: int,
 ) -> list[dict[str, Any]]:
     """The first `limit` rows that the SQL finds among these incidents, which are in its order."""
     found: list[dict[str, Any]] = []
     size = min(max(limit, LEAST), MOST)
     while len(found) < limit and (some := list(islice(names, size))):
         tables, given = then(db, past, some)
-        found += dicts(db, f"{tables} {sql}", {**values, **given, "limit": limit - len(found)})
+        found += dicts(
+            db, f"{tables} {sql}", {**values, **given, "limit": limit - len(found)}
+        )
     return found
 
 
 def has_words(text: str | None, query: str) -> bool:
     """True where a title that a person gave has every word of the query, wherever in it."""
     words = re.findall(r"\w+", query.casefold())
-    return bool(words) and text is not None and all(word in text.casefold() for word in words)
+    return (
+        bool(words)
+        and text is not None
+        and all(word in text.casefold() for word in words)
+    )
 
 
-def dicts(db: sqlite3.Connection, sql: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+def dicts(
+    db: sqlite3.Connection, sql: str, values: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     cursor = db.execute(sql, values)
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor]

@@ -20,7 +20,8 @@ CURSOR = f"^((newest|oldest)[.][.]{_N}|last_report[.]({_DAY})?[.]{_N}|(items|upd
 # RFC 3339 in the years 1000 to 2999; the + of an offset is a space where somebody did not quote it
 _LEAP = "([12][0-9](0[48]|[2468][048]|[13579][26])|(12|16|20|24|28)00)-02-29"
 _DATE = (
-    f"([12][0-9]{{3}}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)|{_LEAP})"
+    "([12][0-9]{3}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
+    f"|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)|{_LEAP})"
 )
 _TIME = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+ -]([01][0-9]|2[0-3]):[0-5][0-9])"
 MOMENT_PATTERN = f"^([0-9]{{1,16}}|{_DATE}T{_TIME})$"
@@ -30,40 +31,64 @@ MOMENT = "a position, or an RFC 3339 time"
 def _moment(description: str, **options: Any) -> fields.String:
     must = f"is neither {MOMENT} with its offset, such as 2024-05-01T12:00:00Z"
     return fields.String(
-        validate=validate.Regexp(MOMENT_PATTERN, error=must), metadata={"description": description}, **options
+        validate=validate.Regexp(MOMENT_PATTERN, error=must),
+        metadata={"description": description},
+        **options,
     )
 
 
 class AsOfSchema(ReadQuerySchema):
-    as_of = _moment(f"as the system knew it then: {MOMENT}; titles and quotes are those that are kept now")
+    as_of = _moment(
+        f"as the system knew it then: {MOMENT}; titles and quotes are those that are kept now"
+    )
 
 
-class FilterSchema(AsOfSchema):
+class IncidentFilterSchema(AsOfSchema):
     label = Names(LABELS, "incidents that have all of these labels")
     status = Names(STATUSES, "incidents in any of these statuses")
     entity = text("words that a title of its items has", most=200)
-    source = text("host of an item's URL, or the site's name as its pages give it", most=253)
-    q = text('words of an item, all of them; "…" for a phrase, word* for a beginning; or of the given title', most=500)
-    since = fields.Date(data_key="from", metadata={"description": "with a report on or after this day"})
-    until = fields.Date(data_key="to", metadata={"description": "with a report on or before this day"})
+    source = text(
+        "host of an item's URL, or the site's name as its pages give it", most=253
+    )
+    q = text(
+        'words of an item, all of them; "…" for a phrase, word* for a beginning; or of the given title',
+        most=500,
+    )
+    since = fields.Date(
+        data_key="from", metadata={"description": "with a report on or after this day"}
+    )
+    until = fields.Date(
+        data_key="to", metadata={"description": "with a report on or before this day"}
+    )
 
 
-class ListQuerySchema(FilterSchema):
+class ListQuerySchema(IncidentFilterSchema):
     sort = fields.String(
         validate=validate.OneOf(list(SORTS)),
         load_default="newest",
-        metadata={"description": "newest and oldest go by when the incident came up, the others by the largest first"},
+        metadata={
+            "description": "newest and oldest go by when the incident came up, the others by the largest first"
+        },
     )
-    limit = fields.Integer(validate=validate.Range(min=1, max=MAX_PAGE), load_default=50)
+    limit = fields.Integer(
+        validate=validate.Range(min=1, max=MAX_PAGE), load_default=50
+    )
     cursor = fields.String(
-        validate=validate.Regexp(CURSOR, error="is no cursor of ours: pass `next` of the page before as it is"),
-        metadata={"description": "`next` of the page before; keep sort and filters as they were"},
+        validate=validate.Regexp(
+            CURSOR,
+            error="is no cursor of ours: pass `next` of the page before as it is",
+        ),
+        metadata={
+            "description": "`next` of the page before; keep sort and filters as they were"
+        },
     )
 
 
 class ShowQuerySchema(AsOfSchema):
     limit = fields.Integer(
-        validate=validate.Range(min=1, max=500), load_default=100, metadata={"description": "items in the answer"}
+        validate=validate.Range(min=1, max=500),
+        load_default=100,
+        metadata={"description": "items in the answer"},
     )
     offset = fields.Integer(validate=validate.Range(min=0, max=10**9), load_default=0)
 
@@ -77,7 +102,9 @@ class DiffQuerySchema(QuerySchema):
 
 
 def _text(description: str = "") -> fields.String:
-    return fields.String(required=True, allow_none=True, metadata={"description": description})
+    return fields.String(
+        required=True, allow_none=True, metadata={"description": description}
+    )
 
 
 class IncidentSchema(Schema):
@@ -85,21 +112,33 @@ class IncidentSchema(Schema):
 
     id = fields.String(required=True)
     title = _text("as a person named it, else of the item that says it best")
-    title_by = fields.String(required=True, allow_none=True, validate=validate.OneOf(["person", "item"]))
+    title_by = fields.String(
+        required=True, allow_none=True, validate=validate.OneOf(["person", "item"])
+    )
     labels = fields.List(fields.String(validate=validate.OneOf(LABELS)), required=True)
     status = fields.String(required=True, validate=validate.OneOf(STATUSES))
-    closed_empty = fields.Boolean(required=True, metadata={"description": "nobody dismissed it: no items were left"})
+    closed_empty = fields.Boolean(
+        required=True,
+        metadata={"description": "nobody dismissed it: no items were left"},
+    )
     first_report = _text("day of the earliest item")
     last_report = _text("day of the latest item")
     item_count = fields.Integer(required=True)
     mention_count = fields.Integer(required=True)
-    source_count = fields.Integer(required=True, metadata={"description": "distinct hosts (sites for texts handed in)"})
+    source_count = fields.Integer(
+        required=True,
+        metadata={"description": "distinct hosts (sites for texts handed in)"},
+    )
     version = fields.Integer(
         required=True,
-        metadata={"description": "rises with what people do to it or to what it shows; commands carry it"},
+        metadata={
+            "description": "rises with what people do to it or to what it shows; commands carry it"
+        },
     )
     split_from = _text()
-    position = fields.Integer(required=True, metadata={"description": "of the last event that changed it"})
+    position = fields.Integer(
+        required=True, metadata={"description": "of the last event that changed it"}
+    )
     opened_at = fields.String(required=True)
     updated_at = fields.String(required=True)
     links = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
@@ -107,8 +146,14 @@ class IncidentSchema(Schema):
 
 class IncidentPageSchema(Schema):
     incidents = fields.List(fields.Nested(IncidentSchema), required=True)
-    next = fields.String(required=True, allow_none=True, metadata={"description": "cursor; null on the last page"})
-    position = fields.Integer(required=True, metadata={"description": "the log up to here is in this answer"})
+    next = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "cursor; null on the last page"},
+    )
+    position = fields.Integer(
+        required=True, metadata={"description": "the log up to here is in this answer"}
+    )
     log_id = fields.String(required=True)
 
 
@@ -123,20 +168,41 @@ class SharedPassageSchema(PassageSchema):
 class MentionSchema(Schema):
     """A stretch of an item that speaks of this incident."""
 
-    key = fields.String(required=True, metadata={"description": "`<item>#<mention>`: what commands call it"})
+    key = fields.String(
+        required=True,
+        metadata={"description": "`<item>#<mention>`: what commands call it"},
+    )
     id = fields.String(required=True)
-    start = fields.Integer(required=True, allow_none=True, metadata={"description": "in code points of the text"})
+    start = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "in code points of the text"},
+    )
     end = fields.Integer(required=True, allow_none=True)
     quote = _text("null where the text is not kept, or another revision is")
-    is_cut = fields.Boolean(required=True, metadata={"description": "the quote goes on in the item's text"})
+    is_cut = fields.Boolean(
+        required=True, metadata={"description": "the quote goes on in the item's text"}
+    )
     labels = fields.List(fields.String(), required=True)
     score = fields.Float(required=True, metadata={"description": "of the link, 0 to 1"})
-    review = fields.List(fields.String(), required=True, metadata={"description": "incidents that were close too"})
+    review = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "incidents that were close too"},
+    )
     by = fields.String(required=True, validate=validate.OneOf(["linker", "person"]))
-    linked = fields.Integer(required=True, metadata={"description": "position of the event that linked it"})
-    reasons = fields.List(fields.String(), required=True, metadata={"description": "why it is here, in words"})
+    linked = fields.Integer(
+        required=True, metadata={"description": "position of the event that linked it"}
+    )
+    reasons = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "why it is here, in words"},
+    )
     shared = fields.List(
-        fields.Nested(SharedPassageSchema), required=True, metadata={"description": "the most telling first"}
+        fields.Nested(SharedPassageSchema),
+        required=True,
+        metadata={"description": "the most telling first"},
     )
     evidence = fields.List(fields.Nested(LabelPassageSchema), required=True)
 
@@ -169,15 +235,25 @@ class NameSchema(Schema):
 class IncidentDetailSchema(IncidentSchema):
     """An incident in full. The id of one that was merged answers with the one it redirects to."""
 
-    requested_id = fields.String(metadata={"description": "the id asked for, where it redirects to this one"})
+    requested_id = fields.String(
+        metadata={"description": "the id asked for, where it redirects to this one"}
+    )
     redirected_from = fields.String(metadata={"description": "the same"})
     items = fields.List(fields.Nested(IncidentItemSchema), required=True)
     sources = fields.List(fields.Nested(SourceSchema), required=True)
     entities = fields.List(
-        fields.Nested(NameSchema), required=True, metadata={"description": "capitalised names in titles: a rough guide"}
+        fields.Nested(NameSchema),
+        required=True,
+        metadata={"description": "capitalised names in titles: a rough guide"},
     )
-    merged = fields.List(fields.String(), required=True, metadata={"description": "ids that redirect here"})
-    as_of = fields.Integer(required=True, metadata={"description": "the log up to here is in this answer"})
+    merged = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "ids that redirect here"},
+    )
+    as_of = fields.Integer(
+        required=True, metadata={"description": "the log up to here is in this answer"}
+    )
     log_id = fields.String(required=True)
 
 
@@ -195,7 +271,11 @@ class HistorySchema(Schema):
     id = fields.String(required=True)
     requested_id = fields.String()
     lines = fields.List(fields.Nested(LineSchema), required=True)
-    events = fields.List(fields.Dict(), required=True, metadata={"description": "the same as CloudEvents"})
+    events = fields.List(
+        fields.Dict(),
+        required=True,
+        metadata={"description": "the same as CloudEvents"},
+    )
     position = fields.Integer(required=True)
     log_id = fields.String(required=True)
 
@@ -211,15 +291,23 @@ class DiffSchema(Schema):
     id = fields.String(required=True)
     since = fields.Integer(required=True, data_key="from")
     until = fields.Integer(required=True, data_key="to")
-    shown_as = fields.Nested(ChangedSchema, required=True, metadata={"description": "the id that stands for it"})
+    shown_as = fields.Nested(
+        ChangedSchema,
+        required=True,
+        metadata={"description": "the id that stands for it"},
+    )
     items_gained = fields.List(fields.Nested(lambda: ItemNameSchema()), required=True)
     items_lost = fields.List(fields.Nested(lambda: ItemNameSchema()), required=True)
     mentions_gained = fields.List(fields.String(), required=True)
     mentions_lost = fields.List(fields.String(), required=True)
     merged_gained = fields.List(fields.String(), required=True)
     merged_lost = fields.List(fields.String(), required=True)
-    changes = fields.Dict(keys=fields.String(), values=fields.Nested(ChangedSchema), required=True)
-    lines = fields.List(fields.String(), required=True, metadata={"description": "the same in words"})
+    changes = fields.Dict(
+        keys=fields.String(), values=fields.Nested(ChangedSchema), required=True
+    )
+    lines = fields.List(
+        fields.String(), required=True, metadata={"description": "the same in words"}
+    )
 
 
 class ItemNameSchema(Schema):

@@ -12,33 +12,38 @@ from threading import Lock
 
 import redis
 
-from incidentwire.log.event_log import Log
+from incidentwire.log.event_log import EventLog
 from incidentwire.web.problems import Problem
-from services.api.read_model.checkpoint import Snapshots, fold_until
-from services.api.read_model.incident_state import Happenings
-from services.api.read_model.reader import Run, run_here
+from services.api.read_model.checkpoint import IncidentCheckpoint, fold_until
+from services.api.read_model.incident_state import IncidentProjection
+from services.api.read_model.reader import Executor, run_here
 
 KEPT = 4  # states of the past: who looks at one asks for its parts too
 
 
-class Memory:
+class StateCache:
     """Begins with the projector's snapshot, or with an empty log where there is none, and folds what is new. One lock
     for all: web processes serve from greenlets or threads. `run` executes what takes long."""
 
-    def __init__(self, connection: redis.Redis, snapshots: Snapshots, run: Run = run_here) -> None:
+    def __init__(
+        self,
+        connection: redis.Redis,
+        snapshots: IncidentCheckpoint,
+        run: Executor = run_here,
+    ) -> None:
         self.connection, self.snapshots, self.run = connection, snapshots, run
         self._lock = Lock()
-        self._now, self._log_id = Happenings(), ""
-        self._past: OrderedDict[int, Happenings] = OrderedDict()
+        self._now, self._log_id = IncidentProjection(), ""
+        self._past: OrderedDict[int, IncidentProjection] = OrderedDict()
 
     @contextmanager
-    def now(self) -> Iterator[Happenings]:
+    def now(self) -> Iterator[IncidentProjection]:
         """The state at the head of the log. It may only be used within the `with`, where nobody else changes it."""
         with self._lock:
             self.catch_up()
             yield self._now
 
-    def at(self, position: int) -> Happenings:
+    def at(self, position: int) -> IncidentProjection:
         """The state after this position, which must be in the log; not to be changed. It is folded on from the
         nearest one that is at hand."""
         with self._lock:
@@ -47,12 +52,20 @@ class Memory:
                 self._past.move_to_end(position)
                 return self._past[position]
             nearest = max(
-                (state for state in (self._now, *self._past.values()) if state.position <= position),
+                (
+                    state
+                    for state in (self._now, *self._past.values())
+                    if state.position <= position
+                ),
                 key=lambda state: state.position,
                 default=None,
             )
-            state = nearest.copy() if nearest else self._begin(Log(self.connection), position)
-            fold_until(state, Log(self.connection), position)
+            state = (
+                nearest.copy()
+                if nearest
+                else self._begin(EventLog(self.connection), position)
+            )
+            fold_until(state, EventLog(self.connection), position)
             self._past[position] = state
             while len(self._past) > KEPT:
                 self._past.popitem(last=False)
@@ -61,22 +74,26 @@ class Memory:
     def position_of(self, moment: str) -> int:
         """The position of a `moment`, which fits incident_schemas.MOMENT_PATTERN: of a time, the last one that is not
         after it. Raises Problem 409 for a position that the log has not."""
-        log = Log(self.connection)
+        log = EventLog(self.connection)
         if re.fullmatch(r"[0-9]{1,16}", moment):
             last = log.last()
             if int(moment) > last:
-                detail = f"the log ends at {last}: the position is of another log, or wrong"
+                detail = (
+                    f"the log ends at {last}: the position is of another log, or wrong"
+                )
                 raise Problem(status=409, slug="position-ahead", detail=detail)
             return int(moment)
-        return log.position_at(datetime.fromisoformat(re.sub(r" (\d\d:\d\d)$", r"+\1", moment)))
+        return log.position_at(
+            datetime.fromisoformat(re.sub(r" (\d\d:\d\d)$", r"+\1", moment))
+        )
 
-    def _begin(self, log: Log, most: int) -> Happenings:
+    def _begin(self, log: EventLog, most: int) -> IncidentProjection:
         """Incidents to fold on from, at a position that is not behind `most`."""
-        return self.snapshots.load(log, most, self.run) or Happenings()
+        return self.snapshots.load(log, most, self.run) or IncidentProjection()
 
     def catch_up(self) -> None:
         """Fold what is new. Only for who holds `now`."""
-        log = Log(self.connection)
+        log = EventLog(self.connection)
         if log.id != self._log_id:  # the first time, and after a backup was restored
             self._now, self._log_id = self._begin(log, log.last()), log.id
             self._past.clear()

@@ -6,20 +6,30 @@ from typing import Any, cast
 
 from flask import Response, current_app
 
-from incidentwire.log.event_log import Log
+from incidentwire.log.event_log import EventLog
 from incidentwire.web.auth import require
 from incidentwire.web.problems import Problem
 from services.api.http import Blueprint
 from services.api.incidents import detail_query, explain, list_query
-from services.api.incidents.list_query import Page
-from services.api.incidents.schemas import IncidentDetailSchema, IncidentPageSchema, ListQuerySchema, ShowQuerySchema
-from services.api.incidents.state_cache import Memory
+from services.api.incidents.list_query import IncidentPage
+from services.api.incidents.schemas import (
+    IncidentDetailSchema,
+    IncidentPageSchema,
+    ListQuerySchema,
+    ShowQuerySchema,
+)
+from services.api.incidents.state_cache import StateCache
 from services.api.items.views import as_answer, reader, wait_for
-from services.api.read_model.incident_state import Happenings
+from services.api.read_model.incident_state import IncidentProjection
 
 FILTERS = ("label", "status", "entity", "source", "q")
 
-blueprint = Blueprint("incidents", __name__, url_prefix="/v1", description="The happenings that items tell of")
+blueprint = Blueprint(
+    "incidents",
+    __name__,
+    url_prefix="/v1",
+    description="The happenings that items tell of",
+)
 
 
 @blueprint.route("/incidents", methods=["GET"])
@@ -31,7 +41,9 @@ def list_incidents(query: dict[str, Any]) -> Response:
     wait_for(query.get("min_position"))
     after = _after(query["cursor"], query["sort"]) if "cursor" in query else None
     page = find(query, query["sort"], after, query["limit"])
-    following = f"{query['sort']}.{page.after[0]}.{page.after[1]}" if page.after else None
+    following = (
+        f"{query['sort']}.{page.after[0]}.{page.after[1]}" if page.after else None
+    )
     return as_answer({
         "incidents": page.incidents, "next": following, "position": page.position, "log_id": page.log_id
     })  # fmt: skip
@@ -45,10 +57,12 @@ def show_incident(query: dict[str, Any], incident_id: str) -> Response:
     """One incident with its items and the very passages. A merged id answers with the incident it redirects to."""
     wait_for(query.get("min_position"))
     past = as_of(query)
-    found = reader().read(detail_query.one, incident_id, query["offset"], query["limit"], past)
+    found = reader().read(
+        detail_query.one, incident_id, query["offset"], query["limit"], past
+    )
     if found is None:
         raise unknown(past)
-    log = Log(current_app.extensions["incidentwire.connection"])
+    log = EventLog(current_app.extensions["incidentwire.connection"])
     explain.explain(found["items"], found["id"], log, reader())
     answer = as_answer(found)
     if "redirected_from" in found:
@@ -66,9 +80,13 @@ def _after(cursor: str, sort: str) -> tuple[str, int]:
     return key, int(n)
 
 
-def find(query: dict[str, Any], sort: str, after: tuple[str, int] | None, limit: int) -> Page:
+def find(
+    query: dict[str, Any], sort: str, after: tuple[str, int] | None, limit: int
+) -> IncidentPage:
     """A page of the incidents that a FilterSchema asks for."""
-    return reader().read(list_query.page, filters(query), sort, after, limit, as_of(query))
+    return reader().read(
+        list_query.page, filters(query), sort, after, limit, as_of(query)
+    )
 
 
 def filters(query: dict[str, Any]) -> dict[str, Any]:
@@ -80,16 +98,18 @@ def filters(query: dict[str, Any]) -> dict[str, Any]:
     return asked
 
 
-def as_of(query: dict[str, Any]) -> Happenings | None:
+def as_of(query: dict[str, Any]) -> IncidentProjection | None:
     """The incidents at the moment asked for; None where that is now."""
     moment = query.get("as_of")
     return memory().at(memory().position_of(moment)) if moment is not None else None
 
 
-def memory() -> Memory:
-    return cast("Memory", current_app.extensions["incidentwire.memory"])
+def memory() -> StateCache:
+    return cast("StateCache", current_app.extensions["incidentwire.memory"])
 
 
-def unknown(past: Happenings | None = None) -> Problem:
+def unknown(past: IncidentProjection | None = None) -> Problem:
     when = f" at position {past.position}" if past else ""
-    return Problem(status=404, slug="unknown-incident", detail=f"no incident has this id{when}")
+    return Problem(
+        status=404, slug="unknown-incident", detail=f"no incident has this id{when}"
+    )

@@ -29,7 +29,7 @@ SAME_AS_ANOTHER = "i.state <> 'aliased'"  # what it stands for is in the list al
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class ItemPage:
     """Items as JSON objects, newest first. `before` asks for the next page, None where there is none; `position` and
     `log_id` are the read model's."""
 
@@ -39,7 +39,7 @@ class Page:
     log_id: str
 
 
-def page(db: sqlite3.Connection, asked: Mapping[str, Any], limit: int) -> Page:
+def page(db: sqlite3.Connection, asked: Mapping[str, Any], limit: int) -> ItemPage:
     """Items that fit every condition in `asked`: keys of CONDITIONS, `label` (all of a list) and `review`."""
     where, values = _where(asked)
     sql = f"SELECT i.* FROM items i WHERE {where} ORDER BY i.n DESC LIMIT ?"  # noqa: S608  # values are bound
@@ -48,7 +48,7 @@ def page(db: sqlite3.Connection, asked: Mapping[str, Any], limit: int) -> Page:
     texts = _texts(db, [row for row in rows[:limit] if row["evidence"] != "{}"])
     found = [as_json(row, texts.get(row["n"])) for row in rows[:limit]]
     before = rows[limit - 1]["n"] if len(rows) > limit else None
-    return Page(items=found, before=before, position=position, log_id=log_id)
+    return ItemPage(items=found, before=before, position=position, log_id=log_id)
 
 
 def one(db: sqlite3.Connection, item_id: str) -> dict[str, Any] | None:
@@ -57,7 +57,9 @@ def one(db: sqlite3.Connection, item_id: str) -> dict[str, Any] | None:
     if row is None:
         return None
     found = as_json(row, _texts(db, [row]).get(row["n"]))
-    aliases = db.execute("SELECT id FROM items WHERE alias_of = ? ORDER BY n", (row["id"],))
+    aliases = db.execute(
+        "SELECT id FROM items WHERE alias_of = ? ORDER BY n", (row["id"],)
+    )
     found["aliases"] = [name for (name,) in aliases]
     if row["id"] != item_id:
         found["requested_id"] = item_id
@@ -71,7 +73,9 @@ def words(db: sqlite3.Connection, item_id: str) -> dict[str, Any] | None:
         return None
     text = _texts(db, [row]).get(row["n"])
     kept = as_json(row, text)
-    return {name: kept[name] for name in ("id", "state", "title", "text_digest", "labels")} | {"text": text}
+    return {
+        name: kept[name] for name in ("id", "state", "title", "text_digest", "labels")
+    } | {"text": text}
 
 
 def as_json(row: Mapping[str, Any], text: str | None) -> dict[str, Any]:
@@ -87,7 +91,10 @@ def as_json(row: Mapping[str, Any], text: str | None) -> dict[str, Any]:
                 "label": label,
                 "score": scores.get(label),
                 "by": "person" if row["corrected_by"] is not None else "model",
-                "evidence": [_passage(span, text if is_quotable else None) for span in evidence.get(label, ())],
+                "evidence": [
+                    _passage(span, text if is_quotable else None)
+                    for span in evidence.get(label, ())
+                ],
             }
             for label in json.loads(row["labels"])
         ],
@@ -108,12 +115,22 @@ PLAIN = (
     "published", "language", "words", "completeness", "corrected_by", "note", "model", "text_digest",
     "evidence_digest", "reason", "detail", "next_try", "attempt", "via", "feed", "alias_of",
 )  # fmt: skip
-LINKS = {"self": "", "text": "/text", "events": "/events", "snapshot": "/snapshot", "evidence": "/evidence.warc.gz"}
+LINKS = {
+    "self": "",
+    "text": "/text",
+    "events": "/events",
+    "snapshot": "/snapshot",
+    "evidence": "/evidence.warc.gz",
+}
 
 
 def _passage(span: Sequence[int], text: str | None) -> dict[str, Any]:
     start, end = span
-    return {"start": start, "end": end, "quote": text[start:end] if text is not None else None}
+    return {
+        "start": start,
+        "end": end,
+        "quote": text[start:end] if text is not None else None,
+    }
 
 
 def _where(asked: Mapping[str, Any]) -> tuple[str, list[Any]]:
@@ -152,10 +169,14 @@ def _resolve(db: sqlite3.Connection, item_id: str) -> dict[str, Any] | None:
 def _texts(db: sqlite3.Connection, rows: Sequence[Mapping[str, Any]]) -> dict[int, str]:
     marks = ",".join("?" * len(rows))
     numbers = [row["n"] for row in rows]
-    return dict(db.execute(f"SELECT n, text FROM documents WHERE n IN ({marks})", numbers))  # noqa: S608
+    return dict(
+        db.execute(f"SELECT n, text FROM documents WHERE n IN ({marks})", numbers)  # noqa: S608
+    )
 
 
-def _dicts(db: sqlite3.Connection, sql: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+def _dicts(
+    db: sqlite3.Connection, sql: str, values: Sequence[Any]
+) -> list[dict[str, Any]]:
     cursor = db.execute(sql, values)
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor]

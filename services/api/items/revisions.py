@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from incidentwire import events as e
 from incidentwire import items
-from incidentwire.archive import Archive, Damaged, NotKept
-from incidentwire.documents import KeptDocument
+from incidentwire.archive import Archive, ContentCorrupt, ContentNotFound
+from incidentwire.documents import StoredDocument
 from incidentwire.items import State
-from incidentwire.log.event_log import Log
-from incidentwire.log.recorded_event import Recorded
+from incidentwire.log.event_log import EventLog
+from incidentwire.log.recorded_event import RecordedEvent
 from incidentwire.telemetry import event_line
 from incidentwire.web.problems import Problem
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Revision:
+class StoredRevision:
     """One `item.fetched`: what was kept then, and whether its time is over. `url` is where it came from."""
 
     item: str
@@ -35,24 +35,45 @@ class Revision:
     text_expired: bool = False
 
     def is_named(self, digest: str) -> bool:
-        return digest in (self.fetched.page_digest, self.fetched.document_digest, self.fetched.text_digest)
+        return digest in (
+            self.fetched.page_digest,
+            self.fetched.document_digest,
+            self.fetched.text_digest,
+        )
 
 
-def find(log: Log, item_id: str, digest: str | None = None) -> Revision:
+def find(log: EventLog, item_id: str, digest: str | None = None) -> StoredRevision:
     """The newest revision of the item, or of the one it is an alias of; with `digest`, the newest that it names.
     Raises Problem 404 and 410."""
     history = _history(log, item_id)
-    found = [revision for revision in revisions(history) if digest is None or revision.is_named(digest)]
+    found = [
+        revision
+        for revision in revisions(history)
+        if digest is None or revision.is_named(digest)
+    ]
     if found:
         return found[-1]
     if digest is None:
-        raise Problem(status=404, slug="no-evidence", detail="nothing was kept of this item (yet)")
-    raise Problem(status=404, slug="unknown-revision", detail="no revision of this item has this digest")
+        raise Problem(
+            status=404, slug="no-evidence", detail="nothing was kept of this item (yet)"
+        )
+    raise Problem(
+        status=404,
+        slug="unknown-revision",
+        detail="no revision of this item has this digest",
+    )
 
 
-def revisions(history: Sequence[Recorded]) -> list[Revision]:
+def revisions(history: Sequence[RecordedEvent]) -> list[StoredRevision]:
     """Every revision, the oldest first."""
-    url = next((event.url for entry in history if isinstance(event := entry.event, e.ItemSubmitted)), None)
+    url = next(
+        (
+            event.url
+            for entry in history
+            if isinstance(event := entry.event, e.ItemSubmitted)
+        ),
+        None,
+    )
     page_until = text_until = 0  # what was kept before these positions has expired
     for entry in history:
         match entry.event:
@@ -61,7 +82,7 @@ def revisions(history: Sequence[Recorded]) -> list[Revision]:
             case e.ItemExpired():
                 page_until = text_until = entry.position
     return [
-        Revision(
+        StoredRevision(
             item=entry.subject,
             url=event.final_url or url,
             time_ms=entry.time_ms,
@@ -74,34 +95,54 @@ def revisions(history: Sequence[Recorded]) -> list[Revision]:
     ]
 
 
-def page(archive: Archive, revision: Revision) -> tuple[bytes, list[tuple[str, str]]]:
+def page(
+    archive: Archive, revision: StoredRevision
+) -> tuple[bytes, list[tuple[str, str]]]:
     """(body, headers) of the kept page. Raises Problem 404 where there never was one, 410 where its time is over."""
     fetched = revision.fetched
     if fetched.page_digest is None:
         detail = f"the text was handed in, no page was fetched: see /v1/items/{revision.item}/text"
         raise Problem(status=404, slug="no-page", detail=detail)
     if revision.page_expired:
-        raise Problem(status=410, slug="expired", detail="the page was deleted when its time was over")
-    headers = _read(archive, revision.item, fetched.headers_digest) if fetched.headers_digest else b"[]"
+        raise Problem(
+            status=410,
+            slug="expired",
+            detail="the page was deleted when its time was over",
+        )
+    headers = (
+        _read(archive, revision.item, fetched.headers_digest)
+        if fetched.headers_digest
+        else b"[]"
+    )
     body = _read(archive, revision.item, fetched.page_digest)
     return body, [(str(name), str(value)) for name, value in json.loads(headers)]
 
 
-def document(archive: Archive, revision: Revision) -> tuple[bytes, KeptDocument]:
+def document(
+    archive: Archive, revision: StoredRevision
+) -> tuple[bytes, StoredDocument]:
     """The kept document, as it is stored and as it reads. Raises Problem 410 where its time is over."""
     if revision.text_expired:
-        raise Problem(status=410, slug="expired", detail="the text was deleted when its time was over")
+        raise Problem(
+            status=410,
+            slug="expired",
+            detail="the text was deleted when its time was over",
+        )
     data = _read(archive, revision.item, revision.fetched.document_digest)
-    return data, KeptDocument.from_bytes(data)
+    return data, StoredDocument.from_bytes(data)
 
 
-def _history(log: Log, item_id: str) -> list[Recorded]:
+def _history(log: EventLog, item_id: str) -> list[RecordedEvent]:
     """The events of the item, or of the one that it stands for. Raises Problem 404, or 410 where it was withdrawn."""
     for _ in range(MAX_ALIASES):
-        history = log.of(item_id) if item_id.startswith("i_") else []
+        history = log.history(item_id) if item_id.startswith("i_") else []
         item = items.fold_all(item_id, history)
         if item.state is State.WITHDRAWN:
-            raise Problem(status=410, slug="withdrawn", detail="the item was withdrawn, and what was kept is deleted")
+            raise Problem(
+                status=410,
+                slug="withdrawn",
+                detail="the item was withdrawn, and what was kept is deleted",
+            )
         if item.alias_of is None or item.state is not State.ALIASED:
             break
         item_id = item.alias_of
@@ -113,7 +154,13 @@ def _history(log: Log, item_id: str) -> list[Recorded]:
 def _read(archive: Archive, item_id: str, digest: str) -> bytes:
     try:
         return archive.get(item_id, digest)
-    except (NotKept, Damaged) as error:
-        logger.error(event_line("archive cannot give what the log names", item_id=item_id, error=str(error)))
+    except (ContentNotFound, ContentCorrupt) as error:
+        logger.error(
+            event_line(
+                "archive cannot give what the log names",
+                item_id=item_id,
+                error=str(error),
+            )
+        )
         detail = "the archive does not have these bytes as they were kept: `incidentwire check` says more"
         raise Problem(status=500, slug="evidence-damaged", detail=detail) from None

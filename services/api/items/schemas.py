@@ -9,20 +9,30 @@ from incidentwire.labels import LABELS
 
 
 def _text(description: str = "", *, required: bool = False) -> fields.String:
-    return fields.String(allow_none=True, required=required, metadata={"description": description})
+    return fields.String(
+        allow_none=True, required=required, metadata={"description": description}
+    )
 
 
 class PassageSchema(Schema):
     """A passage that made a label true."""
 
-    start = fields.Integer(required=True, metadata={"description": "in Unicode code points of the text"})
+    start = fields.Integer(
+        required=True, metadata={"description": "in Unicode code points of the text"}
+    )
     end = fields.Integer(required=True, metadata={"description": "exclusive"})
-    quote = fields.String(required=True, allow_none=True, metadata={"description": "null where the text is not kept"})
+    quote = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "null where the text is not kept"},
+    )
 
 
 class ItemLabelSchema(Schema):
     label = fields.String(required=True, validate=validate.OneOf(LABELS))
-    score = fields.Float(required=True, allow_none=True, metadata={"description": "the model's, 0 to 1"})
+    score = fields.Float(
+        required=True, allow_none=True, metadata={"description": "the model's, 0 to 1"}
+    )
     by = fields.String(required=True, validate=validate.OneOf(["model", "person"]))
     evidence = fields.List(fields.Nested(PassageSchema), required=True)
 
@@ -31,11 +41,19 @@ class ItemSchema(Schema):
     """An item as it stands at `position`, the position of its last event."""
 
     id = fields.String(required=True)
-    requested_id = fields.String(metadata={"description": "the id asked for, where that is an alias of this item"})
-    aliases = fields.List(fields.String(), metadata={"description": "other ids that stand for this item"})
+    requested_id = fields.String(
+        metadata={
+            "description": "the id asked for, where that is an alias of this item"
+        }
+    )
+    aliases = fields.List(
+        fields.String(), metadata={"description": "other ids that stand for this item"}
+    )
     position = fields.Integer(required=True)
     version = fields.Integer(required=True, metadata={"description": "events so far"})
-    state = fields.String(required=True, validate=validate.OneOf([str(state) for state in State]))
+    state = fields.String(
+        required=True, validate=validate.OneOf([str(state) for state in State])
+    )
     url = _text("as handed in; null for a text without URL")
     canonical_url = _text()
     final_url = _text("after redirects")
@@ -47,12 +65,25 @@ class ItemSchema(Schema):
     language = _text("ISO 639-1")
     words = fields.Integer(allow_none=True)
     completeness = fields.Float(allow_none=True)
-    given = fields.Boolean(required=True, metadata={"description": "the text was handed in and not fetched"})
-    labels = fields.List(fields.Nested(ItemLabelSchema), required=True, metadata={"description": "those that count"})
+    given = fields.Boolean(
+        required=True,
+        metadata={"description": "the text was handed in and not fetched"},
+    )
+    labels = fields.List(
+        fields.Nested(ItemLabelSchema),
+        required=True,
+        metadata={"description": "those that count"},
+    )
     model_labels = fields.List(fields.String(), required=True)
     scores = fields.Dict(keys=fields.String(), values=fields.Float(), required=True)
-    review = fields.List(fields.String(), required=True, metadata={"description": "what the model hesitates over"})
-    corrected = fields.Boolean(required=True, metadata={"description": "a person set the labels"})
+    review = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "what the model hesitates over"},
+    )
+    corrected = fields.Boolean(
+        required=True, metadata={"description": "a person set the labels"}
+    )
     corrected_by = _text()
     note = _text("of the correction")
     model = _text("name and version")
@@ -63,7 +94,9 @@ class ItemSchema(Schema):
     retryable = fields.Boolean(required=True)
     next_try = _text()
     attempt = fields.Integer(required=True)
-    via = fields.String(required=True, metadata={"description": "name of the key that handed it in"})
+    via = fields.String(
+        required=True, metadata={"description": "name of the key that handed it in"}
+    )
     feed = _text()
     alias_of = _text()
     submitted_at = fields.String(required=True)
@@ -73,8 +106,14 @@ class ItemSchema(Schema):
 
 class ItemPageSchema(Schema):
     items = fields.List(fields.Nested(ItemSchema), required=True)
-    next = fields.String(required=True, allow_none=True, metadata={"description": "cursor; null on the last page"})
-    position = fields.Integer(required=True, metadata={"description": "the log up to here is in this answer"})
+    next = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "cursor; null on the last page"},
+    )
+    position = fields.Integer(
+        required=True, metadata={"description": "the log up to here is in this answer"}
+    )
     log_id = fields.String(required=True)
 
 

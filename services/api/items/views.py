@@ -11,7 +11,7 @@ from marshmallow import fields, validate
 from incidentwire.items import State
 from incidentwire.labels import LABELS
 from incidentwire.log.cloudevents import envelope_json
-from incidentwire.log.event_log import Log
+from incidentwire.log.event_log import EventLog
 from incidentwire.web.auth import require
 from incidentwire.web.problems import Problem
 from services.api.events.views import EventsPageSchema
@@ -22,13 +22,28 @@ from services.api.read_model.reader import Reader
 
 MAX_PAGE = 200
 CURSOR = "^n[1-9][0-9]{0,15}$"
-FILTERS = ("label", "state", "language", "host", "site", "via", "from", "to", "q", "review")
+FILTERS = (
+    "label",
+    "state",
+    "language",
+    "host",
+    "site",
+    "via",
+    "from",
+    "to",
+    "q",
+    "review",
+)
 
-blueprint = Blueprint("items", __name__, url_prefix="/v1", description="The items as they stand now")
+blueprint = Blueprint(
+    "items", __name__, url_prefix="/v1", description="The items as they stand now"
+)
 
 
 class ReadQuerySchema(QuerySchema):
-    min_position = position("wait until the read model has this position: read what you wrote (5 s, then 503)")
+    min_position = position(
+        "wait until the read model has this position: read what you wrote (5 s, then 503)"
+    )
 
 
 class ItemsQuerySchema(ReadQuerySchema):
@@ -38,14 +53,32 @@ class ItemsQuerySchema(ReadQuerySchema):
     host = text("host of the item's URL", most=253)
     site = text("the site's name as its pages give it")
     via = text("name of the key or feed that handed it in")
-    since = fields.Date(data_key="from", metadata={"description": "published (or submitted, if unknown) on or after"})
-    until = fields.Date(data_key="to", metadata={"description": "published (or submitted, if unknown) on or before"})
-    q = text('words of title and text, all of them; "…" for a phrase, word* for a beginning', most=500)
-    review = fields.Boolean(metadata={"description": "true: only items that the model hesitates over"})
-    limit = fields.Integer(validate=validate.Range(min=1, max=MAX_PAGE), load_default=50)
+    since = fields.Date(
+        data_key="from",
+        metadata={"description": "published (or submitted, if unknown) on or after"},
+    )
+    until = fields.Date(
+        data_key="to",
+        metadata={"description": "published (or submitted, if unknown) on or before"},
+    )
+    q = text(
+        'words of title and text, all of them; "…" for a phrase, word* for a beginning',
+        most=500,
+    )
+    review = fields.Boolean(
+        metadata={"description": "true: only items that the model hesitates over"}
+    )
+    limit = fields.Integer(
+        validate=validate.Range(min=1, max=MAX_PAGE), load_default=50
+    )
     cursor = fields.String(
-        validate=validate.Regexp(CURSOR, error="is no cursor of ours: pass `next` of the page before as it is"),
-        metadata={"description": "`next` of the page before; keep the filters as they were"},
+        validate=validate.Regexp(
+            CURSOR,
+            error="is no cursor of ours: pass `next` of the page before as it is",
+        ),
+        metadata={
+            "description": "`next` of the page before; keep the filters as they were"
+        },
     )
 
 
@@ -63,8 +96,15 @@ def list_items(query: dict[str, Any]) -> Response:
     if "cursor" in query:
         asked["before"] = int(query["cursor"][1:])
     page = reader().read(queries.page, asked, query["limit"])
-    cursor = f"n{page.before}" if page.before else None  # the last item's place: what comes in shifts nothing
-    body = {"items": page.items, "next": cursor, "position": page.position, "log_id": page.log_id}
+    cursor = (
+        f"n{page.before}" if page.before else None
+    )  # the last item's place: what comes in shifts nothing
+    body = {
+        "items": page.items,
+        "next": cursor,
+        "position": page.position,
+        "log_id": page.log_id,
+    }
     return as_answer(body)
 
 
@@ -82,7 +122,9 @@ def show_item(query: dict[str, Any], item_id: str) -> Response:
 @require("read")
 @blueprint.arguments(ReadQuerySchema, location="query")
 @blueprint.response(200, TextSchema)
-@blueprint.alt_response(200, schema={"type": "string"}, content_type="text/plain", success=True)
+@blueprint.alt_response(
+    200, schema={"type": "string"}, content_type="text/plain", success=True
+)
 def show_text(query: dict[str, Any], item_id: str) -> Response:
     """The kept text to which evidence offsets refer; with `Accept: text/plain`, the text alone."""
     wait_for(query.get("min_position"))
@@ -92,7 +134,10 @@ def show_text(query: dict[str, Any], item_id: str) -> Response:
         slug, detail = ("text-gone", "the text was withdrawn, or its time was over") if gone else (
             "no-text", "no text was kept of this item (yet)")  # fmt: skip
         raise Problem(status=410 if gone else 404, slug=slug, detail=detail)
-    if request.accept_mimetypes.best_match(["text/plain", "application/json"]) == "text/plain":
+    if (
+        request.accept_mimetypes.best_match(["text/plain", "application/json"])
+        == "text/plain"
+    ):
         return Response(found["text"].encode(), 200, mimetype="text/plain")
     return as_answer(found)
 
@@ -103,8 +148,8 @@ def show_text(query: dict[str, Any], item_id: str) -> Response:
 @blueprint.response(200, EventsPageSchema)
 def show_events(query: dict[str, Any], item_id: str) -> Response:
     """The item's own history, from the log: never behind."""
-    log = Log(current_app.extensions["incidentwire.connection"])
-    log_id, history, last = log.id, log.of(item_id), log.last()
+    log = EventLog(current_app.extensions["incidentwire.connection"])
+    log_id, history, last = log.id, log.history(item_id), log.last()
     if not history or not history[0].type.startswith("item."):
         raise Problem(status=404, slug="unknown-item", detail="no item has this id")
     events = ",".join(envelope_json(entry, log_id) for entry in history)
@@ -121,7 +166,7 @@ def wait_for(position: int | None) -> None:
     position that the log itself has not."""
     if position is None or reader().position() >= position:
         return
-    last = Log(current_app.extensions["incidentwire.connection"]).last()
+    last = EventLog(current_app.extensions["incidentwire.connection"]).last()
     if position > last:
         detail = f"the log ends at {last}: the position is of another log, or wrong"
         raise Problem(status=409, slug="position-ahead", detail=detail)
@@ -135,4 +180,6 @@ def _found(item: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def as_answer(body: dict[str, Any]) -> Response:
-    return Response(json.dumps(body, ensure_ascii=False), 200, mimetype="application/json")
+    return Response(
+        json.dumps(body, ensure_ascii=False), 200, mimetype="application/json"
+    )

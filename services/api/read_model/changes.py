@@ -10,12 +10,12 @@ from incidentwire import events as e
 from incidentwire import items
 from incidentwire.items import Item
 from incidentwire.log.codec import UnknownType
-from incidentwire.log.recorded_event import Recorded
-from services.api.read_model.incident_state import Happenings
+from incidentwire.log.recorded_event import RecordedEvent
+from services.api.read_model.incident_state import IncidentProjection
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class ItemState:
     """An item and what the read model needs beside its state. `document` is the digest of the kept words, None where
     none are kept (yet, or any more); `n` and `position` are of its first and last event."""
 
@@ -32,16 +32,16 @@ class Changes:
     """What a batch of events changes. `standings` holds every item of the batch as it was before it, `happenings` all
     incidents; `erased` says that words were deleted for good, so that their traces in the index have to go too."""
 
-    standings: dict[str, Standing]
-    happenings: Happenings
-    changed: dict[str, Standing] = field(default_factory=dict)
+    standings: dict[str, ItemState]
+    happenings: IncidentProjection
+    changed: dict[str, ItemState] = field(default_factory=dict)
     erased: bool = False
 
-    def put(self, standing: Standing) -> None:
+    def put(self, standing: ItemState) -> None:
         self.changed[standing.item.id] = self.standings[standing.item.id] = standing
 
 
-def advance(standing: Standing, entry: Recorded) -> Standing:
+def advance(standing: ItemState, entry: RecordedEvent) -> ItemState:
     """The standing after one more event of its item."""
     event = entry.event
     document = standing.document
@@ -63,15 +63,17 @@ def advance(standing: Standing, entry: Recorded) -> Standing:
     )
 
 
-def change(stored_type: str) -> Callable[[Changes, Recorded], None]:
+def change(stored_type: str) -> Callable[[Changes, RecordedEvent], None]:
     """What an event of this type does. Raises UnknownType: a read model that skips what it cannot read is wrong."""
     name = stored_type.partition(":")[0]
     if name not in FOLDS:
-        raise UnknownType(f"unknown event type {name!r}: update Incidentwire before building the read model further")
+        raise UnknownType(
+            f"unknown event type {name!r}: update Incidentwire before building the read model further"
+        )
     return FOLDS[name]
 
 
-def item_went_on(changes: Changes, entry: Recorded) -> None:
+def on_item_event(changes: Changes, entry: RecordedEvent) -> None:
     before = changes.standings[entry.subject]
     after = advance(before, entry)
     changes.put(after)
@@ -79,11 +81,11 @@ def item_went_on(changes: Changes, entry: Recorded) -> None:
     changes.erased |= before.document is not None and after.document is None
 
 
-def incident_went_on(changes: Changes, entry: Recorded) -> None:
+def on_incident_event(changes: Changes, entry: RecordedEvent) -> None:
     changes.happenings.take(entry)
 
 
-def nothing(changes: Changes, entry: Recorded) -> None:
+def nothing(changes: Changes, entry: RecordedEvent) -> None:
     """Not in the read model."""
 
 
@@ -96,27 +98,27 @@ NOT_IN_THE_READ_MODEL_YET = (
     "subscription.removed",
 )
 
-FOLDS: Mapping[str, Callable[[Changes, Recorded], None]] = {
-    "item.submitted": item_went_on,
-    "item.retry_requested": item_went_on,
-    "item.text_supplied": item_went_on,
-    "item.reclassify_requested": item_went_on,
-    "item.fetched": item_went_on,
-    "item.rejected": item_went_on,
-    "item.deferred": item_went_on,
-    "item.classified": item_went_on,
-    "item.corrected": item_went_on,
-    "item.aliased": item_went_on,
-    "item.withdrawn": item_went_on,
-    "item.expired": item_went_on,
-    "incident.opened": incident_went_on,
-    "incident.item_linked": incident_went_on,
-    "incident.item_unlinked": incident_went_on,
-    "incident.merged": incident_went_on,
-    "incident.unmerged": incident_went_on,
-    "incident.split": incident_went_on,
-    "incident.status_changed": incident_went_on,
-    "incident.renamed": incident_went_on,
-    "incident.noted": incident_went_on,
+FOLDS: Mapping[str, Callable[[Changes, RecordedEvent], None]] = {
+    "item.submitted": on_item_event,
+    "item.retry_requested": on_item_event,
+    "item.text_supplied": on_item_event,
+    "item.reclassify_requested": on_item_event,
+    "item.fetched": on_item_event,
+    "item.rejected": on_item_event,
+    "item.deferred": on_item_event,
+    "item.classified": on_item_event,
+    "item.corrected": on_item_event,
+    "item.aliased": on_item_event,
+    "item.withdrawn": on_item_event,
+    "item.expired": on_item_event,
+    "incident.opened": on_incident_event,
+    "incident.item_linked": on_incident_event,
+    "incident.item_unlinked": on_incident_event,
+    "incident.merged": on_incident_event,
+    "incident.unmerged": on_incident_event,
+    "incident.split": on_incident_event,
+    "incident.status_changed": on_incident_event,
+    "incident.renamed": on_incident_event,
+    "incident.noted": on_incident_event,
     **dict.fromkeys(NOT_IN_THE_READ_MODEL_YET, nothing),
 }

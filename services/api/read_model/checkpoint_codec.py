@@ -1,4 +1,4 @@
-"""Happenings as bytes and back: what comes back equals what went. Pure.
+"""IncidentProjection as bytes and back: what comes back equals what went. Pure.
 
 A zstd frame of lines of JSON, each [name, part of what has this name]: no object of ours is stored, so none can be
 smuggled in, and json holds the interpreter's lock for some milliseconds at a time only.
@@ -16,29 +16,32 @@ from typing import Any
 import zstandard
 
 from incidentwire.incidents import codec
-from services.api.read_model.incident_state import Happenings, Stamp
+from services.api.read_model.incident_state import IncidentProjection, RevisionStamp
 
 PART = 2_000  # entries a line
 
-_STAMP = [field.name for field in dataclasses.fields(Stamp)]
+_STAMP = [field.name for field in dataclasses.fields(RevisionStamp)]
 
 
-class CannotUnpack(Exception):
-    """These are not the bytes of Happenings; the message says why."""
+class InvalidCheckpointBody(Exception):
+    """These are not the bytes of IncidentProjection; the message says why."""
 
 
-def pack(happenings: Happenings) -> bytes:
+def pack(happenings: IncidentProjection) -> bytes:
     packer = zstandard.ZstdCompressor().compressobj()
     packed = [packer.compress(line) for line in _lines(happenings)]
     return b"".join([*packed, packer.flush()])
 
 
-def _lines(happenings: Happenings) -> Iterator[bytes]:
+def _lines(happenings: IncidentProjection) -> Iterator[bytes]:
     said = {
         "position": happenings.position,
         "decided": happenings.decided,
         "linked": happenings.linked.tolist(),
-        "stamps": {name: dataclasses.astuple(stamp) for name, stamp in happenings.stamps.items()},
+        "stamps": {
+            name: dataclasses.astuple(stamp)
+            for name, stamp in happenings.stamps.items()
+        },
         **codec.dump(happenings.state),
     }
     for name, value in said.items():
@@ -56,24 +59,26 @@ def _parts(value: Any) -> Iterator[Any]:
         yield part
 
 
-def unpack(packed: memoryview) -> Happenings:
+def unpack(packed: memoryview) -> IncidentProjection:
     """What was packed. CannotUnpack for anything else."""
     try:
         return _happenings(packed)
     except (*codec.WRONG, zstandard.ZstdError) as error:
-        raise CannotUnpack(f"it cannot be read: {error}") from error
+        raise InvalidCheckpointBody(f"it cannot be read: {error}") from error
 
 
-def _happenings(packed: memoryview) -> Happenings:
+def _happenings(packed: memoryview) -> IncidentProjection:
     said: dict[str, Any] = {}
-    for line in zstandard.ZstdDecompressor().decompressobj().decompress(packed).splitlines():
+    for line in (
+        zstandard.ZstdDecompressor().decompressobj().decompress(packed).splitlines()
+    ):
         name, part = json.loads(line)
         match said.setdefault(name, part):
             case dict() as whole:
                 whole.update(part)
             case list() as whole if whole is not part:
                 whole.extend(part)
-    made = Happenings()
+    made = IncidentProjection()
     made.position, made.decided = said["position"], said["decided"]
     made.linked = array("Q", said["linked"])
     made.stamps = {name: _stamp(row) for name, row in said["stamps"].items()}
@@ -81,6 +86,8 @@ def _happenings(packed: memoryview) -> Happenings:
     return made
 
 
-def _stamp(row: list[Any]) -> Stamp:
+def _stamp(row: list[Any]) -> RevisionStamp:
     *numbers, elsewhere = row
-    return Stamp(**dict(zip(_STAMP, numbers, strict=False)), elsewhere=tuple(elsewhere))
+    return RevisionStamp(
+        **dict(zip(_STAMP, numbers, strict=False)), elsewhere=tuple(elsewhere)
+    )

@@ -14,7 +14,11 @@ from pathlib import Path
 
 SCHEMA_VERSION = 3  # raise it with any change below, or of what fold.py writes: the projector then rebuilds
 BUSY_TIMEOUT_S = 10.0
-SECURE_FTS = (3, 42, 0)  # https://www.sqlite.org/fts5.html#the_secure_delete_configuration_option
+SECURE_FTS = (
+    3,
+    42,
+    0,
+)  # https://www.sqlite.org/fts5.html#the_secure_delete_configuration_option
 
 TABLES = """
 CREATE TABLE checkpoint (
@@ -99,7 +103,7 @@ END;
 """
 
 
-class NotThere(Exception):
+class ReadModelMissing(Exception):
     """There is no read model yet, or it is being replaced."""
 
 
@@ -117,38 +121,46 @@ def create(path: Path, log_id: str) -> sqlite3.Connection:
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
-    """Raises NotThere, or sqlite3.DatabaseError for a file that is none of ours."""
+    """Raises ReadModelMissing, or sqlite3.DatabaseError for a file that is none of ours."""
     if not path.exists():
-        raise NotThere(str(path))
+        raise ReadModelMissing(str(path))
     db = _connect(path, "rw")
     _set_up_writer(db)
     return db
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write. It may be used by one thread at a time, whichever. Raises NotThere."""
+    """A connection that cannot write. It may be used by one thread at a time, whichever. Raises ReadModelMissing."""
     try:
-        db = _connect(path, "rw")  # the reader of a WAL takes part in its locks, which needs writing
+        db = _connect(
+            path, "rw"
+        )  # the reader of a WAL takes part in its locks, which needs writing
         db.execute("PRAGMA query_only = ON")
         db.execute("SELECT position FROM checkpoint").fetchone()
     except sqlite3.OperationalError as error:
-        raise NotThere(f"{path}: {error}") from None
+        raise ReadModelMissing(f"{path}: {error}") from None
     return db
 
 
 def checkpoint(db: sqlite3.Connection) -> tuple[int, str, int]:
     """(position, log id, schema version)."""
-    position, log_id, schema = db.execute("SELECT position, log_id, schema FROM checkpoint").fetchone()
+    position, log_id, schema = db.execute(
+        "SELECT position, log_id, schema FROM checkpoint"
+    ).fetchone()
     return position, log_id, schema
 
 
 def next_generation(link: Path) -> Path:
     """The path of a file that does not exist yet."""
-    numbers = [int(found[1]) for path in link.parent.glob(f"{link.stem}.*") if (found := _generation(link, path))]
+    numbers = [
+        int(found[1])
+        for path in link.parent.glob(f"{link.stem}.*")
+        if (found := _generation(link, path))
+    ]
     return link.with_name(f"{link.stem}.{max(numbers, default=0) + 1}.sqlite")
 
 
-def put_in_place(path: Path, link: Path) -> None:
+def activate(path: Path, link: Path) -> None:
     """Make this file the one that readers open, in one rename."""
     fresh = link.with_suffix(".link")
     fresh.unlink(missing_ok=True)
@@ -165,16 +177,26 @@ def remove_others(link: Path) -> None:
 
 
 def _generation(link: Path, path: Path) -> re.Match[str] | None:
-    return re.fullmatch(re.escape(link.stem) + r"\.(\d+)\.sqlite(-wal|-shm)?", path.name)
+    return re.fullmatch(
+        re.escape(link.stem) + r"\.(\d+)\.sqlite(-wal|-shm)?", path.name
+    )
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(
+        uri,
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
 
 
 def _set_up_writer(db: sqlite3.Connection) -> None:
-    db.execute("PRAGMA synchronous = NORMAL")  # a power cut may lose the last transactions, which the log gives back
+    db.execute(
+        "PRAGMA synchronous = NORMAL"
+    )  # a power cut may lose the last transactions, which the log gives back
     db.execute("PRAGMA secure_delete = ON")  # what is withdrawn is overwritten
     db.execute("PRAGMA cache_size = -65536")  # 64 MB
     db.execute("PRAGMA journal_size_limit = 67108864")

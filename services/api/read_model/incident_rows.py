@@ -8,13 +8,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from incidentwire.incidents.item_labels import split_key
-from services.api.read_model.incident_state import Happenings
+from services.api.read_model.incident_state import IncidentProjection
 
 INCIDENTS = (
     "n", "id", "into_id", "title", "named", "status", "closed_empty", "labels", "first_report", "last_report",
     "items", "mentions", "sources", "version", "split_from", "position", "opened_ms", "updated_ms",
 )  # fmt: skip
-MEMBERSHIPS = ("item", "mention", "incident", "score", "review", "person", "labels", "linked")
+MEMBERSHIPS = (
+    "item",
+    "mention",
+    "incident",
+    "score",
+    "review",
+    "person",
+    "labels",
+    "linked",
+)
 
 
 LEAD_CHARS = 90
@@ -27,7 +36,7 @@ _FIRST_PASSAGE = """
     ORDER BY first LIMIT 1"""
 
 
-class About(NamedTuple):
+class ItemSummary(NamedTuple):
     """What the read model knows of an item. `score` is the highest of its labels, `mentions` counts those the model
     found."""
 
@@ -40,11 +49,17 @@ class About(NamedTuple):
     mentions: int
 
 
-def write(db: sqlite3.Connection, happenings: Happenings) -> None:
+def write(db: sqlite3.Connection, happenings: IncidentProjection) -> None:
     """Bring the rows of all that was touched up to the state. The items' rows must be there already."""
-    gone = [split_key(key) for key in happenings.moved if key not in happenings.state.links]
+    gone = [
+        split_key(key) for key in happenings.moved if key not in happenings.state.links
+    ]
     db.executemany("DELETE FROM memberships WHERE item = ? AND mention = ?", gone)
-    there = [membership(happenings, key) for key in sorted(happenings.moved) if key in happenings.state.links]
+    there = [
+        membership(happenings, key)
+        for key in sorted(happenings.moved)
+        if key in happenings.state.links
+    ]
     marks = ", ".join("?" * len(MEMBERSHIPS))
     db.executemany(f"INSERT OR REPLACE INTO memberships VALUES ({marks})", there)  # noqa: S608
     marks = ", ".join("?" * len(INCIDENTS))
@@ -53,26 +68,47 @@ def write(db: sqlite3.Connection, happenings: Happenings) -> None:
     happenings.clear()
 
 
-def rows(db: sqlite3.Connection, happenings: Happenings, names: Sequence[str]) -> list[tuple[Any, ...]]:
+def rows(
+    db: sqlite3.Connection, happenings: IncidentProjection, names: Sequence[str]
+) -> list[tuple[Any, ...]]:
     """Rows of table `incidents`, in the order of INCIDENTS; what is shown of items is what the database holds now."""
     state = happenings.state
-    shown = {name: state.members(name) if state.known[name].into is None else () for name in names}
+    shown = {
+        name: state.members(name) if state.known[name].into is None else ()
+        for name in names
+    }
     about = _about(db, {split_key(key)[0] for keys in shown.values() for key in keys})
-    return [_row(happenings, name, shown[name], about, _title(db, shown[name], about)) for name in names]
+    return [
+        _row(happenings, name, shown[name], about, _title(db, shown[name], about))
+        for name in names
+    ]
 
 
-def membership(happenings: Happenings, key: str) -> tuple[Any, ...]:
+def membership(happenings: IncidentProjection, key: str) -> tuple[Any, ...]:
     """A row of table `memberships`, in the order of MEMBERSHIPS."""
     item, mention = split_key(key)
     link = happenings.state.links[key]
     labels = happenings.state.labelled(item).get(key, ())
     owner = happenings.stamps[happenings.state.resolve(link.incident)].n
     linked = happenings.linked[link.arrival - 1]
-    return item, mention, owner, link.score, json.dumps(link.review), int(link.person), json.dumps(labels), linked
+    return (
+        item,
+        mention,
+        owner,
+        link.score,
+        json.dumps(link.review),
+        int(link.person),
+        json.dumps(labels),
+        linked,
+    )
 
 
 def _row(
-    happenings: Happenings, name: str, keys: Sequence[str], about: Mapping[str, About], title: str | None
+    happenings: IncidentProjection,
+    name: str,
+    keys: Sequence[str],
+    about: Mapping[str, ItemSummary],
+    title: str | None,
 ) -> tuple[Any, ...]:
     incident, stamp = happenings.state.known[name], happenings.stamps[name]
     ids = dict.fromkeys(split_key(key)[0] for key in keys)
@@ -101,14 +137,20 @@ def _row(
     return tuple(values[column] for column in INCIDENTS)
 
 
-def _title(db: sqlite3.Connection, keys: Sequence[str], about: Mapping[str, About]) -> str | None:
+def _title(
+    db: sqlite3.Connection, keys: Sequence[str], about: Mapping[str, ItemSummary]
+) -> str | None:
     """The title of the item that says most clearly what happened: not of a round-up if there is another, then by the
     score of its labels, then the earliest. A round-up's title goes with the first line of its passage here."""
     own: dict[str, list[str]] = {}
     for item, mention in map(split_key, keys):
         own.setdefault(item, []).append(mention)
     titled = [about[item] for item in own if item in about and about[item].title]
-    best = min(titled, key=lambda item: (item.mentions > 1, -item.score, item.day, item.n), default=None)
+    best = min(
+        titled,
+        key=lambda item: (item.mentions > 1, -item.score, item.day, item.n),
+        default=None,
+    )
     if best is None or best.mentions <= len(own[best.id]):
         return best.title if best else None
     passage = db.execute(_FIRST_PASSAGE, (best.n, json.dumps(own[best.id]))).fetchone()
@@ -117,14 +159,16 @@ def _title(db: sqlite3.Connection, keys: Sequence[str], about: Mapping[str, Abou
 
 def lead(passage: str) -> str:
     """The first line of a passage, cut at a word where it is long."""
-    first = " ".join(next((line for line in passage.splitlines() if line.strip()), "").split())
+    first = " ".join(
+        next((line for line in passage.splitlines() if line.strip()), "").split()
+    )
     if len(first) <= LEAD_CHARS:
         return first
     cut = first[: LEAD_CHARS + 1].rpartition(" ")[0]
     return f"{cut if len(cut) > LEAD_CHARS // 2 else first[:LEAD_CHARS]}…"
 
 
-def _about(db: sqlite3.Connection, items: Iterable[str]) -> dict[str, About]:
+def _about(db: sqlite3.Connection, items: Iterable[str]) -> dict[str, ItemSummary]:
     found = db.execute(
         "SELECT id, n, title, COALESCE(host, site), day, labels, scores, mentions FROM items"
         " WHERE id IN (SELECT value FROM json_each(?))",
@@ -133,8 +177,8 @@ def _about(db: sqlite3.Connection, items: Iterable[str]) -> dict[str, About]:
     return {row[0]: _about_one(row) for row in found}
 
 
-def _about_one(row: Sequence[Any]) -> About:
+def _about_one(row: Sequence[Any]) -> ItemSummary:
     item, n, title, source, day, labels, scores, mentions = row
     by_label = json.loads(scores)
     score = max((by_label.get(label, 0.0) for label in json.loads(labels)), default=0.0)
-    return About(item, n, title, source, day, score, len(json.loads(mentions)))
+    return ItemSummary(item, n, title, source, day, score, len(json.loads(mentions)))

@@ -13,15 +13,20 @@ from dataclasses import dataclass, replace
 
 from incidentwire import events as e
 from incidentwire.incidents.item_labels import mention_key
-from incidentwire.incidents.state import Incidents
-from incidentwire.log.recorded_event import Recorded
+from incidentwire.incidents.state import IncidentsState
+from incidentwire.log.recorded_event import RecordedEvent
 
-JUDGING = frozenset({"item.classified", "item.corrected", "item.withdrawn", "item.aliased"})
-SHOWING = JUDGING | {"item.fetched", "item.expired"}  # these change what an incident shows of its items
+JUDGING = frozenset(
+    {"item.classified", "item.corrected", "item.withdrawn", "item.aliased"}
+)
+SHOWING = JUDGING | {
+    "item.fetched",
+    "item.expired",
+}  # these change what an incident shows of its items
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Stamp:
+class RevisionStamp:
     """When an id came up and changed last. `n` is the position of the event that made it, `events` counts those it is
     the subject of, `elsewhere` holds the positions of merges and splits of others that name it."""
 
@@ -33,32 +38,36 @@ class Stamp:
     elsewhere: tuple[int, ...] = ()
 
 
-class Happenings:
+class IncidentProjection:
     """The incidents at `position`. `touched` (incident ids) and `moved` (mention keys) gather until somebody clears
     them; equal prefixes of the log give equal states, stamps included, however the log was cut into batches."""
 
     def __init__(self) -> None:
-        self.state, self.position = Incidents(), 0
+        self.state, self.position = IncidentsState(), 0
         self.decided = 0  # events of incidents by people so far
-        self.stamps: dict[str, Stamp] = {}
-        self.linked = array("Q")  # positions of the events that linked something, by arrival less one
+        self.stamps: dict[str, RevisionStamp] = {}
+        self.linked = array(
+            "Q"
+        )  # positions of the events that linked something, by arrival less one
         self.touched: set[str] = set()
         self.moved: set[str] = set()
 
-    def copy(self) -> Happenings:
+    def copy(self) -> IncidentProjection:
         """The same state, to fold on without changing this one. All values are immutable, so that keys are copied."""
-        made = Happenings()
+        made = IncidentProjection()
         for name, value in vars(self.state).items():
-            setattr(made.state, name, value.copy() if isinstance(value, dict) else value)
+            setattr(
+                made.state, name, value.copy() if isinstance(value, dict) else value
+            )
         made.stamps, made.linked = self.stamps.copy(), self.linked[:]
         made.position, made.decided = self.position, self.decided
         return made
 
-    def fold(self, entries: Iterable[Recorded]) -> None:
+    def fold(self, entries: Iterable[RecordedEvent]) -> None:
         for entry in entries:
             self.take(entry)
 
-    def take(self, entry: Recorded) -> None:
+    def take(self, entry: RecordedEvent) -> None:
         """One more event, of any type. Raises UnknownType, and KeyError where the log names an incident that never
         opened: it is damaged then."""
         name = entry.type.partition(":")[0]
@@ -76,7 +85,7 @@ class Happenings:
         self.touched.clear()
         self.moved.clear()
 
-    def _happened(self, entry: Recorded) -> None:
+    def _happened(self, entry: RecordedEvent) -> None:
         event, subject = entry.event, entry.subject
         into = getattr(event, "into", None)
         ids = {subject, into} if into else {subject}
@@ -90,10 +99,14 @@ class Happenings:
         keys |= self._keys(subject, event)
         self.moved |= keys
         self._touch(before | ids | self._owners(keys), entry)
-        self.stamps[subject] = replace(self.stamps[subject], events=self.stamps[subject].events + 1)
+        self.stamps[subject] = replace(
+            self.stamps[subject], events=self.stamps[subject].events + 1
+        )
         if into:
             stamp = self.stamps[into]
-            self.stamps[into] = replace(stamp, elsewhere=(*stamp.elsewhere, entry.position))
+            self.stamps[into] = replace(
+                stamp, elsewhere=(*stamp.elsewhere, entry.position)
+            )
 
     def _keys(self, subject: str, event: e.Event) -> set[str]:
         """The mentions that the event may bring to another live incident."""
@@ -108,12 +121,18 @@ class Happenings:
                 return set()
 
     def _owners(self, keys: Iterable[str]) -> set[str]:
-        return {self.state.links[key].incident for key in keys if key in self.state.links}
+        return {
+            self.state.links[key].incident for key in keys if key in self.state.links
+        }
 
-    def _touch(self, ids: set[str], entry: Recorded) -> None:
+    def _touch(self, ids: set[str], entry: RecordedEvent) -> None:
         for name in ids | {self.state.resolve(i) for i in ids}:
             stamp = self.stamps.get(name)
             if stamp is None:
-                stamp = Stamp(n=entry.position, opened_ms=entry.time_ms, position=0, updated_ms=0)
-            self.stamps[name] = replace(stamp, position=entry.position, updated_ms=entry.time_ms)
+                stamp = RevisionStamp(
+                    n=entry.position, opened_ms=entry.time_ms, position=0, updated_ms=0
+                )
+            self.stamps[name] = replace(
+                stamp, position=entry.position, updated_ms=entry.time_ms
+            )
             self.touched.add(name)

@@ -7,37 +7,50 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from incidentwire.items import Item
-from incidentwire.log.recorded_event import Recorded
+from incidentwire.log.recorded_event import RecordedEvent
 from services.api.read_model import incident_rows, item_rows
-from services.api.read_model.changes import Changes, Standing, advance, change
-from services.api.read_model.incident_state import Happenings
+from services.api.read_model.changes import Changes, ItemState, advance, change
+from services.api.read_model.incident_state import IncidentProjection
 
 REMEMBERED = 20_000  # items whose state is kept between batches, about 5 kB each
 
-Histories = Callable[[Sequence[str]], Sequence[Sequence[Recorded]]]
-IncidentsAt = Callable[[int], Happenings]
+Histories = Callable[[Sequence[str]], Sequence[Sequence[RecordedEvent]]]
+IncidentsAt = Callable[[int], IncidentProjection]
 
 
-class Folder:
+class Projection:
     """Folds batches into one database. `histories` gives subjects' events, `documents` what (item, digest) pairs
     name, None for each that is gone, and `incidents_at` all incidents at a position, to fold on from there."""
 
     def __init__(
-        self, db: sqlite3.Connection, histories: Histories, documents: item_rows.Documents, incidents_at: IncidentsAt
+        self,
+        db: sqlite3.Connection,
+        histories: Histories,
+        documents: item_rows.Documents,
+        incidents_at: IncidentsAt,
     ) -> None:
-        self.db, self.histories, self.documents, self.incidents_at = db, histories, documents, incidents_at
+        self.db, self.histories, self.documents, self.incidents_at = (
+            db,
+            histories,
+            documents,
+            incidents_at,
+        )
         (self.log_id,) = db.execute("SELECT log_id FROM checkpoint").fetchone()
-        self.happenings: Happenings | None = None  # as they are in the database, where this folder wrote last
-        self._remembered: OrderedDict[str, Standing] = OrderedDict()
+        self.happenings: IncidentProjection | None = (
+            None  # as they are in the database, where this folder wrote last
+        )
+        self._remembered: OrderedDict[str, ItemState] = OrderedDict()
 
-    def fold(self, batch: Sequence[Recorded]) -> Changes:
+    def fold(self, batch: Sequence[RecordedEvent]) -> Changes:
         """Fold consecutive events. Raises UnknownType, having changed nothing, and ValueError where the batch does
         not continue the checkpoint."""
         self.db.execute("BEGIN IMMEDIATE")
         try:
             (position,) = self.db.execute("SELECT position FROM checkpoint").fetchone()
             if batch[0].position != position + 1:
-                raise ValueError(f"the log goes on at {batch[0].position}, the read model stands at {position}")
+                raise ValueError(
+                    f"the log goes on at {batch[0].position}, the read model stands at {position}"
+                )
             happenings = self._incidents_at(position)
             changes = Changes(self._before(batch), happenings)
             for entry in batch:
@@ -54,20 +67,25 @@ class Folder:
         self._remember(changes)
         return changes
 
-    def _incidents_at(self, position: int) -> Happenings:
+    def _incidents_at(self, position: int) -> IncidentProjection:
         """All incidents at the checkpoint: kept from batch to batch, unless somebody else wrote meanwhile."""
         if self.happenings is None or self.happenings.position != position:
             self._remembered.clear()
             self.happenings = self.incidents_at(position)
         return self.happenings
 
-    def _before(self, batch: Sequence[Recorded]) -> dict[str, Standing]:
+    def _before(self, batch: Sequence[RecordedEvent]) -> dict[str, ItemState]:
         """The standing of every item of the batch, as it was before it."""
         names = {entry.subject for entry in batch if entry.type.startswith("item.")}
         missing = sorted(name for name in names if name not in self._remembered)
-        standings = {name: self._remembered.get(name) or Standing(item=Item(id=name)) for name in names}
+        standings = {
+            name: self._remembered.get(name) or ItemState(item=Item(id=name))
+            for name in names
+        }
         known = self._known(missing)
-        for name, history in zip(known, self.histories(known) if known else (), strict=True):
+        for name, history in zip(
+            known, self.histories(known) if known else (), strict=True
+        ):
             for entry in history:
                 if entry.position < batch[0].position:
                     standings[name] = advance(standings[name], entry)
@@ -75,7 +93,12 @@ class Folder:
 
     def _known(self, names: Sequence[str]) -> list[str]:
         marks = ",".join("?" * len(names))
-        return [row[0] for row in self.db.execute(f"SELECT id FROM items WHERE id IN ({marks})", names)]  # noqa: S608
+        return [
+            row[0]
+            for row in self.db.execute(
+                f"SELECT id FROM items WHERE id IN ({marks})", names  # noqa: S608
+            )
+        ]
 
     def _remember(self, changes: Changes) -> None:
         for name, standing in changes.changed.items():

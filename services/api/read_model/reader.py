@@ -21,7 +21,7 @@ OPERATIONS_PER_LOOK = 100_000  # of SQLite's virtual machine: about a millisecon
 MAX_IDLE = 10  # connections kept open: gevent's thread pool has as many threads
 
 
-class Run(Protocol):
+class Executor(Protocol):
     """Calls a function with arguments and returns what it returns: here, or in a thread while others go on."""
 
     def __call__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any: ...
@@ -34,7 +34,7 @@ def run_here(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
 class Reader:
     """Read-only access to the read model in place. A rebuild's new file is noticed at the next query."""
 
-    def __init__(self, link: Path, run: Run = run_here) -> None:
+    def __init__(self, link: Path, run: Executor = run_here) -> None:
         self.link, self.run = link, run
         self._idle: list[tuple[int, sqlite3.Connection]] = []
 
@@ -43,14 +43,18 @@ class Reader:
         try:
             inode = os.stat(self.link).st_ino
             result, db = self.run(_query, (self._take(inode), self.link, query, args))
-        except (database.NotThere, FileNotFoundError):
+        except (database.ReadModelMissing, FileNotFoundError):
             detail = "the read model is not there yet: the projector is building it"
-            raise Problem(status=503, slug="read-model-missing", detail=detail, retry_after_s=2) from None
+            raise Problem(
+                status=503, slug="read-model-missing", detail=detail, retry_after_s=2
+            ) from None
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
                 raise
             detail = "the query takes too long: ask for less"
-            raise Problem(status=503, slug="query-too-slow", detail=detail, retry_after_s=10) from None
+            raise Problem(
+                status=503, slug="query-too-slow", detail=detail, retry_after_s=10
+            ) from None
         if len(self._idle) < MAX_IDLE:
             self._idle.append((inode, db))
         else:
@@ -67,7 +71,12 @@ class Reader:
         while (reached := self.position()) < position:
             if time.monotonic() > deadline:
                 detail = f"the read model is at position {reached}, behind {position}: try again"
-                raise Problem(status=503, slug="position-not-reached", detail=detail, retry_after_s=1)
+                raise Problem(
+                    status=503,
+                    slug="position-not-reached",
+                    detail=detail,
+                    retry_after_s=1,
+                )
             time.sleep(MIN_POSITION_POLL_S)  # switches to other greenlets
 
     def close(self) -> None:
@@ -85,7 +94,12 @@ class Reader:
         return None
 
 
-def _query(db: sqlite3.Connection | None, link: Path, query: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+def _query(
+    db: sqlite3.Connection | None,
+    link: Path,
+    query: Callable[..., Any],
+    args: tuple[Any, ...],
+) -> Any:
     """(the query's result, the connection), in whichever thread."""
     db = db or database.open_for_reading(link)
     deadline = time.monotonic() + QUERY_TIMEOUT_S

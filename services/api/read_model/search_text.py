@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import re
 
-RUN = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]+")
+RUN = re.compile(
+    r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]+"
+)
 PART = re.compile(r'"([^"]*)"|(\S+)')
 WORD = re.compile(r"\w")
 MAX_PARTS = 20
@@ -21,7 +23,9 @@ def indexed(text: str) -> str:
     """The text as the index gets it. The last character of a run stands alone too, so that it can be found."""
     if text.isascii():
         return text
-    return RUN.sub(lambda run: " " + " ".join([*_pairs(run[0]), run[0][-1]]) + " ", text)
+    return RUN.sub(
+        lambda run: " " + " ".join([*_pairs(run[0]), run[0][-1]]) + " ", text
+    )
 
 
 def match(query: str) -> str | None:
@@ -31,7 +35,10 @@ def match(query: str) -> str | None:
     for phrase, word in PART.findall(query)[:MAX_PARTS]:
         text = phrase or word
         if WORD.search(text):
-            parts.append(_phrase(text) + ("*" if word.endswith("*") or _is_one_character(text) else ""))
+            parts.append(
+                _phrase(text)
+                + ("*" if word.endswith("*") or _is_one_character(text) else "")
+            )
     return " AND ".join(parts) or None
 
 

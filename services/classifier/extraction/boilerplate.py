@@ -13,13 +13,17 @@ from lxml import html
 from services.classifier.extraction import phrases
 from services.classifier.extraction.decoding import clean
 
-MAX_LINES = 1_500  # of a text that is compared with articleBody: the work grows with the square
+MAX_LINES = (
+    1_500  # of a text that is compared with articleBody: the work grows with the square
+)
 LABEL_CHARS = 240  # a line that opens with "Related:" and is longer than this is prose
 PHRASE_CHARS = 220  # the same for "Subscribe to our newsletter"
 HEAD_LINES = 6  # at the start, where the headline and what stands above the first paragraph are found
 TAIL_CHARS = 400  # of a byline, biography or agency's credit at the end of a text
 TAIL_OTHERS = 1  # lines of another kind that may stand after or between those
-STANDFIRST_CHARS = 60  # a heading this long that ends as a sentence is the story's first paragraph
+STANDFIRST_CHARS = (
+    60  # a heading this long that ends as a sentence is the story's first paragraph
+)
 SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", "”", '"', "»")
 CAPTION_CHARS = 600
 END_MATTER_SHARE = 0.35  # of a text's characters: contacts and references stand no earlier than that before its end
@@ -32,7 +36,7 @@ _LISTS = ("ul", "ol")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class TextLine:
     """One block of an extracted text. `kind` is the block's tag in trafilatura's tree: p, head, item, quote …"""
 
     text: str
@@ -72,7 +76,9 @@ def pointers(tree: html.HtmlElement, host: str) -> frozenset[str]:
     """The squeezed texts of blocks that only point at other stories: dropped after extraction, since trafilatura's
     own link density tests work on the whole page."""
     found = {
-        squeeze(node.text_content()) for node in tree.iter(*_POINTER_BLOCKS) if len(node) and _points_away(node, host)
+        squeeze(node.text_content())
+        for node in tree.iter(*_POINTER_BLOCKS)
+        if len(node) and _points_away(node, host)
     }
     for node in tree.iter(*_LISTS):
         items = [child for child in node if child.tag == "li"]
@@ -84,22 +90,34 @@ def pointers(tree: html.HtmlElement, host: str) -> frozenset[str]:
 def captions(tree: html.HtmlElement) -> frozenset[str]:
     """The squeezed texts of picture captions and credits, whole and in their parts."""
     found: set[str] = set()
-    for node in tree.iter("figcaption", "div", "p", "span", "em", "small", "dd", "cite"):
-        if (node.tag == "figcaption" or phrases.CAPTION.search(node.get("class") or "")) and len(
-            node.text_content()
-        ) <= CAPTION_CHARS:
+    for node in tree.iter(
+        "figcaption", "div", "p", "span", "em", "small", "dd", "cite"
+    ):
+        if (
+            node.tag == "figcaption" or phrases.CAPTION.search(node.get("class") or "")
+        ) and len(node.text_content()) <= CAPTION_CHARS:
             found.update(squeeze(part.text_content()) for part in node.iter())
     return frozenset(found - {""})
 
 
-def keep(lines: Sequence[Line], *, title: str, body: str, pointing: frozenset[str]) -> list[str]:
+def keep(
+    lines: Sequence[TextLine], *, title: str, body: str, pointing: frozenset[str]
+) -> list[str]:
     """The article's own lines. `body` is JSON-LD's articleBody: where it holds most of the text, lines at the
     ends that it lacks go."""
-    kept = [line for line in lines if not is_boilerplate(line.text) and squeeze(line.text) not in pointing]
+    kept = [
+        line
+        for line in lines
+        if not is_boilerplate(line.text) and squeeze(line.text) not in pointing
+    ]
     kept = _without_heading(kept, title)
     texts = [line.text for line in _without_tail(kept)]
     first = {text: index for index, text in reversed(list(enumerate(texts)))}
-    unique = [text for index, text in enumerate(texts) if len(text) < REPEAT_CHARS or first[text] == index]
+    unique = [
+        text
+        for index, text in enumerate(texts)
+        if len(text) < REPEAT_CHARS or first[text] == index
+    ]
     return _within_body(unique, body)
 
 
@@ -112,18 +130,20 @@ def is_boilerplate(line: str) -> bool:
     return len(line) <= 120 and bool(phrases.CREDIT.search(line))
 
 
-def _without_heading(lines: list[Line], title: str) -> list[Line]:
+def _without_heading(lines: list[TextLine], title: str) -> list[TextLine]:
     """Drops the headline (kept as the title) and the headings and standfirst above the first paragraph."""
-    kept: list[Line] = []
+    kept: list[TextLine] = []
     for index, line in enumerate(lines):
-        standfirst = len(line.text) >= STANDFIRST_CHARS and line.text.endswith(SENTENCE_ENDS)
+        standfirst = len(line.text) >= STANDFIRST_CHARS and line.text.endswith(
+            SENTENCE_ENDS
+        )
         heading = line.kind == "head" and not kept and not standfirst
         if index >= HEAD_LINES or not (heading or same(line.text, title)):
             kept.append(line)
     return kept or lines
 
 
-def _without_tail(lines: list[Line]) -> list[Line]:
+def _without_tail(lines: list[TextLine]) -> list[TextLine]:
     """Drops bylines, biographies and credits at the end, headings that head nothing, and what follows "Press
     contact" or "References"."""
     end = len(lines)
@@ -138,7 +158,11 @@ def _without_tail(lines: list[Line]) -> list[Line]:
     others = 0
     for index in range(end - 1, 0, -1):
         line = lines[index]
-        shouted = len(line.text) <= 40 and line.text.isupper() and not line.text.endswith(SENTENCE_ENDS)
+        shouted = (
+            len(line.text) <= 40
+            and line.text.isupper()
+            and not line.text.endswith(SENTENCE_ENDS)
+        )
         ending = index == end - 1 and (line.kind == "head" or shouted)
         if ending or (len(line.text) <= TAIL_CHARS and phrases.TAIL.search(line.text)):
             end = index
@@ -156,7 +180,10 @@ def _within_body(lines: list[str], body: str) -> list[str]:
     whole = squeeze(body)
     inside = [squeeze(line)[:80] in whole for line in lines]
     total = sum(len(line) for line in lines)
-    if sum(len(line) for line, held in zip(lines, inside, strict=True) if held) < 0.8 * total:
+    if (
+        sum(len(line) for line, held in zip(lines, inside, strict=True) if held)
+        < 0.8 * total
+    ):
         return lines
     first = inside.index(True)
     last = len(inside) - inside[::-1].index(True)
@@ -171,9 +198,16 @@ def _points_away(node: html.HtmlElement, host: str) -> bool:
     text = clean(node.text_content())
     if not text or len(text) > 300:
         return False
-    inner = sum(len(clean(link.text_content())) for link in links if _same_site(link.get("href") or "", host))
+    inner = sum(
+        len(clean(link.text_content()))
+        for link in links
+        if _same_site(link.get("href") or "", host)
+    )
     rest = len(text) - inner
-    return inner > 0 and (inner >= LINK_SHARE * len(text) or (rest <= 30 and bool(phrases.LABEL.match(text))))
+    return inner > 0 and (
+        inner >= LINK_SHARE * len(text)
+        or (rest <= 30 and bool(phrases.LABEL.match(text)))
+    )
 
 
 def _same_site(href: str, host: str) -> bool:
@@ -183,7 +217,12 @@ def _same_site(href: str, host: str) -> bool:
         there = (urlsplit(href).hostname or "").removeprefix("www.")
     except ValueError:
         return False
-    return not there or there == host or there.endswith(f".{host}") or host.endswith(f".{there}")
+    return (
+        not there
+        or there == host
+        or there.endswith(f".{host}")
+        or host.endswith(f".{there}")
+    )
 
 
 def same(text: str, other: str) -> bool:

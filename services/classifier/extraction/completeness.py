@@ -17,7 +17,9 @@ WALLED_WORDS = 220  # a text longer than this reads as an article, though the pa
 TEASER_WORDS = 150  # a text longer than this may end in an ellipsis
 ERROR_WORDS = 120
 CONSENT_WORDS = 400
-WORDS_TO_A_PHRASE = 120  # a consent form says "we and our partners" once in so many words at least
+WORDS_TO_A_PHRASE = (
+    120  # a consent form says "we and our partners" once in so many words at least
+)
 CHARS_PER_CJK_WORD = 1.5  # so that 60 Chinese characters weigh as much as 40 words
 STATED_SHARE = 0.5  # of the word count that the page itself states
 
@@ -92,7 +94,7 @@ _NO_SCRIPT = re.compile(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class PageSignals:
     """What is known of a page when its text is judged."""
 
     title: str
@@ -106,7 +108,7 @@ class Page:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class Completeness:
     """`score` 0..1, whole is 1; `shortcoming` is None for a text that passes, else `thin`, `teaser`, `paywall`,
     `consent_wall`, `script_only` or `error_page`."""
 
@@ -120,7 +122,7 @@ def count_words(text: str) -> int:
     return len(_WORD.findall(_CJK.sub(" ", text))) + round(cjk / CHARS_PER_CJK_WORD)
 
 
-def judge(page: Page) -> Verdict:
+def judge(page: PageSignals) -> Completeness:
     """The verdict on a page; the first shortcoming that fits names it."""
     words = count_words(page.text)
     needed = BRIEF_WORDS if count_words(page.title) >= 2 else UNTITLED_WORDS
@@ -133,13 +135,13 @@ def judge(page: Page) -> Verdict:
         ("teaser", _is_teaser(page, words), 0.4),
     ):
         if fits:
-            return Verdict(score=round(factor * length, 3), shortcoming=name)
+            return Completeness(score=round(factor * length, 3), shortcoming=name)
     if words < needed:
-        return Verdict(score=round(min(0.49, 0.5 * length), 3), shortcoming="thin")
-    return Verdict(score=_doubt(page, words), shortcoming=None)
+        return Completeness(score=round(min(0.49, 0.5 * length), 3), shortcoming="thin")
+    return Completeness(score=_doubt(page, words), shortcoming=None)
 
 
-def _doubt(page: Page, words: int) -> float:
+def _doubt(page: PageSignals, words: int) -> float:
     """1.0 for a text that nothing speaks against; less where a mark does, though not enough to hold it back."""
     score = 1.0
     if page.stated_words and words < 0.8 * page.stated_words:
@@ -151,45 +153,61 @@ def _doubt(page: Page, words: int) -> float:
     return round(score, 3)
 
 
-def _is_error(page: Page, words: int) -> bool:
+def _is_error(page: PageSignals, words: int) -> bool:
     if words >= ERROR_WORDS:
         return False
     opening = page.text.split("\n", 1)[0] if page.text else page.visible[:200]
-    return bool(_ERROR_TITLE.search(page.title) or (words < BRIEF_WORDS and _ERROR_TITLE.search(opening)))
+    return bool(
+        _ERROR_TITLE.search(page.title)
+        or (words < BRIEF_WORDS and _ERROR_TITLE.search(opening))
+    )
 
 
-def _is_consent(page: Page, words: int) -> bool:
+def _is_consent(page: PageSignals, words: int) -> bool:
     """The text itself is the form's, or there is next to no text and the form is what the page shows."""
     if words >= CONSENT_WORDS:
         return False
     text = page.text if words >= BRIEF_WORDS else f"{page.text}\n{page.visible}"
     speech = _SPEECH.findall(text)
-    phrases = {phrase.lower() for phrase in (*speech, *_BUTTON.findall(f"{page.text}\n{page.visible}"))}
-    return len(phrases) >= 2 and len(speech) * WORDS_TO_A_PHRASE >= words and bool(speech)
+    phrases = {
+        phrase.lower()
+        for phrase in (*speech, *_BUTTON.findall(f"{page.text}\n{page.visible}"))
+    }
+    return (
+        len(phrases) >= 2 and len(speech) * WORDS_TO_A_PHRASE >= words and bool(speech)
+    )
 
 
-def _is_script(page: Page, words: int) -> bool:
+def _is_script(page: PageSignals, words: int) -> bool:
     if words >= BRIEF_WORDS:
         return False
-    asks = bool(_NO_SCRIPT.search(f"{page.no_script}\n{page.text}\n{page.visible[:2000]}"))
+    asks = bool(
+        _NO_SCRIPT.search(f"{page.no_script}\n{page.text}\n{page.visible[:2000]}")
+    )
     return asks or (page.script_chars > 500 and count_words(page.visible) < BRIEF_WORDS)
 
 
-def _is_walled(page: Page, words: int) -> bool:
+def _is_walled(page: PageSignals, words: int) -> bool:
     stated = page.stated_words or 0
     if stated and words >= 0.9 * stated:
         return False
-    if page.free is False and (words < STATED_SHARE * stated or (words < WALLED_WORDS and not _ends_whole(page.text))):
+    if page.free is False and (
+        words < STATED_SHARE * stated
+        or (words < WALLED_WORDS and not _ends_whole(page.text))
+    ):
         return True
     if words >= WALLED_WORDS:
         return False
     walled = bool(_WALL.search(page.visible) or _WALL.search(page.text))
     return walled and (
-        page.free is False or words < BRIEF_WORDS or bool(_CUT.search(page.text[-80:])) or _ends_in_wall(page)
+        page.free is False
+        or words < BRIEF_WORDS
+        or bool(_CUT.search(page.text[-80:]))
+        or _ends_in_wall(page)
     )
 
 
-def _ends_in_wall(page: Page) -> bool:
+def _ends_in_wall(page: PageSignals) -> bool:
     """The wall's words follow directly upon the end of the text, as they do where a reader is stopped."""
     if _WALL.search(page.text[-300:]):
         return True
@@ -197,14 +215,24 @@ def _ends_in_wall(page: Page) -> bool:
     return end >= 0 and bool(_WALL.search(page.visible[end : end + 400]))
 
 
-def _is_teaser(page: Page, words: int) -> bool:
-    if page.stated_words and words < STATED_SHARE * page.stated_words and words < 2 * WALLED_WORDS:
+def _is_teaser(page: PageSignals, words: int) -> bool:
+    if (
+        page.stated_words
+        and words < STATED_SHARE * page.stated_words
+        and words < 2 * WALLED_WORDS
+    ):
         return True
     if words < TEASER_WORDS and _CUT.search(page.text[-80:]):
         return True
     whole, summary = "".join(page.text.split()), "".join(page.description.split())
-    return 0 < words < BRIEF_WORDS and bool(summary) and (whole in summary or summary in whole)
+    return (
+        0 < words < BRIEF_WORDS
+        and bool(summary)
+        and (whole in summary or summary in whole)
+    )
 
 
 def _ends_whole(text: str) -> bool:
-    return text.rstrip().endswith((".", "!", "?", "。", "！", "？", "”", '"', "»", ")", "）"))
+    return text.rstrip().endswith(
+        (".", "!", "?", "。", "！", "？", "”", '"', "»", ")", "）")
+    )

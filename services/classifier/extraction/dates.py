@@ -24,7 +24,9 @@ _DAY_FIRST = re.compile(
     r"(?<!\d)(\d{1,2})(?:st|nd|rd|th|er|º)?[.,]?\s+(?:de\s+)?([^\W\d]{3,12})[.,]?\s+(?:de\s+|del\s+)?(\d{4})(?!\d)",
     re.I,
 )
-_MONTH_FIRST = re.compile(r"\b([^\W\d]{3,12})[.]?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})(?!\d)", re.I)
+_MONTH_FIRST = re.compile(
+    r"\b([^\W\d]{3,12})[.]?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})(?!\d)", re.I
+)
 
 
 # Month names by their first letters, long enough to tell them apart, in the languages of the feeds we know.
@@ -56,8 +58,12 @@ def parse(text: str) -> str | None:
         return day_of(match[1], match[2], match[3])
     if match := _EUROPEAN.search(text):
         return day_of(match[3], match[2], match[1])
-    if match := _SLASHED.search(text):  # ambiguous; the American order unless it cannot be
-        return day_of(match[3], match[1], match[2]) or day_of(match[3], match[2], match[1])
+    if match := _SLASHED.search(
+        text
+    ):  # ambiguous; the American order unless it cannot be
+        return day_of(match[3], match[1], match[2]) or day_of(
+            match[3], match[2], match[1]
+        )
     for match in _DAY_FIRST.finditer(text):
         if month := _month(match[2]):
             return _rfc(text) or day_of(match[3], str(month), match[1])
@@ -80,9 +86,17 @@ def _iso(match: re.Match[str]) -> str | None:
     if not day or match[4] is None:
         return day
     zone = (match[7] or "").upper()
-    zone = "+00:00" if zone in ("Z", "UTC", "GMT") else f"{zone[:3]}:{zone[-2:]}" if zone else ""
+    zone = (
+        "+00:00"
+        if zone in ("Z", "UTC", "GMT")
+        else f"{zone[:3]}:{zone[-2:]}"
+        if zone
+        else ""
+    )
     try:
-        return datetime.fromisoformat(f"{day}T{int(match[4]):02d}:{match[5]}:{match[6] or '00'}{zone}").isoformat()
+        return datetime.fromisoformat(
+            f"{day}T{int(match[4]):02d}:{match[5]}:{match[6] or '00'}{zone}"
+        ).isoformat()
     except ValueError:
         return day
 

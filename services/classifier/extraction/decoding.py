@@ -33,7 +33,8 @@ SUPERSETS = {
 # Written in 7-bit bytes, so "is it ASCII?" cannot tell them; utf-7 is never honoured (a known way to smuggle markup).
 SEVEN_BIT = frozenset({"iso2022_jp", "hz", "iso2022_kr"})
 META_CHARSET = re.compile(
-    rb"""<(?:meta|\?xml)[^>]{0,300}?(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_:.-]{2,40})""", re.I
+    rb"""<(?:meta|\?xml)[^>]{0,300}?(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_:.-]{2,40})""",
+    re.I,
 )
 META_WINDOW_BYTES = 4096  # the standard says 1,024; real pages put scripts first
 DETECT_BYTES = 32_768
@@ -84,7 +85,9 @@ def decode(body: bytes, declared: str | None) -> str:
         if body.startswith(mark):
             return body.decode(name, "replace").removeprefix("\ufeff")
     if b"\x00" in body[:512] and _wide_without_mark(body[:65_536]):
-        return body.decode("utf-16-le" if body[1:2] == b"\x00" else "utf-16-be", "replace")
+        return body.decode(
+            "utf-16-le" if body[1:2] == b"\x00" else "utf-16-be", "replace"
+        )
     names = [name for name in (_known(declared), _known(_meta_charset(body))) if name]
     seven_bit = next((name for name in names if name in SEVEN_BIT), None)
     if seven_bit:
@@ -98,12 +101,18 @@ def decode(body: bytes, declared: str | None) -> str:
 
 def clean(text: str) -> str:
     """One line: NFC, no control or invisible formatting characters, runs of white space as one space."""
-    return unicodedata.normalize("NFC", _UNWANTED.sub("", " ".join(text.split()))).strip()
+    return unicodedata.normalize(
+        "NFC", _UNWANTED.sub("", " ".join(text.split()))
+    ).strip()
 
 
 def clean_lines(text: str) -> str:
     """Lines cleaned like `clean`, empty ones dropped, joined by a single newline."""
-    return "\n".join(line for line in (clean(raw) for raw in _LINE_BREAKS.sub("\n", text).split("\n")) if line)
+    return "\n".join(
+        line
+        for line in (clean(raw) for raw in _LINE_BREAKS.sub("\n", text).split("\n"))
+        if line
+    )
 
 
 def _best(body: bytes, names: list[str]) -> str:
@@ -113,7 +122,10 @@ def _best(body: bytes, names: list[str]) -> str:
     for name in [*names, "utf-8", None]:
         text = body.decode(name or _detect(body), "replace")
         # A single-byte encoding accepts anything; C1 controls are what a wrong one leaves behind.
-        bad = (text.count("\ufffd") + sum(text.count(chr(code)) for code in range(0x80, 0xA0))) / max(len(text), 1)
+        bad = (
+            text.count("\ufffd")
+            + sum(text.count(chr(code)) for code in range(0x80, 0xA0))
+        ) / max(len(text), 1)
         if bad < fewest:
             best, fewest = text, bad
         if bad <= MAX_BAD_SHARE:

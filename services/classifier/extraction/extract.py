@@ -14,7 +14,12 @@ from urllib.parse import urlsplit
 import py3langid
 
 from services.classifier.extraction import article, markup, metadata, pdf
-from services.classifier.extraction.completeness import CONSENT_WORDS, Page, count_words, judge
+from services.classifier.extraction.completeness import (
+    CONSENT_WORDS,
+    PageSignals,
+    count_words,
+    judge,
+)
 from services.classifier.extraction.decoding import clean_lines, decode, looks_binary
 from services.classifier.extraction.metadata import Metadata
 
@@ -22,7 +27,14 @@ HTML = frozenset({"text/html", "application/xhtml+xml"})
 PLAIN = frozenset({"text/plain", "text/markdown"})
 PDF = frozenset({"application/pdf", "application/x-pdf"})
 UNSAID = frozenset(
-    {"", "application/octet-stream", "binary/octet-stream", "unknown/unknown", "text/xml", "application/xml"}
+    {
+        "",
+        "application/octet-stream",
+        "binary/octet-stream",
+        "unknown/unknown",
+        "text/xml",
+        "application/xml",
+    }
 )
 MAX_BYTES = 20_000_000
 MAX_TEXT_CHARS = 2_000_000  # some 400,000 words; what is longer is cut at a line's end
@@ -32,7 +44,8 @@ SURE_CHARS = 200  # a shorter text's language is taken from the page's `lang`, w
 SURE_CJK = 20
 
 _HTML_START = re.compile(
-    rb"^\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
+    rb"^\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
+    re.I | re.S,
 )
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
@@ -45,15 +58,21 @@ class Document:
     title: str
     text: str
     author: str = ""  # names joined by ", "
-    published: str | None = None  # ISO 8601 date, or date and time, as the publisher states it
+    published: str | None = (
+        None  # ISO 8601 date, or date and time, as the publisher states it
+    )
     language: str | None = None  # ISO 639-1
     site: str = ""
     section: str = ""
     canonical_url: str | None = None
     amp_url: str | None = None
-    refresh_url: str | None = None  # where a page leads that is little more than a meta refresh
+    refresh_url: str | None = (
+        None  # where a page leads that is little more than a meta refresh
+    )
     completeness: float  # 0..1; below completeness.THRESHOLD `shortcoming` says why
-    shortcoming: str | None = None  # thin, teaser, paywall, consent_wall, script_only, error_page
+    shortcoming: str | None = (
+        None  # thin, teaser, paywall, consent_wall, script_only, error_page
+    )
     words: int  # Chinese, Japanese and Korean: 1.5 characters to the word
     media_type: str  # what the bytes are, whatever the server called them
 
@@ -74,12 +93,16 @@ def extract(body: bytes, *, media_type: str, charset: str | None, url: str) -> D
     if not body.strip():
         raise ExtractError("empty", "no bytes")
     if len(body) > MAX_BYTES:
-        raise ExtractError("too_large", f"{len(body)} bytes, at most {MAX_BYTES} are read")
+        raise ExtractError(
+            "too_large", f"{len(body)} bytes, at most {MAX_BYTES} are read"
+        )
     kind = _kind(body, media_type)
     if kind == "application/pdf":
         return _from_pdf(body)
     if looks_binary(body):
-        raise ExtractError("binary", f"declared as {media_type}, but neither text nor PDF")
+        raise ExtractError(
+            "binary", f"declared as {media_type}, but neither text nor PDF"
+        )
     text = decode(body, charset)
     return _from_plain(text) if kind == "text/plain" else _from_html(text, kind, url)
 
@@ -97,7 +120,8 @@ def _kind(body: bytes, media_type: str) -> str:
             return "text/plain"
         if declared.endswith("octet-stream") or not declared:
             raise ExtractError(
-                "binary" if looks_binary(body) else "unsupported_media_type", "no media type, and no HTML or PDF"
+                "binary" if looks_binary(body) else "unsupported_media_type",
+                "no media type, and no HTML or PDF",
             )
     if declared in PDF:
         raise ExtractError("unreadable", "declared as PDF, but does not begin as one")
@@ -111,14 +135,19 @@ def _from_html(text: str, kind: str, url: str) -> Document:
         raise ExtractError(error.reason, error.detail) from error
     meta = metadata.read(tree, url)
     refresh = markup.refresh_of(tree, meta.base_url)
-    scripts = sum(len(node.text or "") + SOURCE_CHARS * bool(node.get("src")) for node in tree.iter("script"))
+    scripts = sum(
+        len(node.text or "") + SOURCE_CHARS * bool(node.get("src"))
+        for node in tree.iter("script")
+    )
     found = _bounded(article.text_of(tree, meta, url))
     # Walls and forms are looked for where the text is short; a long one is an article whatever stands around it.
-    visible = markup.visible_text(tree) if count_words(found[:5000]) < CONSENT_WORDS else ""
+    visible = (
+        markup.visible_text(tree) if count_words(found[:5000]) < CONSENT_WORDS else ""
+    )
     if not (found or visible or meta.title or scripts or refresh):
         raise ExtractError("empty", "the page shows no text")
     silent = " ".join(node.text_content() for node in tree.iter("noscript"))[:2000]
-    page = Page(
+    page = PageSignals(
         title=meta.title,
         text=found,
         description=meta.description,
@@ -131,7 +160,9 @@ def _from_html(text: str, kind: str, url: str) -> Document:
     return _document(page, meta, kind, url, refresh)
 
 
-def _document(page: Page, meta: Metadata, kind: str, url: str, refresh: str | None) -> Document:
+def _document(
+    page: PageSignals, meta: Metadata, kind: str, url: str, refresh: str | None
+) -> Document:
     found, verdict = page.text, judge(page)
     return Document(
         title=meta.title,
@@ -175,8 +206,15 @@ def _from_pdf(body: bytes) -> Document:
     )
 
 
-def _bare(*, title: str, text: str, media_type: str, author: str = "", published: str | None = None) -> Document:
-    verdict = judge(Page(title=title, text=text, visible=""))
+def _bare(
+    *,
+    title: str,
+    text: str,
+    media_type: str,
+    author: str = "",
+    published: str | None = None,
+) -> Document:
+    verdict = judge(PageSignals(title=title, text=text, visible=""))
     return Document(
         title=title,
         text=text,
@@ -194,16 +232,26 @@ def _is_wrapped(text: str) -> bool:
     """True for a text whose lines are broken at a fixed width, as mails and wire copy are: paragraphs are what
     empty lines part."""
     lengths = [len(line) for line in text.splitlines()[:500] if line.strip()]
-    return len(lengths) >= 4 and max(lengths) <= 100 and "\n\n" in text.replace("\r", "")
+    return (
+        len(lengths) >= 4 and max(lengths) <= 100 and "\n\n" in text.replace("\r", "")
+    )
 
 
 def _bounded(text: str) -> str:
-    return text if len(text) <= MAX_TEXT_CHARS else text[:MAX_TEXT_CHARS].rpartition("\n")[0] or text[:MAX_TEXT_CHARS]
+    return (
+        text
+        if len(text) <= MAX_TEXT_CHARS
+        else text[:MAX_TEXT_CHARS].rpartition("\n")[0] or text[:MAX_TEXT_CHARS]
+    )
 
 
 def _language(text: str, stated: str) -> str | None:
     sample = text[:LANGUAGE_CHARS]
-    if not sample or (stated and len(sample) < SURE_CHARS and len(_CJK.findall(sample)) < SURE_CJK):
+    if not sample or (
+        stated and len(sample) < SURE_CHARS and len(_CJK.findall(sample)) < SURE_CJK
+    ):
         return stated or None
-    found: str = py3langid.classify(sample)[0]  # loads its model at the first text, some 0.4 s; then 0.3 ms each
+    found: str = py3langid.classify(sample)[
+        0
+    ]  # loads its model at the first text, some 0.4 s; then 0.3 ms each
     return found

@@ -14,17 +14,29 @@ from services.classifier.extraction.decoding import clean
 MAX_CHARS = 6_000_000
 MAX_ELEMENTS = 40_000
 MAX_DEPTH = 400
-MAX_REFRESH_WORDS = (
-    80  # more visible words than this and a page with a refresh is a page of its own (a live ticker reloads itself)
-)
+# A page with a refresh and more visible words than this is an article: a live ticker reloads itself.
+MAX_REFRESH_WORDS = 80
 MAX_REFRESH_DELAY_S = 15.0
 
 INVISIBLE = frozenset(
-    {"script", "style", "noscript", "template", "head", "title", "svg", "iframe", "object", "textarea"}
+    {
+        "script",
+        "style",
+        "noscript",
+        "template",
+        "head",
+        "title",
+        "svg",
+        "iframe",
+        "object",
+        "textarea",
+    }
 )
 
 _XML_INVALID = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-_REFRESH = re.compile(r"^\s*([\d.]*)\s*[;,]?\s*(?:url\s*=)?\s*[\"']?\s*(.*?)\s*[\"']?\s*$", re.I | re.S)
+_REFRESH = re.compile(
+    r"^\s*([\d.]*)\s*[;,]?\s*(?:url\s*=)?\s*[\"']?\s*(.*?)\s*[\"']?\s*$", re.I | re.S
+)
 _COUNT = etree.XPath("count(//*)")
 _TOO_DEEP = etree.XPath(f"boolean({'/*' * (MAX_DEPTH + 1)})")
 _TAG = re.compile(r"<[A-Za-z!/]")
@@ -42,14 +54,21 @@ class MarkupError(Exception):
 def parse(markup: str) -> html.HtmlElement:
     """The `html` element of a page. Raises MarkupError where there is nothing, or more than the bounds allow."""
     if len(markup) > MAX_CHARS:
-        raise MarkupError("too_complex", f"{len(markup)} characters of markup, at most {MAX_CHARS} are read")
+        raise MarkupError(
+            "too_complex",
+            f"{len(markup)} characters of markup, at most {MAX_CHARS} are read",
+        )
     if len(_TAG.findall(markup)) > 4 * MAX_ELEMENTS:
         raise MarkupError("too_complex", f"more than {4 * MAX_ELEMENTS} tags")
     data = _XML_INVALID.sub("", markup).encode("utf-8", "replace")
     if not data.strip():
         raise MarkupError("empty", "the page has no content")
     parser = html.HTMLParser(
-        collect_ids=False, default_doctype=False, encoding="utf-8", remove_comments=True, remove_pis=True
+        collect_ids=False,
+        default_doctype=False,
+        encoding="utf-8",
+        remove_comments=True,
+        remove_pis=True,
     )
     try:
         tree = html.document_fromstring(data, parser=parser)
@@ -64,7 +83,9 @@ def parse(markup: str) -> html.HtmlElement:
 def _hold_to_bounds(tree: html.HtmlElement) -> None:
     count = int(_COUNT(tree))
     if count > MAX_ELEMENTS:
-        raise MarkupError("too_complex", f"{count} elements, at most {MAX_ELEMENTS} are read")
+        raise MarkupError(
+            "too_complex", f"{count} elements, at most {MAX_ELEMENTS} are read"
+        )
     if _TOO_DEEP(tree):
         raise MarkupError("too_complex", f"elements nested more than {MAX_DEPTH} deep")
 
@@ -119,7 +140,11 @@ def refresh_of(tree: html.HtmlElement, base: str) -> str | None:
         if match and match.group(2) and _number(match.group(1)) <= MAX_REFRESH_DELAY_S:
             target = absolute(base, match.group(2))
             if target and target.split("#")[0] != base.split("#")[0]:
-                return target if len(visible_text(tree).split()) <= MAX_REFRESH_WORDS else None
+                return (
+                    target
+                    if len(visible_text(tree).split()) <= MAX_REFRESH_WORDS
+                    else None
+                )
     return None
 
 

@@ -46,17 +46,33 @@ SECTION_METAS = (
     "section",
     "category",
 )
-TITLE_METAS = ("og:title", "twitter:title", "dc.title", "citation_title", "parsely-title", "sailthru.title")
-DESCRIPTION_METAS = ("og:description", "description", "twitter:description", "dc.description")
+TITLE_METAS = (
+    "og:title",
+    "twitter:title",
+    "dc.title",
+    "citation_title",
+    "parsely-title",
+    "sailthru.title",
+)
+DESCRIPTION_METAS = (
+    "og:description",
+    "description",
+    "twitter:description",
+    "dc.description",
+)
 
 _BY = re.compile(
     r"^(?:by|written by|von|par|por|di|door|text|reporter|作者|记者|文|编辑)\s*[:：/|]?\s+|"
     r"^(?:作者|记者|文|编辑)\s*[:：/]\s*",
     re.I,
 )
-_NO_NAME = re.compile(r"https?://|@\w|\d{3}|^(?:admin|editor|redaktion|staff|web ?master|unknown|none|null)$", re.I)
+_NO_NAME = re.compile(
+    r"https?://|@\w|\d{3}|^(?:admin|editor|redaktion|staff|web ?master|unknown|none|null)$",
+    re.I,
+)
 _BYLINE = re.compile(
-    r"(?:^|[\s_-])(?:author[-_]?name|byline[-_]?name|byline|author|p-author|writer|zuozhe)(?:$|[\s_-])", re.I
+    r"(?:^|[\s_-])(?:author[-_]?name|byline[-_]?name|byline|author|p-author|writer|zuozhe)(?:$|[\s_-])",
+    re.I,
 )
 
 
@@ -82,20 +98,40 @@ def read(tree: html.HtmlElement, url: str) -> Metadata:
     metas = metas_of(tree)
     base = base_of(tree, url)
     article = structured_data.read(tree, url)
-    site = _first(metas, SITE_METAS[:1]) or article.publisher or _first(metas, SITE_METAS[1:])
+    site = (
+        _first(metas, SITE_METAS[:1])
+        or article.publisher
+        or _first(metas, SITE_METAS[1:])
+    )
     section = article.section or _first(metas, SECTION_METAS)
     shown = tree.find(".//head/title")
     shown = tree.find(".//title") if shown is None else shown
     sources = titles.TitleSources(
-        stated=[text for text in (article.headline, *(metas.get(name, "") for name in TITLE_METAS)) if text],
+        stated=[
+            text
+            for text in (
+                article.headline,
+                *(metas.get(name, "") for name in TITLE_METAS),
+            )
+            if text
+        ],
         document=clean(shown.text or "") if shown is not None else "",
-        site_names=[name for name in (article.publisher, *(metas.get(name, "") for name in SITE_METAS)) if name],
+        site_names=[
+            name
+            for name in (
+                article.publisher,
+                *(metas.get(name, "") for name in SITE_METAS),
+            )
+            if name
+        ],
         sections=[section, *(metas.get(name, "") for name in SECTION_METAS)],
         url=url,
     )
     links = _links(tree)
     title = titles.choose(tree, sources)
-    published = publication.find(tree, stated=[article.published], metas=metas, url=url, headline=title)
+    published = publication.find(
+        tree, stated=[article.published], metas=metas, url=url, headline=title
+    )
     return Metadata(
         title=title,
         author=_author(tree, article, metas),
@@ -136,9 +172,20 @@ def _links(tree: html.HtmlElement) -> dict[str, str]:
     return found
 
 
-def _language(tree: html.HtmlElement, metas: dict[str, str], article: ArticleData) -> str:
-    stated = tree.get("lang") or tree.get("{http://www.w3.org/XML/1998/namespace}lang") or tree.get("xml:lang")
-    text = stated or metas.get("og:locale") or metas.get("content-language") or article.language
+def _language(
+    tree: html.HtmlElement, metas: dict[str, str], article: ArticleData
+) -> str:
+    stated = (
+        tree.get("lang")
+        or tree.get("{http://www.w3.org/XML/1998/namespace}lang")
+        or tree.get("xml:lang")
+    )
+    text = (
+        stated
+        or metas.get("og:locale")
+        or metas.get("content-language")
+        or article.language
+    )
     code = re.split(r"[-_,;\s]", text.strip().lower())[0] if text else ""
     return code if re.fullmatch(r"[a-z]{2}", code) else ""
 
@@ -146,19 +193,32 @@ def _language(tree: html.HtmlElement, metas: dict[str, str], article: ArticleDat
 def _author(tree: html.HtmlElement, article: ArticleData, metas: dict[str, str]) -> str:
     names = [name for raw in article.authors for name in _names(raw)]
     if not names:
-        names = [name for key in AUTHOR_METAS for name in _names(metas.get(key, ""))][:1] or _marked_author(tree)
+        names = [name for key in AUTHOR_METAS for name in _names(metas.get(key, ""))][
+            :1
+        ] or _marked_author(tree)
     return ", ".join(list(dict.fromkeys(names))[:MAX_AUTHORS])
 
 
 def _marked_author(tree: html.HtmlElement) -> list[str]:
     marked = [
         node
-        for node in tree.iter("a", "span", "div", "p", "address", "li", "em", "b", "strong", "cite")
+        for node in tree.iter(
+            "a", "span", "div", "p", "address", "li", "em", "b", "strong", "cite"
+        )
         if _marks_author(node)
     ]
     for node in marked[:20]:
-        inner = next((part for part in node.iter() if "name" in (part.get("itemprop") or "").split()), node)
-        if names := list(_names(clean(inner.get("content") or inner.text_content()[:300]))):
+        inner = next(
+            (
+                part
+                for part in node.iter()
+                if "name" in (part.get("itemprop") or "").split()
+            ),
+            node,
+        )
+        if names := list(
+            _names(clean(inner.get("content") or inner.text_content()[:300]))
+        ):
             return names
     return []
 
@@ -168,7 +228,9 @@ def _marks_author(node: html.HtmlElement) -> bool:
         return True
     marks = node.get("class")
     return bool(
-        marks and _BYLINE.search(marks) and not any(up.tag in ("aside", "footer", "nav") for up in node.iterancestors())
+        marks
+        and _BYLINE.search(marks)
+        and not any(up.tag in ("aside", "footer", "nav") for up in node.iterancestors())
     )
 
 

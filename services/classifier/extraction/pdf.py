@@ -17,7 +17,9 @@ MAX_CHARS = 2_000_000
 SHORT_LINE = 0.8  # of the text block's width
 
 _HYPHEN = re.compile(r"(?<=[^\W\d_])-$")
-_PAGE_NUMBER = re.compile(r"^\W*(?:page|seite|第)?\s*\d{1,4}\s*(?:(?:of|von|/|页)\s*\d{0,4})?\W*$", re.I)
+_PAGE_NUMBER = re.compile(
+    r"^\W*(?:page|seite|第)?\s*\d{1,4}\s*(?:(?:of|von|/|页)\s*\d{0,4})?\W*$", re.I
+)
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]$")
 _ENDS = (".", "!", "?", ":", "。", "！", "？", "：")
 
@@ -57,10 +59,15 @@ def read(body: bytes) -> PdfText:
             raise PdfError("encrypted", "the PDF needs a password")
         pages = _texts(reader)
         info = reader.metadata
-        title, author = clean(str((info and info.title) or "")), clean(str((info and info.author) or ""))
+        title, author = (
+            clean(str((info and info.title) or "")),
+            clean(str((info and info.author) or "")),
+        )
         created = info.creation_date if info else None
     except BROKEN as error:
-        raise PdfError("unreadable", f"{type(error).__name__}: {error}"[:200]) from error
+        raise PdfError(
+            "unreadable", f"{type(error).__name__}: {error}"[:200]
+        ) from error
     text = paragraphs("\n\n".join(pages)[:MAX_CHARS])
     if not text:
         raise PdfError("empty", f"no text on {len(pages)} pages; a scan, perhaps")
@@ -78,7 +85,13 @@ def paragraphs(text: str) -> str:
     ends a sentence."""
     out: list[str] = []
     current = ""
-    lines = [clean(line) for line in text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n\n").split("\n")]
+    lines = [
+        clean(line)
+        for line in text.replace("\r\n", "\n")
+        .replace("\r", "\n")
+        .replace("\f", "\n\n")
+        .split("\n")
+    ]
     width = _width(lines)
     for line in lines:
         if not line or _PAGE_NUMBER.match(line):
@@ -106,7 +119,9 @@ def _texts(reader: PdfReader) -> list[str]:
 def _join(current: str, line: str) -> str:
     if _HYPHEN.search(current) and line[:1].islower():
         return current[:-1] + line
-    return current + line if not current or _CJK.search(current) else f"{current} {line}"
+    return (
+        current + line if not current or _CJK.search(current) else f"{current} {line}"
+    )
 
 
 def _close(out: list[str], current: str) -> str:

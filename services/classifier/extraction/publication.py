@@ -29,18 +29,35 @@ PRECISE_METAS = tuple(
     rnews:datepublished article:post_date bt:pubdate citation_publication_date citation_online_date
     weibo:article:create_at apub:time release_date gentime created""".split()
 )  # fmt: skip
-VAGUE_METAS = ("dc.date", "dcterms.date", "date", "article:modified_time", "og:updated_time", "last-modified")
+VAGUE_METAS = (
+    "dc.date",
+    "dcterms.date",
+    "date",
+    "article:modified_time",
+    "og:updated_time",
+    "last-modified",
+)
 
-_IN_URL = re.compile(r"(?<!\d)((?:19|20)\d{2})[/_-]?(0[1-9]|1[0-2])[/_-]?(0[1-9]|[12]\d|3[01])(?!\d)")
+_IN_URL = re.compile(
+    r"(?<!\d)((?:19|20)\d{2})[/_-]?(0[1-9]|1[0-2])[/_-]?(0[1-9]|[12]\d|3[01])(?!\d)"
+)
 _MONTH_IN_URL = re.compile(r"/((?:19|20)\d{2})[/_-]?(0[1-9]|1[0-2])/")
-_MARKED = re.compile(r"date|time|publi|posted|byline|meta|info|stamp|dateline|datum|fecha|pubtime|source", re.I)
+_MARKED = re.compile(
+    r"date|time|publi|posted|byline|meta|info|stamp|dateline|datum|fecha|pubtime|source",
+    re.I,
+)
 _MONTH = re.compile(r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])")
 ASIDE = frozenset({"aside", "nav", "footer"})
 NO_DATELINE = INVISIBLE | {"a", "meta", "link", "html", "body"}
 
 
 def find(
-    tree: html.HtmlElement, *, stated: Iterable[str], metas: Mapping[str, str], url: str, headline: str
+    tree: html.HtmlElement,
+    *,
+    stated: Iterable[str],
+    metas: Mapping[str, str],
+    url: str,
+    headline: str,
 ) -> str | None:
     """ISO 8601 date, or date and time where the page gives it, or year and month where it gives no more. `stated`:
     JSON-LD's datePublished; `metas`: name -> content."""
@@ -66,11 +83,17 @@ def find(
 
 def guess(tree: html.HtmlElement, url: str) -> str | None:
     """What htmldate's patterns make of the whole page; for pages that say nothing themselves."""
-    found = find_date(tree, url=url, original_date=True, extensive_search=False, max_date="2100-01-01")
-    return found if isinstance(found, str) and not found.endswith("-01-01") else None  # a bare year is no date
+    found = find_date(
+        tree, url=url, original_date=True, extensive_search=False, max_date="2100-01-01"
+    )
+    return (
+        found if isinstance(found, str) and not found.endswith("-01-01") else None
+    )  # a bare year is no date
 
 
-def _marked(tree: html.HtmlElement, times: list[tuple[html.HtmlElement, str]]) -> str | None:
+def _marked(
+    tree: html.HtmlElement, times: list[tuple[html.HtmlElement, str]]
+) -> str | None:
     """The element that is marked as the publication's date, or the first `time` outside lists of other stories."""
     for node in tree.iter("time", "span", "meta", "abbr", "div", "p"):
         marks = (node.get("itemprop") or "").lower()
@@ -79,7 +102,11 @@ def _marked(tree: html.HtmlElement, times: list[tuple[html.HtmlElement, str]]) -
             or "datecreated" in marks
             or (node.tag == "time" and node.get("pubdate") is not None)
         ):
-            value = parse(node.get("content") or node.get("datetime") or clean(node.text_content()))
+            value = parse(
+                node.get("content")
+                or node.get("datetime")
+                or clean(node.text_content())
+            )
             if value:
                 return value
         elif (
@@ -89,7 +116,11 @@ def _marked(tree: html.HtmlElement, times: list[tuple[html.HtmlElement, str]]) -
             and (value := parse(node.get("title")))
         ):
             return value
-    kept = [(node, value) for node, value in times if not any(up.tag in ASIDE for up in node.iterancestors())]
+    kept = [
+        (node, value)
+        for node, value in times
+        if not any(up.tag in ASIDE for up in node.iterancestors())
+    ]
     for node, value in kept:
         marks = (node.get("class") or "").lower()
         if "publish" in marks or "entry-date" in marks or "posted" in marks:
@@ -99,13 +130,23 @@ def _marked(tree: html.HtmlElement, times: list[tuple[html.HtmlElement, str]]) -
 
 def _dateline(tree: html.HtmlElement, headline: str) -> str | None:
     """The date of the visible line nearest to the headline; a line whose class says that it is one wins over others."""
-    nodes = [node for node in tree.iter() if isinstance(node.tag, str) and node.tag not in NO_DATELINE]
+    nodes = [
+        node
+        for node in tree.iter()
+        if isinstance(node.tag, str) and node.tag not in NO_DATELINE
+    ]
     start = next(
-        (index for index, node in enumerate(nodes) if node.tag in ("h1", "h2", "h3") and _heads(node, headline)), 0
+        (
+            index
+            for index, node in enumerate(nodes)
+            if node.tag in ("h1", "h2", "h3") and _heads(node, headline)
+        ),
+        0,
     )
     best, nearest = None, 2 * NEAR_ELEMENTS
     for index, node in enumerate(
-        nodes[max(0, start - NEAR_BEFORE) : start + NEAR_ELEMENTS], max(0, start - NEAR_BEFORE)
+        nodes[max(0, start - NEAR_BEFORE) : start + NEAR_ELEMENTS],
+        max(0, start - NEAR_BEFORE),
     ):
         for text in (node.text, node.tail):
             value = _line_date(text)
@@ -123,7 +164,11 @@ def _line_date(text: str | None) -> str | None:
     if not text or not any(char.isdigit() for char in text):
         return None
     line = clean(text)
-    return parse(line if len(line) <= DATELINE_CHARS else line[:OPENING_CHARS]) if len(line) >= 6 else None
+    return (
+        parse(line if len(line) <= DATELINE_CHARS else line[:OPENING_CHARS])
+        if len(line) >= 6
+        else None
+    )
 
 
 def _of_month(tree: html.HtmlElement, url: str) -> str | None:
@@ -140,7 +185,9 @@ def _of_month(tree: html.HtmlElement, url: str) -> str | None:
 
 
 def _heads(node: html.HtmlElement, headline: str) -> bool:
-    return bool(headline) and headline.casefold() in clean(node.text_content()).casefold()
+    return (
+        bool(headline) and headline.casefold() in clean(node.text_content()).casefold()
+    )
 
 
 def _from_url(url: str) -> str | None:
@@ -150,7 +197,9 @@ def _from_url(url: str) -> str | None:
 
 def _inner(url: str) -> str:
     """The path that the publisher gave: a web archive's own stamp in front of it is no publication date."""
-    return re.sub(r"^(?:https?://[^/]+)?/web/\d{4,14}[a-z_]*/(?=https?:)", "", url).split("?")[0]
+    return re.sub(
+        r"^(?:https?://[^/]+)?/web/\d{4,14}[a-z_]*/(?=https?:)", "", url
+    ).split("?")[0]
 
 
 def _as_local(value: str, others: Iterable[str]) -> str:
@@ -160,6 +209,10 @@ def _as_local(value: str, others: Iterable[str]) -> str:
         return value
     for other in others:
         local = moment(other)
-        if local is not None and local.utcoffset() and abs((local - instant).total_seconds()) < 60:
+        if (
+            local is not None
+            and local.utcoffset()
+            and abs((local - instant).total_seconds()) < 60
+        ):
             return other
     return value

@@ -11,7 +11,13 @@ from itertools import islice
 
 from lxml import etree, html
 
-from services.classifier.extraction.boilerplate import SENTENCE_ENDS, Line, is_boilerplate, same, squeeze
+from services.classifier.extraction.boilerplate import (
+    SENTENCE_ENDS,
+    TextLine,
+    is_boilerplate,
+    same,
+    squeeze,
+)
 from services.classifier.extraction.decoding import clean
 
 MAX_LINES = 1_500  # of a text that is searched for each paragraph of the page: the work grows with the square
@@ -28,26 +34,52 @@ _STANDFIRST = re.compile(
     r"sommario|summary|dek|deck|subtitle|sub-?head(?:line)?)(?:$|[\s_-])",
     re.I,
 )
-_TEASER_HEADINGS = ("h2", "h3", "h4", "h5")  # holding a link: the paragraph beside it is a teaser of another story
-_OUTSIDE = frozenset({"aside", "footer", "nav", "figure", "figcaption", "form", "li", "td", "blockquote", "header"})
+_TEASER_HEADINGS = (
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+)  # holding a link: the paragraph beside it is a teaser of another story
+_OUTSIDE = frozenset(
+    {
+        "aside",
+        "footer",
+        "nav",
+        "figure",
+        "figcaption",
+        "form",
+        "li",
+        "td",
+        "blockquote",
+        "header",
+    }
+)
 
 
-def with_missing(tree: html.HtmlElement, lines: Sequence[Line]) -> list[Line]:
+def with_missing(tree: html.HtmlElement, lines: Sequence[TextLine]) -> list[TextLine]:
     """`lines` with recovered paragraphs at their place. Paragraphs count as the article's where their parents have
     the same tag and class as the parents of at least two extracted ones, within the same `article` or `main`."""
     if len(lines) > MAX_LINES:
         return list(lines)
     whole, ends = _joined([line.text for line in lines])
     paragraphs = [
-        (node, squeeze(text), text) for node in tree.iter("p") if len(text := clean(node.text_content())) >= MATCH_CHARS
+        (node, squeeze(text), text)
+        for node in tree.iter("p")
+        if len(text := clean(node.text_content())) >= MATCH_CHARS
     ]
-    known = [(node, found) for node, key, _ in paragraphs if (found := whole.find(key)) >= 0]
-    kinds = {kind for kind, count in Counter(_kind(node) for node, _ in known).items() if count >= 2 and kind[1]}
+    known = [
+        (node, found) for node, key, _ in paragraphs if (found := whole.find(key)) >= 0
+    ]
+    kinds = {
+        kind
+        for kind, count in Counter(_kind(node) for node, _ in known).items()
+        if count >= 2 and kind[1]
+    }
     if not kinds:
         return list(lines)
     scopes = {_scope(node) for node, _ in known}
     places = dict(known)
-    after: dict[int, list[Line]] = {}
+    after: dict[int, list[TextLine]] = {}
     current = -1
     seen: set[str] = set()
     for node, key, text in paragraphs:
@@ -61,8 +93,12 @@ def with_missing(tree: html.HtmlElement, lines: Sequence[Line]) -> list[Line]:
             and _is_prose(node, text, whole)
         ):
             seen.add(key)
-            after.setdefault(current, []).append(Line(text=text, kind="p"))
-    return [part for index, line in enumerate(lines) for part in (line, *after.get(index, ()))]
+            after.setdefault(current, []).append(TextLine(text=text, kind="p"))
+    return [
+        part
+        for index, line in enumerate(lines)
+        for part in (line, *after.get(index, ()))
+    ]
 
 
 def _joined(lines: Sequence[str]) -> tuple[str, list[int]]:
@@ -87,19 +123,29 @@ def _scope(node: html.HtmlElement) -> html.HtmlElement | None:
 
 
 def _is_prose(node: html.HtmlElement, text: str, whole: str) -> bool:
-    if len(text) < MIN_CHARS or is_boilerplate(text) or any(up.tag in _OUTSIDE for up in node.iterancestors()):
+    if (
+        len(text) < MIN_CHARS
+        or is_boilerplate(text)
+        or any(up.tag in _OUTSIDE for up in node.iterancestors())
+    ):
         return False
     parent = node.getparent()
-    if parent is not None and any(child.find(".//a") is not None for child in parent if child.tag in _TEASER_HEADINGS):
+    if parent is not None and any(
+        child.find(".//a") is not None
+        for child in parent
+        if child.tag in _TEASER_HEADINGS
+    ):
         return False
     pieces = [squeeze(piece) for piece in node.itertext() if len(piece) >= MATCH_CHARS]
     # Most of it may be there already, in lines of its own.
     if sum(piece in whole for piece in pieces) > len(pieces) / 2:
         return False
-    return sum(len(clean(link.text_content())) for link in node.iter("a")) < MAX_LINKED * len(text)
+    return sum(
+        len(clean(link.text_content())) for link in node.iter("a")
+    ) < MAX_LINKED * len(text)
 
 
-def largest_group(tree: html.HtmlElement) -> list[Line]:
+def largest_group(tree: html.HtmlElement) -> list[TextLine]:
     """The paragraphs under the kind of parent that holds most prose: for pages on which an extractor finds next to
     nothing."""
     groups: dict[tuple[str, str], list[str]] = {}
@@ -108,14 +154,16 @@ def largest_group(tree: html.HtmlElement) -> list[Line]:
         if _is_prose(node, text, ""):
             groups.setdefault(_kind(node), []).append(text)
     best = max(groups.values(), key=lambda texts: sum(map(len, texts)), default=[])
-    return [Line(text=text, kind="p") for text in best]
+    return [TextLine(text=text, kind="p") for text in best]
 
 
 def standfirst(tree: html.HtmlElement, lines: Sequence[str], title: str) -> str:
     """The paragraph between headline and text that is marked as lead, teaser or intro and that `lines` lack; ""
     where there is none."""
     headings = tree.iter("h1", "h2")
-    heading = next((node for node in headings if same(clean(node.text_content()), title)), None)
+    heading = next(
+        (node for node in headings if same(clean(node.text_content()), title)), None
+    )
     if heading is None or not lines:
         return ""
     opening, whole = squeeze(lines[0])[:OPENING_CHARS], _joined(lines)[0]

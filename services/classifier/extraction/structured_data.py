@@ -49,17 +49,38 @@ class ArticleData:
 def read(tree: html.HtmlElement, url: str) -> ArticleData:
     """The main article's data among all JSON-LD of the page; empty where there is none."""
     nodes = _nodes(tree)
-    by_id = {node["@id"]: node for node in nodes if isinstance(node.get("@id"), str) and len(node) > 2}
+    by_id = {
+        node["@id"]: node
+        for node in nodes
+        if isinstance(node.get("@id"), str) and len(node) > 2
+    }
     articles = [
         node
         for node in nodes
         if _ARTICLE_TYPE.search(_kind(node))
         and ("headline" in node or "articleBody" in node or "datePublished" in node)
     ]
-    sites = [node for node in nodes if _kind(node) in ("WebSite", "Organization", "NewsMediaOrganization")]
-    pages = [node for node in nodes if _kind(node).endswith("Page") and "datePublished" in node]
-    site = next((clean(str(node["name"])) for node in sites if isinstance(node.get("name"), str)), "")
-    main = max(articles, key=lambda node: _closeness(node, url), default=None) or (pages[0] if pages else None)
+    sites = [
+        node
+        for node in nodes
+        if _kind(node) in ("WebSite", "Organization", "NewsMediaOrganization")
+    ]
+    pages = [
+        node
+        for node in nodes
+        if _kind(node).endswith("Page") and "datePublished" in node
+    ]
+    site = next(
+        (
+            clean(str(node["name"]))
+            for node in sites
+            if isinstance(node.get("name"), str)
+        ),
+        "",
+    )
+    main = max(articles, key=lambda node: _closeness(node, url), default=None) or (
+        pages[0] if pages else None
+    )
     if main is None:
         return ArticleData(publisher=site)
     return _article(main, by_id, site)
@@ -68,11 +89,19 @@ def read(tree: html.HtmlElement, url: str) -> ArticleData:
 def _article(node: dict[str, Any], by_id: dict[str, Any], site: str) -> ArticleData:
     count = str(node.get("wordCount") or "")
     free = str(node.get("isAccessibleForFree", "")).strip().lower()
-    authors = tuple(dict.fromkeys(name for name in _names(node.get("author") or node.get("creator"), by_id) if name))
+    authors = tuple(
+        dict.fromkeys(
+            name
+            for name in _names(node.get("author") or node.get("creator"), by_id)
+            if name
+        )
+    )
     return ArticleData(
         kind=_kind(node),
         headline=_plain(
-            node.get("headline") or node.get("name") if _kind(node).endswith("Page") else node.get("headline")
+            node.get("headline") or node.get("name")
+            if _kind(node).endswith("Page")
+            else node.get("headline")
         ),
         body=_paragraphs(node.get("articleBody") or node.get("reviewBody")),
         description=_plain(node.get("description")),
@@ -82,7 +111,9 @@ def _article(node: dict[str, Any], by_id: dict[str, Any], site: str) -> ArticleD
         section=_plain(_first(node.get("articleSection"))),
         publisher=next(iter(_names(node.get("publisher"), by_id)), "") or site,
         language=_plain(_first(node.get("inLanguage"))),
-        word_count=int(count) if count.isascii() and count.isdigit() and len(count) < 7 else None,
+        word_count=int(count)
+        if count.isascii() and count.isdigit() and len(count) < 7
+        else None,
         accessible_for_free={
             "true": True,
             "false": False,
@@ -95,7 +126,11 @@ def _article(node: dict[str, Any], by_id: dict[str, Any], site: str) -> ArticleD
 def _nodes(tree: html.HtmlElement) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for script in tree.iter("script"):
-        if "ld+json" in (script.get("type") or "").lower() and script.text and len(script.text) <= MAX_SCRIPT_CHARS:
+        if (
+            "ld+json" in (script.get("type") or "").lower()
+            and script.text
+            and len(script.text) <= MAX_SCRIPT_CHARS
+        ):
             for node in _walk(_load(script.text), 0):
                 found.append(node)
                 if len(found) >= MAX_NODES:
@@ -106,7 +141,11 @@ def _nodes(tree: html.HtmlElement) -> list[dict[str, Any]]:
 def _load(text: str) -> Any:
     if "[" * NEST_LIMIT in re.sub(r"\s", "", text[:100_000]):
         return None
-    for attempt in (text, _TRAILING_COMMA.sub(r"\1", _WRAPPING.sub("", text)), unescape(text)):
+    for attempt in (
+        text,
+        _TRAILING_COMMA.sub(r"\1", _WRAPPING.sub("", text)),
+        unescape(text),
+    ):
         try:
             return json.loads(attempt, strict=False)
         except (ValueError, RecursionError):
@@ -124,9 +163,17 @@ def _walk(value: Any, depth: int) -> Iterator[dict[str, Any]]:
             yield from _walk(part, depth + 1)
     elif isinstance(value, dict):
         yield value
-        for key in ("@graph", "mainEntity", "mainEntityOfPage", "hasPart", "liveBlogUpdate", "isPartOf"):
+        for key in (
+            "@graph",
+            "mainEntity",
+            "mainEntityOfPage",
+            "hasPart",
+            "liveBlogUpdate",
+            "isPartOf",
+        ):
             if key in value and not (
-                key == "liveBlogUpdate" or (key == "hasPart" and _ARTICLE_TYPE.search(_kind(value)))
+                key == "liveBlogUpdate"
+                or (key == "hasPart" and _ARTICLE_TYPE.search(_kind(value)))
             ):
                 yield from _walk(value[key], depth + 1)
 
@@ -135,9 +182,22 @@ def _closeness(node: dict[str, Any], url: str) -> tuple[int, int, int, int]:
     """Which of several articles the page is about: the one that names the page's address, then a news type, a
     date, the longest body."""
     about = node.get("mainEntityOfPage")
-    names = [node.get("url"), node.get("@id"), about.get("@id") if isinstance(about, dict) else about]
-    path = url.split("//", 1)[-1].split("?")[0].split("#")[0].rstrip("/").removeprefix("www.")
-    same = any(isinstance(name, str) and path and "/" in path and path in name for name in names)
+    names = [
+        node.get("url"),
+        node.get("@id"),
+        about.get("@id") if isinstance(about, dict) else about,
+    ]
+    path = (
+        url.split("//", 1)[-1]
+        .split("?")[0]
+        .split("#")[0]
+        .rstrip("/")
+        .removeprefix("www.")
+    )
+    same = any(
+        isinstance(name, str) and path and "/" in path and path in name
+        for name in names
+    )
     return (
         int(same),
         int(_kind(node).endswith(("Article", "Posting"))),
@@ -148,7 +208,10 @@ def _closeness(node: dict[str, Any], url: str) -> tuple[int, int, int, int]:
 
 def _kind(node: dict[str, Any]) -> str:
     kinds = [str(kind).rsplit("/", 1)[-1] for kind in _list(node.get("@type"))]
-    return next((kind for kind in kinds if _ARTICLE_TYPE.search(kind)), kinds[0] if kinds else "")
+    return next(
+        (kind for kind in kinds if _ARTICLE_TYPE.search(kind)),
+        kinds[0] if kinds else "",
+    )
 
 
 def _names(value: Any, by_id: dict[str, Any], depth: int = 0) -> Iterator[str]:
@@ -171,7 +234,11 @@ def _first(value: Any) -> Any:
 
 
 def _plain(value: Any) -> str:
-    return clean(_ANY_TAG.sub(" ", unescape(unescape(value)))) if isinstance(value, str) else ""
+    return (
+        clean(_ANY_TAG.sub(" ", unescape(unescape(value))))
+        if isinstance(value, str)
+        else ""
+    )
 
 
 def _paragraphs(value: Any) -> str:

@@ -13,22 +13,22 @@ from lxml import html
 from services.classifier.extraction.decoding import clean
 
 MAX_TITLE_CHARS = 500
-ENOUGH_SHARED = (
-    0.6  # share of a heading's words that the page's own title must hold, for the heading to be the headline
-)
-ENOUGH_COVERED = (
-    0.4  # and share of the title's words that it must cover, so that a section name is not taken for a headline
-)
+# A heading is the headline if the page's title holds this share of the heading's words,
+ENOUGH_SHARED = 0.6
+# and if it covers this share of the title's words (a section name does not).
+ENOUGH_COVERED = 0.4
 
 _WORD = re.compile(r"[^\W_]+")
 _SPACED = re.compile(r"\s+(?:[|\-–—·•»«:/~:]|::|&raquo;)\s+|\s*[|｜]\s*")
 _TIGHT = re.compile(r"[_\-–—－]+")  # Chinese sites write 标题_频道_站名 without spaces
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _BRAND = re.compile(
-    r"logo|brand|site-?(?:title|name|head)|blog-?(?:title|name)|masthead|visually-?hidden|sr-only|screen-?reader", re.I
+    r"logo|brand|site-?(?:title|name|head)|blog-?(?:title|name)|masthead|visually-?hidden|sr-only|screen-?reader",
+    re.I,
 )
 _HEADLINE = re.compile(
-    r"headline|(?:entry|post|article|story|page|content|news)[-_]*(?:title|head)|^title$|\btitle\b", re.I
+    r"headline|(?:entry|post|article|story|page|content|news)[-_]*(?:title|head)|^title$|\btitle\b",
+    re.I,
 )
 _LEADING_DATE = re.compile(
     r"^(?:\d{1,2}[./]\s?\d{1,2}[./]\s?\d{4}|\d{1,2}\.?\s[^\W\d]{3,12}\.?\s\d{4}|\d{4}-\d{2}-\d{2})\s*[-–—:|,]?\s*"
@@ -53,18 +53,36 @@ def choose(tree: html.HtmlElement, sources: TitleSources) -> str:
     stated = [shorn for text in sources.stated if (shorn := site.shear(text))]
     document = site.shear(sources.document)
     references = [text for text in (*stated, document) if text]
-    headings = [(text, level) for text, level in _headings(tree) if not site.is_name(text)]
-    matched = [(text, level) for text, level in headings if any(_matches(text, reference) for reference in references)]
+    headings = [
+        (text, level) for text, level in _headings(tree) if not site.is_name(text)
+    ]
+    matched = [
+        (text, level)
+        for text, level in headings
+        if any(_matches(text, reference) for reference in references)
+    ]
     if matched:
         # An h1 before an h2; among equals the one that agrees best.
-        best = min(matched, key=lambda pair: (pair[1], -max(_shared(pair[0], reference) for reference in references)))
+        best = min(
+            matched,
+            key=lambda pair: (
+                pair[1],
+                -max(_shared(pair[0], reference) for reference in references),
+            ),
+        )
         return _without_kicker(best[0], references)[:MAX_TITLE_CHARS]
     mains = [text for text, level in headings if level == 1 and len(_words(text)) >= 2]
     if len(mains) == 1:
         return _without_kicker(mains[0], references)[:MAX_TITLE_CHARS]
-    return (references[0] if references else mains[0] if mains else headings[0][0] if headings else "")[
-        :MAX_TITLE_CHARS
-    ]
+    return (
+        references[0]
+        if references
+        else mains[0]
+        if mains
+        else headings[0][0]
+        if headings
+        else ""
+    )[:MAX_TITLE_CHARS]
 
 
 class _Site:
@@ -86,10 +104,13 @@ class _Site:
         squeezed = _squeeze(text)
         if not squeezed or squeezed in self.names or squeezed in self.hosts:
             return True
-        if len(squeezed) >= 4 and any(squeezed in name for name in self.names | self.hosts):
+        if len(squeezed) >= 4 and any(
+            squeezed in name for name in self.names | self.hosts
+        ):
             return True
         return len(text) <= 40 and any(
-            len(name) >= 4 and (name in squeezed and len(name) >= len(squeezed) / 2) for name in self.names | self.hosts
+            len(name) >= 4 and (name in squeezed and len(name) >= len(squeezed) / 2)
+            for name in self.names | self.hosts
         )
 
     def shear(self, title: str) -> str:
@@ -121,7 +142,11 @@ def _headings(tree: html.HtmlElement) -> list[tuple[str, int]]:
     found = []
     for node in tree.iter("h1", "h2", "h3"):
         marks = f"{node.get('class') or ''} {node.get('id') or ''} {node.get('itemprop') or ''}"
-        if (node.tag != "h1" and not _HEADLINE.search(marks)) or _BRAND.search(marks) or _links_home(node):
+        if (
+            (node.tag != "h1" and not _HEADLINE.search(marks))
+            or _BRAND.search(marks)
+            or _links_home(node)
+        ):
             continue
         text = _LEADING_DATE.sub("", clean(node.text_content()))
         if text and len(text) <= MAX_TITLE_CHARS:
@@ -138,7 +163,8 @@ def _links_home(heading: html.HtmlElement) -> bool:
         href = (link.get("href") or "").strip()
         if (
             href
-            and urlsplit(_inner_url(href)).path.rstrip("/") in ("", "/index.html", "/index.php")
+            and urlsplit(_inner_url(href)).path.rstrip("/")
+            in ("", "/index.html", "/index.php")
             and not href.startswith("#")
             and "?" not in href
         ):
@@ -175,7 +201,10 @@ def _without_kicker(heading: str, references: Iterable[str]) -> str:
 
 
 def _matches(heading: str, reference: str) -> bool:
-    return _shared(heading, reference) >= ENOUGH_SHARED and _shared(reference, heading) >= ENOUGH_COVERED
+    return (
+        _shared(heading, reference) >= ENOUGH_SHARED
+        and _shared(reference, heading) >= ENOUGH_COVERED
+    )
 
 
 def _shared(text: str, other: str) -> float:
@@ -185,7 +214,11 @@ def _shared(text: str, other: str) -> float:
 
 def _words(text: str) -> list[str]:
     """Words, casefolded; each Chinese, Japanese or Korean character counts as one."""
-    return [word for part in _WORD.findall(text.casefold()) for word in (list(part) if _CJK.search(part) else [part])]
+    return [
+        word
+        for part in _WORD.findall(text.casefold())
+        for word in (list(part) if _CJK.search(part) else [part])
+    ]
 
 
 def _squeeze(text: str) -> str:

@@ -10,33 +10,33 @@ from datetime import datetime
 from time import monotonic
 
 from incidentwire.items import Item
-from incidentwire.net.client import Door
-from incidentwire.net.rate_limit import HostSlots, host_of
+from incidentwire.net.client import HttpClient
+from incidentwire.net.rate_limit import HostRateLimiter, host_of
 from services.classifier.extraction.extract import Document
 from services.classifier.fetching.fetch import fetch_document
-from services.classifier.fetching.result import Failure, Page
+from services.classifier.fetching.result import FetchedPage, FetchFailure
 from services.classifier.fetching.robots import Robots
 
 HAND_BACK_S = 5.0  # a job all of whose hosts are busy this long goes to the end of the queue, and frees its worker
 
-Found = tuple[Page, Document] | Failure
+FetchResult = tuple[FetchedPage, Document] | FetchFailure
 
 
 @dataclass(frozen=True, kw_only=True)
-class Visitor:
-    """Fetches items' pages. `hand_back` takes the ids of those whose hosts stay busy."""
+class PageFetcher:
+    """Fetches items' pages. `requeue` takes the ids of those whose hosts stay busy."""
 
-    door: Door
+    door: HttpClient
     robots: Robots
-    slots: HostSlots
+    slots: HostRateLimiter
     threads: int
-    hand_back: Callable[[Sequence[str]], None]
+    requeue: Callable[[Sequence[str]], None]
     now: Callable[[], datetime]
 
-    def visit_all(self, wanted: Iterable[Item]) -> Iterator[tuple[Item, Found]]:
+    def fetch_all(self, wanted: Iterable[Item]) -> Iterator[tuple[Item, FetchResult]]:
         """Pages as they come, while the caller works on earlier ones."""
         pending = deque(wanted)
-        running: dict[Future[Found], tuple[Item, str, str]] = {}
+        running: dict[Future[FetchResult], tuple[Item, str, str]] = {}
         stuck_since = monotonic()
         with ThreadPoolExecutor(self.threads) as pool:
             while pending or running:
@@ -49,37 +49,42 @@ class Visitor:
                     self.slots.release(host, token)
                     yield item, future.result()
                 if pending and monotonic() - stuck_since > HAND_BACK_S:
-                    self.hand_back([item.id for item in pending])
+                    self.requeue([item.id for item in pending])
                     return
 
-    def visit(self, item: Item) -> Found:
+    def visit(self, item: Item) -> FetchResult:
         """One item's page. What a feed brought is fetched where robots.txt allows it, of what people handed in it is
         recorded afterwards, over the same connection. Page and robots.txt are one visit to the host: one slot."""
         url = item.url or ""
         if item.feed:
             return self._visit_for_feed(url)
         found = fetch_document(self.door, url, self.now)
-        if isinstance(found, Failure):
+        if isinstance(found, FetchFailure):
             return found
         page, document = found
         return replace(page, robots_allowed=self.robots.allowed(page.url)), document
 
-    def _visit_for_feed(self, url: str) -> Found:
+    def _visit_for_feed(self, url: str) -> FetchResult:
         verdict = self.robots.verdict(url)
         if verdict.failure:
             return verdict.failure
         found = fetch_document(self.door, url, self.now)
         if verdict.delay_s:
             self.slots.rest(host_of(url), verdict.delay_s)
-        if isinstance(found, Failure):
+        if isinstance(found, FetchFailure):
             return found
         page, document = found
-        if page.url != url and (refused := self.robots.verdict(page.url).failure):  # feeds link through counters
+        if page.url != url and (
+            refused := self.robots.verdict(page.url).failure
+        ):  # feeds link through counters
             return refused
         return replace(page, robots_allowed=True), document
 
     def _start(
-        self, pool: ThreadPoolExecutor, pending: deque[Item], running: dict[Future[Found], tuple[Item, str, str]]
+        self,
+        pool: ThreadPoolExecutor,
+        pending: deque[Item],
+        running: dict[Future[FetchResult], tuple[Item, str, str]],
     ) -> float:
         """Start what may start; returns the seconds until it makes sense to ask again."""
         soonest, busy = 0.5, set[str]()

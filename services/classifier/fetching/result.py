@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Failure:
+class FetchFailure:
     """Why there is no page. `retry_after_s` is what the server asked for."""
 
     reason: str
@@ -16,7 +16,7 @@ class Failure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class FetchedPage:
     """What a server sent, and its status line's worth of facts."""
 
     url: str  # after redirects

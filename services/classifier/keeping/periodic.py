@@ -10,10 +10,10 @@ import redis
 
 from incidentwire.archive import Archive
 from incidentwire.log.codec import UnknownType
-from incidentwire.log.event_log import Log
+from incidentwire.log.event_log import EventLog
 from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
-from services.classifier.keeping.audit import Watch
+from services.classifier.keeping.audit import IncrementalAudit
 from services.classifier.keeping.retention import Retention
 
 MINUTE_S, HOUR_S = 60.0, 3600.0
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
-class Chore:
+class PeriodicTask:
     """A step that is done every `period_s`, and at once again while it says that there is more."""
 
     step: Callable[[float], bool]
@@ -41,20 +41,24 @@ class Chore:
         self.next_at = now if more else now + self.period_s
 
 
-def chores(settings: Settings, connection: redis.Redis) -> list[Chore]:
+def periodic_tasks(settings: Settings, connection: redis.Redis) -> list[PeriodicTask]:
     """The keeper's chores. Each step is short, so that no round of the keeper has to wait long."""
-    log = Log(connection)
+    log = EventLog(connection)
     retention = Retention(settings=settings, log=log, archive=Archive(settings.archive))
-    watch = Watch(log)
+    watch = IncrementalAudit(log)
     return [
-        Chore(step=retention.delete, period_s=MINUTE_S),
-        Chore(step=retention.expire, period_s=HOUR_S),
-        Chore(step=lambda now: _say_what_is_wrong(watch, now), period_s=MINUTE_S),
+        PeriodicTask(step=retention.delete, period_s=MINUTE_S),
+        PeriodicTask(step=retention.expire, period_s=HOUR_S),
+        PeriodicTask(
+            step=lambda now: _say_what_is_wrong(watch, now), period_s=MINUTE_S
+        ),
     ]
 
 
-def _say_what_is_wrong(watch: Watch, now: float) -> bool:
+def _say_what_is_wrong(watch: IncrementalAudit, now: float) -> bool:
     findings, more = watch.look(now)
     for finding in findings:
-        logger.error(event_line("not conserved", kind=finding.kind, item_id=finding.subject))
+        logger.error(
+            event_line("not conserved", kind=finding.kind, item_id=finding.subject)
+        )
     return more

@@ -9,12 +9,12 @@ from typing import Literal
 from incidentwire import events as e
 from incidentwire import items
 from incidentwire.items import Item, State
-from incidentwire.log.recorded_event import Recorded
+from incidentwire.log.recorded_event import RecordedEvent
 
 
 @dataclass
-class Kept:
-    """Digests by what is to become of them: `pages` (with their headers) and `texts` (documents) stay, `gone` were
+class Retained:
+    """TermHasher by what is to become of them: `pages` (with their headers) and `texts` (documents) stay, `gone` were
     withdrawn or have expired. `page_ms` and `text_ms` say when the newest of them was kept."""
 
     item: Item
@@ -33,15 +33,25 @@ class Kept:
     def needed(self) -> set[str]:
         """What must be there: the newest revision, and a text that waits to be read."""
         fetched = self.item.fetched
-        wanted = {self.item.given_digest} if self.item.use_given and not self.item.ended else set()
+        wanted = (
+            {self.item.given_digest}
+            if self.item.use_given and not self.item.ended
+            else set()
+        )
         if fetched is not None:
-            wanted |= {fetched.document_digest, fetched.page_digest, fetched.headers_digest}
-        return {digest for digest in wanted if digest is not None and digest in self.named}
+            wanted |= {
+                fetched.document_digest,
+                fetched.page_digest,
+                fetched.headers_digest,
+            }
+        return {
+            digest for digest in wanted if digest is not None and digest in self.named
+        }
 
 
-def kept(item_id: str, history: Iterable[Recorded]) -> Kept:
+def kept(item_id: str, history: Iterable[RecordedEvent]) -> Retained:
     """Fold an item's history into what is kept of it."""
-    found = Kept(item=Item(id=item_id))
+    found = Retained(item=Item(id=item_id))
     for entry in history:
         event = entry.event
         found.item = items.fold(found.item, entry.position, event, entry.traceparent)
@@ -49,7 +59,11 @@ def kept(item_id: str, history: Iterable[Recorded]) -> Kept:
             case e.ItemSubmitted() | e.ItemTextSupplied():
                 _add(found, entry.time_ms, texts=[event.given_digest])
             case e.ItemFetched():
-                _add(found, entry.time_ms, pages=[event.page_digest, event.headers_digest])
+                _add(
+                    found,
+                    entry.time_ms,
+                    pages=[event.page_digest, event.headers_digest],
+                )
                 _add(found, entry.time_ms, texts=[event.document_digest])
             case e.ItemExpired(what="page"):
                 _drop(found, found.pages)
@@ -58,7 +72,9 @@ def kept(item_id: str, history: Iterable[Recorded]) -> Kept:
     return found
 
 
-def expires(found: Kept, page_before_ms: float, text_before_ms: float) -> Literal["page", "all"] | None:
+def expires(
+    found: Retained, page_before_ms: float, text_before_ms: float
+) -> Literal["page", "all"] | None:
     """What of the item has outlived its time: only of items that came to an end without a label."""
     if not found.item.ended or found.item.labels or found.item.state is State.WITHDRAWN:
         return None
@@ -67,7 +83,12 @@ def expires(found: Kept, page_before_ms: float, text_before_ms: float) -> Litera
     return "page" if found.pages and found.page_ms <= page_before_ms else None
 
 
-def _add(found: Kept, at_ms: int, pages: Iterable[str | None] = (), texts: Iterable[str | None] = ()) -> None:
+def _add(
+    found: Retained,
+    at_ms: int,
+    pages: Iterable[str | None] = (),
+    texts: Iterable[str | None] = (),
+) -> None:
     new_pages = {digest for digest in pages if digest}
     new_texts = {digest for digest in texts if digest}
     found.pages |= new_pages
@@ -77,7 +98,7 @@ def _add(found: Kept, at_ms: int, pages: Iterable[str | None] = (), texts: Itera
     found.text_ms = at_ms if new_texts else found.text_ms
 
 
-def _drop(found: Kept, digests: set[str]) -> None:
+def _drop(found: Retained, digests: set[str]) -> None:
     found.gone |= digests
     found.pages = found.pages - digests
     found.texts = found.texts - digests

@@ -18,11 +18,11 @@ import redis
 from incidentwire import events as e
 from incidentwire.archive import Archive
 from incidentwire.items import State
-from incidentwire.log.event_log import Log, VersionConflict, Withdrawn
-from incidentwire.log.recorded_event import Recorded
+from incidentwire.log.event_log import EventLog, VersionConflict, Withdrawn
+from incidentwire.log.recorded_event import RecordedEvent
 from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
-from services.classifier.keeping.retained import Kept, expires, kept
+from services.classifier.keeping.retained import Retained, expires, kept
 
 CHECKPOINTS = "iw:retention"  # hash: "<log id>:erase", ":page", ":all" -> position
 AGAIN = "iw:retention:again"  # zset: item -> time (s since the epoch) at which to delete once more
@@ -31,13 +31,18 @@ SOON_S = 60
 STEP = 1000  # events looked at per step, so that a step stays short
 DAY_MS = 86_400_000
 
-ENDS = (e.ItemClassified.type, e.ItemRejected.type, e.ItemAliased.type, e.ItemCorrected.type)
+ENDS = (
+    e.ItemClassified.type,
+    e.ItemRejected.type,
+    e.ItemAliased.type,
+    e.ItemCorrected.type,
+)
 DELETES = (e.ItemWithdrawn.type, e.ItemExpired.type)
 
 logger = logging.getLogger(__name__)
 
 
-def erase(archive: Archive, found: Kept) -> bool:
+def erase(archive: Archive, found: Retained) -> bool:
     """Delete what the item's events say is gone; False where an item in flight may be keeping the same bytes anew."""
     item = found.item
     if item.state is State.WITHDRAWN:
@@ -56,7 +61,7 @@ class Retention:
     `now` is in seconds since the epoch."""
 
     settings: Settings
-    log: Log
+    log: EventLog
     archive: Archive
 
     def delete(self, now: float) -> bool:
@@ -64,7 +69,10 @@ class Retention:
         store = cast("Any", self.log.connection)
         batch = self.log.after(self._position("erase"), STEP)
         fresh = {entry.subject for entry in batch if _name(entry) in DELETES}
-        waiting = {_text(item) for item in store.zrangebyscore(AGAIN, "-inf", now, start=0, num=STEP)}
+        waiting = {
+            _text(item)
+            for item in store.zrangebyscore(AGAIN, "-inf", now, start=0, num=STEP)
+        }
         self._delete(sorted(fresh | waiting), fresh, now)
         if batch:
             self._advance("erase", batch[-1].position)
@@ -74,21 +82,47 @@ class Retention:
         """Let expire what has outlived its time."""
         s = self.settings
         more = self._expire("page", now * 1000 - s.page_retention_days * DAY_MS, now)
-        return self._expire("all", now * 1000 - s.text_retention_days * DAY_MS, now) or more
+        return (
+            self._expire("all", now * 1000 - s.text_retention_days * DAY_MS, now)
+            or more
+        )
 
-    def _expire(self, what: Literal["page", "all"], before_ms: float, now: float) -> bool:
-        batch = [entry for entry in self.log.after(self._position(what), STEP) if entry.time_ms <= before_ms]
+    def _expire(
+        self, what: Literal["page", "all"], before_ms: float, now: float
+    ) -> bool:
+        batch = [
+            entry
+            for entry in self.log.after(self._position(what), STEP)
+            if entry.time_ms <= before_ms
+        ]
         expired = []
-        for found in self._kept({entry.subject for entry in batch if _name(entry) in ENDS}):
-            if expires(found, before_ms if what == "page" else -1, before_ms if what == "all" else -1):
+        for found in self._kept(
+            {entry.subject for entry in batch if _name(entry) in ENDS}
+        ):
+            if expires(
+                found,
+                before_ms if what == "page" else -1,
+                before_ms if what == "all" else -1,
+            ):
                 try:  # the version that was looked at: a label that comes at this moment saves what it speaks of
-                    self.log.append(found.item.id, e.ItemExpired(what=what), expect={found.item.id: found.item.version})
+                    self.log.append(
+                        found.item.id,
+                        e.ItemExpired(what=what),
+                        expected_versions={found.item.id: found.item.version},
+                    )
                 except (VersionConflict, Withdrawn):
                     continue
                 expired.append(found.item.id)
         self._delete(expired, (), now)
         if expired:
-            logger.info(event_line("kept bytes expired", what=what, items=len(expired), first=expired[0]))
+            logger.info(
+                event_line(
+                    "kept bytes expired",
+                    what=what,
+                    items=len(expired),
+                    first=expired[0],
+                )
+            )
         if batch:
             self._advance(what, batch[-1].position)
         return len(batch) == STEP
@@ -100,7 +134,9 @@ class Retention:
             try:
                 done = erase(self.archive, found)
             except OSError as error:  # the archive's trouble: everything else goes on, and this comes back
-                logger.error(event_line("cannot delete", item_id=item.id, error=str(error)))
+                logger.error(
+                    event_line("cannot delete", item_id=item.id, error=str(error))
+                )
                 done = False
             if not done:
                 again[item.id] = now + SOON_S
@@ -113,19 +149,24 @@ class Retention:
                 pipe.zadd(AGAIN, again)
             pipe.execute()
 
-    def _kept(self, ids: Iterable[str]) -> list[Kept]:
+    def _kept(self, ids: Iterable[str]) -> list[Retained]:
         names = sorted(ids)
-        return [kept(name, history) for name, history in zip(names, self.log.of_many(names), strict=True)]
+        return [
+            kept(name, history)
+            for name, history in zip(names, self.log.histories(names), strict=True)
+        ]
 
     def _position(self, what: str) -> int:
         store: redis.Redis = self.log.connection
-        return int(cast("bytes | None", store.hget(CHECKPOINTS, f"{self.log.id}:{what}")) or 0)
+        return int(
+            cast("bytes | None", store.hget(CHECKPOINTS, f"{self.log.id}:{what}")) or 0
+        )
 
     def _advance(self, what: str, position: int) -> None:
         self.log.connection.hset(CHECKPOINTS, f"{self.log.id}:{what}", position)
 
 
-def _name(entry: Recorded) -> str:
+def _name(entry: RecordedEvent) -> str:
     return entry.type.partition(":")[0]
 
 

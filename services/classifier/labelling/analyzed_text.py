@@ -32,7 +32,9 @@ STOP_WORDS = frozenset(
 )
 
 
-class Sentence(NamedTuple):  # a page has a hundred: a frozen dataclass takes thrice as long to make
+class Sentence(
+    NamedTuple
+):  # a page has a hundred: a frozen dataclass takes thrice as long to make
     """One sentence (or clause) as the model reads it: stems of its words, every two Chinese characters in a row, what
     the lexicon sees in it. `span` is in code points of the text; (0, 0) for the title."""
 
@@ -44,7 +46,7 @@ class Sentence(NamedTuple):  # a page has a hundred: a frozen dataclass takes th
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Reading:
+class AnalyzedText:
     title: Sentence
     body: tuple[Sentence, ...]
     lead_signals: tuple[str, ...] = ()  # of title and first sentence together
@@ -58,23 +60,47 @@ def stem(word: str) -> str:
     """A crude English stem: plurals and common verb endings off, so that `leaks`, `leaked`, `leaking` are one."""
     if len(word) <= 3 or word[0].isdigit():
         return "0" * len(word) if word.isdigit() else word
-    for ending in ("ations", "ation", "ings", "ing", "edly", "ies", "ied", "ed", "es", "ly", "s"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
+    for ending in (
+        "ations",
+        "ation",
+        "ings",
+        "ing",
+        "edly",
+        "ies",
+        "ied",
+        "ed",
+        "es",
+        "ly",
+        "s",
+    ):
+        if (
+            word.endswith(ending)
+            and len(word) - len(ending) >= 3
+            and not word.endswith("ss")
+        ):
             word = word[: -len(ending)]
             break
     return word[:-1] if word[-1] in "eyi" and len(word) > 3 else word
 
 
-def read(title: str, text: str, lexicon: Lexicon) -> Reading:
+def analyze(title: str, text: str, lexicon: Lexicon) -> AnalyzedText:
     """Sentences of title and text with their terms and concepts; of a very long text, of its head and its tail."""
     spans = sentences(text)
     body: list[Sentence] = []
     for start, end in considered(text):
-        inside = [(first - start, last - start) for first, last in spans if start <= first < end]
+        inside = [
+            (first - start, last - start)
+            for first, last in spans
+            if start <= first < end
+        ]
         body += _sentences(text[start:end], inside, start, lexicon)
     head = _title(title[:TITLE_CHARS], lexicon) if title else NO_TITLE
-    _, lead = lexicon.meaning(frozenset(head.concepts).union(*(first.concepts for first in opening(head, body, 1))))
-    return Reading(title=head, body=tuple(body), lead_signals=lead)
+    _, lead = lexicon.meaning(
+        frozenset(head.concepts).union(
+            *(first.concepts for first in opening(head, body, 1))
+        )
+    )
+    return AnalyzedText(title=head, body=tuple(body), lead_signals=lead)
 
 
 def _title(title: str, lexicon: Lexicon) -> Sentence:
@@ -82,7 +108,9 @@ def _title(title: str, lexicon: Lexicon) -> Sentence:
     return whole._replace(span=(0, 0))
 
 
-def _sentences(text: str, spans: Sequence[Span], offset: int, lexicon: Lexicon) -> Iterator[Sentence]:
+def _sentences(
+    text: str, spans: Sequence[Span], offset: int, lexicon: Lexicon
+) -> Iterator[Sentence]:
     """The sentences at `spans` of a text that stands at `offset`."""
     lower = _lower(text)
     pairs, runs = [_NONE] * len(spans), [_NOTHING] * len(spans)
@@ -93,7 +121,12 @@ def _sentences(text: str, spans: Sequence[Span], offset: int, lexicon: Lexicon) 
         words = _TOKEN.findall(lower, start, end)
         if words:
             found = found | lexicon.in_words(words)
-        yield Sentence((start + offset, end + offset), _stems(words), own, *lexicon.meaning(frozenset(found)))
+        yield Sentence(
+            (start + offset, end + offset),
+            _stems(words),
+            own,
+            *lexicon.meaning(frozenset(found)),
+        )
 
 
 def _lower(text: str) -> str:
@@ -112,7 +145,10 @@ def _pairs(text: Codes, bounds: Codes) -> list[Codes]:
     if not len(at):
         return [_NONE] * len(bounds)
     codes = bigrams(text, at)
-    first, after = np.searchsorted(at, bounds[:, 0]).tolist(), np.searchsorted(at, bounds[:, 1] - 1).tolist()
+    first, after = (
+        np.searchsorted(at, bounds[:, 0]).tolist(),
+        np.searchsorted(at, bounds[:, 1] - 1).tolist(),
+    )
     return [codes[start:end] for start, end in zip(first, after, strict=True)]
 
 
@@ -123,9 +159,15 @@ def plain_terms(passage: str) -> frozenset[str | int]:
     return frozenset((*_stems(_TOKEN.findall(lower)), *pairs.tolist()))
 
 
-def opening(title: Sentence, body: Sequence[Sentence], number: int) -> Sequence[Sentence]:
+def opening(
+    title: Sentence, body: Sequence[Sentence], number: int
+) -> Sequence[Sentence]:
     """The first `number` sentences that are more than the clutter of a page, and not its title over again."""
-    told = (sentence for sentence in body if _tells(sentence) and not _same_terms(sentence, title))
+    told = (
+        sentence
+        for sentence in body
+        if _tells(sentence) and not _same_terms(sentence, title)
+    )
     return tuple(islice(told, number)) or body[:number]
 
 
@@ -138,13 +180,21 @@ def _same_terms(one: Sentence, other: Sentence) -> bool:
     return one.words == other.words and np.array_equal(one.pairs, other.pairs)
 
 
-def parts(reading: Reading, spans: Iterable[Span]) -> list[Reading]:
+def parts(reading: AnalyzedText, spans: Iterable[Span]) -> list[AnalyzedText]:
     """The sentences of each span as a document of their own."""
-    starts, ends = [one.span[0] for one in reading.body], [one.span[1] for one in reading.body]
-    return [untitled(reading.body[bisect_left(starts, start) : bisect_right(ends, end)]) for start, end in spans]
+    starts, ends = (
+        [one.span[0] for one in reading.body],
+        [one.span[1] for one in reading.body],
+    )
+    return [
+        untitled(reading.body[bisect_left(starts, start) : bisect_right(ends, end)])
+        for start, end in spans
+    ]
 
 
-def untitled(body: tuple[Sentence, ...]) -> Reading:
+def untitled(body: tuple[Sentence, ...]) -> AnalyzedText:
     """These sentences as a document without a title."""
     lead = opening(NO_TITLE, body, 1)
-    return Reading(title=NO_TITLE, body=body, lead_signals=lead[0].signals if lead else ())
+    return AnalyzedText(
+        title=NO_TITLE, body=body, lead_signals=lead[0].signals if lead else ()
+    )

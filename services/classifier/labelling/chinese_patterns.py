@@ -15,7 +15,7 @@ _NONE = "\0"  # in the place of a letter that a shorter begin does not have
 _PLACES = 1 << 16
 
 
-class Runs:
+class ChinesePatternMatcher:
     """Patterns by the three letters that they begin with, or fewer where they are so short or have a gap there. Codes
     of letters tell where in a text they may begin: in most places none does."""
 
@@ -24,17 +24,31 @@ class Runs:
         begins: dict[str, list[tuple[str, str]]] = {}
         for concept, pattern in patterns:
             lower = pattern.lower()
-            begins.setdefault(lower.partition("~")[0][:BEGIN].ljust(BEGIN, _NONE), []).append((concept, lower))
+            begins.setdefault(
+                lower.partition("~")[0][:BEGIN].ljust(BEGIN, _NONE), []
+            ).append((concept, lower))
         ordered = sorted(begins)
         self._codes = np.append(codes_of(ordered, BEGIN), np.iinfo(np.int64).max)
-        self._lengths = np.array([len(begin.rstrip(_NONE)) for begin in ordered], dtype=np.int64)
+        self._lengths = np.array(
+            [len(begin.rstrip(_NONE)) for begin in ordered], dtype=np.int64
+        )
         # Of each begin: concepts that it is enough for, and those of patterns that go on.
-        self._certain = [{name for name, one in begins[begin] if _is_told(one)} for begin in ordered]
+        self._certain = [
+            {name for name, one in begins[begin] if _is_told(one)} for begin in ordered
+        ]
         self._longer = [
-            [(name, one, _gapped(one)) for name, one in begins[begin] if not _is_told(one)] for begin in ordered
+            [
+                (name, one, _gapped(one))
+                for name, one in begins[begin]
+                if not _is_told(one)
+            ]
+            for begin in ordered
         ]
         firsts, seconds = (self._codes[:-1] >> bits & 0xFFFF for bits in (32, 16))
-        self._may_begin, self._is_alone = np.zeros(_PLACES, dtype=np.bool_), np.zeros(1 << 16, dtype=np.bool_)
+        self._may_begin, self._is_alone = (
+            np.zeros(_PLACES, dtype=np.bool_),
+            np.zeros(1 << 16, dtype=np.bool_),
+        )
         self._may_begin[_mixed(firsts, seconds)] = True
         self._is_alone[firsts[seconds == ord(_NONE)]] = True
 
@@ -42,7 +56,9 @@ class Runs:
         """Concepts whose patterns occur in each sentence: its bounds in `lower`, sentences x 2. A sentence without
         any Chinese character is not Chinese: "AI" in it is left to the English patterns."""
         found: list[set[str]] = [set() for _ in bounds]
-        chinese = np.append(0, np.cumsum(is_han(letters)))  # characters before each place
+        chinese = np.append(
+            0, np.cumsum(is_han(letters))
+        )  # characters before each place
         if not chinese[-1]:
             return found
         at, begins = self._begins(letters)
@@ -54,7 +70,11 @@ class Runs:
         for place, end, owner, begin in zip(*hits, strict=True):
             found[owner] |= self._certain[begin]
             for concept, whole, gapped in self._longer[begin]:
-                if gapped.match(lower, place, end) if gapped else lower.startswith(whole, place, end):
+                if (
+                    gapped.match(lower, place, end)
+                    if gapped
+                    else lower.startswith(whole, place, end)
+                ):
                     found[owner].add(concept)
         return found
 
@@ -81,4 +101,8 @@ def _is_told(pattern: str) -> bool:
 
 
 def _gapped(pattern: str) -> re.Pattern[str] | None:
-    return re.compile(BETWEEN.join(map(re.escape, pattern.split("~")))) if "~" in pattern else None
+    return (
+        re.compile(BETWEEN.join(map(re.escape, pattern.split("~"))))
+        if "~" in pattern
+        else None
+    )

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.classifier.labelling import evidence, mentions, model_file
-from services.classifier.labelling.analyzed_text import TITLE_CHARS, Reading, parts, read
+from services.classifier.labelling.analyzed_text import (
+    TITLE_CHARS,
+    AnalyzedText,
+    analyze,
+    parts,
+)
 from services.classifier.labelling.explain import Reason, explain
 from services.classifier.labelling.lexicon import Lexicon
 from services.classifier.labelling.mentions import Labelled, Mention
@@ -24,7 +29,9 @@ MODEL_FOLDER = Path(__file__).parent.parent / "model"
 # Shares of the largest probability that a label can have:
 FOREIGN = 0.98  # in a language it was not trained on, the model speaks only when its terms are unmistakable
 SURE = 0.87  # from here an item of a list carries a label that the list as a whole does not
-MIN_SIGNALS = 2  # and so does a paragraph that is as sure, with as many sentences that signal it
+MIN_SIGNALS = (
+    2  # and so does a paragraph that is as sure, with as many sentences that signal it
+)
 MIN_ROUND_UP_CHARS = 1_500  # a shorter text without list marks tells of one thing
 
 # title, text, language, published (ISO 8601 or None), key, part of a longer text -> ASCII of at most 600 bytes
@@ -47,20 +54,37 @@ class Classification:
 class Classifier:
     """Answers for any pair of strings, in time bounded by sentences.HEAD_CHARS + TAIL_CHARS."""
 
-    def __init__(self, model: model_file.Weights, lexicon: Lexicon, fingerprinter: Fingerprinter = fingerprint) -> None:
+    def __init__(
+        self,
+        model: model_file.Weights,
+        lexicon: Lexicon,
+        fingerprinter: Fingerprinter = fingerprint,
+    ) -> None:
         self.version = model.version
         self._lexicon = lexicon
         self._scorer = Scorer(model)
         self._fingerprinter = fingerprinter
 
     @classmethod
-    def load(cls, path: Path | None = None, *, fingerprinter: Fingerprinter = fingerprint) -> Classifier:
+    def load(
+        cls, path: Path | None = None, *, fingerprinter: Fingerprinter = fingerprint
+    ) -> Classifier:
         """The model in `path` (a folder with weights and lexicon). Raises OSError or ValueError when it is not one."""
         folder = path or MODEL_FOLDER
-        return cls(model_file.load(folder / WEIGHTS_FILE), Lexicon.load(folder / LEXICON_FILE), fingerprinter)
+        return cls(
+            model_file.load(folder / WEIGHTS_FILE),
+            Lexicon.load(folder / LEXICON_FILE),
+            fingerprinter,
+        )
 
     def classify(
-        self, title: str, text: str, language: str | None = None, *, published: str | None = None, key: bytes = b""
+        self,
+        title: str,
+        text: str,
+        language: str | None = None,
+        *,
+        published: str | None = None,
+        key: bytes = b"",
     ) -> Classification:
         """`language` is what the page says (ISO 639-1), believed where the text itself does not tell.
         `published` and `key` go into the fingerprints of the mentions."""
@@ -68,82 +92,135 @@ class Classifier:
         if spoken == UNKNOWN and language:
             spoken = language.lower()[:2]
         text = _article(text)
-        reading = read(title, text, self._lexicon)
+        reading = analyze(title, text, self._lexicon)
         scores = self._scorer.probabilities(self._scorer.raw([reading])[0])
         labels, review = self._decide(scores, spoken, bool(reading.body))
 
         def marked(heading: str, stretch: str, part: bool) -> str:
-            return self._fingerprinter(heading[:TITLE_CHARS], stretch[:HEAD_CHARS], spoken, published, key, part)
+            return self._fingerprinter(
+                heading[:TITLE_CHARS],
+                stretch[:HEAD_CHARS],
+                spoken,
+                published,
+                key,
+                part,
+            )
 
         groups = self._happenings(title, text, reading, labels, spoken)
         found: tuple[Mention, ...] = ()
         if len(groups) > 1:
             found = mentions.several(groups, text, marked)
-            labels = tuple(k for k in LABELS if k in labels or any(k in mention.labels for mention in found))
+            labels = tuple(
+                k
+                for k in LABELS
+                if k in labels or any(k in mention.labels for mention in found)
+            )
         elif labels:
             found = mentions.single(title, text, labels, marked)
         spans = evidence.choose(reading, self._scorer.sentences, labels)
         return Classification(
-            labels=labels, scores=scores, evidence=spans, review=review, language=spoken, mentions=found
+            labels=labels,
+            scores=scores,
+            evidence=spans,
+            review=review,
+            language=spoken,
+            mentions=found,
         )
 
-    def explain(self, title: str, text: str, top: int = 10) -> dict[str, tuple[Reason, ...]]:
+    def explain(
+        self, title: str, text: str, top: int = 10
+    ) -> dict[str, tuple[Reason, ...]]:
         """Per label what weighed most for it or against it, strongest first."""
-        return explain(self._scorer, read(title, _article(text), self._lexicon), top)
+        return explain(self._scorer, analyze(title, _article(text), self._lexicon), top)
 
     def _decide(
         self, scores: dict[str, float], language: str, has_text: bool
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Labels, and what to review."""
         says = self._says(scores, language)
-        if not has_text:  # a label without a sentence to show for it is a question, not an answer
+        if (
+            not has_text
+        ):  # a label without a sentence to show for it is a question, not an answer
             return (), says
         if language not in (*SUPPORTED, UNKNOWN):
             return says, ("language",)
         decisions = self._scorer.decisions
-        return says, tuple(k for k in LABELS if decisions[k].low <= scores[k] < decisions[k].high)
+        return says, tuple(
+            k for k in LABELS if decisions[k].low <= scores[k] < decisions[k].high
+        )
 
     def _says(self, scores: dict[str, float], language: str) -> tuple[str, ...]:
         decisions = self._scorer.decisions
         if language not in (*SUPPORTED, UNKNOWN):
-            return tuple(k for k in LABELS if scores[k] >= FOREIGN * decisions[k].ceiling)
+            return tuple(
+                k for k in LABELS if scores[k] >= FOREIGN * decisions[k].ceiling
+            )
         return tuple(k for k in LABELS if scores[k] >= decisions[k].threshold)
 
     def _is_sure(self, scores: dict[str, float], label: str) -> bool:
         return scores[label] >= SURE * self._scorer.decisions[label].ceiling
 
     def _happenings(
-        self, title: str, text: str, reading: Reading, labels: tuple[str, ...], language: str
+        self,
+        title: str,
+        text: str,
+        reading: AnalyzedText,
+        labels: tuple[str, ...],
+        language: str,
     ) -> list[list[Labelled]]:
         """Groups of labelled passages; fewer than two where the text tells of one thing."""
         found = passages(text)
-        if (not labels or len(text) < MIN_ROUND_UP_CHARS) and not any(passage.item for passage in found):
+        if (not labels or len(text) < MIN_ROUND_UP_CHARS) and not any(
+            passage.item for passage in found
+        ):
             return []
         carrying = self._labelled(found, reading, labels, language)
         return mentions.happenings(title, text, [one for one in carrying if one.labels])
 
     def _labelled(
-        self, found: Sequence[Passage], reading: Reading, labels: tuple[str, ...], language: str
+        self,
+        found: Sequence[Passage],
+        reading: AnalyzedText,
+        labels: tuple[str, ...],
+        language: str,
     ) -> list[Labelled]:
         """The passages that signal a label, each read by itself."""
-        alone = zip(found, parts(reading, (passage.span for passage in found)), strict=True)
-        signalling = [(passage, own) for passage, own in alone if any(sentence.signals for sentence in own.body)]
+        alone = zip(
+            found, parts(reading, (passage.span for passage in found)), strict=True
+        )
+        signalling = [
+            (passage, own)
+            for passage, own in alone
+            if any(sentence.signals for sentence in own.body)
+        ]
         if not signalling:
             return []
         raw = self._scorer.raw([own for _, own in signalling])
         return [
-            Labelled(passage=passage, labels=self._labels_of(passage, own, scores, labels, language))
+            Labelled(
+                passage=passage,
+                labels=self._labels_of(passage, own, scores, labels, language),
+            )
             for (passage, own), scores in zip(signalling, raw, strict=True)
         ]
 
     def _labels_of(
-        self, passage: Passage, own: Reading, raw: Scores, labels: tuple[str, ...], language: str
+        self,
+        passage: Passage,
+        own: AnalyzedText,
+        raw: Scores,
+        labels: tuple[str, ...],
+        language: str,
     ) -> tuple[str, ...]:
         """Labels of a passage: those of the document, and in a list also its own where it is sure."""
         signals = Counter(name for sentence in own.body for name in sentence.signals)
         scores = self._scorer.probabilities(raw)
         clear = {k for k in signals if scores[k] >= self._scorer.decisions[k].high}
-        alone = {k for k in clear if self._is_sure(scores, k) and (passage.item or signals[k] >= MIN_SIGNALS)}
+        alone = {
+            k
+            for k in clear
+            if self._is_sure(scores, k) and (passage.item or signals[k] >= MIN_SIGNALS)
+        }
         said = signals.keys() & self._says(scores, language) if passage.item else clear
         return tuple(k for k in LABELS if k in said and (k in labels or k in alone))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import chain
 
-from services.classifier.labelling.analyzed_text import Reading, Sentence
+from services.classifier.labelling.analyzed_text import AnalyzedText, Sentence
 from services.classifier.labelling.model_file import LABELS
 from services.classifier.labelling.scoring import Scores
 from services.classifier.text.sentences import Span
@@ -16,7 +16,9 @@ CLOSE_TO_BEST = 2.0  # in log-odds: how far below the best sentence another one 
 
 
 def choose(
-    reading: Reading, score: Callable[[Sequence[Sentence]], Scores], labels: tuple[str, ...]
+    reading: AnalyzedText,
+    score: Callable[[Sequence[Sentence]], Scores],
+    labels: tuple[str, ...],
 ) -> dict[str, tuple[Span, ...]]:
     """One to five spans per label, in the order of the text. Empty only where the text has no sentence.
 
@@ -28,17 +30,31 @@ def choose(
     competing = {label: _competing(reading, label) for label in labels}
     wanted = sorted(set(chain.from_iterable(competing.values())))
     scores = score([reading.body[index] for index in wanted])
-    worth = {index: own - _shortness(reading.body[index].span) for index, own in zip(wanted, scores, strict=True)}
+    worth = {
+        index: own - _shortness(reading.body[index].span)
+        for index, own in zip(wanted, scores, strict=True)
+    }
     found = {}
     for label, indices in competing.items():
-        ranked = sorted(((float(worth[index][LABELS.index(label)]), -index) for index in indices), reverse=True)
-        kept = [-index for value, index in ranked[:MAX_SPANS] if value >= ranked[0][0] - CLOSE_TO_BEST]
+        ranked = sorted(
+            ((float(worth[index][LABELS.index(label)]), -index) for index in indices),
+            reverse=True,
+        )
+        kept = [
+            -index
+            for value, index in ranked[:MAX_SPANS]
+            if value >= ranked[0][0] - CLOSE_TO_BEST
+        ]
         found[label] = tuple(reading.body[index].span for index in sorted(kept))
     return found
 
 
-def _competing(reading: Reading, label: str) -> Sequence[int]:
-    signalling = [index for index, sentence in enumerate(reading.body) if label in sentence.signals]
+def _competing(reading: AnalyzedText, label: str) -> Sequence[int]:
+    signalling = [
+        index
+        for index, sentence in enumerate(reading.body)
+        if label in sentence.signals
+    ]
     return signalling or range(len(reading.body))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.classifier.labelling.analyzed_text import Reading
+from services.classifier.labelling.analyzed_text import AnalyzedText
 from services.classifier.labelling.model_file import LABELS
 from services.classifier.labelling.scoring import Scorer
 
@@ -32,13 +32,21 @@ class Reason:
     weight: float
 
 
-def explain(scorer: Scorer, reading: Reading, top: int = TOP) -> dict[str, tuple[Reason, ...]]:
+def explain(
+    scorer: Scorer, reading: AnalyzedText, top: int = TOP
+) -> dict[str, tuple[Reason, ...]]:
     """Per label the `top` reasons with the largest weight, for or against, strongest first."""
     contributions = scorer.contributions(reading)
     found = {}
     for k, label in enumerate(LABELS):
-        ranked = sorted(contributions, key=lambda pair: (-abs(float(pair[1][k])), pair[0]))
-        found[label] = tuple(_reason(name, float(values[k])) for name, values in ranked[:top] if values[k])
+        ranked = sorted(
+            contributions, key=lambda pair: (-abs(float(pair[1][k])), pair[0])
+        )
+        found[label] = tuple(
+            _reason(name, float(values[k]))
+            for name, values in ranked[:top]
+            if values[k]
+        )
     return found
 
 
@@ -49,6 +57,10 @@ def _reason(name: str, weight: float) -> Reason:
     joined = " and ".join(rest.split("&"))
     if kind == "s":
         place, _, joined = rest.partition(":")
-        places = {"share": "share of sentences", "title": "the title", "lead": "the lead"}
+        places = {
+            "share": "share of sentences",
+            "title": "the title",
+            "lead": "the lead",
+        }
         return Reason(feature=joined, meaning=f"signal, {places[place]}", weight=weight)
     return Reason(feature=joined, meaning=_MEANINGS[kind], weight=weight)

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, combinations
 
-from services.classifier.labelling.analyzed_text import Reading, Sentence, opening
+from services.classifier.labelling.analyzed_text import AnalyzedText, Sentence, opening
 from services.classifier.text.bigrams import bigram
 
 LEAD_SENTENCES = 3
@@ -30,25 +30,43 @@ def kind_of(feature: str) -> str:
     return feature[0] if feature[1] == ":" else "z"
 
 
-def vector(reading: Reading) -> dict[str, float]:
+def vector(reading: AnalyzedText) -> dict[str, float]:
     """Feature -> value: for training and explanations. Scores are the same sums by arrays, see scoring.py."""
-    values = _unit(Counter(name for sentence in reading.body for name in _terms(sentence, "w:", "")))
+    values = _unit(
+        Counter(
+            name for sentence in reading.body for name in _terms(sentence, "w:", "")
+        )
+    )
     values |= _unit(Counter(_terms(reading.title, "W:", "Z:")))
-    for kind, block in (*concept_values(reading).items(), *signal_values(reading).items()):
+    for kind, block in (
+        *concept_values(reading).items(),
+        *signal_values(reading).items(),
+    ):
         values.update({f"{kind}:{name}": value for name, value in block.items()})
     return values
 
 
 def _terms(sentence: Sentence, word: str, pair: str) -> Iterator[str]:
     """The names of the words and pairs of a sentence, with the marks of their kinds."""
-    return chain((word + stem for stem in sentence.words), (pair + bigram(code) for code in sentence.pairs.tolist()))
+    return chain(
+        (word + stem for stem in sentence.words),
+        (pair + bigram(code) for code in sentence.pairs.tolist()),
+    )
 
 
 def _unit(counts: Counter[str]) -> dict[str, float]:
     """Each term weighted sublinearly, and all together to unit length."""
     # Few counts differ, so the norm is summed and the values are looked up by count.
     weights = {count: 1.0 + math.log(count) for count in set(counts.values())}
-    norm = math.sqrt(sum(weights[count] ** 2 * times for count, times in Counter(counts.values()).items())) or 1.0
+    norm = (
+        math.sqrt(
+            sum(
+                weights[count] ** 2 * times
+                for count, times in Counter(counts.values()).items()
+            )
+        )
+        or 1.0
+    )
     scaled = {count: weight / norm for count, weight in weights.items()}
     return {term: scaled[count] for term, count in counts.items()}
 
@@ -57,12 +75,17 @@ def alone_and_paired(concepts: tuple[str, ...]) -> tuple[str, ...]:
     return (*concepts, *(f"{a}&{b}" for a, b in combinations(concepts, 2)))
 
 
-def concept_values(reading: Reading) -> Blocks:
+def concept_values(reading: AnalyzedText) -> Blocks:
     """The concepts, alone and in pairs, by the kind of their feature."""
     total = len(reading.body) or 1
-    counts = Counter(chain.from_iterable(alone_and_paired(sentence.concepts) for sentence in reading.body))
+    counts = Counter(
+        chain.from_iterable(
+            alone_and_paired(sentence.concepts) for sentence in reading.body
+        )
+    )
     lead = chain.from_iterable(
-        alone_and_paired(one.concepts) for one in opening(reading.title, reading.body, LEAD_SENTENCES)
+        alone_and_paired(one.concepts)
+        for one in opening(reading.title, reading.body, LEAD_SENTENCES)
     )
     return {
         "d": {name: math.sqrt(count / total) for name, count in counts.items()},
@@ -73,11 +96,15 @@ def concept_values(reading: Reading) -> Blocks:
     }
 
 
-def signal_values(reading: Reading) -> Blocks:
+def signal_values(reading: AnalyzedText) -> Blocks:
     """Per signalled label: in the title, in the lead, in any sentence, and the share of sentences (square root)."""
     total = len(reading.body) or 1
     counts = Counter(name for sentence in reading.body for name in sentence.signals)
-    early = (name for sentence in opening(reading.title, reading.body, EARLY_SENTENCES) for name in sentence.signals)
+    early = (
+        name
+        for sentence in opening(reading.title, reading.body, EARLY_SENTENCES)
+        for name in sentence.signals
+    )
     return {
         "a": dict.fromkeys(counts, 1.0),
         "s:share": {name: math.sqrt(count / total) for name, count in counts.items()},

@@ -18,12 +18,16 @@ def counted(codes: Sequence[Sequence[Codes]]) -> tuple[Codes, Codes, Codes]:
     parts = [part for stretch in codes for part in stretch]
     if not parts:
         return _NONE, _NONE, _NONE
-    owners = np.repeat(np.arange(len(codes)), [sum(map(len, stretch)) for stretch in codes])
+    owners = np.repeat(
+        np.arange(len(codes)), [sum(map(len, stretch)) for stretch in codes]
+    )
     keys, counts = distinct(owners << _CODE_BITS | np.concatenate(parts))
     return keys >> _CODE_BITS, keys & CODE_LIMIT - 1, counts
 
 
-def summed(owners: Codes, values: NDArray[np.float64], stretches: int) -> NDArray[np.float64]:
+def summed(
+    owners: Codes, values: NDArray[np.float64], stretches: int
+) -> NDArray[np.float64]:
     """The sums of the rows of `values` for each stretch; `owners` are the stretches of the rows, ascending."""
     found = np.zeros((stretches, *values.shape[1:]))
     if len(owners):

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from services.classifier.labelling.chinese_patterns import Runs
+from services.classifier.labelling.chinese_patterns import ChinesePatternMatcher
 from services.classifier.text.bigrams import Codes
 
 MAX_WORDS_BETWEEN = 3
 _REMEMBERED = 50_000  # words, and sets of concepts; past it the memory starts anew
 
-_Pattern = tuple[str, str, tuple[str, ...]]  # concept, the second word where it is a plain one, all after the first
+_Pattern = tuple[
+    str, str, tuple[str, ...]
+]  # concept, the second word where it is a plain one, all after the first
 
 
 class Lexicon:
@@ -26,19 +28,31 @@ class Lexicon:
         self._begins: dict[str, list[_Pattern]] = {}
         self._begin_lengths: tuple[int, ...] = ()
         self._known: dict[str, tuple[_Pattern, ...]] = {}
-        self._meanings: dict[frozenset[str], tuple[tuple[str, ...], tuple[str, ...]]] = {}
+        self._meanings: dict[
+            frozenset[str], tuple[tuple[str, ...], tuple[str, ...]]
+        ] = {}
         groups = concepts.get("group", {})
-        self._groups = tuple((name, frozenset(group["of"])) for name, group in groups.items())
+        self._groups = tuple(
+            (name, frozenset(group["of"])) for name, group in groups.items()
+        )
         signals = concepts.get("signal", {})
         self._signals = tuple(
-            (name, tuple(map(frozenset, signal["when"])), frozenset(signal.get("unless", ())))
+            (
+                name,
+                tuple(map(frozenset, signal["when"])),
+                frozenset(signal.get("unless", ())),
+            )
             for name, signal in signals.items()
         )
         for concept, patterns in concepts.items():
             for pattern in patterns.get("en", ()):
                 self._add_words(concept, pattern)
         self._begin_lengths = tuple(sorted({len(begin) for begin in self._begins}))
-        self._runs = Runs((concept, one) for concept, patterns in concepts.items() for one in patterns.get("zh", ()))
+        self._runs = ChinesePatternMatcher(
+            (concept, one)
+            for concept, patterns in concepts.items()
+            for one in patterns.get("zh", ())
+        )
 
     @classmethod
     def load(cls, path: Path) -> Lexicon:
@@ -48,33 +62,48 @@ class Lexicon:
     def _add_words(self, concept: str, pattern: str) -> None:
         first, *rest = pattern.split()
         table = self._begins if first.endswith("*") else self._exact
-        plain = rest[0] if rest and rest[0][0] not in "~!" and rest[0][-1] != "*" else ""
+        plain = (
+            rest[0] if rest and rest[0][0] not in "~!" and rest[0][-1] != "*" else ""
+        )
         table.setdefault(first.rstrip("*"), []).append((concept, plain, tuple(rest)))
 
     def _starting(self, word: str) -> tuple[_Pattern, ...]:
         """The patterns that begin with `word`, remembered."""
         patterns = list(self._exact.get(word, ()))
         for length in self._begin_lengths:
-            patterns += self._begins.get(word[:length], ()) if length <= len(word) else ()
+            patterns += (
+                self._begins.get(word[:length], ()) if length <= len(word) else ()
+            )
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         self._known[word] = tuple(patterns)
         return self._known[word]
 
-    def meaning(self, concepts: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def meaning(
+        self, concepts: frozenset[str]
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """`concepts` of one sentence with the groups that they belong to, sorted; and the labels signalled where they
         meet. Remembered."""
         if concepts not in self._meanings:
             if len(self._meanings) >= _REMEMBERED:
                 self._meanings.clear()
-            groups = {name for name, members in self._groups if not members.isdisjoint(concepts)}
+            groups = {
+                name
+                for name, members in self._groups
+                if not members.isdisjoint(concepts)
+            }
             present = concepts | groups
-            self._meanings[concepts] = (tuple(sorted(present)), tuple(self._signalled(present)))
+            self._meanings[concepts] = (
+                tuple(sorted(present)),
+                tuple(self._signalled(present)),
+            )
         return self._meanings[concepts]
 
     def _signalled(self, present: frozenset[str]) -> Iterator[str]:
         for name, lists, unless in self._signals:
-            if unless.isdisjoint(present) and any(wanted <= present for wanted in lists):
+            if unless.isdisjoint(present) and any(
+                wanted <= present for wanted in lists
+            ):
                 yield name
 
     def in_words(self, words: list[str]) -> set[str]:
@@ -83,7 +112,9 @@ class Lexicon:
         known = self._known
         after = [*words[1:], ""]
         for index, word in enumerate(words):
-            for concept, plain, rest in known[word] if word in known else self._starting(word):
+            for concept, plain, rest in (
+                known[word] if word in known else self._starting(word)
+            ):
                 if (
                     concept not in found
                     and (not plain or plain == after[index])
@@ -102,7 +133,10 @@ def _follows(words: list[str], index: int, rest: tuple[str, ...]) -> bool:
     for position, wanted in enumerate(rest):
         if wanted == "~":
             after = rest[position + 1 :]
-            return any(_follows(words, index + skip, after) for skip in range(MAX_WORDS_BETWEEN + 1))
+            return any(
+                _follows(words, index + skip, after)
+                for skip in range(MAX_WORDS_BETWEEN + 1)
+            )
         if wanted.startswith("!"):
             if index < len(words) and words[index] == wanted[1:]:
                 return False
@@ -110,7 +144,9 @@ def _follows(words: list[str], index: int, rest: tuple[str, ...]) -> bool:
         if index >= len(words):
             return False
         word = words[index]
-        if not (word.startswith(wanted[:-1]) if wanted.endswith("*") else word == wanted):
+        if not (
+            word.startswith(wanted[:-1]) if wanted.endswith("*") else word == wanted
+        ):
             return False
         index += 1
     return True

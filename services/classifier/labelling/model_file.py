@@ -15,7 +15,7 @@ LEXICON_FILE = "lexicon.toml"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decision:
+class Calibration:
     """How a label's raw score becomes an answer: p = ceiling / (1 + exp(-(slope * raw + offset))).
 
     p >= threshold is the label; low <= p < high is doubt, and asks for a review.
@@ -37,14 +37,16 @@ class Weights:
     features: tuple[str, ...]
     matrix: NDArray[np.float32]
     bias: tuple[float, ...]
-    decisions: dict[str, Decision]
+    decisions: dict[str, Calibration]
 
 
 def save(weights: Weights, path: Path) -> None:
     meta = {
         "version": weights.version,
         "bias": weights.bias,
-        "decisions": {label: asdict(decision) for label, decision in weights.decisions.items()},
+        "decisions": {
+            label: asdict(decision) for label, decision in weights.decisions.items()
+        },
     }
     with path.open("wb") as file:
         np.savez_compressed(
@@ -62,13 +64,18 @@ def load(path: Path) -> Weights:
         matrix = np.asarray(arrays["matrix"], dtype=np.float32)
         meta = json.loads(arrays["meta"].tobytes())
     if matrix.shape != (len(features), len(LABELS)):
-        raise ValueError(f"{path}: {matrix.shape} weights for {len(features)} features and {len(LABELS)} labels")
+        raise ValueError(
+            f"{path}: {matrix.shape} weights for {len(features)} features and {len(LABELS)} labels"
+        )
     return Weights(
         version=meta["version"],
         features=features,
         matrix=matrix,
         bias=tuple(meta["bias"]),
-        decisions={label: Decision(**numbers) for label, numbers in meta["decisions"].items()},
+        decisions={
+            label: Calibration(**numbers)
+            for label, numbers in meta["decisions"].items()
+        },
     )
 
 

@@ -32,16 +32,26 @@ class Passage:
 def article_end(text: str) -> int:
     """Where the article ends and the page goes on, in code points; the length of the text where it does not. Of a very
     long text only the tail is looked at, as only that is read."""
-    found = AFTER_ARTICLE.search(text, max(int(len(text) * END_SHARE), len(text) - TAIL_CHARS))
+    found = AFTER_ARTICLE.search(
+        text, max(int(len(text) * END_SHARE), len(text) - TAIL_CHARS)
+    )
     return len(text[: found.start()].rstrip()) if found else len(text)
 
 
 def passages(text: str) -> list[Passage]:
     """The passages in the order of the text."""
-    lines = [m.span() for start, end in considered(text) for m in _LINE.finditer(text, start, end)]
+    lines = [
+        m.span()
+        for start, end in considered(text)
+        for m in _LINE.finditer(text, start, end)
+    ]
     lines = [line for line in lines if text[line[0] : line[1]].strip()]
     marked = [bool(_ITEM.match(text, *line)) for line in lines]
-    return _items(text, lines, marked) if sum(marked) >= MIN_ITEMS else _paragraphs(text, lines)
+    return (
+        _items(text, lines, marked)
+        if sum(marked) >= MIN_ITEMS
+        else _paragraphs(text, lines)
+    )
 
 
 def _items(text: str, lines: list[Span], marked: list[bool]) -> list[Passage]:
@@ -50,7 +60,9 @@ def _items(text: str, lines: list[Span], marked: list[bool]) -> list[Passage]:
     ends = [*starts[1:], len(lines)]
     found = []
     for first, after in zip(starts, ends, strict=True):
-        heading = text[lines[first][0] : lines[first][1]].strip() if after - first > 1 else ""
+        heading = (
+            text[lines[first][0] : lines[first][1]].strip() if after - first > 1 else ""
+        )
         found.append(
             Passage(
                 span=(lines[first][0], lines[after - 1][1]),

@@ -18,10 +18,14 @@ import numpy as np
 import zstandard
 
 from incidentwire.log import checkpoint
-from incidentwire.log.checkpoint import Digesting, Mark, Unusable
-from incidentwire.log.event_log import Log
+from incidentwire.log.checkpoint import (
+    CheckpointHeader,
+    HashingWriter,
+    InvalidCheckpoint,
+)
+from incidentwire.log.event_log import EventLog
 from incidentwire.telemetry import event_line
-from services.classifier.linking.linker_state import Folded
+from services.classifier.linking.linker_state import LinkerState
 
 EVERY = 5_000  # events folded since the last one
 EVERY_SHARE = 8  # … or an eighth of the log, whichever is more: so all writing stays in proportion to the folding
@@ -31,21 +35,21 @@ NAME = "snapshot"
 logger = logging.getLogger(__name__)
 
 
-class Snapshots:
+class LinkerCheckpoint:
     """The snapshot in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.path = folder, folder / NAME
         self.saved_at = 0  # position of what this process wrote or read last
 
-    def load(self, log: Log) -> Folded | None:
+    def load(self, log: EventLog) -> LinkerState | None:
         """What the snapshot holds, if it fits this log and this code; else None, and a log line that says why."""
         try:
             folded = read(self.path, log)
         except FileNotFoundError:
             logger.info(event_line("no snapshot", path=self.path))
             return None
-        except (Unusable, OSError) as error:
+        except (InvalidCheckpoint, OSError) as error:
             logger.warning(event_line("snapshot ignored", path=self.path, why=error))
             return None
         self.saved_at = folded.position
@@ -54,56 +58,85 @@ class Snapshots:
     def is_due(self, position: int) -> bool:
         return position - self.saved_at >= max(EVERY, position // EVERY_SHARE)
 
-    def save(self, log: Log, folded: Folded) -> None:
+    def save(self, log: EventLog, folded: LinkerState) -> None:
         """Write, where anything was folded since the last one. What goes wrong is logged: the linker can do without."""
         if folded.position == self.saved_at:
             return
-        self.saved_at = folded.position  # also where it fails: a full disk is not to be asked after every event
+        self.saved_at = (
+            folded.position
+        )  # also where it fails: a full disk is not to be asked after every event
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with _alone(self.folder / f"{NAME}.lock"):
-                size = write(self.path, Mark.of(log, folded.position, code()), folded)
-        except (Unusable, OSError) as error:
-            logger.warning(event_line("snapshot not written", path=self.path, why=error))
+                size = write(
+                    self.path, CheckpointHeader.of(log, folded.position, code()), folded
+                )
+        except (InvalidCheckpoint, OSError) as error:
+            logger.warning(
+                event_line("snapshot not written", path=self.path, why=error)
+            )
             return
-        logger.info(event_line("snapshot written", position=folded.position, bytes=size))
+        logger.info(
+            event_line("snapshot written", position=folded.position, bytes=size)
+        )
 
 
-def write(path: Path, mark: Mark, folded: Folded) -> int:
+def write(path: Path, mark: CheckpointHeader, folded: LinkerState) -> int:
     """Put a snapshot in the place of the old one, and return its size in bytes. One at a time."""
 
-    def body(out: Digesting) -> None:
-        with zstandard.ZstdCompressor(level=LEVEL).stream_writer(out, closefd=False) as packed:  # type: ignore[arg-type]
+    def body(out: HashingWriter) -> None:
+        with zstandard.ZstdCompressor(level=LEVEL).stream_writer(
+            out, closefd=False
+        ) as packed:  # type: ignore[arg-type]
             for array in folded.arrays():
                 np.lib.format.write_array(packed, array, allow_pickle=False)
 
     return checkpoint.write(path, mark, body)
 
 
-def read(path: Path, log: Log) -> Folded:
-    """What the snapshot at `path` holds. Raises Unusable where it is damaged, or not this log's and this code's."""
+def read(path: Path, log: EventLog) -> LinkerState:
+    """Read the checkpoint at `path`. Raises InvalidCheckpoint if it is damaged, of another log or of other code."""
     found, body = checkpoint.read(path)
     checkpoint.check(found, log, code())
     try:
-        with zstandard.ZstdDecompressor().stream_reader(body) as stream, checkpoint.uncollected():
-            return Folded.of(partial(np.lib.format.read_array, stream, allow_pickle=False))
-    except (ValueError, TypeError, LookupError, AttributeError, zstandard.ZstdError) as error:
-        raise Unusable(f"it cannot be read: {error}") from error
+        with (
+            zstandard.ZstdDecompressor().stream_reader(body) as stream,
+            checkpoint.gc_paused(),
+        ):
+            return LinkerState.of(
+                partial(np.lib.format.read_array, stream, allow_pickle=False)
+            )
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        zstandard.ZstdError,
+    ) as error:
+        raise InvalidCheckpoint(f"it cannot be read: {error}") from error
 
 
 @cache
 def code() -> str:
     """Of all on which the state rests: the linker, all of linking/, and what is folded and how."""
     here = Path(__file__).parent
-    return checkpoint.code_of((*sorted(here.glob("*.py")), here.parent / "linker.py", *checkpoint.INCIDENTS_CODE))
+    return checkpoint.source_digest(
+        (
+            *sorted(here.glob("*.py")),
+            here.parent / "linker.py",
+            *checkpoint.INCIDENTS_CODE,
+        )
+    )
 
 
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    """Hold the lock, or raise Unusable at once where another process does."""
+    """Hold the lock, or raise InvalidCheckpoint at once where another process does."""
     with lock.open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Unusable("another linker is writing one: is there one too many?") from None
+            raise InvalidCheckpoint(
+                "another linker is writing one: is there one too many?"
+            ) from None
         yield

@@ -13,7 +13,7 @@ Mentions = Callable[[str, str, str | None], Sequence[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ClusterRow:
     """A mention's place. `cluster` is the id of the incident's first row, with `#<n>` for its n-th mention after the
     main one; `score` is 1.0 for the mention that opened it."""
 
@@ -22,21 +22,29 @@ class Row:
     score: float
 
 
-def cluster(rows: Iterable[Mapping[str, Any]], mentions: Mentions) -> Iterator[Row]:
+def cluster(
+    rows: Iterable[Mapping[str, Any]], mentions: Mentions
+) -> Iterator[ClusterRow]:
     """The rows' mentions, grouped: in date order where there are dates, else in the given order; a row per mention,
     the main one first. Rows have `id`, `title`, `text` and maybe `date` (ISO 8601)."""
     index = LinkIndex()
     for row in in_order(list(rows)):
-        title, text, date = (str(row.get(name) or "") for name in ("title", "text", "date"))
-        kin: set[str | None] = set()
+        title, text, date = (
+            str(row.get(name) or "") for name in ("title", "text", "date")
+        )
+        sibling_incidents: set[str | None] = set()
         for n, encoded in enumerate(mentions(title, text, date or None)):
             name = str(row["id"]) + (f"#{n}" if n else "")
             decoded = decode(encoded)
-            decision = decide(decoded, index, kin=kin)
+            decision = decide(decoded, index, sibling_incidents=sibling_incidents)
             incident = decision.incident or name
-            kin.add(incident)
+            sibling_incidents.add(incident)
             index.add(incident, name, decoded)
-            yield Row(id=str(row["id"]), cluster=incident, score=decision.score if decision.incident else 1.0)
+            yield ClusterRow(
+                id=str(row["id"]),
+                cluster=incident,
+                score=decision.score if decision.incident else 1.0,
+            )
 
 
 def in_order(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

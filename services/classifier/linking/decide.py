@@ -11,18 +11,32 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from services.classifier.linking.fingerprints import FINGERPRINT_VERSION, Fingerprint, decode, fingerprint
+from services.classifier.linking.fingerprints import (
+    FINGERPRINT_VERSION,
+    Fingerprint,
+    decode,
+    fingerprint,
+)
 from services.classifier.linking.index import LinkIndex
 from services.classifier.linking.similarity import FULL, Match
-from services.classifier.linking.terms import Kind
+from services.classifier.linking.terms import TermKind
 
-__all__ = ["FINGERPRINT_VERSION", "Decision", "Fingerprint", "LinkIndex", "decide", "decode", "fingerprint"]
+__all__ = [
+    "FINGERPRINT_VERSION",
+    "Decision",
+    "Fingerprint",
+    "LinkIndex",
+    "decide",
+    "decode",
+    "fingerprint",
+]
 
 LINK = 2250  # of FULL: from here on, a mention joins an incident that is the only one like it
 # A mention that is like many incidents tells by its words what field it is from, not which happening: more is needed.
 # The longer the stream, the more of them there are, so that one LINK does for 40 incidents and for 1500.
 OTHERS = 5  # incidents after the best one that count
-OTHERS_TAKE = 1000  # of FULL, at most: incidents that are one in truth do not keep their next report out for ever
+# Caps the penalty (of FULL), so that duplicate incidents cannot block new reports indefinitely.
+CROWDING_PENALTY_MAX = 1000
 CLOSE = 300  # of FULL: a runner-up that joins too and is not further behind makes the link one to review
 # A part of a longer text also joins the one incident that has the name it repeats foremost, where more than the name is
 # shared and no other with that name is half as near. Of 858 single paragraphs of six public sets 561 joined anyhow, and
@@ -46,26 +60,42 @@ class Decision:
 
 
 def decide(
-    mention: Fingerprint, index: LinkIndex, barred: Iterable[str] = (), kin: Container[str | None] = frozenset()
+    mention: Fingerprint,
+    index: LinkIndex,
+    cannot_link: Iterable[str] = (),
+    sibling_incidents: Container[str | None] = frozenset(),
 ) -> Decision:
     """Where the mention belongs. `barred` are incidents from which people took it away, `kin` those that other parts of
     its text are in: what was told apart there, one name does not bring together."""
-    matches = index.matches(mention, barred)
+    matches = index.matches(mention, cannot_link)
     if not matches:
         return Decision(incident=None, score=0.0, review=(), why={})
     best, needed = matches[0], _needed(matches)
     if best.score < needed:
-        if told := _retold([match for match in matches if match.incident not in kin]):
+        if told := _lookback_match(
+            [match for match in matches if match.incident not in sibling_incidents]
+        ):
             return Decision(
-                incident=told.incident, score=told.score / FULL, review=(), why=_why(told) | {"retold": True}
+                incident=told.incident,
+                score=told.score / FULL,
+                review=(),
+                why=_why(told) | {"retold": True},
             )
-        return Decision(incident=None, score=best.score / FULL, review=(), why=_why(best))
-    rivals = [m for m in matches[1:] if m.score >= max(needed, best.score - CLOSE) and not best.copy]
+        return Decision(
+            incident=None, score=best.score / FULL, review=(), why=_why(best)
+        )
+    rivals = [
+        m
+        for m in matches[1:]
+        if m.score >= max(needed, best.score - CLOSE) and not best.copy
+    ]
     review = tuple(m.incident for m in rivals[:1])
-    return Decision(incident=best.incident, score=best.score / FULL, review=review, why=_why(best))
+    return Decision(
+        incident=best.incident, score=best.score / FULL, review=review, why=_why(best)
+    )
 
 
-def _retold(matches: Sequence[Match]) -> Match | None:
+def _lookback_match(matches: Sequence[Match]) -> Match | None:
     """The incident that is told again, with its score regardless of time: a feature looks back."""
     best = max(matches, key=lambda match: match.retold, default=None)
     if best is None or best.retold < RETOLD or sum(best.shared) < RETOLD_TERMS:
@@ -76,15 +106,23 @@ def _retold(matches: Sequence[Match]) -> Match | None:
 
 def _needed(matches: Sequence[Match]) -> int:
     """The score from which the best match is joined: LINK, and half of what the next ones score on average (as if
-    there were always OTHERS of them), but not more than OTHERS_TAKE."""
+    there were always OTHERS of them), but not more than CROWDING_PENALTY_MAX."""
     others = sum(match.score for match in matches[1 : 1 + OTHERS])
-    return LINK + min(others // (2 * OTHERS), OTHERS_TAKE)
+    return LINK + min(others // (2 * OTHERS), CROWDING_PENALTY_MAX)
 
 
 def _why(match: Match) -> dict[str, Any]:
-    names, words = match.shared[Kind.NAME], match.shared[Kind.WORD]
-    shared = {"names": names, "terms": words, "amounts": match.shared[Kind.AMOUNT], "dates": match.shared[Kind.DATE]}
-    why: dict[str, Any] = {"score": match.score / FULL, "shared": {k: n for k, n in shared.items() if n}}
+    names, words = match.shared[TermKind.NAME], match.shared[TermKind.WORD]
+    shared = {
+        "names": names,
+        "terms": words,
+        "amounts": match.shared[TermKind.AMOUNT],
+        "dates": match.shared[TermKind.DATE],
+    }
+    why: dict[str, Any] = {
+        "score": match.score / FULL,
+        "shared": {k: n for k, n in shared.items() if n},
+    }
     if match.days is not None:
         why["days"] = match.days
     if match.copy:

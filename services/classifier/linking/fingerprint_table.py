@@ -9,9 +9,15 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from services.classifier.linking.fingerprints import MAX_TERMS, SIGNATURE_SLOTS, Fingerprint
+from services.classifier.linking.fingerprints import (
+    MAX_TERMS,
+    SIGNATURE_SLOTS,
+    Fingerprint,
+)
 
-SLOT_BITS = 22  # hashes are folded to 4 M slots: two bytes of document frequency each are 8 MB
+SLOT_BITS = (
+    22  # hashes are folded to 4 M slots: two bytes of document frequency each are 8 MB
+)
 SLOT_MASK = (1 << SLOT_BITS) - 1
 _KIND_SHIFT = SLOT_BITS + 4
 # Reports of one happening agree in its figures, dates and names; those of two of a kind agree in their words only.
@@ -28,8 +34,13 @@ _T = TypeVar("_T", bound=np.generic)
 def pack(fingerprint: Fingerprint) -> Packed:
     """A fingerprint's terms, a word each, in the order of their slots."""
     slots, first = np.unique(fingerprint.hashes & SLOT_MASK, return_index=True)
-    weights, kinds = fingerprint.weights[first].astype(np.uint32), fingerprint.kinds[first].astype(np.uint32)
-    packed: Packed = slots.astype(np.uint32) | weights << SLOT_BITS | kinds << _KIND_SHIFT
+    weights, kinds = (
+        fingerprint.weights[first].astype(np.uint32),
+        fingerprint.kinds[first].astype(np.uint32),
+    )
+    packed: Packed = (
+        slots.astype(np.uint32) | weights << SLOT_BITS | kinds << _KIND_SHIFT
+    )
     return packed
 
 
@@ -47,7 +58,7 @@ def kinds_of(packed: Packed) -> Integers:
     return (packed >> _KIND_SHIFT).astype(np.int64)
 
 
-class Rows:
+class FingerprintTable:
     """Rows are numbers; a freed one is used again. `terms`, `days`, `signatures` and `parts` are read by them."""
 
     def __init__(self) -> None:
@@ -80,7 +91,13 @@ class Rows:
     @property
     def bytes(self) -> int:
         """What the arrays hold, room to grow included."""
-        return self.terms.nbytes + self.days.nbytes + self.signatures.nbytes + self.parts.nbytes + self._mentions.nbytes
+        return (
+            self.terms.nbytes
+            + self.days.nbytes
+            + self.signatures.nbytes
+            + self.parts.nbytes
+            + self._mentions.nbytes
+        )
 
     def _next(self) -> int:
         if self._used == len(self.days):
@@ -104,12 +121,14 @@ class Rows:
             "signatures": self.signatures[used].copy(),
             "parts": self.parts[used].copy(),
             "mentions": self._mentions[used].copy(),
-            "free_rows": np.array(self._free, dtype=np.uint32),  # a stack: the order says which is used next
+            "free_rows": np.array(
+                self._free, dtype=np.uint32
+            ),  # a stack: the order says which is used next
             "room": np.array([len(self.days)], dtype=np.uint32),
         }
 
     @classmethod
-    def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Rows:
+    def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> FingerprintTable:
         """The rows whose state these arrays are: from here on both do the same."""
         rows, room = cls(), int(arrays["room"][0])
         rows._used = len(arrays["days"])
@@ -129,4 +148,6 @@ def _grown(old: NDArray[_T], size: int) -> NDArray[_T]:
 
 
 def _code(mention: str) -> int:
-    return int.from_bytes(hashlib.blake2b(mention.encode(), digest_size=8).digest(), "big")
+    return int.from_bytes(
+        hashlib.blake2b(mention.encode(), digest_size=8).digest(), "big"
+    )

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.classifier.linking.term_hashes import digests_of
-from services.classifier.linking.terms import Kind, terms
+from services.classifier.linking.terms import TermKind, terms
 from services.classifier.text.tokens import spans
 
 FINGERPRINT_VERSION = 1
@@ -34,9 +34,13 @@ SIGNATURE_SLOTS = 16
 SHINGLE_WORDS = 3
 EMPTY_SLOT = 0xFFFF
 _HEAD = struct.Struct(f">BH4B{SIGNATURE_SLOTS}H")
-_WEIGHT_UNIT = 4  # a stored weight of 4 is 1.0: the heaviest term is 2 * 1.5 * 1.25 = 3.75
+_WEIGHT_UNIT = (
+    4  # a stored weight of 4 is 1.0: the heaviest term is 2 * 1.5 * 1.25 = 3.75
+)
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
-_MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)  # odd, as in xxHash
+_MIX = np.array(
+    [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64
+)  # odd, as in xxHash
 
 
 class FingerprintError(ValueError):
@@ -58,18 +62,27 @@ class Fingerprint:
 
 
 def fingerprint(
-    title: str, text: str, language: str | None, published: str | None = None, key: bytes = b"", part: bool = False
+    title: str,
+    text: str,
+    language: str | None,
+    published: str | None = None,
+    key: bytes = b"",
+    part: bool = False,
 ) -> str:
     """The fingerprint of a mention. `published` is an ISO 8601 date or datetime; `key` is a secret of up to 64 bytes,
     the same for all fingerprints that are to be compared; `part` as in Fingerprint. `language` is accepted for a later
     version: the scripts of the text say enough for this one."""
     found = terms(title, text, MAX_TERMS)
-    digests = digests_of(key).of_codes(np.concatenate((found.codes, found.sequence)), found.plain)
+    digests = digests_of(key).of_codes(
+        np.concatenate((found.codes, found.sequence)), found.plain
+    )
     kinds, weights = found.kinds.astype(np.uint64), found.weights
     stored = np.minimum(np.rint(weights * _WEIGHT_UNIT), 15).astype(np.uint64)
     codes, words = digests[: len(kinds)] & np.uint64(0xFFFFFF), digests[len(kinds) :]
     rows = np.sort(kinds << np.uint64(28) | codes << np.uint64(4) | stored)
-    alone = np.ones(len(rows), dtype=np.bool_)  # of two terms with one hash, the heavier
+    alone = np.ones(
+        len(rows), dtype=np.bool_
+    )  # of two terms with one hash, the heavier
     alone[:-1] = rows[1:] >> np.uint64(4) != rows[:-1] >> np.uint64(4)
     rows = rows[alone]
     return encode(
@@ -86,10 +99,14 @@ def fingerprint(
 
 def encode(fingerprint: Fingerprint) -> str:
     """The fingerprint in at most 600 ASCII characters, none of which JSON escapes. `kinds` must ascend."""
-    counts = np.bincount(fingerprint.kinds, minlength=len(Kind)).tolist()
+    counts = np.bincount(fingerprint.kinds, minlength=len(TermKind)).tolist()
     version = FINGERPRINT_VERSION | PART * fingerprint.part
-    head = _HEAD.pack(version, fingerprint.day, *counts, *fingerprint.signature.tolist())
-    codes = fingerprint.hashes.astype(">u4").view(np.uint8).reshape(-1, 4)[:, 1:].tobytes()
+    head = _HEAD.pack(
+        version, fingerprint.day, *counts, *fingerprint.signature.tolist()
+    )
+    codes = (
+        fingerprint.hashes.astype(">u4").view(np.uint8).reshape(-1, 4)[:, 1:].tobytes()
+    )
     nibbles = np.zeros((len(fingerprint.weights) + 1) // 2 * 2, dtype=np.uint8)
     nibbles[: len(fingerprint.weights)] = fingerprint.weights
     weights = (nibbles[::2] << 4 | nibbles[1::2]).astype(np.uint8).tobytes()
@@ -102,19 +119,27 @@ def decode(encoded: str) -> Fingerprint:
         packed = base64.b85decode(encoded)
         version, day, *rest = _HEAD.unpack_from(packed)
     except (ValueError, binascii.Error, struct.error) as error:
-        raise FingerprintError("not a fingerprint: classify the item again to get one") from error
+        raise FingerprintError(
+            "not a fingerprint: classify the item again to get one"
+        ) from error
     if version & ~PART != FINGERPRINT_VERSION:
-        raise FingerprintError(f"fingerprint of version {version}, not {FINGERPRINT_VERSION}: classify the item again")
+        raise FingerprintError(
+            f"fingerprint of version {version}, not {FINGERPRINT_VERSION}: classify the item again"
+        )
     counts, signature = rest[:4], rest[4:]
     total = sum(counts)
     if len(packed) != _HEAD.size + 3 * total + (total + 1) // 2 or total > MAX_TERMS:
-        raise FingerprintError("a fingerprint of the wrong length: classify the item again to get one")
+        raise FingerprintError(
+            "a fingerprint of the wrong length: classify the item again to get one"
+        )
     raw = np.frombuffer(packed, dtype=np.uint8, offset=_HEAD.size)
     triples = raw[: 3 * total].reshape(total, 3).astype(np.uint32)
     nibbles = raw[3 * total :]
     return Fingerprint(
         day=day,
-        hashes=(triples[:, 0] << 16 | triples[:, 1] << 8 | triples[:, 2]).astype(np.uint32),
+        hashes=(triples[:, 0] << 16 | triples[:, 1] << 8 | triples[:, 2]).astype(
+            np.uint32
+        ),
         weights=np.stack((nibbles >> 4, nibbles & 15), axis=1).reshape(-1)[:total],
         kinds=np.repeat(np.arange(len(counts), dtype=np.uint8), counts),
         signature=np.array(signature, dtype=np.uint16),
@@ -152,7 +177,9 @@ def _signature(words: NDArray[np.uint64]) -> NDArray[np.uint16]:
     if len(words) >= SHINGLE_WORDS:
         shingles = np.zeros(len(words) - SHINGLE_WORDS + 1, dtype=np.uint64)
         for i in range(SHINGLE_WORDS):
-            shingles += words[i : len(shingles) + i] * _MIX[i]  # wraps around at 64 bits, as it should
+            shingles += (
+                words[i : len(shingles) + i] * _MIX[i]
+            )  # wraps around at 64 bits, as it should
         shingles ^= shingles >> np.uint64(29)
         shingles *= _MIX[0]
         slot = (shingles >> np.uint64(60)).astype(np.intp)
@@ -160,9 +187,17 @@ def _signature(words: NDArray[np.uint64]) -> NDArray[np.uint16]:
     return slots.astype(np.uint16)
 
 
-def shared_spans(text: str, other: Fingerprint, key: bytes = b"") -> list[tuple[int, int]]:
+def shared_spans(
+    text: str, other: Fingerprint, key: bytes = b""
+) -> list[tuple[int, int]]:
     """Where the text names what the other mention names too: offsets of its words and runs, in code points."""
     found = list(spans(text))
-    said = digests_of(key).of_words([term for term, _, _ in found]) & np.uint64(0xFFFFFF)
+    said = digests_of(key).of_words([term for term, _, _ in found]) & np.uint64(
+        0xFFFFFF
+    )
     shared = np.isin(said, other.hashes).tolist()
-    return [(start, end) for (_, start, end), there in zip(found, shared, strict=True) if there]
+    return [
+        (start, end)
+        for (_, start, end), there in zip(found, shared, strict=True)
+        if there
+    ]

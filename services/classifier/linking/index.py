@@ -18,19 +18,19 @@ from numpy.typing import NDArray
 from services.classifier.linking.fingerprint_table import (
     SLOT_BITS,
     SLOT_MASK,
+    FingerprintTable,
     Integers,
     Packed,
-    Rows,
     kinds_of,
     pack,
     slots_of,
     weights_of,
 )
 from services.classifier.linking.fingerprints import Fingerprint, alike_all
-from services.classifier.linking.idf import log32, logs
-from services.classifier.linking.lead_names import Flags, leading, led_by
+from services.classifier.linking.idf import idf32, logs
+from services.classifier.linking.lead_names import Flags, has_lead_name_of, leading
 from services.classifier.linking.similarity import FULL, Match, nearest_of
-from services.classifier.linking.terms import Kind
+from services.classifier.linking.terms import TermKind
 
 MEMBERS = 6  # fingerprints kept per incident: the first, and the newest of the others
 PRIOR_INCIDENTS = 1000  # as if so many incidents without any known term had come before
@@ -50,16 +50,22 @@ class LinkIndex:
     def __init__(self) -> None:
         self.ids: list[str] = []
         self._numbers: dict[str, int] = {}
-        self._rows = Rows()
+        self._rows = FingerprintTable()
         self._members: list[array[int]] = []  # rows by incident, oldest first
         self._into: dict[int, int] = {}
         self._merged: dict[int, list[int]] = {}
-        self._incidence = np.zeros(1 << SLOT_BITS, dtype=np.uint16)  # incidents in which a term occurred
+        self._incidence = np.zeros(
+            1 << SLOT_BITS, dtype=np.uint16
+        )  # incidents in which a term occurred
         # Postings are linked lists, the newest first, of 8 bytes each: dicts and lists would cost twenty times that.
-        self._heads = array("I", bytes(4 << SLOT_BITS))  # by slot: its first posting, 0 for none
+        self._heads = array(
+            "I", bytes(4 << SLOT_BITS)
+        )  # by slot: its first posting, 0 for none
         self._who = array("I", [0])  # by posting: the incident's number
         self._next = array("I", [0])  # by posting: the next one, 0 at the end
-        self._mine = np.zeros(1 << SLOT_BITS, dtype=np.uint8)  # weights of the mention being compared, else zeros
+        self._mine = np.zeros(
+            1 << SLOT_BITS, dtype=np.uint8
+        )  # weights of the mention being compared, else zeros
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -89,7 +95,11 @@ class LinkIndex:
     def remove(self, incident: str, mention: str) -> bool:
         """The mention left the incident; False where it is not kept (any more), so that nothing changes."""
         number = self._numbers.get(incident)
-        row = self._rows.find(mention, self._members[number]) if number is not None else None
+        row = (
+            self._rows.find(mention, self._members[number])
+            if number is not None
+            else None
+        )
         if number is None or row is None:
             return False
         self._members[number].remove(row)
@@ -112,25 +122,47 @@ class LinkIndex:
 
     # -- comparing
 
-    def matches(self, fingerprint: Fingerprint, barred: Iterable[str] = ()) -> list[Match]:
+    def matches(
+        self, fingerprint: Fingerprint, cannot_link: Iterable[str] = ()
+    ) -> list[Match]:
         """The incidents most like the mention, best first, none of the barred ones. Ties go to the older incident."""
         packed = pack(fingerprint)
-        without = {self._root(self._numbers[i]) for i in barred if i in self._numbers}
-        groups = [(root, self._kept(root)) for root in self._candidates(packed) if root not in without]
+        without = {
+            self._root(self._numbers[i]) for i in cannot_link if i in self._numbers
+        }
+        groups = [
+            (root, self._kept(root))
+            for root in self._candidates(packed)
+            if root not in without
+        ]
         rows = _numbers([row for _, group in groups for row in group])
         if not len(rows):
             return []
         cosine, shared = self._compare(packed, rows)
         similarity = self._timed(cosine, fingerprint.day, rows)
-        copies = alike_all(fingerprint.signature, self._rows.signatures[rows]) >= COPY_SHARE
-        days, (named, retold) = self._rows.days[rows], self._led(packed, fingerprint.part, rows)
+        copies = (
+            alike_all(fingerprint.signature, self._rows.signatures[rows]) >= COPY_SHARE
+        )
+        days, (named, retold) = (
+            self._rows.days[rows],
+            self._led(packed, fingerprint.part, rows),
+        )
         found, start = [], 0
         for root, group in groups:
             if group:
                 own = slice(start, start + len(group))
                 start += len(group)
-                near = nearest_of(self.ids[root], similarity[own], shared[own], copies[own], days[own], fingerprint.day)
-                near_retold, near_named = (int((cosine[own] * flags[own]).max()) for flags in (retold, named))
+                near = nearest_of(
+                    self.ids[root],
+                    similarity[own],
+                    shared[own],
+                    copies[own],
+                    days[own],
+                    fingerprint.day,
+                )
+                near_retold, near_named = (
+                    int((cosine[own] * flags[own]).max()) for flags in (retold, named)
+                )
                 match = replace(near, retold=near_retold, named=near_named)
                 found.append((-match.score, root, match))
         return [match for _, _, match in sorted(found, key=lambda one: one[:2])]
@@ -146,20 +178,28 @@ class LinkIndex:
         weights = weights_of(theirs)
         weighted, own = weights * rarity, weights_of(packed) * self._rarity(own_slots)
         dot = (weighted * mine * rarity).sum(axis=1)
-        lengths = np.sqrt((weighted * weighted).sum(axis=1).astype(np.float64)) * np.sqrt(float((own * own).sum()))
+        lengths = np.sqrt(
+            (weighted * weighted).sum(axis=1).astype(np.float64)
+        ) * np.sqrt(float((own * own).sum()))
         cosine = np.floor(dot * float(FULL) / np.maximum(lengths, 1.0)).astype(np.int64)
         both, kinds = (mine > 0) & (weights > 0), kinds_of(theirs)
-        shared = np.stack([(both & (kinds == kind)).sum(axis=1) for kind in Kind], axis=1).astype(np.int64)
+        shared = np.stack(
+            [(both & (kinds == kind)).sum(axis=1) for kind in TermKind], axis=1
+        ).astype(np.int64)
         return cosine, shared
 
     def _timed(self, cosine: Integers, day: int, rows: _RowNumbers) -> Integers:
         """Cosine less what time takes."""
         days = self._rows.days[rows].astype(np.int64)
-        gap = np.where((days > 0) & (day > 0), np.maximum(np.abs(days - day) - FREE_DAYS, 0), 0)
+        gap = np.where(
+            (days > 0) & (day > 0), np.maximum(np.abs(days - day) - FREE_DAYS, 0), 0
+        )
         timed: Integers = cosine * (2 * HALF_DAYS + gap) // (2 * (HALF_DAYS + gap))
         return timed
 
-    def _led(self, packed: Packed, part: bool, rows: _RowNumbers) -> tuple[Flags, Flags]:
+    def _led(
+        self, packed: Packed, part: bool, rows: _RowNumbers
+    ) -> tuple[Flags, Flags]:
         """Which rows have the leading name of the part that the mention is, at all and foremost; where it is none, of
         which parts it has the leading name."""
         parts = np.ones_like(rows, dtype=np.bool_) if part else self._rows.parts[rows]
@@ -168,12 +208,14 @@ class LinkIndex:
         theirs = self._rows.terms[rows]
         heavy = weights_of(packed) * self._rarity(slots_of(packed))
         heavy_theirs = weights_of(theirs) * self._rarity(slots_of(theirs))
-        named, foremost = (led_by if part else leading)(packed, heavy, theirs, heavy_theirs)
+        named, foremost = (has_lead_name_of if part else leading)(
+            packed, heavy, theirs, heavy_theirs
+        )
         return parts & named, parts & foremost
 
     def _rarity(self, slots: Packed) -> Integers:
         """log2((all incidents + prior) / incidents with the term), in 1/32."""
-        everything = log32(2 * (PRIOR_INCIDENTS + len(self.ids)) + 4)
+        everything = idf32(2 * (PRIOR_INCIDENTS + len(self.ids)) + 4)
         return np.maximum(everything - logs()[self._incidence[slots]], 0)
 
     def _telling(self, packed: Packed) -> Packed:
@@ -186,7 +228,9 @@ class LinkIndex:
         """Root numbers of the incidents that share the rarest terms, the most telling ones first."""
         telling, votes = self._telling(packed), dict[int, int]()
         heads, who, after = self._heads, self._who, self._next
-        for slot, rarity in zip(telling.tolist(), self._rarity(telling).tolist(), strict=True):
+        for slot, rarity in zip(
+            telling.tolist(), self._rarity(telling).tolist(), strict=True
+        ):
             at, left = heads[slot], POSTINGS
             while at and left:
                 votes[who[at]] = votes.get(who[at], 0) + rarity
@@ -196,7 +240,10 @@ class LinkIndex:
             for number, vote in found.items():
                 root = self._root(number)
                 votes[root] = votes.get(root, 0) + vote
-        roots, total = np.fromiter(votes.keys(), dtype=np.int64), np.fromiter(votes.values(), dtype=np.int64)
+        roots, total = (
+            np.fromiter(votes.keys(), dtype=np.int64),
+            np.fromiter(votes.values(), dtype=np.int64),
+        )
         return [int(root) for root in roots[np.lexsort((roots, -total))[:CANDIDATES]]]
 
     # -- keeping
@@ -214,7 +261,9 @@ class LinkIndex:
 
     # -- for the linker: the nearest member (reasons.py), and what is kept between two runs (snapshot.py)
 
-    def nearest(self, fingerprint: Fingerprint, incident: str, members: Iterable[str]) -> str | None:
+    def nearest(
+        self, fingerprint: Fingerprint, incident: str, members: Iterable[str]
+    ) -> str | None:
         """The one of these mentions of the incident's that is most like this one, as `matches` counts it; None where
         none of them is kept."""
         number = self._numbers.get(incident)
@@ -224,13 +273,25 @@ class LinkIndex:
         numbers = _numbers(rows)
         cosine, _ = self._compare(pack(fingerprint), numbers)
         similarity = self._timed(cosine, fingerprint.day, numbers)
-        copies = alike_all(fingerprint.signature, self._rows.signatures[numbers]) >= COPY_SHARE
+        copies = (
+            alike_all(fingerprint.signature, self._rows.signatures[numbers])
+            >= COPY_SHARE
+        )
         row = rows[int((similarity + copies * FULL).argmax())]
-        return next((mention for mention in members if self._rows.find(mention, [row]) is not None), None)
+        return next(
+            (
+                mention
+                for mention in members
+                if self._rows.find(mention, [row]) is not None
+            ),
+            None,
+        )
 
     def rarity(self, fingerprint: Fingerprint) -> list[int]:
         """How rare each of its terms is, in 1/32 bit, in the order of its hashes."""
-        found: list[int] = self._rarity((fingerprint.hashes & SLOT_MASK).astype(np.uint32)).tolist()
+        found: list[int] = self._rarity(
+            (fingerprint.hashes & SLOT_MASK).astype(np.uint32)
+        ).tolist()
         return found
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -238,24 +299,46 @@ class LinkIndex:
         members = array("I")
         for rows in self._members:
             members.extend(rows)
-        numbers = {"heads": self._heads, "who": self._who, "next": self._next, "members": members}
-        arrays = {name: np.array(values, dtype=np.uint32) for name, values in numbers.items()} | self._rows.state()
+        numbers = {
+            "heads": self._heads,
+            "who": self._who,
+            "next": self._next,
+            "members": members,
+        }
+        arrays = {
+            name: np.array(values, dtype=np.uint32) for name, values in numbers.items()
+        } | self._rows.state()
         arrays["members_each"] = np.fromiter(map(len, self._members), dtype=np.uint32)
         arrays["incidence"] = self._incidence.copy()
-        into, merged = list(self._into.items()), list(self._merged.items())  # JSON's keys would be strings
+        into, merged = (
+            list(self._into.items()),
+            list(self._merged.items()),
+        )  # JSON's keys would be strings
         return {"ids": self.ids, "into": into, "merged": merged}, arrays
 
     @classmethod
-    def restore(cls, plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> LinkIndex:
+    def restore(
+        cls, plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+    ) -> LinkIndex:
         """The index whose state this is: from here on both answer and grow alike."""
         index = cls()
         index.ids = list(plain["ids"])
         index._numbers = {incident: number for number, incident in enumerate(index.ids)}
         index._into, index._merged = dict(plain["into"]), dict(plain["merged"])
-        index._incidence, index._rows = arrays["incidence"], Rows.restore(arrays)
-        index._heads, index._who, index._next = (_array(arrays[name]) for name in ("heads", "who", "next"))
-        members, ends = _array(arrays["members"]), np.cumsum(arrays["members_each"]).tolist()
-        index._members = [members[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        index._incidence, index._rows = (
+            arrays["incidence"],
+            FingerprintTable.restore(arrays),
+        )
+        index._heads, index._who, index._next = (
+            _array(arrays[name]) for name in ("heads", "who", "next")
+        )
+        members, ends = (
+            _array(arrays["members"]),
+            np.cumsum(arrays["members_each"]).tolist(),
+        )
+        index._members = [
+            members[start:end] for start, end in zip([0, *ends], ends, strict=False)
+        ]
         return index
 
 

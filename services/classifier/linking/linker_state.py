@@ -15,20 +15,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from incidentwire.incidents import codec
-from incidentwire.incidents.state import Incidents
+from incidentwire.incidents.state import IncidentsState
 from services.classifier.linking.index import LinkIndex
 
 
 @dataclass(kw_only=True)
-class Folded:
+class LinkerState:
     """All that a linker holds: what folding the log up to `position` makes of it."""
 
     position: int = 0
-    state: Incidents = field(default_factory=Incidents)
+    state: IncidentsState = field(default_factory=IncidentsState)
     index: LinkIndex = field(default_factory=LinkIndex)
-    versions: Counter[str] = field(default_factory=Counter)  # events so far, by incident
-    prints: dict[str, str] = field(default_factory=dict)  # of mentions that have no place yet, by mention key
-    news: dict[str, int] = field(default_factory=dict)  # item -> position of what is to be answered, oldest first
+    versions: Counter[str] = field(
+        default_factory=Counter
+    )  # events so far, by incident
+    prints: dict[str, str] = field(
+        default_factory=dict
+    )  # of mentions that have no place yet, by mention key
+    news: dict[str, int] = field(
+        default_factory=dict
+    )  # item -> position of what is to be answered, oldest first
 
     def arrays(self) -> Iterator[NDArray[Any]]:
         """What `of` needs, in this order."""
@@ -42,11 +48,13 @@ class Folded:
             "prints": self.prints,
             "news": self.news,
         }
-        yield np.frombuffer(json.dumps(said, separators=(",", ":")).encode(), dtype=np.uint8)
+        yield np.frombuffer(
+            json.dumps(said, separators=(",", ":")).encode(), dtype=np.uint8
+        )
         yield from arrays.values()
 
     @classmethod
-    def of(cls, read: Callable[[], NDArray[Any]]) -> Folded:
+    def of(cls, read: Callable[[], NDArray[Any]]) -> LinkerState:
         """The same from its arrays, which come one by one. One of incident_state.WRONG for others."""
         said = json.loads(read().tobytes())
         arrays = {name: read() for name in said["arrays"]}

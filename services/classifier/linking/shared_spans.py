@@ -12,15 +12,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from incidentwire.archive import Archive, NotKept
-from incidentwire.documents import KeptDocument
+from incidentwire.archive import Archive, ContentNotFound
+from incidentwire.documents import StoredDocument
 from incidentwire.items import Item
 from incidentwire.telemetry import event_line
 from services.classifier.linking.fingerprints import Fingerprint, shared_spans
-from services.classifier.linking.terms import Kind
+from services.classifier.linking.terms import TermKind
 
 MAX_SPANS = 8
-_TELLING = {Kind.NAME: 0, Kind.AMOUNT: 1, Kind.DATE: 1, Kind.WORD: 2}  # what says more comes first
+_TELLING = {
+    TermKind.NAME: 0,
+    TermKind.AMOUNT: 1,
+    TermKind.DATE: 1,
+    TermKind.WORD: 2,
+}  # what says more comes first
 _JOINS = frozenset(" \u00a0-\u2010'\u2019&")  # between two words of one name
 Span = tuple[int, int]  # [start, end) in code points
 
@@ -28,55 +33,86 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reasons:
+class SharedSpans:
     """Reads kept texts and tells what they share with fingerprints that were made with `key`."""
 
     archive: Archive
     key: bytes
 
-    def spans(self, item: Item, mention: str, other: Fingerprint, rarity: Sequence[int]) -> list[Span]:
+    def spans(
+        self, item: Item, mention: str, other: Fingerprint, rarity: Sequence[int]
+    ) -> list[Span]:
         """At most MAX_SPANS stretches of the mention that the other one has too, the most telling first: offsets into
         the item's text. `rarity` is that of the other's terms. Empty where the text cannot be read."""
         judged = item.classified
-        ref = next((m for m in judged.mentions if m.id == mention), None) if judged else None
+        ref = (
+            next((m for m in judged.mentions if m.id == mention), None)
+            if judged
+            else None
+        )
         document = self._document(item)
-        if judged is None or ref is None or document is None or document.text_digest != judged.text_digest:
+        if (
+            judged is None
+            or ref is None
+            or document is None
+            or document.text_digest != judged.text_digest
+        ):
             return []
-        found = telling_spans(document.text[ref.start : ref.end], other, rarity, self.key)
+        found = telling_spans(
+            document.text[ref.start : ref.end], other, rarity, self.key
+        )
         return [(ref.start + start, ref.start + end) for start, end in found]
 
-    def _document(self, item: Item) -> KeptDocument | None:
+    def _document(self, item: Item) -> StoredDocument | None:
         if item.fetched is None:
             return None
         try:
-            return KeptDocument.from_bytes(self.archive.get(item.id, item.fetched.document_digest))
-        except NotKept:
+            return StoredDocument.from_bytes(
+                self.archive.get(item.id, item.fetched.document_digest)
+            )
+        except ContentNotFound:
             return None
         except Exception as error:  # each object store has its own: none of them may keep a link from being made
-            logger.warning(event_line("text unreadable", item_id=item.id, error=type(error).__name__))
+            logger.warning(
+                event_line(
+                    "text unreadable", item_id=item.id, error=type(error).__name__
+                )
+            )
             return None
 
 
-def telling_spans(text: str, other: Fingerprint, rarity: Sequence[int], key: bytes) -> list[Span]:
+def telling_spans(
+    text: str, other: Fingerprint, rarity: Sequence[int], key: bytes
+) -> list[Span]:
     """What the text shares with the other mention: names before amounts and dates before words, rare ones first, and
     nothing twice. Neighbours are one span."""
     said: set[int] = set()
     found: list[Span] = []
     runs = _runs(text, _ranked(text, other, rarity, key))
-    for span, ranks in sorted(runs, key=lambda run: (min(run[1]), -len(run[1]), run[0])):
+    for span, ranks in sorted(
+        runs, key=lambda run: (min(run[1]), -len(run[1]), run[0])
+    ):
         if not ranks <= said and len(found) < MAX_SPANS:
             found.append(span)
             said |= ranks
     return found
 
 
-def _ranked(text: str, other: Fingerprint, rarity: Sequence[int], key: bytes) -> dict[Span, int]:
+def _ranked(
+    text: str, other: Fingerprint, rarity: Sequence[int], key: bytes
+) -> dict[Span, int]:
     """Each word of the text that the other mention has too, and the rank of the term that it is: 0 tells most."""
     kinds = other.kinds.tolist()
-    order = sorted(range(len(kinds)), key=lambda at: (_TELLING[Kind(kinds[at])], -rarity[at], at))
+    order = sorted(
+        range(len(kinds)),
+        key=lambda at: (_TELLING[TermKind(kinds[at])], -rarity[at], at),
+    )
     spans = shared_spans(text, other, key)
     words = list(dict.fromkeys(text[start:end] for start, end in spans))
-    listed, starts = "\n".join(words), np.cumsum([0, *(len(word) + 1 for word in words)]).tolist()
+    listed, starts = (
+        "\n".join(words),
+        np.cumsum([0, *(len(word) + 1 for word in words)]).tolist(),
+    )
     numbers = dict.fromkeys(words, 0)
     # It is told where a term is, not which one it is: so one question for each bit of the rank, of distinct words only.
     for bit in range(len(order).bit_length()):

@@ -29,7 +29,12 @@ class Match:
 
 
 def nearest_of(
-    name: str, similarity: Integers, shared: Integers, copies: NDArray[np.bool_], days: NDArray[np.uint16], day: int
+    name: str,
+    similarity: Integers,
+    shared: Integers,
+    copies: NDArray[np.bool_],
+    days: NDArray[np.uint16],
+    day: int,
 ) -> Match:
     """Half the nearest text, half the mean of all: a chain of look-alikes does not pass, a side story does."""
     nearest = int((similarity + copies * FULL).argmax())

@@ -16,12 +16,14 @@ from services.classifier.text.bigrams import Codes, bigram
 MAX_WORDS = 1 << 16  # remembered: about 10 MB
 _BUCKET_BITS, _WAY_BITS = 16, 2  # bigrams remembered: 262,144 in 3 MB
 _WAYS = 1 << _WAY_BITS
-_SPREAD = 0x9E3779B1  # odd, near 2^32 / the golden ratio (Knuth, multiplicative hashing)
+_SPREAD = (
+    0x9E3779B1  # odd, near 2^32 / the golden ratio (Knuth, multiplicative hashing)
+)
 
 Digests64 = NDArray[np.uint64]
 
 
-class Digests:
+class TermHasher:
     """BLAKE2b by one key, 64 bits. Words are kept in a dict that is emptied when full; bigrams in a
     set-associative cache, where a new one takes a place of its bucket in turn."""
 
@@ -34,7 +36,9 @@ class Digests:
         self._turn = np.zeros(1 << _BUCKET_BITS, dtype=np.uint8)
 
     def of(self, term: str) -> int:
-        digest = hashlib.blake2b(term.encode("utf-8", "surrogatepass"), digest_size=8, key=self._key)
+        digest = hashlib.blake2b(
+            term.encode("utf-8", "surrogatepass"), digest_size=8, key=self._key
+        )
         return int.from_bytes(digest.digest(), "big")
 
     def of_words(self, words: list[str]) -> Digests64:
@@ -56,19 +60,26 @@ class Digests:
         for word in words:
             if word not in known:
                 known[word] = self.of(word)
-        return np.fromiter(map(known.__getitem__, words), dtype=np.uint64, count=len(words))
+        return np.fromiter(
+            map(known.__getitem__, words), dtype=np.uint64, count=len(words)
+        )
 
     def _of_bigrams(self, codes: Codes) -> Digests64:
         buckets = (codes * _SPREAD & 0xFFFFFFFF) >> (32 - _BUCKET_BITS)
         same = np.flatnonzero(np.take(self._codes, buckets, axis=0) == codes[:, None])
-        at, way = same >> _WAY_BITS, same & _WAYS - 1  # a code is in one of the ways at most
+        at, way = (
+            same >> _WAY_BITS,
+            same & _WAYS - 1,
+        )  # a code is in one of the ways at most
         found = np.zeros(len(codes), dtype=np.uint64)
         found[at] = np.take(self._known, buckets[at] << _WAY_BITS | way)
         missing = np.ones(len(codes), dtype=np.bool_)
         missing[at] = False
         if len(at) < len(codes):
             new, back = np.unique(codes[missing], return_inverse=True)
-            made = np.array([self.of(bigram(code)) for code in new.tolist()], dtype=np.uint64)
+            made = np.array(
+                [self.of(bigram(code)) for code in new.tolist()], dtype=np.uint64
+            )
             found[missing] = made[back]
             at, new = buckets[missing], codes[missing]
             turn = self._turn[at] % _WAYS
@@ -77,4 +88,4 @@ class Digests:
         return found
 
 
-digests_of = lru_cache(maxsize=4)(Digests)
+digests_of = lru_cache(maxsize=4)(TermHasher)

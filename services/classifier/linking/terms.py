@@ -17,7 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.classifier.linking.common_words import CHINESE, ENGLISH
-from services.classifier.text.bigrams import CODES, Codes, Flags, bigram, bigrams, codes_of, letters, starts_of
+from services.classifier.text.bigrams import (
+    CODES,
+    Codes,
+    Flags,
+    bigram,
+    bigrams,
+    codes_of,
+    letters,
+    starts_of,
+)
 from services.classifier.text.tokens import MAX_CHARS, Tokens, is_run, stem, tokens
 
 TITLE_BOOST = 1.5
@@ -29,7 +38,7 @@ PLAIN = CODES  # codes from here on are no bigrams
 _PLACE_BITS = 30  # a code has 33
 
 
-class Kind(IntEnum):
+class TermKind(IntEnum):
     """What a term is; explanations count by it."""
 
     WORD = 0
@@ -63,25 +72,46 @@ def terms(title: str, text: str, most: int) -> Terms:
     index = {token: PLAIN + n for n, token in enumerate(dict.fromkeys(said))}
     numbers = np.fromiter(map(index.__getitem__, said), dtype=np.int64, count=len(said))
     words = len(head.plain) + len(body.plain)
-    line = _line(whole, [*head.places, *(apart + place for place in body.places)], numbers[:words])
+    line = _line(
+        whole,
+        [*head.places, *(apart + place for place in body.places)],
+        numbers[:words],
+    )
     there = np.flatnonzero(line >= 0)
     begins = int(np.searchsorted(there, apart))
     head_dates, body_dates = np.split(numbers[words:], [len(head.dates)])
     # Dates come after the words of their part; where title and text meet, nothing stands.
-    places = (there[:begins], np.full(len(head_dates), apart - 1), there[begins:], np.full(len(body_dates), apart - 1))
-    codes, first, counts = _distinct(np.concatenate((line[places[0]], head_dates, line[places[2]], body_dates)))
+    places = (
+        there[:begins],
+        np.full(len(head_dates), apart - 1),
+        there[begins:],
+        np.full(len(body_dates), apart - 1),
+    )
+    codes, first, counts = _distinct(
+        np.concatenate((line[places[0]], head_dates, line[places[2]], body_dates))
+    )
     quoted = np.zeros(len(whole), dtype=np.bool_)
     quoted[[*head.quoted, *(apart + place for place in body.quoted)]] = True
     plain = list(index)
-    kinds = _kinds(codes, counts, quoted[np.concatenate(places)[first]], (head, body), plain)
+    kinds = _kinds(
+        codes, counts, quoted[np.concatenate(places)[first]], (head, body), plain
+    )
     before = begins + len(head_dates)
     boosts = np.where(first < before, TITLE_BOOST, 1.0)
     boosts *= np.where(first < before + LEAD_WORDS, 1.0, LATER_SHARE)
-    boosts *= np.where(kinds == Kind.NAME, NAME_BOOST, 1.0)
+    boosts *= np.where(kinds == TermKind.NAME, NAME_BOOST, 1.0)
     boosts *= np.where(_is_common(codes, plain), COMMON_SHARE, 1.0)
-    weights = boosts * 2.0 * counts / (counts + 1)  # grows with repetition and saturates: 1 to 2, times the boosts
+    weights = (
+        boosts * 2.0 * counts / (counts + 1)
+    )  # grows with repetition and saturates: 1 to 2, times the boosts
     order = heaviest(weights, first, most)
-    return Terms(codes=codes[order], kinds=kinds[order], weights=weights[order], sequence=line[there], plain=plain)
+    return Terms(
+        codes=codes[order],
+        kinds=kinds[order],
+        weights=weights[order],
+        sequence=line[there],
+        plain=plain,
+    )
 
 
 def _line(letters: Codes, places: list[int], words: Codes) -> Codes:
@@ -100,34 +130,52 @@ def _distinct(codes: Codes) -> tuple[Codes, Codes, Codes]:
     both = np.sort(codes << _PLACE_BITS | np.arange(len(codes)))
     ascending = both >> _PLACE_BITS
     starts = starts_of(ascending)
-    return ascending[starts], both[starts] & (1 << _PLACE_BITS) - 1, np.append(starts[1:], len(codes)) - starts
+    return (
+        ascending[starts],
+        both[starts] & (1 << _PLACE_BITS) - 1,
+        np.append(starts[1:], len(codes)) - starts,
+    )
 
 
 def heaviest(weights: NDArray[np.float64], first: Codes, most: int) -> NDArray[np.intp]:
     """The places of the heaviest, of equal weights what came first. Most terms weigh the same: they are not sorted."""
     among = np.arange(len(weights))
     if most < len(weights):
-        least = -np.partition(-weights, most - 1)[most - 1]  # from this end: numpy takes long over ties at the other
+        least = -np.partition(-weights, most - 1)[
+            most - 1
+        ]  # from this end: numpy takes long over ties at the other
         heavy, light = np.flatnonzero(weights > least), np.flatnonzero(weights == least)
         wanted = most - len(heavy)
-        among = np.concatenate((heavy, light[np.argpartition(first[light], wanted - 1)[:wanted]]))
+        among = np.concatenate(
+            (heavy, light[np.argpartition(first[light], wanted - 1)[:wanted]])
+        )
     return among[np.lexsort((first[among], -weights[among]))]
 
 
 def _kinds(
-    codes: Codes, counts: Codes, quoted: Flags, parts: tuple[Tokens, Tokens], plain: list[str]
+    codes: Codes,
+    counts: Codes,
+    quoted: Flags,
+    parts: tuple[Tokens, Tokens],
+    plain: list[str],
 ) -> NDArray[np.uint8]:
     """A word is a name where it first stood in quotes, or where half of its occurrences begin with a capital."""
-    told = dict.fromkeys(chain.from_iterable(part.amounts for part in parts), Kind.AMOUNT)
-    told |= dict.fromkeys(chain.from_iterable(part.dates for part in parts), Kind.DATE)
+    told = dict.fromkeys(
+        chain.from_iterable(part.amounts for part in parts), TermKind.AMOUNT
+    )
+    told |= dict.fromkeys(
+        chain.from_iterable(part.dates for part in parts), TermKind.DATE
+    )
     capitals = Counter(chain.from_iterable(part.capitals for part in parts))
-    kinds = np.where(quoted, Kind.NAME, Kind.WORD).astype(np.uint8)
+    kinds = np.where(quoted, TermKind.NAME, TermKind.WORD).astype(np.uint8)
     of_plain = codes >= PLAIN
     at = codes[of_plain] - PLAIN
-    kind = np.fromiter(map(told.get, plain, repeat(Kind.WORD)), np.uint8, len(plain))[at]
+    kind = np.fromiter(
+        map(told.get, plain, repeat(TermKind.WORD)), np.uint8, len(plain)
+    )[at]
     capital = np.fromiter(map(capitals.get, plain, repeat(0)), np.int64, len(plain))[at]
-    named = (kind == Kind.WORD) & (capital * 2 >= np.maximum(counts[of_plain], 2))
-    kinds[of_plain] = np.where(named, Kind.NAME, kind)
+    named = (kind == TermKind.WORD) & (capital * 2 >= np.maximum(counts[of_plain], 2))
+    kinds[of_plain] = np.where(named, TermKind.NAME, kind)
     return kinds
 
 
@@ -138,7 +186,9 @@ def _is_common(codes: Codes, plain: list[str]) -> Flags:
     at = np.searchsorted(codes, bigrams)
     common = np.zeros(len(codes), dtype=np.bool_)
     common[at[np.append(codes, -1)[at] == bigrams]] = True
-    common[of_plain] = np.fromiter(map(words.__contains__, plain), np.bool_, len(plain))[codes[of_plain] - PLAIN]
+    common[of_plain] = np.fromiter(
+        map(words.__contains__, plain), np.bool_, len(plain)
+    )[codes[of_plain] - PLAIN]
     return common
 
 

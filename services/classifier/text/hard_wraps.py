@@ -13,7 +13,9 @@ FEWEST_BREAKS = 3  # in the middle of sentences, before a text counts as wrapped
 SHARE = 0.4  # of all breaks between two lines of text; about three in four are, where English is wrapped
 FULL = 0.6  # of the width; a shorter line ends its paragraph, or is a heading
 LOOKED_AT = 200  # lines
-_BREAK = re.compile(r"(?<=\S)(\r?\n)(?![\s\-*•·#【]|\(?\d{1,2}[.)]\s)")  # an indent or a list mark begins anew
+_BREAK = re.compile(
+    r"(?<=\S)(\r?\n)(?![\s\-*•·#【]|\(?\d{1,2}[.)]\s)"
+)  # an indent or a list mark begins anew
 _ENDS = re.compile(r"[.!?:;。！？：；][\"'”’)\]]*$")
 
 
@@ -36,6 +38,10 @@ def unwrapped(text: str) -> str:
 def _is_wrapped(lines: list[str]) -> bool:
     if max(map(len, lines)) > WIDEST:
         return False
-    breaks = [(line.rstrip(), after) for line, after in pairwise(lines) if line.strip() and after.strip()]
+    breaks = [
+        (line.rstrip(), after)
+        for line, after in pairwise(lines)
+        if line.strip() and after.strip()
+    ]
     amid = sum(after[0].islower() and not _ENDS.search(line) for line, after in breaks)
     return amid >= max(FEWEST_BREAKS, SHARE * len(breaks))

@@ -61,8 +61,13 @@ def detect(text: str) -> str:
     counts = dict.fromkeys(("zh", "ja", "ko", "ru", "ar", "he", "el", "hi", "th"), 0)
     if not sample.isascii():
         # Between the edges, every second stretch is a script.
-        stretches = np.bincount(np.searchsorted(_EDGES, letters(sample), side="right"), minlength=len(_EDGES) + 1)
-        for (language, _, _), number in zip(_SCRIPTS, stretches[1::2].tolist(), strict=True):
+        stretches = np.bincount(
+            np.searchsorted(_EDGES, letters(sample), side="right"),
+            minlength=len(_EDGES) + 1,
+        )
+        for (language, _, _), number in zip(
+            _SCRIPTS, stretches[1::2].tolist(), strict=True
+        ):
             counts[language] += number
     if counts["ja"] * 8 > counts["zh"] > 0:
         counts["ja"] += counts["zh"]
@@ -70,7 +75,9 @@ def detect(text: str) -> str:
     best = max(counts, key=lambda language: counts[language])
     if counts[best] and counts[best] * 2 >= latin_letters:
         return best
-    return _latin_language([word.lower() for word in latin]) if latin_letters else UNKNOWN
+    return (
+        _latin_language([word.lower() for word in latin]) if latin_letters else UNKNOWN
+    )
 
 
 def _latin_language(words: list[str]) -> str:
@@ -80,7 +87,11 @@ def _latin_language(words: list[str]) -> str:
         for language in _LANGUAGES_OF[word]:
             votes[language] += counts[word]
     best = max(votes, key=lambda language: votes[language])
-    if votes[best] >= 2 and votes[best] * 12 >= len(words) and (best == "en" or votes[best] > votes["en"]):
+    if (
+        votes[best] >= 2
+        and votes[best] * 12 >= len(words)
+        and (best == "en" or votes[best] > votes["en"])
+    ):
         return best
     # A headline has few common words; plain ASCII is read as English, the language most of the wire is in.
     return "en" if all(word.isascii() for word in words) else UNKNOWN

@@ -30,7 +30,11 @@ def names(passage: str) -> frozenset[str]:
     """Lower-case names of organisations, products, people and places; titles of works and quoted words in Chinese."""
     found = {*_CAPITALISED.findall(passage), *_OPENING.findall(passage)}
     if _HAN.search(passage):
-        found |= {*_QUOTED.findall(passage), *_HAN_BODY.findall(passage), *_LATIN.findall(passage)}
+        found |= {
+            *_QUOTED.findall(passage),
+            *_HAN_BODY.findall(passage),
+            *_LATIN.findall(passage),
+        }
     plain = {_plain(name) for name in found}
     return frozenset(name for name in plain if len(name) > 1 and name not in COMMON)
 

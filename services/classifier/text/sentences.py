@@ -11,8 +11,12 @@ from collections.abc import Iterator
 Span = tuple[int, int]
 
 HEAD_CHARS = 60_000  # read from the beginning; 99 % of news texts are far shorter, a feature has about 20,000
-TAIL_CHARS = 20_000  # read from the end of anything longer; what lies between is not judged
-LONG_SENTENCE_CHARS = 400  # beyond it a sentence is cut at clauses, so that evidence stays quotable
+TAIL_CHARS = (
+    20_000  # read from the end of anything longer; what lies between is not judged
+)
+LONG_SENTENCE_CHARS = (
+    400  # beyond it a sentence is cut at clauses, so that evidence stays quotable
+)
 LONGEST_CLAUSE_CHARS = 600  # a line without any mark (base64, a table) is cut here, at a space if there is one
 
 # A class stands first: most characters are passed over by it, at a fraction of the time that alternatives would take.
@@ -91,7 +95,11 @@ def _clauses(text: str, start: int, end: int) -> Iterator[Span]:
 def _cut(text: str, begin: int) -> int:
     """Where to cut a run without marks: after its last space, or hard."""
     space = text.rfind(" ", begin + 1, begin + LONGEST_CLAUSE_CHARS)
-    return space + 1 if space > begin + LONGEST_CLAUSE_CHARS // 2 else begin + LONGEST_CLAUSE_CHARS
+    return (
+        space + 1
+        if space > begin + LONGEST_CLAUSE_CHARS // 2
+        else begin + LONGEST_CLAUSE_CHARS
+    )
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[Span, ...]:

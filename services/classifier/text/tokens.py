@@ -14,12 +14,22 @@ from services.classifier.text.bigrams import Codes, Flags
 
 MAX_CHARS = 20_000  # of a text; what a news story is about stands before that
 
-_RUNS = ((0x3040, 0x30FF), (0x3400, 0x9FFF), (0xF900, 0xFAFF))  # kana and Chinese characters, code points
+_RUNS = (
+    (0x3040, 0x30FF),
+    (0x3400, 0x9FFF),
+    (0xF900, 0xFAFF),
+)  # kana and Chinese characters, code points
 _HAN = "".join(f"{chr(first)}-{chr(last)}" for first, last in _RUNS)
-TOKEN = re.compile(rf"([{_HAN}]+)|([^\W\d_{_HAN}]+(?:['\u2019][a-z]+)?)|(\d+(?:[.,]\d+)*)")
+TOKEN = re.compile(
+    rf"([{_HAN}]+)|([^\W\d_{_HAN}]+(?:['\u2019][a-z]+)?)|(\d+(?:[.,]\d+)*)"
+)
 # The same without the runs. A class stands first, by which the many other characters of a Chinese text are passed over.
-_PLAIN = re.compile(rf"[^\W_{_HAN}](?:(?<=\d)\d*(?:[.,]\d+)*|(?<!\d)[^\W\d_{_HAN}]*(?:['\u2019][a-z]+)?)")
-_SCALE = re.compile(r"\s?(thousand|million|billion|trillion|bn|mn|[kKmM]\b|[\u4e07\u4ebf])")
+_PLAIN = re.compile(
+    rf"[^\W_{_HAN}](?:(?<=\d)\d*(?:[.,]\d+)*|(?<!\d)[^\W\d_{_HAN}]*(?:['\u2019][a-z]+)?)"
+)
+_SCALE = re.compile(
+    r"\s?(thousand|million|billion|trillion|bn|mn|[kKmM]\b|[\u4e07\u4ebf])"
+)
 _SCALES = {
     "thousand": 10**3, "k": 10**3, "million": 10**6, "mn": 10**6, "m": 10**6, "billion": 10**9, "bn": 10**9,
     "trillion": 10**12, "\u4e07": 10**4, "\u4ebf": 10**8,
@@ -53,7 +63,8 @@ _SUFFIXES = (
 )  # fmt: skip
 # Compatibility characters of ordinary Chinese text and what NFKC makes of each.
 _WIDE = [
-    (wide, unicodedata.normalize("NFKC", wide)) for wide in "\uff0c\uff1a\uff1b\uff01\uff1f\uff08\uff09\u2026\u3000"
+    (wide, unicodedata.normalize("NFKC", wide))
+    for wide in "\uff0c\uff1a\uff1b\uff01\uff1f\uff08\uff09\u2026\u3000"
 ]
 
 
@@ -90,7 +101,9 @@ def tokens(text: str) -> Tokens:
             found.places.append(match.start())
     found.dates = [_date(match) for match in _DATE.finditer(found.text)]
     if not found.text.isascii():
-        found.quoted = [at for match in _QUOTED.finditer(found.text) for at in range(*match.span(1))]
+        found.quoted = [
+            at for match in _QUOTED.finditer(found.text) for at in range(*match.span(1))
+        ]
     return found
 
 
@@ -110,7 +123,9 @@ def spans(text: str) -> Iterator[tuple[str, int, int]]:
         if word and (stemmed := stem(word)):
             yield stemmed, start, match.end()
         elif run:
-            yield from ((run[i : i + 2], start + i, start + i + 2) for i in range(len(run) - 1))
+            yield from (
+                (run[i : i + 2], start + i, start + i + 2) for i in range(len(run) - 1)
+            )
         elif number:
             yield number.replace(",", ""), start, match.end()
 
@@ -132,7 +147,11 @@ def _amount(number: str, part: str, end: int) -> str:
         # integers only: 5.3 million and 5,300,000 are one amount
         whole, _, fraction = digits.partition(".")
         factor = _SCALES[scale.group(1).lower()]
-        digits = str((int(whole) * 10 ** len(fraction) + int(fraction or 0)) * factor // 10 ** len(fraction))
+        digits = str(
+            (int(whole) * 10 ** len(fraction) + int(fraction or 0))
+            * factor
+            // 10 ** len(fraction)
+        )
     return digits
 
 
@@ -159,7 +178,12 @@ def stem(word: str) -> str:
         if suffix == "s" and word.endswith(("ss", "us", "is")):
             continue
         word = word[: -len(suffix)] + put
-        if suffix in ("ing", "ed", "ings") and len(word) > 3 and word[-1] == word[-2] and word[-1] not in "lsz":
+        if (
+            suffix in ("ing", "ed", "ings")
+            and len(word) > 3
+            and word[-1] == word[-2]
+            and word[-1] not in "lsz"
+        ):
             word = word[:-1]
         break
     if word.endswith("e") and len(word) > 3:

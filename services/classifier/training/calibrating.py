@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from services.classifier.labelling.model_file import LABELS, Decision
+from services.classifier.labelling.model_file import LABELS, Calibration
 
 Floats = NDArray[np.float64]
 
@@ -26,20 +26,29 @@ def prior_weights(wanted: NDArray[np.int8]) -> Floats:
     share = none.mean()
     if share in {0.0, 1.0}:
         return np.ones(len(wanted))
-    return np.asarray(np.where(none, NONE_SHARE / share, (1.0 - NONE_SHARE) / (1.0 - share)))
+    return np.asarray(
+        np.where(none, NONE_SHARE / share, (1.0 - NONE_SHARE) / (1.0 - share))
+    )
 
 
-def decide(raw: Floats, wanted: NDArray[np.int8], weights: Floats) -> dict[str, Decision]:
+def decide(
+    raw: Floats, wanted: NDArray[np.int8], weights: Floats
+) -> dict[str, Calibration]:
     """Platt scaling per label; all arrays are rows x labels."""
-    return {label: _decision(label, raw[:, k], wanted[:, k], weights[:, k]) for k, label in enumerate(LABELS)}
+    return {
+        label: _decision(label, raw[:, k], wanted[:, k], weights[:, k])
+        for k, label in enumerate(LABELS)
+    }
 
 
-def _decision(label: str, raw: Floats, wanted: NDArray[np.int8], row_weights: Floats) -> Decision:
+def _decision(
+    label: str, raw: Floats, wanted: NDArray[np.int8], row_weights: Floats
+) -> Calibration:
     platt = LogisticRegression(C=1_000.0, solver="lbfgs", max_iter=1_000)
     platt.fit(raw.reshape(-1, 1), wanted, sample_weight=row_weights)
     slope, offset = float(platt.coef_[0, 0]), float(platt.intercept_[0])
     threshold = THRESHOLDS[label]
-    return Decision(
+    return Calibration(
         slope=slope,
         offset=offset,
         ceiling=CEILING,
@@ -49,12 +58,16 @@ def _decision(label: str, raw: Floats, wanted: NDArray[np.int8], row_weights: Fl
     )
 
 
-def probabilities(raw: Floats, decision: Decision) -> Floats:
+def probabilities(raw: Floats, decision: Calibration) -> Floats:
     """As scoring.calibrated, for an array."""
-    return np.asarray(decision.ceiling / (1.0 + np.exp(-(decision.slope * raw + decision.offset))))
+    return np.asarray(
+        decision.ceiling / (1.0 + np.exp(-(decision.slope * raw + decision.offset)))
+    )
 
 
-def weighted_f1(said: NDArray[np.bool_], wanted: NDArray[np.int8], row_weights: Floats) -> float:
+def weighted_f1(
+    said: NDArray[np.bool_], wanted: NDArray[np.int8], row_weights: Floats
+) -> float:
     right = float((row_weights * (said & (wanted == 1))).sum())
     total = float((row_weights * said).sum() + (row_weights * (wanted == 1)).sum())
     return 2.0 * right / total if total else 0.0

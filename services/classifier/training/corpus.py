@@ -13,7 +13,7 @@ CORPUS_FOLDER = Path(__file__).parent / "corpus"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class CorpusRow:
     """One labelled example; `labels` is a subset of LABELS, empty for none."""
 
     id: str
@@ -24,9 +24,9 @@ class Row:
     labels: tuple[str, ...]
 
 
-def read_rows(files: Iterable[Path]) -> list[Row]:
+def read_rows(files: Iterable[Path]) -> list[CorpusRow]:
     """Rows of all files, in order. Raises ValueError that names file and line for a bad row or a repeated id."""
-    rows: list[Row] = []
+    rows: list[CorpusRow] = []
     seen: set[str] = set()
     for file in files:
         with file.open(encoding="utf-8") as lines:
@@ -34,7 +34,9 @@ def read_rows(files: Iterable[Path]) -> list[Row]:
                 if line.strip():
                     row = _row(line, f"{file.name}:{number}")
                     if row.id in seen:
-                        raise ValueError(f"{file.name}:{number}: id {row.id} was there before")
+                        raise ValueError(
+                            f"{file.name}:{number}: id {row.id} was there before"
+                        )
                     seen.add(row.id)
                     rows.append(row)
     return rows
@@ -45,12 +47,12 @@ def corpus_files(folder: Path = CORPUS_FOLDER) -> list[Path]:
     return sorted(folder.glob("*.jsonl"))
 
 
-def _row(line: str, where: str) -> Row:
+def _row(line: str, where: str) -> CorpusRow:
     try:
         fields = json.loads(line)
         labels = tuple(label for label in LABELS if label in fields["labels"])
         unknown = set(fields["labels"]) - set(LABELS) - {"none"}
-        row = Row(
+        row = CorpusRow(
             id=str(fields["id"]),
             lang=str(fields["lang"]),
             genre=str(fields.get("genre", "")),
@@ -61,5 +63,9 @@ def _row(line: str, where: str) -> Row:
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{where}: not a training row ({error})") from error
     if unknown or not (row.title or row.text):
-        raise ValueError(f"{where}: unknown labels {sorted(unknown)}" if unknown else f"{where}: no title and no text")
+        raise ValueError(
+            f"{where}: unknown labels {sorted(unknown)}"
+            if unknown
+            else f"{where}: no title and no text"
+        )
     return row

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from sklearn.linear_model import LogisticRegression
 
-from services.classifier.labelling.analyzed_text import Reading, parts, read
+from services.classifier.labelling.analyzed_text import AnalyzedText, analyze, parts
 from services.classifier.labelling.features import kind_of, vector
 from services.classifier.labelling.lexicon import Lexicon
 from services.classifier.labelling.model_file import LABELS
-from services.classifier.training.corpus import Row
+from services.classifier.training.corpus import CorpusRow
 
 Floats = NDArray[np.float64]
 
@@ -39,10 +39,12 @@ FOLDS = 5
 class Example:
     """A row as the model sees it; `signals` are the labels that the lexicon sees in it."""
 
-    row: Row
+    row: CorpusRow
     values: dict[str, float]
     signals: frozenset[str]
-    sentences: tuple[dict[str, float], ...] = ()  # the same features, of each sentence by itself
+    sentences: tuple[
+        dict[str, float], ...
+    ] = ()  # the same features, of each sentence by itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,24 +58,40 @@ class Fitted:
     def raw(self, examples: Sequence[Example]) -> Floats:
         """Raw scores, examples x labels."""
         index = {feature: column for column, feature in enumerate(self.features)}
-        return np.asarray(_matrix(examples, index, scaled=False) @ self.matrix + self.bias)
+        return np.asarray(
+            _matrix(examples, index, scaled=False) @ self.matrix + self.bias
+        )
 
 
-def prepare(rows: Sequence[Row], lexicon: Lexicon, *, by_sentence: bool = False) -> list[Example]:
+def prepare(
+    rows: Sequence[CorpusRow], lexicon: Lexicon, *, by_sentence: bool = False
+) -> list[Example]:
     """`by_sentence` fills Example.sentences, which only the multiple-instance family needs."""
-    return [_example(row, read(row.title, row.text, lexicon), by_sentence) for row in rows]
+    return [
+        _example(row, analyze(row.title, row.text, lexicon), by_sentence)
+        for row in rows
+    ]
 
 
-def _example(row: Row, reading: Reading, by_sentence: bool) -> Example:
+def _example(row: CorpusRow, reading: AnalyzedText, by_sentence: bool) -> Example:
     sentences = (reading.title, *reading.body)
-    signals = frozenset(reading.lead_signals).union(*(sentence.signals for sentence in sentences))
-    alone = tuple(map(vector, parts(reading, (one.span for one in reading.body)))) if by_sentence else ()
+    signals = frozenset(reading.lead_signals).union(
+        *(sentence.signals for sentence in sentences)
+    )
+    alone = (
+        tuple(map(vector, parts(reading, (one.span for one in reading.body))))
+        if by_sentence
+        else ()
+    )
     return Example(row=row, values=vector(reading), signals=signals, sentences=alone)
 
 
 def targets(examples: Sequence[Example]) -> NDArray[np.int8]:
     """1 where a label applies: examples x labels."""
-    return np.array([[label in example.row.labels for label in LABELS] for example in examples], dtype=np.int8)
+    return np.array(
+        [[label in example.row.labels for label in LABELS] for example in examples],
+        dtype=np.int8,
+    )
 
 
 def label_weights(examples: Sequence[Example], row_weights: Floats) -> Floats:
@@ -90,12 +108,16 @@ def fit(examples: Sequence[Example], weights: Floats) -> Fitted:
     """`weights`: examples x labels."""
     seen = Counter(name for example in examples for name in example.values)
     features = tuple(sorted(name for name, rows in seen.items() if rows >= MIN_ROWS))
-    data = _matrix(examples, {name: column for column, name in enumerate(features)}, scaled=True)
+    data = _matrix(
+        examples, {name: column for column, name in enumerate(features)}, scaled=True
+    )
     scale = np.array([BLOCK_SCALE[kind_of(name)] for name in features])
     matrix, bias = np.zeros((len(features), len(LABELS))), np.zeros(len(LABELS))
     wanted = targets(examples)
     for k in range(len(LABELS)):
-        model = LogisticRegression(C=REGULARISATION_C, solver="liblinear", max_iter=2_000, random_state=0)
+        model = LogisticRegression(
+            C=REGULARISATION_C, solver="liblinear", max_iter=2_000, random_state=0
+        )
         model.fit(data, wanted[:, k], sample_weight=weights[:, k])
         matrix[:, k], bias[k] = model.coef_[0] * scale, model.intercept_[0]
     return Fitted(features=features, matrix=matrix, bias=bias)
@@ -106,7 +128,10 @@ def out_of_fold(examples: Sequence[Example], weights: Floats) -> Floats:
     folds = np.array([fold_of(example.row.id) for example in examples])
     scores = np.zeros((len(examples), len(LABELS)))
     for fold in range(FOLDS):
-        inside, outside = np.flatnonzero(folds != fold).tolist(), np.flatnonzero(folds == fold).tolist()
+        inside, outside = (
+            np.flatnonzero(folds != fold).tolist(),
+            np.flatnonzero(folds == fold).tolist(),
+        )
         if outside:
             fitted = fit([examples[i] for i in inside], weights[inside])
             scores[outside] = fitted.raw([examples[i] for i in outside])
@@ -117,7 +142,9 @@ def fold_of(row_id: str) -> int:
     return int(hashlib.sha256(row_id.encode()).hexdigest(), 16) % FOLDS
 
 
-def _matrix(examples: Sequence[Example], index: dict[str, int], *, scaled: bool) -> csr_matrix:
+def _matrix(
+    examples: Sequence[Example], index: dict[str, int], *, scaled: bool
+) -> csr_matrix:
     starts, columns, numbers = [0], list[int](), list[float]()
     for example in examples:
         for name, value in sorted(example.values.items()):
@@ -126,4 +153,6 @@ def _matrix(examples: Sequence[Example], index: dict[str, int], *, scaled: bool)
                 numbers.append(value * BLOCK_SCALE[kind_of(name)] if scaled else value)
         starts.append(len(columns))
     shape = (len(examples), len(index))
-    return csr_matrix((numbers, np.array(columns, np.int32), np.array(starts, np.int32)), shape=shape)
+    return csr_matrix(
+        (numbers, np.array(columns, np.int32), np.array(starts, np.int32)), shape=shape
+    )

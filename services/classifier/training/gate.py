@@ -24,7 +24,9 @@ def worse(new: dict[str, float], recorded: dict[str, float]) -> list[str]:
         allowed = MACRO_TOLERANCE if name.endswith("/macro") else LABEL_TOLERANCE
         now = new.get(name, 0.0)
         if now < before - allowed:
-            lines.append(f"{name}: F1 {now:.3f}, was {before:.3f}, may fall by {allowed:.2f}")
+            lines.append(
+                f"{name}: F1 {now:.3f}, was {before:.3f}, may fall by {allowed:.2f}"
+            )
     return lines
 
 
@@ -34,15 +36,28 @@ def f1_of(figures: dict[str, Figures]) -> dict[str, float]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=MODEL_FOLDER, help="folder of the model to judge")
-    parser.add_argument("--recorded", type=Path, default=MODEL_FOLDER / RECORD_FILE, help="figures of the last release")
-    parser.add_argument("--record", action="store_true", help="write the figures of this model as the new record")
+    parser.add_argument(
+        "--model", type=Path, default=MODEL_FOLDER, help="folder of the model to judge"
+    )
+    parser.add_argument(
+        "--recorded",
+        type=Path,
+        default=MODEL_FOLDER / RECORD_FILE,
+        help="figures of the last release",
+    )
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="write the figures of this model as the new record",
+    )
     options = parser.parse_args(arguments)
     _, golden = split(read_rows(corpus_files()), golden_ids())
     new = f1_of(measure(Classifier.load(options.model), golden))
     print(*(f"{name} {value:.3f}" for name, value in sorted(new.items())), sep="\n")
     if options.record:
-        options.recorded.write_text(json.dumps(new, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        options.recorded.write_text(
+            json.dumps(new, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+        )
         return 0
     refused = worse(new, json.loads(options.recorded.read_text(encoding="utf-8")))
     print(*refused, sep="\n", file=sys.stderr)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from services.classifier.labelling.classifier import Classifier
 from services.classifier.labelling.model_file import LABELS
-from services.classifier.training.corpus import Row
+from services.classifier.training.corpus import CorpusRow
 
 GOLDEN_FILE = Path(__file__).parent / "golden_ids.txt"
 
@@ -26,22 +26,33 @@ class Figures:
 def golden_ids(file: Path = GOLDEN_FILE) -> frozenset[str]:
     """The ids in the file, one a line; lines that begin with # are comments."""
     lines = file.read_text(encoding="utf-8").splitlines()
-    return frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    return frozenset(
+        line.strip() for line in lines if line.strip() and not line.startswith("#")
+    )
 
 
-def split(rows: Sequence[Row], held_out: frozenset[str]) -> tuple[list[Row], list[Row]]:
+def split(
+    rows: Sequence[CorpusRow], held_out: frozenset[str]
+) -> tuple[list[CorpusRow], list[CorpusRow]]:
     """Rows to train on, golden rows."""
-    return [row for row in rows if row.id not in held_out], [row for row in rows if row.id in held_out]
+    return [row for row in rows if row.id not in held_out], [
+        row for row in rows if row.id in held_out
+    ]
 
 
-def measure(classifier: Classifier, rows: Sequence[Row]) -> dict[str, Figures]:
+def measure(classifier: Classifier, rows: Sequence[CorpusRow]) -> dict[str, Figures]:
     """Figures per "language/label", and "language/macro" with the mean F1."""
     figures: dict[str, Figures] = {}
     for language in sorted({row.lang for row in rows}):
         inside = [row for row in rows if row.lang == language]
-        said = [frozenset(classifier.classify(row.title, row.text).labels) for row in inside]
+        said = [
+            frozenset(classifier.classify(row.title, row.text).labels) for row in inside
+        ]
         for label in LABELS:
-            pairs = [(label in row.labels, label in answer) for row, answer in zip(inside, said, strict=True)]
+            pairs = [
+                (label in row.labels, label in answer)
+                for row, answer in zip(inside, said, strict=True)
+            ]
             figures[f"{language}/{label}"] = _figures(pairs)
         own = [figures[f"{language}/{label}"] for label in LABELS]
         figures[f"{language}/macro"] = Figures(

@@ -11,17 +11,30 @@ import numpy as np
 
 from services.classifier.labelling.classifier import MODEL_FOLDER, Classifier
 from services.classifier.labelling.lexicon import Lexicon
-from services.classifier.labelling.model_file import LEXICON_FILE, WEIGHTS_FILE, Decision, Weights, save
+from services.classifier.labelling.model_file import (
+    LEXICON_FILE,
+    WEIGHTS_FILE,
+    Calibration,
+    Weights,
+    save,
+)
 from services.classifier.training import ablation, card, golden
 from services.classifier.training.calibrating import decide, prior_weights
 from services.classifier.training.card import Validation
-from services.classifier.training.corpus import Row, corpus_files, read_rows
-from services.classifier.training.fitting import Fitted, fit, label_weights, out_of_fold, prepare, targets
+from services.classifier.training.corpus import CorpusRow, corpus_files, read_rows
+from services.classifier.training.fitting import (
+    Fitted,
+    fit,
+    label_weights,
+    out_of_fold,
+    prepare,
+    targets,
+)
 
 NEGLIGIBLE = 0.002  # a weight below it for every label changes no answer
 
 
-def train(rows: Sequence[Row], lexicon: Lexicon) -> tuple[Weights, Validation]:
+def train(rows: Sequence[CorpusRow], lexicon: Lexicon) -> tuple[Weights, Validation]:
     """The model of these rows, fitted on all of them and calibrated on scores of rows held out in turn."""
     examples = prepare(rows, lexicon)
     wanted = targets(examples)
@@ -31,7 +44,9 @@ def train(rows: Sequence[Row], lexicon: Lexicon) -> tuple[Weights, Validation]:
     return model, Validation(rows=rows, raw=raw, wanted=wanted, weights=weights)
 
 
-def pack(fitted: Fitted, decisions: dict[str, Decision], lexicon_digest: str) -> Weights:
+def pack(
+    fitted: Fitted, decisions: dict[str, Calibration], lexicon_digest: str
+) -> Weights:
     """The weights that matter, under a version that names their content."""
     kept = np.flatnonzero(np.abs(fitted.matrix).max(axis=1) >= NEGLIGIBLE)
     matrix = fitted.matrix[kept].round(5).astype(np.float32)
@@ -49,20 +64,34 @@ def pack(fitted: Fitted, decisions: dict[str, Decision], lexicon_digest: str) ->
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--extra", type=Path, action="append", default=[], help="more rows, e.g. exported corrections")
-    parser.add_argument("--out", type=Path, default=MODEL_FOLDER, help="folder for weights and card")
+    parser.add_argument(
+        "--extra",
+        type=Path,
+        action="append",
+        default=[],
+        help="more rows, e.g. exported corrections",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=MODEL_FOLDER, help="folder for weights and card"
+    )
     parser.add_argument("--quick", action="store_true", help="no ablation and no card")
     options = parser.parse_args(arguments)
-    rows, held_out = golden.split(read_rows([*corpus_files(), *options.extra]), golden.golden_ids())
+    rows, held_out = golden.split(
+        read_rows([*corpus_files(), *options.extra]), golden.golden_ids()
+    )
     lexicon = Lexicon.load(MODEL_FOLDER / LEXICON_FILE)
     model, validation = train(rows, lexicon)
     save(model, options.out / WEIGHTS_FILE)
-    print(f"model {model.version} rows={len(rows)} features={len(model.features)} file={options.out / WEIGHTS_FILE}")
+    print(
+        f"model {model.version} rows={len(rows)} features={len(model.features)} file={options.out / WEIGHTS_FILE}"
+    )
     if options.quick:
         return
     figures = golden.measure(Classifier(model, lexicon), held_out)
     outcomes = ablation.compare(prepare(rows, lexicon, by_sentence=True))
-    (options.out / card.CARD_FILE).write_text(card.card(model, validation, figures, outcomes), encoding="utf-8")
+    (options.out / card.CARD_FILE).write_text(
+        card.card(model, validation, figures, outcomes), encoding="utf-8"
+    )
     print(f"card {options.out / card.CARD_FILE}")
 
 

@@ -14,7 +14,16 @@ from urllib.parse import urljoin
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, iterparse
 
-from services.ingest.feeds.model import Entry, Reading, iso_date, language_of, newest, plain, plain_title, unread
+from services.ingest.feeds.model import (
+    Entry,
+    ParsedFeed,
+    iso_date,
+    language_of,
+    newest,
+    plain,
+    plain_title,
+    unread,
+)
 
 JSON_FEED = "jsonfeed.org/version/"
 MAX_PARTS = 5  # sitemaps of an index that are looked at: news sites keep the last days in one or two
@@ -34,14 +43,17 @@ def absolute(base: str, link: object) -> str | None:
 # -- JSON Feed -----------------------------------------------------------------------------------------------------
 
 
-def read_json(body: bytes, url: str) -> Reading:
+def read_json(body: bytes, url: str) -> ParsedFeed:
     """A JSON Feed, version 1 or 1.1. Items that are no objects are passed over, and said."""
     try:
         feed = json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         return unread("ill_formed", f"not well-formed JSON: {error}")
     if not isinstance(feed, dict) or JSON_FEED not in str(feed.get("version")):
-        return unread("not_a_feed", f"this is JSON but no JSON Feed: its version does not name {JSON_FEED}")
+        return unread(
+            "not_a_feed",
+            f"this is JSON but no JSON Feed: its version does not name {JSON_FEED}",
+        )
     items = feed.get("items")
     if not isinstance(items, list):
         return unread("ill_formed", "the JSON Feed has no list of items")
@@ -55,7 +67,7 @@ def read_json(body: bytes, url: str) -> Reading:
     if feed.get("expired") is True:
         problems.append("the publisher says that this feed has expired")
     language = language_of(feed.get("language"))
-    return Reading(
+    return ParsedFeed(
         kind="json",
         title=plain_title(feed.get("title")),
         language=language,
@@ -85,7 +97,7 @@ def _json_entry(item: Mapping[str, Any], base: str, language: str | None) -> Ent
 # -- sitemaps ------------------------------------------------------------------------------------------------------
 
 
-def read_sitemap(body: bytes, url: str) -> Reading:
+def read_sitemap(body: bytes, url: str) -> ParsedFeed:
     """A sitemap or an index of sitemaps. Where some pages carry news:news, only those are entries."""
     pages: list[dict[str, str]] = []
     parts: list[dict[str, str]] = []
@@ -98,20 +110,28 @@ def read_sitemap(body: bytes, url: str) -> Reading:
     except DefusedXmlException:
         problem = "the sitemap declares a document type or entities, which no sitemap needs: it is not read further"
     if parts and not pages:
-        links = [link for part in sorted(parts, key=_urgency, reverse=True) if (link := absolute(url, part.get("loc")))]
-        return Reading(kind="sitemap_index", parts=tuple(links[:MAX_PARTS]), problem=problem)
+        links = [
+            link
+            for part in sorted(parts, key=_urgency, reverse=True)
+            if (link := absolute(url, part.get("loc")))
+        ]
+        return ParsedFeed(
+            kind="sitemap_index", parts=tuple(links[:MAX_PARTS]), problem=problem
+        )
     if problem and not pages:
         return unread("ill_formed", problem)
     news = [page for page in pages if "news" in page]
     entries = newest([_page_entry(page, url) for page in news or pages])
-    return Reading(kind="sitemap", entries=entries, problem=problem)
+    return ParsedFeed(kind="sitemap", entries=entries, problem=problem)
 
 
 def _blocks(body: bytes) -> Iterator[tuple[str, dict[str, str]]]:
     """Each url and sitemap element as local names -> text, forgotten once yielded. Raises as defusedxml does."""
     fields: dict[str, str] = {}
     path: list[Any] = []
-    for event, element in iterparse(io.BytesIO(body), events=("start", "end"), forbid_dtd=True):
+    for event, element in iterparse(
+        io.BytesIO(body), events=("start", "end"), forbid_dtd=True
+    ):
         name = element.tag.rpartition("}")[2]
         if event == "start":
             path.append(element)
@@ -122,7 +142,9 @@ def _blocks(body: bytes) -> Iterator[tuple[str, dict[str, str]]]:
             fields = {}
         elif len(path) > 1:
             kind = "news" if "sitemap-news" in element.tag else ""
-            if name != "loc" or not fields.get("loc"):  # image:loc and video:loc come after the page's own
+            if name != "loc" or not fields.get(
+                "loc"
+            ):  # image:loc and video:loc come after the page's own
                 fields[name] = (element.text or "").strip()
             if kind and name == "news":
                 fields["news"] = "yes"

@@ -12,7 +12,9 @@ MAX_TITLE = 1_000  # characters, as for any submission
 MAX_PROBLEM = 300  # characters
 
 _TAG = re.compile(r"<[^<>]*>")
-_NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")  # controls and lone surrogates
+_NO_TEXT = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]"
+)  # controls and lone surrogates
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_].*)?", re.DOTALL)
 
 
@@ -30,7 +32,7 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class ParsedFeed:
     """What was read. `problem` says what is wrong with the document, also where it could be read all the same; where
     it could not, `reason` is a slug: not_a_feed, ill_formed or unreadable. `period_s` is how often the publisher
     wants to be asked at most; `parts` are the sitemaps that an index names, those to look at first in front."""
@@ -45,25 +47,29 @@ class Reading:
     parts: tuple[str, ...] = ()
 
 
-def unread(reason: str, problem: str) -> Reading:
+def unread(reason: str, problem: str) -> ParsedFeed:
     """A document from which nothing can be taken."""
-    return Reading(reason=reason, problem=plain(problem)[:MAX_PROBLEM])
+    return ParsedFeed(reason=reason, problem=plain(problem)[:MAX_PROBLEM])
 
 
-def joined(index: Reading, parts: list[Reading]) -> Reading:
+def joined(index: ParsedFeed, parts: list[ParsedFeed]) -> ParsedFeed:
     """An index with the entries of its parts; what is wrong with a part is said, and does not spoil the others."""
     problems = [p.problem for p in (index, *parts) if p.problem]
     entries = newest([entry for part in parts for entry in part.entries])
     nothing = bool(parts) and all(part.reason for part in parts)
     reason = parts[0].reason if nothing else ""
-    return replace(index, entries=entries, problem="; ".join(problems)[:MAX_PROBLEM], reason=reason)
+    return replace(
+        index, entries=entries, problem="; ".join(problems)[:MAX_PROBLEM], reason=reason
+    )
 
 
 def newest(entries: list[Entry]) -> tuple[Entry, ...]:
     """The entries in their order, at most MAX_ENTRIES: of more, those with the latest dates."""
     if len(entries) <= MAX_ENTRIES:
         return tuple(entries)
-    by_date = sorted(entries, key=lambda entry: entry.updated or entry.published or "", reverse=True)
+    by_date = sorted(
+        entries, key=lambda entry: entry.updated or entry.published or "", reverse=True
+    )
     return tuple(by_date[:MAX_ENTRIES])
 
 
@@ -83,7 +89,11 @@ def plain_title(text: object, *, markup: bool = False) -> str:
 def language_of(*candidates: object) -> str | None:
     """The first that is a language tag, as its primary subtag in lower case."""
     for candidate in candidates:
-        match = _LANGUAGE.fullmatch(candidate.strip()) if isinstance(candidate, str) else None
+        match = (
+            _LANGUAGE.fullmatch(candidate.strip())
+            if isinstance(candidate, str)
+            else None
+        )
         if match:
             return match[1].lower()
     return None

@@ -20,23 +20,50 @@ import feedparser
 from feedparser.exceptions import CharacterEncodingOverride, NonXMLContentType
 
 from services.ingest.feeds.formats import absolute, read_json, read_sitemap
-from services.ingest.feeds.model import Entry, Reading, language_of, newest, plain, plain_title, rfc3339, unread
+from services.ingest.feeds.model import (
+    Entry,
+    ParsedFeed,
+    language_of,
+    newest,
+    plain,
+    plain_title,
+    rfc3339,
+    unread,
+)
 
 MAX_UNPACKED_BYTES = 50_000_000  # sitemaps.org: the largest sitemap, before packing
 HEAD_BYTES = 20_000  # where the first element has to begin
 GZIP = b"\x1f\x8b"
-PERIODS_S = {"hourly": 3600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
+PERIODS_S = {
+    "hourly": 3600,
+    "daily": 86_400,
+    "weekly": 604_800,
+    "monthly": 2_592_000,
+    "yearly": 31_536_000,
+}
 
 # What a parser of hostile text has been seen to raise, or may: it must end as a problem of that feed.
-_CONFUSED = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_CONFUSED = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 _BEFORE_ROOT = re.compile(rb"<\?.*?\?>|<!--.*?-->|<![^>]*>", re.DOTALL)
 _ROOT = re.compile(rb"<\s*(?:[\w.-]+:)?([A-Za-z][\w.-]*)")
 _LINK_TAG = re.compile(r"<link\b[^<>]{1,1000}>", re.IGNORECASE)
-_FEED_TYPE = re.compile(r"""type\s*=\s*["']?application/(?:rss\+xml|atom\+xml|feed\+json)""", re.IGNORECASE)
+_FEED_TYPE = re.compile(
+    r"""type\s*=\s*["']?application/(?:rss\+xml|atom\+xml|feed\+json)""", re.IGNORECASE
+)
 _HREF = re.compile(r"""href\s*=\s*["']?([^"'\s>]+)""", re.IGNORECASE)
 
 
-def read(body: bytes, *, url: str, headers: Mapping[str, str] | None = None) -> Reading:
+def read(
+    body: bytes, *, url: str, headers: Mapping[str, str] | None = None
+) -> ParsedFeed:
     """The feed in `body`. `url` is where it came from (after redirects); of `headers`, Content-Type,
     Content-Location and Content-Language count."""
     if body.startswith(GZIP):
@@ -46,7 +73,10 @@ def read(body: bytes, *, url: str, headers: Mapping[str, str] | None = None) -> 
         except zlib.error as error:
             return unread("ill_formed", f"not well-formed gzip: {error}")
         if unpacker.unconsumed_tail:
-            return unread("unreadable", f"the feed is larger than {MAX_UNPACKED_BYTES:,} bytes once unpacked")
+            return unread(
+                "unreadable",
+                f"the feed is larger than {MAX_UNPACKED_BYTES:,} bytes once unpacked",
+            )
     if not body.strip(b" \t\r\n\0\xef\xbb\xbf"):
         return unread("not_a_feed", "the document is empty")
     if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
@@ -55,9 +85,15 @@ def read(body: bytes, *, url: str, headers: Mapping[str, str] | None = None) -> 
         case "urlset" | "sitemapindex":
             return read_sitemap(body, url)
         case "html":
-            return unread("not_a_feed", "this is an HTML page, not a feed" + _feeds_named(body, url))
+            return unread(
+                "not_a_feed",
+                "this is an HTML page, not a feed" + _feeds_named(body, url),
+            )
         case "opml":
-            return unread("not_a_feed", "this is a list of feeds (OPML): import it with `incidentwire feeds import`")
+            return unread(
+                "not_a_feed",
+                "this is a list of feeds (OPML): import it with `incidentwire feeds import`",
+            )
         case root:
             return _read_xml(body, url, headers or {}, root)
 
@@ -67,17 +103,23 @@ def parse_xml(body: bytes, url: str, headers: Mapping[str, str]) -> Any:
     about = {name.lower(): value for name, value in headers.items()}
     about.setdefault("content-type", "application/xml")
     location = urljoin(url, about.get("content-location", ""))
-    about["content-location"] = location if location.startswith(("http://", "https://")) else url
+    about["content-location"] = (
+        location if location.startswith(("http://", "https://")) else url
+    )
     result = feedparser.parse(io.BytesIO(body), response_headers=about)
     for entry in result["entries"]:
         # a link element without href that comes after the page's own, such as an enclosure, takes its place
-        pages = [link["href"] for link in dict.get(entry, "links", ()) if _is_page(link)]
+        pages = [
+            link["href"] for link in dict.get(entry, "links", ()) if _is_page(link)
+        ]
         if pages and dict.get(entry, "link") not in pages:
             entry["link"] = pages[0]
     return result
 
 
-def _read_xml(body: bytes, url: str, headers: Mapping[str, str], root: str) -> Reading:
+def _read_xml(
+    body: bytes, url: str, headers: Mapping[str, str], root: str
+) -> ParsedFeed:
     try:
         result = parse_xml(body, url, headers)
         feed = result["feed"]
@@ -90,11 +132,21 @@ def _read_xml(body: bytes, url: str, headers: Mapping[str, str], root: str) -> R
     problem, broken = _problem(result)
     version = result.get("version") or ""
     if not version and not entries and root not in ("rss", "rdf", "feed", "channel"):
-        return unread("not_a_feed", problem if broken else f"this is XML but no feed: its root is <{root}>")
+        return unread(
+            "not_a_feed",
+            problem if broken else f"this is XML but no feed: its root is <{root}>",
+        )
     if broken and not entries:
         return unread("ill_formed", problem)
     kind = "atom" if version.startswith("atom") or root == "feed" else "rss"
-    return Reading(kind=kind, title=title, language=language, entries=entries, problem=problem, period_s=period_s)
+    return ParsedFeed(
+        kind=kind,
+        title=title,
+        language=language,
+        entries=entries,
+        problem=problem,
+        period_s=period_s,
+    )
 
 
 def _problem(result: Any) -> tuple[str, bool]:
@@ -109,7 +161,11 @@ def _problem(result: Any) -> tuple[str, bool]:
 
 
 def _entry(entry: Any, base: str, language: str | None) -> Entry:
-    link = dict.get(entry, "feedburner_origlink") or dict.get(entry, "link") or dict.get(entry, "id")
+    link = (
+        dict.get(entry, "feedburner_origlink")
+        or dict.get(entry, "link")
+        or dict.get(entry, "id")
+    )
     detail = dict.get(entry, "title_detail") or {}
     markup = detail.get("type") not in ("text/plain", None)
     updated = _date(entry, "updated")
@@ -119,12 +175,16 @@ def _entry(entry: Any, base: str, language: str | None) -> Entry:
         title=plain_title(dict.get(entry, "title"), markup=markup),
         published=_date(entry, "published") or _date(entry, "created") or updated,
         updated=updated or plain(dict.get(entry, "updated"))[:100] or None,
-        language=language_of(dict.get(entry, "language"), detail.get("language"), language),
+        language=language_of(
+            dict.get(entry, "language"), detail.get("language"), language
+        ),
     )
 
 
 def _date(entry: Any, name: str) -> str | None:
-    parsed = dict.get(entry, f"{name}_parsed")  # dict.get: feedparser's own would answer for another date
+    parsed = dict.get(
+        entry, f"{name}_parsed"
+    )  # dict.get: feedparser's own would answer for another date
     if parsed is None:
         return None
     try:
@@ -139,11 +199,17 @@ def _period_s(feed: Any) -> float:
     ttl_s = float(ttl) * 60 if re.fullmatch(r"[0-9]{1,7}", ttl) else 0.0
     period = PERIODS_S.get(plain(dict.get(feed, "sy_updateperiod")).lower(), 0)
     times = plain(dict.get(feed, "sy_updatefrequency"))
-    return max(ttl_s, period / max(1, int(times) if re.fullmatch(r"[0-9]{1,4}", times) else 1))
+    return max(
+        ttl_s, period / max(1, int(times) if re.fullmatch(r"[0-9]{1,4}", times) else 1)
+    )
 
 
 def _is_page(link: Mapping[str, str]) -> bool:
-    return link.get("rel") == "alternate" and bool(link.get("href")) and "html" in link.get("type", "html")
+    return (
+        link.get("rel") == "alternate"
+        and bool(link.get("href"))
+        and "html" in link.get("type", "html")
+    )
 
 
 def _root(body: bytes) -> str:
@@ -158,6 +224,10 @@ def _feeds_named(body: bytes, url: str) -> str:
     named = []
     for tag in _LINK_TAG.findall(body[:200_000].decode("utf-8", "replace")):
         href = _HREF.search(tag)
-        if href and _FEED_TYPE.search(tag) and (link := absolute(url, href[1].replace("&amp;", "&"))):
+        if (
+            href
+            and _FEED_TYPE.search(tag)
+            and (link := absolute(url, href[1].replace("&amp;", "&")))
+        ):
             named.append(link)
     return f"; it names {named[0]}" if named else ""

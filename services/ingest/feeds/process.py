@@ -10,16 +10,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import redis
 
-from incidentwire.lifecycle import sign_of_life, stop_requested
-from incidentwire.net.client import Door
-from incidentwire.net.rate_limit import HostSlots, host_of
+from incidentwire.lifecycle import shutdown_event, touch_heartbeat
+from incidentwire.net.client import HttpClient
+from incidentwire.net.rate_limit import HostRateLimiter, host_of
 from incidentwire.settings import from_env
 from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import configure_logging, event_line
 from services.ingest.feeds import poll, schedule
 from services.ingest.feeds.poll import Poller
-from services.ingest.feeds.schedule import Failure, Feed
-from services.ingest.feeds.store import FeedStore, Taken
+from services.ingest.feeds.schedule import Feed, PollFailure
+from services.ingest.feeds.store import FeedLease, FeedStore
 from services.ingest.submit import Submitter
 
 PERIOD_S = 1.0
@@ -29,12 +29,12 @@ LOOK_AT = 1000  # due feeds looked at per round: more than one host's, so that a
 logger = logging.getLogger(__name__)
 
 
-class Rounds:
+class PollLoop:
     """The polls under way. `turn` is called again and again."""
 
     def __init__(self, place: Poller, pool: ThreadPoolExecutor) -> None:
         self.place, self.pool = place, pool
-        self.running: dict[Future[Feed | None], tuple[Taken, str]] = {}
+        self.running: dict[Future[Feed | None], tuple[FeedLease, str]] = {}
 
     def turn(self) -> int:
         """Settle what has ended, start what is due and free to start; how many polls are under way."""
@@ -53,7 +53,10 @@ class Rounds:
             taken = self.place.feeds.take(feed.id, now)
             if taken:
                 busy.add(host)
-                self.running[self.pool.submit(poll.poll, self.place, taken)] = (taken, host)
+                self.running[self.pool.submit(poll.poll, self.place, taken)] = (
+                    taken,
+                    host,
+                )
         return len(self.running)
 
     def settle(self, now: float) -> None:
@@ -62,11 +65,22 @@ class Rounds:
             taken, _ = self.running.pop(future)
             error = future.exception()
             if isinstance(error, redis.exceptions.RedisError | OSError):
-                logger.error(event_line("feed poll broken off", feed_id=taken.feed.id, error=str(error)))
+                logger.error(
+                    event_line(
+                        "feed poll broken off", feed_id=taken.feed.id, error=str(error)
+                    )
+                )
             elif error is not None:
-                logger.error(event_line("feed poll failed", feed_id=taken.feed.id), exc_info=error)
-                failure = Failure(reason="internal", detail=type(error).__name__, retryable=True)
-                poll.record(self.place.feeds, taken, schedule.failed(taken.feed, now, failure))
+                logger.error(
+                    event_line("feed poll failed", feed_id=taken.feed.id),
+                    exc_info=error,
+                )
+                failure = PollFailure(
+                    reason="internal", detail=type(error).__name__, retryable=True
+                )
+                poll.record(
+                    self.place.feeds, taken, schedule.failed(taken.feed, now, failure)
+                )
 
 
 def main() -> None:
@@ -74,18 +88,30 @@ def main() -> None:
     settings = from_env()
     configure_logging(settings.log_level, "ingest-feeds")
     connection = connect_when_ready(settings.redis_url)
-    stopped = stop_requested()
-    with Door.of(settings) as door, ThreadPoolExecutor(POLLS_AT_ONCE, "feed") as pool:
+    stopped = shutdown_event()
+    with (
+        HttpClient.of(settings) as door,
+        ThreadPoolExecutor(POLLS_AT_ONCE, "feed") as pool,
+    ):
         submitter = Submitter(settings, connection)
-        slots = HostSlots.of(settings, connection)
-        place = Poller(feeds=FeedStore(connection), submitter=submitter, door=door, slots=slots, clock=time.time)
-        rounds = Rounds(place, pool)
+        slots = HostRateLimiter.of(settings, connection)
+        place = Poller(
+            feeds=FeedStore(connection),
+            submitter=submitter,
+            door=door,
+            slots=slots,
+            clock=time.time,
+        )
+        rounds = PollLoop(place, pool)
         logger.info("feeds ready")
         while not stopped.wait(PERIOD_S):
-            sign_of_life(settings.alive_file)
+            touch_heartbeat(settings.heartbeat_file)
             try:
                 rounds.turn()
-            except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
+            except (
+                redis.exceptions.ConnectionError,
+                redis.exceptions.TimeoutError,
+            ) as error:
                 logger.error(event_line("store unreachable", error=str(error)))
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -10,12 +10,18 @@ import logging
 from dataclasses import replace
 
 from incidentwire.events import FeedAdded, FeedRemoved
-from incidentwire.log.event_log import Unit, VersionConflict
+from incidentwire.log.event_log import AppendRequest, VersionConflict
 from incidentwire.net.urls import UrlError
 from incidentwire.telemetry import event_line
 from services.ingest.feeds import schedule
 from services.ingest.feeds.schedule import Feed
-from services.ingest.feeds.store import TRIES, FeedStore, Membership, feed_id, membership
+from services.ingest.feeds.store import (
+    TRIES,
+    FeedStore,
+    Membership,
+    feed_id,
+    membership,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -31,30 +37,36 @@ def move(feeds: FeedStore, feed: Feed, now: float) -> Feed | None:
     except UrlError:
         return None
     for _ in range(TRIES if name != feed.id else 0):
-        before, there = feeds.log.of_many([feed.id, name])
+        before, there = feeds.log.histories([feed.id, name])
         member = membership(before)
         if member is None:
             return None
         unit = _unit(feed, member, name, known=membership(there) is not None)
-        unit = replace(unit, expect={feed.id: len(before), name: len(there)})
+        unit = replace(unit, expected_versions={feed.id: len(before), name: len(there)})
         [done] = feeds.log.append_many([unit])
         if isinstance(done, VersionConflict):
             continue
         if isinstance(done, Exception):
             raise done
         logger.info(event_line("feed moved", feed_id=feed.id, into=name))
-        if len(unit.facts) == 2:
+        if len(unit.events) == 2:
             feeds.begin(_moved(feed, name, done.last, now))
         feeds.forget(feed.id, done.first)
         found = feeds.get(name, now)
-        return feeds.revive(found, now) if found and found.state == schedule.GONE else found
+        return (
+            feeds.reactivate(found, now)
+            if found and found.state == schedule.GONE
+            else found
+        )
     return None
 
 
-def _unit(feed: Feed, member: Membership, name: str, *, known: bool) -> Unit:
+def _unit(feed: Feed, member: Membership, name: str, *, known: bool) -> AppendRequest:
     gone = (feed.id, FeedRemoved(who=f"feed:{feed.id}", moved_to=name))
-    added = FeedAdded(url=feed.redirected_to, who=member.who, title=member.title, moved_from=feed.id)
-    return Unit(facts=[gone] if known else [gone, (name, added)])
+    added = FeedAdded(
+        url=feed.redirected_to, who=member.who, title=member.title, moved_from=feed.id
+    )
+    return AppendRequest(events=[gone] if known else [gone, (name, added)])
 
 
 def _moved(feed: Feed, name: str, position: int, now: float) -> Feed:
@@ -74,11 +86,17 @@ def moved_to(feeds: FeedStore, name: str) -> str | None:
     """Where a feed that is gone has moved to, over as many moves as there were; None where it has not."""
     seen = {name}
     while True:
-        history = feeds.log.of(name)
-        last = next((e.event for e in reversed(history) if e.type == FeedRemoved.type), None)
+        history = feeds.log.history(name)
+        last = next(
+            (e.event for e in reversed(history) if e.type == FeedRemoved.type), None
+        )
         if membership(history) is not None:
             return name if len(seen) > 1 else None
-        if not isinstance(last, FeedRemoved) or last.moved_to is None or last.moved_to in seen:
+        if (
+            not isinstance(last, FeedRemoved)
+            or last.moved_to is None
+            or last.moved_to in seen
+        ):
             return None
         name = last.moved_to
         seen.add(name)

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping
 
 from incidentwire.telemetry import event_line
-from services.ingest.feeds.model import Entry, Reading, unread
+from services.ingest.feeds.model import Entry, ParsedFeed, unread
 from services.ingest.feeds.parser import read
 
 CPU_S = 10  # an honest feed takes 0.15 s per 100 kB
@@ -27,10 +27,20 @@ HEADERS = frozenset({"content-type", "content-location", "content-language"})
 logger = logging.getLogger(__name__)
 
 
-def read_apart(body: bytes, *, url: str, headers: Mapping[str, str], cpu_s: int = CPU_S) -> Reading:
+def parse_in_sandbox(
+    body: bytes, *, url: str, headers: Mapping[str, str], cpu_s: int = CPU_S
+) -> ParsedFeed:
     """As feed_parsing.read; what takes too long or too much is `unreadable`."""
-    kept = {name.lower(): value for name, value in headers.items() if name.lower() in HEADERS}
-    asked = json.dumps({"url": url, "headers": kept, "cpu_s": cpu_s}).encode() + b"\n" + body
+    kept = {
+        name.lower(): value
+        for name, value in headers.items()
+        if name.lower() in HEADERS
+    }
+    asked = (
+        json.dumps({"url": url, "headers": kept, "cpu_s": cpu_s}).encode()
+        + b"\n"
+        + body
+    )
     command = [sys.executable, "-m", "services.ingest.feeds.sandbox"]
     try:
         done = subprocess.run(  # noqa: S603  # nothing of the feed is in the command
@@ -44,22 +54,27 @@ def read_apart(body: bytes, *, url: str, headers: Mapping[str, str], cpu_s: int 
     except subprocess.TimeoutExpired:
         return unread("unreadable", f"reading it took longer than {WALL_S:g} s")
     if done.returncode < 0:
-        return unread("unreadable", f"reading it took more than {cpu_s} s of processor time, or too much memory")
+        return unread(
+            "unreadable",
+            f"reading it took more than {cpu_s} s of processor time, or too much memory",
+        )
     if done.returncode > 0:
         said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         logger.error(event_line("feed reader failed", url=url, error=said))
-        return unread("unreadable", "the reader failed on it; the error has been logged")
+        return unread(
+            "unreadable", "the reader failed on it; the error has been logged"
+        )
     return from_json(done.stdout)
 
 
-def to_json(reading: Reading) -> bytes:
+def to_json(reading: ParsedFeed) -> bytes:
     return json.dumps(dataclasses.asdict(reading)).encode()
 
 
-def from_json(text: bytes) -> Reading:
+def from_json(text: bytes) -> ParsedFeed:
     fields = json.loads(text)
     entries = tuple(Entry(**entry) for entry in fields.pop("entries"))
-    return Reading(entries=entries, parts=tuple(fields.pop("parts")), **fields)
+    return ParsedFeed(entries=entries, parts=tuple(fields.pop("parts")), **fields)
 
 
 def main() -> None:
@@ -67,7 +82,9 @@ def main() -> None:
     about = json.loads(sys.stdin.buffer.readline())
     resource.setrlimit(resource.RLIMIT_CPU, (about["cpu_s"], about["cpu_s"]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(ValueError, OSError):  # not every system limits address space
+    with contextlib.suppress(
+        ValueError, OSError
+    ):  # not every system limits address space
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     reading = read(sys.stdin.buffer.read(), url=about["url"], headers=about["headers"])
     sys.stdout.buffer.write(to_json(reading))

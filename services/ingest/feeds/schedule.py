@@ -16,7 +16,9 @@ MAX_INTERVAL_S = 86_400.0
 RETRY_S = 300.0  # after the first failure; doubled with each further one, up to MAX_INTERVAL_S
 RETRY_PERMANENT_S = 3_600.0  # where asking again soon is unlikely to help
 MOVE_PAUSE_S = 86_400.0  # between two moves of a feed: a server that moves it about must not fill the log
-MAX_SEEN = 6_000  # entries remembered: all of the document, and those that have left it lately
+MAX_SEEN = (
+    6_000  # entries remembered: all of the document, and those that have left it lately
+)
 
 NEW, OK, FAILING, GONE = "new", "ok", "failing", "gone"
 STATES = (NEW, OK, FAILING, GONE)
@@ -56,7 +58,9 @@ class Feed:
     body_digest: str = ""
     redirected_to: str = ""
     moved: bool = False  # every redirect to there is a permanent one
-    moved_from: str = ""  # the feed that this one was, at an address that redirects here for good
+    moved_from: str = (
+        ""  # the feed that this one was, at an address that redirects here for good
+    )
     moved_at: float = 0.0
     entries: int = 0
     handed_in: int = 0
@@ -64,7 +68,7 @@ class Feed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Failure:
+class PollFailure:
     """Why a poll brought nothing. `reason` is a stable slug."""
 
     reason: str
@@ -84,7 +88,7 @@ class Validators:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class PollResult:
     """What one reading came to: entries in all, `new` ones to this feed, of which `brought` were new to the log;
     `more` new ones are left for the next poll, as are `held` ones that were updated and cannot be asked for yet."""
 
@@ -100,7 +104,9 @@ class Found:
     seen: Mapping[str, str] = field(default_factory=dict)
 
 
-def changed(feed: Feed, now: float, found: Found, validators: Validators, wanted_s: float) -> Feed:
+def changed(
+    feed: Feed, now: float, found: PollResult, validators: Validators, wanted_s: float
+) -> Feed:
     """The feed was read, and what it has was handed in. While some of it waits for another poll, the content has to
     be looked at again: no validators are kept."""
     kept = Validators() if found.more or found.held else validators
@@ -121,19 +127,27 @@ def changed(feed: Feed, now: float, found: Found, validators: Validators, wanted
     )
     if found.more:
         return _succeeded(was_read, now, MIN_INTERVAL_S, 0.0)
-    first = feed.last_success == 0.0  # everything is new to us: that says nothing of how often it changes
-    interval_s = feed.interval_s if first else next_interval_s(feed.interval_s, found.new)
+    first = (
+        feed.last_success == 0.0
+    )  # everything is new to us: that says nothing of how often it changes
+    interval_s = (
+        feed.interval_s if first else next_interval_s(feed.interval_s, found.new)
+    )
     return _succeeded(was_read, now, interval_s, wanted_s)
 
 
 def unchanged(feed: Feed, now: float, wanted_s: float) -> Feed:
     """The content is that of an earlier poll. If that could not be read, the feed goes on failing."""
     if feed.unread_reason:
-        return failed(feed, now, Failure(reason=feed.unread_reason, detail=feed.unread_detail))
+        return failed(
+            feed, now, PollFailure(reason=feed.unread_reason, detail=feed.unread_detail)
+        )
     return _succeeded(feed, now, next_interval_s(feed.interval_s, 0), wanted_s)
 
 
-def unreadable(feed: Feed, now: float, failure: Failure, validators: Validators) -> Feed:
+def unreadable(
+    feed: Feed, now: float, failure: PollFailure, validators: Validators
+) -> Feed:
     """Content came, and could not be read."""
     noted = replace(
         feed,
@@ -146,7 +160,7 @@ def unreadable(feed: Feed, now: float, failure: Failure, validators: Validators)
     return failed(noted, now, failure)
 
 
-def failed(feed: Feed, now: float, failure: Failure) -> Feed:
+def failed(feed: Feed, now: float, failure: PollFailure) -> Feed:
     """One more failure in a row; `gone` ends the polling."""
     failures = feed.failures + 1
     first_s = RETRY_S if failure.retryable else RETRY_PERMANENT_S
@@ -166,13 +180,17 @@ def failed(feed: Feed, now: float, failure: Failure) -> Feed:
 
 def next_interval_s(interval_s: float, new: int) -> float:
     """Half after news, double without."""
-    return min(MAX_INTERVAL_S, max(MIN_INTERVAL_S, interval_s / 2 if new else interval_s * 2))
+    return min(
+        MAX_INTERVAL_S, max(MIN_INTERVAL_S, interval_s / 2 if new else interval_s * 2)
+    )
 
 
 def max_age_s(cache_control: str | None) -> float:
     """How long the publisher calls the feed fresh; 0 where nothing is said. More than a day is a rule for all files
     of a server and says nothing about news."""
-    match = re.search(r"(?:^|[,\s])max-age\s*=\s*\"?([0-9]{1,9})", (cache_control or "").lower())
+    match = re.search(
+        r"(?:^|[,\s])max-age\s*=\s*\"?([0-9]{1,9})", (cache_control or "").lower()
+    )
     age_s = float(match[1]) if match else 0.0
     return age_s if age_s <= MAX_INTERVAL_S else 0.0
 
@@ -182,10 +200,17 @@ def bounded(seen: Mapping[str, str]) -> dict[str, str]:
     return dict(list(seen.items())[-MAX_SEEN:])
 
 
-def revived(feed: Feed, now: float) -> Feed:
+def reactivated(feed: Feed, now: float) -> Feed:
     """A feed that was gone, and that somebody adds again: it is asked at once."""
     return replace(
-        feed, state=NEW, failures=0, failing_since=0.0, reason="", detail="", healthy_since=now, next_poll=now
+        feed,
+        state=NEW,
+        failures=0,
+        failing_since=0.0,
+        reason="",
+        detail="",
+        healthy_since=now,
+        next_poll=now,
     )
 
 

@@ -19,15 +19,17 @@ from typing import Any, cast
 import redis
 
 from incidentwire.events import FeedAdded, FeedRemoved
-from incidentwire.log.event_log import Log, VersionConflict
-from incidentwire.log.recorded_event import Recorded
+from incidentwire.log.event_log import EventLog, VersionConflict
+from incidentwire.log.recorded_event import RecordedEvent
 from incidentwire.net import urls
 from services.ingest.feeds import schedule
 from services.ingest.feeds.schedule import Feed
 
 FEEDS = "iw:feeds"
 FEED = "iw:feed:"
-CHECKPOINT = "iw:feed:checkpoint"  # "<log id>:<position>" up to which membership was applied
+CHECKPOINT = (
+    "iw:feed:checkpoint"  # "<log id>:<position>" up to which membership was applied
+)
 LEASE_S = 900.0  # longer than any poll can take: six fetches and readings, each with its own limit
 TRIES = 10  # a command that lost a race this often meets something else than a race
 
@@ -76,7 +78,7 @@ class Membership:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Taken:
+class FeedLease:
     """A feed that this poller has until its lease ends."""
 
     feed: Feed
@@ -89,7 +91,7 @@ def feed_id(url: str) -> str:
     return "f_" + base64.b32encode(digest)[:20].decode("ascii").lower()
 
 
-def membership(history: Sequence[Recorded]) -> Membership | None:
+def membership(history: Sequence[RecordedEvent]) -> Membership | None:
     """Whether a feed is there after its own events."""
     member = None
     for entry in history:
@@ -113,21 +115,23 @@ class FeedStore:
     """The feeds on one Redis. Times are given by the caller, in seconds since the epoch."""
 
     def __init__(self, connection: redis.Redis) -> None:
-        self.connection, self.log = connection, Log(connection)
+        self.connection, self.log = connection, EventLog(connection)
 
     # -- membership ------------------------------------------------------------------------------------------------
 
-    def add(self, url: str, *, who: str, title: str = "", now: float) -> tuple[Feed, int, bool]:
+    def add(
+        self, url: str, *, who: str, title: str = "", now: float
+    ) -> tuple[Feed, int, bool]:
         """Add a feed: the feed, the position of its feed.added, and whether it is new. A known feed that was gone is
         asked again. Raises urls.UrlError."""
         name = feed_id(url)
         for _ in range(TRIES):
-            history = self.log.of(name)
+            history = self.log.history(name)
             member = membership(history)
             if member is None:
                 fact = FeedAdded(url=url, who=who, title=title)
                 try:
-                    self.log.append(name, fact, expect={name: len(history)})
+                    self.log.append(name, fact, expected_versions={name: len(history)})
                 except VersionConflict:
                     continue
             self.apply(name, now)
@@ -135,18 +139,20 @@ class FeedStore:
             if feed is None:
                 continue  # removed at this very moment
             if member is not None and feed.state == schedule.GONE:
-                feed = self.revive(feed, now)
+                feed = self.reactivate(feed, now)
             return feed, feed.added_at, member is None
         raise RuntimeError(f"{name} is added and removed by many at once")
 
     def remove(self, name: str, *, who: str) -> int | None:
         """Remove a feed; the position of its feed.removed, or None where there is no such feed."""
         for _ in range(TRIES):
-            history = self.log.of(name)
+            history = self.log.history(name)
             if membership(history) is None:
                 return None
             try:
-                done = self.log.append(name, FeedRemoved(who=who), expect={name: len(history)})
+                done = self.log.append(
+                    name, FeedRemoved(who=who), expected_versions={name: len(history)}
+                )
             except VersionConflict:
                 continue
             self.forget(name, done.last)
@@ -155,7 +161,7 @@ class FeedStore:
 
     def apply(self, name: str, now: float) -> bool:
         """Make the state agree with what the log says of this feed; True where it is a member."""
-        history = self.log.of(name)
+        history = self.log.history(name)
         member = membership(history)
         if member is None:
             self.forget(name, history[-1].position if history else 0)
@@ -197,7 +203,13 @@ class FeedStore:
 
     def begin(self, feed: Feed) -> None:
         """The first state of a feed that was added, unless it has one."""
-        args = (feed.id, feed.added_at, _state(feed), feed.next_poll or 0.0, _seen_text(feed.seen))
+        args = (
+            feed.id,
+            feed.added_at,
+            _state(feed),
+            feed.next_poll or 0.0,
+            _seen_text(feed.seen),
+        )
         self.connection.eval(ENSURE, 2, FEEDS, FEED + feed.id, *args)
 
     def forget(self, name: str, position: int) -> None:
@@ -231,16 +243,22 @@ class FeedStore:
         rows = store.zrangebyscore(FEEDS, "-inf", now, start=0, num=limit)
         return self.get_many([row.decode() for row in rows])
 
-    def take(self, name: str, now: float) -> Taken | None:
+    def take(self, name: str, now: float) -> FeedLease | None:
         """Have this feed for LEASE_S, or None where it is not due or another poller has it."""
         token = secrets.token_hex(8)
         row = cast(
             "list[bytes | None] | None",
-            self.connection.eval(TAKE, 2, FEEDS, FEED + name, name, now, now + LEASE_S, token),
+            self.connection.eval(
+                TAKE, 2, FEEDS, FEED + name, name, now, now + LEASE_S, token
+            ),
         )
-        return Taken(feed=_feed(cast("bytes", row[0]), row[1]), token=token) if row else None
+        return (
+            FeedLease(feed=_feed(cast("bytes", row[0]), row[1]), token=token)
+            if row
+            else None
+        )
 
-    def finish(self, taken: Taken, feed: Feed) -> bool:
+    def finish(self, taken: FeedLease, feed: Feed) -> bool:
         """Leave the state behind, and the feed to others; False where it was no longer ours, and nothing was
         written."""
         when = "+inf" if feed.next_poll is None else feed.next_poll
@@ -248,14 +266,16 @@ class FeedStore:
         args = (feed.id, taken.token, state, seen, when)
         return bool(self.connection.eval(FINISH, 2, FEEDS, FEED + feed.id, *args))
 
-    def revive(self, feed: Feed, now: float) -> Feed:
+    def reactivate(self, feed: Feed, now: float) -> Feed:
         """Poll a feed that was gone again, at once."""
-        revived = schedule.revived(feed, now)
+        reactivated = schedule.reactivated(feed, now)
         with self.connection.pipeline(transaction=True) as pipe:
-            pipe.hset(FEED + feed.id, "state", _state(revived))  # nobody polls a feed that is gone
+            pipe.hset(
+                FEED + feed.id, "state", _state(reactivated)
+            )  # nobody polls a feed that is gone
             pipe.zadd(FEEDS, {feed.id: now}, xx=True)
             pipe.execute()
-        return revived
+        return reactivated
 
 
 def _state(feed: Feed) -> str:

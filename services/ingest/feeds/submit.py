@@ -10,11 +10,11 @@ from enum import Enum
 
 from incidentwire import items, queue
 from incidentwire.events import ItemRetryRequested
-from incidentwire.log.event_log import Appended, Unit, VersionConflict
-from incidentwire.log.recorded_event import Recorded
+from incidentwire.log.event_log import Appended, AppendRequest, VersionConflict
+from incidentwire.log.recorded_event import RecordedEvent
 from incidentwire.net import urls
-from services.ingest.feeds.model import Entry, Reading
-from services.ingest.feeds.schedule import Feed, Found
+from services.ingest.feeds.model import Entry, ParsedFeed
+from services.ingest.feeds.schedule import Feed, PollResult
 from services.ingest.submit import Submission, Submitter
 
 MAX_NEW = 500  # entries handed in per poll; the others wait for the next one
@@ -23,7 +23,7 @@ REFETCH_PAUSE_S = 3_600.0  # some feeds call every entry updated every time
 MAX_ASKS = 20  # refetches of one item for feeds, ever: see above
 
 
-class May(Enum):
+class Refetch(Enum):
     """Whether an item may be fetched again because a feed calls it updated."""
 
     NOW = "now"
@@ -32,28 +32,36 @@ class May(Enum):
 
 
 @dataclass(kw_only=True)
-class Choice:
+class EntryPlan:
     """The entries of one document, sorted. `seen` is the memory of the feed once all of this is done."""
 
     new: list[Submission] = field(default_factory=list)
-    updated: dict[str, str] = field(default_factory=dict)  # item id -> what is said of the update
+    updated: dict[str, str] = field(
+        default_factory=dict
+    )  # item id -> what is said of the update
     more: bool = False
     unusable: int = 0
     seen: dict[str, str] = field(default_factory=dict)
 
 
-def hand_in(submitter: Submitter, feed: Feed, reading: Reading, now: float) -> Found:
+def submit_entries(
+    submitter: Submitter, feed: Feed, reading: ParsedFeed, now: float
+) -> PollResult:
     """Hand in what is new, ask again for what was updated; on disk when this returns. Raises Problem (503)."""
     choice = choose(reading.entries, feed.seen)
     via = f"feed:{feed.id}"
-    outcomes = submitter.submit_many(choice.new, via=via, feed=feed.id) if choice.new else []
+    outcomes = (
+        submitter.submit_many(choice.new, via=via, feed=feed.id) if choice.new else []
+    )
     held, refetched = ask_again(submitter, choice.updated, via, now)
     for item_id in held:
         choice.seen[item_id] = feed.seen[item_id]
     problems = [reading.problem] if reading.problem else []
     if choice.unusable:
-        problems.append(f"{choice.unusable} of {len(reading.entries)} entries have no usable address")
-    return Found(
+        problems.append(
+            f"{choice.unusable} of {len(reading.entries)} entries have no usable address"
+        )
+    return PollResult(
         kind=reading.kind,
         title=reading.title,
         problem="; ".join(problems),
@@ -67,9 +75,9 @@ def hand_in(submitter: Submitter, feed: Feed, reading: Reading, now: float) -> F
     )
 
 
-def choose(entries: Iterable[Entry], seen: Mapping[str, str]) -> Choice:
+def choose(entries: Iterable[Entry], seen: Mapping[str, str]) -> EntryPlan:
     """Sort the entries by what is remembered of them. Pure."""
-    choice = Choice()
+    choice = EntryPlan()
     here: dict[str, str] = {}
     for entry in entries:
         submission = submission_of(entry)
@@ -91,7 +99,9 @@ def choose(entries: Iterable[Entry], seen: Mapping[str, str]) -> Choice:
             choice.more = True
             continue
         here[item_id] = said or seen.get(item_id, "")
-    choice.seen = {item_id: said for item_id, said in seen.items() if item_id not in here} | here
+    choice.seen = {
+        item_id: said for item_id, said in seen.items() if item_id not in here
+    } | here
     return choice
 
 
@@ -99,9 +109,15 @@ def submission_of(entry: Entry) -> Submission | None:
     """An entry as a submission; None where its address is none that an item can have."""
     if entry.url is None:
         return None
-    about = {"title": entry.title, "published": entry.published, "language": entry.language}
+    about = {
+        "title": entry.title,
+        "published": entry.published,
+        "language": entry.language,
+    }
     try:
-        return Submission.of({"url": entry.url} | {name: value for name, value in about.items() if value})
+        return Submission.of(
+            {"url": entry.url} | {name: value for name, value in about.items() if value}
+        )
     except urls.UrlError:
         return None
 
@@ -111,44 +127,70 @@ def digest_of(updated: str | None) -> str:
     return hashlib.sha256(updated.encode()).hexdigest()[:8] if updated else ""
 
 
-def ask_again(submitter: Submitter, updated: Mapping[str, str], via: str, now: float) -> tuple[set[str], int]:
+def ask_again(
+    submitter: Submitter, updated: Mapping[str, str], via: str, now: float
+) -> tuple[set[str], int]:
     """Have updated items fetched again, each update once, whichever feed or process sees it; the ids of those that
     have to wait, and how many were asked for."""
     ids = list(updated)
-    held, wanted = set[str](), list[Unit]()
-    for item_id, history in zip(ids, submitter.log.of_many(ids), strict=True):
+    held, wanted = set[str](), list[AppendRequest]()
+    for item_id, history in zip(ids, submitter.log.histories(ids), strict=True):
         item = items.fold_all(item_id, history)
         match may_refetch(item, history, now):
-            case May.NOW:
+            case Refetch.NOW:
                 fact = ItemRetryRequested(who=via)
                 claim = f"updated:{updated[item_id]}"
-                wanted.append(Unit(facts=[(item_id, fact)], once=claim, expect={item_id: item.version}))
-            case May.LATER:
+                wanted.append(
+                    AppendRequest(
+                        events=[(item_id, fact)],
+                        idempotency_key=claim,
+                        expected_versions={item_id: item.version},
+                    )
+                )
+            case Refetch.LATER:
                 held.add(item_id)
-            case May.NEVER:
+            case Refetch.NEVER:
                 pass
     if not wanted:
         return held, 0
-    asked = [unit.facts[0][0] for unit in wanted]
-    jobs = queue.jobs_for(submitter.bulk, queue.WORK_ON_ITEMS, [[item_id] for item_id in asked])
-    results: Sequence[Appended | Exception] = submitter.log.append_many(wanted, also=jobs)
-    changed = {i for i, result in zip(asked, results, strict=True) if isinstance(result, VersionConflict)}
-    return held | changed, sum(isinstance(result, Appended) and result.new for result in results)
+    asked = [unit.events[0][0] for unit in wanted]
+    jobs = queue.jobs_for(
+        submitter.bulk, queue.WORK_ON_ITEMS, [[item_id] for item_id in asked]
+    )
+    results: Sequence[Appended | Exception] = submitter.log.append_many(
+        wanted, in_same_transaction=jobs
+    )
+    changed = {
+        i
+        for i, result in zip(asked, results, strict=True)
+        if isinstance(result, VersionConflict)
+    }
+    return held | changed, sum(
+        isinstance(result, Appended) and result.new for result in results
+    )
 
 
-def may_refetch(item: items.Item, history: Sequence[Recorded], now: float) -> May:
+def may_refetch(
+    item: items.Item, history: Sequence[RecordedEvent], now: float
+) -> Refetch:
     """Only what has ended is asked for again, and not too often. Pure."""
-    if item.version == 0 or item.state in (items.State.WITHDRAWN, items.State.ALIASED) or item.url is None:
-        return May.NEVER
+    if (
+        item.version == 0
+        or item.state in (items.State.WITHDRAWN, items.State.ALIASED)
+        or item.url is None
+    ):
+        return Refetch.NEVER
     asks = [entry for entry in history if entry.type == ItemRetryRequested.type]
     if sum(_is_feeds(entry) for entry in asks) >= MAX_ASKS:
-        return May.NEVER
-    asked_at = next(entry for entry in history if entry.position == item.asked_at)
-    if not item.ended or now - asked_at.time_ms / 1000 < REFETCH_PAUSE_S:
-        return May.LATER
-    return May.NOW
+        return Refetch.NEVER
+    request_position = next(
+        entry for entry in history if entry.position == item.request_position
+    )
+    if not item.ended or now - request_position.time_ms / 1000 < REFETCH_PAUSE_S:
+        return Refetch.LATER
+    return Refetch.NOW
 
 
-def _is_feeds(entry: Recorded) -> bool:
+def _is_feeds(entry: RecordedEvent) -> bool:
     event = entry.event
     return isinstance(event, ItemRetryRequested) and event.who.startswith("feed:")

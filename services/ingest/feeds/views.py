@@ -11,7 +11,7 @@ from flask import Response, current_app, g
 from flask_smorest import Blueprint
 from marshmallow import Schema, fields, validate
 
-from incidentwire.net.client import Door, OutboundError
+from incidentwire.net.client import HttpClient, OutboundError
 from incidentwire.web.auth import require
 from incidentwire.web.problems import FieldError, Problem
 from services.ingest.feeds import redirects, schedule
@@ -23,14 +23,22 @@ from services.ingest.schemas import MAX_TITLE, StrictSchema, a_url, clean_text
 PAGE = 1000  # feeds per answer at most
 UNKNOWN = "There is no such feed"
 
-blueprint = Blueprint("feeds", __name__, url_prefix="/v1", description="Feeds that hand in news items by themselves")
+blueprint = Blueprint(
+    "feeds",
+    __name__,
+    url_prefix="/v1",
+    description="Feeds that hand in news items by themselves",
+)
 
 
 class NewFeedSchema(StrictSchema):
     url = fields.String(
         required=True,
         validate=a_url,
-        metadata={"description": "RSS, Atom, JSON Feed, or a news sitemap", "example": "https://example.org/feed.xml"},
+        metadata={
+            "description": "RSS, Atom, JSON Feed, or a news sitemap",
+            "example": "https://example.org/feed.xml",
+        },
     )
     title = fields.String(
         validate=[validate.Length(max=MAX_TITLE), clean_text],
@@ -40,7 +48,9 @@ class NewFeedSchema(StrictSchema):
 
 class FeedsQuerySchema(Schema):
     limit = fields.Integer(load_default=PAGE, validate=validate.Range(1, PAGE))
-    after = fields.String(load_default="", metadata={"description": "`next` of the page before"})
+    after = fields.String(
+        load_default="", metadata={"description": "`next` of the page before"}
+    )
 
 
 class FeedSchema(Schema):
@@ -50,55 +60,97 @@ class FeedSchema(Schema):
     url = fields.String(required=True)
     title = fields.String(required=True)
     added_by = fields.String(required=True)
-    position = fields.Integer(required=True, metadata={"description": "of the event that added it"})
+    position = fields.Integer(
+        required=True, metadata={"description": "of the event that added it"}
+    )
     state = fields.String(
         required=True,
         validate=validate.OneOf(schedule.STATES),
-        metadata={"description": "new: not polled yet; gone: the server said 410, and it is polled no more"},
+        metadata={
+            "description": "new: not polled yet; gone: the server said 410, and it is polled no more"
+        },
     )
-    kind = fields.String(required=True, metadata={"description": "rss, atom, json, sitemap or sitemap_index"})
+    kind = fields.String(
+        required=True,
+        metadata={"description": "rss, atom, json, sitemap or sitemap_index"},
+    )
     problem = fields.String(
-        allow_none=True, metadata={"description": "what is wrong with the document, although it could be read"}
+        allow_none=True,
+        metadata={
+            "description": "what is wrong with the document, although it could be read"
+        },
     )
-    reason = fields.String(allow_none=True, metadata={"description": "why it fails: a stable slug"})
+    reason = fields.String(
+        allow_none=True, metadata={"description": "why it fails: a stable slug"}
+    )
     detail = fields.String(allow_none=True)
     failures = fields.Integer(required=True, metadata={"description": "in a row"})
     failing_since = fields.String(allow_none=True)
     last_poll = fields.String(allow_none=True)
     last_success = fields.String(allow_none=True)
-    last_new = fields.String(allow_none=True, metadata={"description": "when it last had a new entry"})
+    last_new = fields.String(
+        allow_none=True, metadata={"description": "when it last had a new entry"}
+    )
     next_poll = fields.String(allow_none=True)
-    interval_s = fields.Float(required=True, metadata={"description": "between polls, by how often it changes"})
-    redirected_to = fields.String(allow_none=True, metadata={"description": "where its address leads now"})
+    interval_s = fields.Float(
+        required=True,
+        metadata={"description": "between polls, by how often it changes"},
+    )
+    redirected_to = fields.String(
+        allow_none=True, metadata={"description": "where its address leads now"}
+    )
     moved_from = fields.String(
         allow_none=True,
-        metadata={"description": "the id of the feed that redirects here for good, and became this one"},
+        metadata={
+            "description": "the id of the feed that redirects here for good, and became this one"
+        },
     )
-    entries = fields.Integer(required=True, metadata={"description": "in the last reading"})
-    handed_in = fields.Integer(required=True, metadata={"description": "items that came through it first"})
+    entries = fields.Integer(
+        required=True, metadata={"description": "in the last reading"}
+    )
+    handed_in = fields.Integer(
+        required=True, metadata={"description": "items that came through it first"}
+    )
 
 
 class FeedListSchema(Schema):
     feeds = fields.List(fields.Nested(FeedSchema), required=True)
-    next = fields.String(allow_none=True, metadata={"description": "send as `after` for the next page"})
+    next = fields.String(
+        allow_none=True, metadata={"description": "send as `after` for the next page"}
+    )
 
 
 class FeedRemovedSchema(Schema):
     id = fields.String(required=True)
-    position = fields.Integer(required=True, metadata={"description": "of the event that removed it"})
+    position = fields.Integer(
+        required=True, metadata={"description": "of the event that removed it"}
+    )
 
 
 @blueprint.route("/feeds", methods=["POST"])
 @require("curate")
 @blueprint.arguments(NewFeedSchema)
-@blueprint.response(201, FeedSchema, description="Added, and on disk; it is polled within seconds")
-@blueprint.alt_response(200, schema=FeedSchema, description="Known already; one that was gone is polled again")
+@blueprint.response(
+    201, FeedSchema, description="Added, and on disk; it is polled within seconds"
+)
+@blueprint.alt_response(
+    200,
+    schema=FeedSchema,
+    description="Known already; one that was gone is polled again",
+)
 def add(asked: dict[str, str]) -> Any:
     """Add a feed."""
     _refuse_address(asked["url"])
-    feed, _, new = _feeds().add(asked["url"], who=g.who, title=asked.get("title", "").strip(), now=time.time())
+    feed, _, new = _feeds().add(
+        asked["url"], who=g.who, title=asked.get("title", "").strip(), now=time.time()
+    )
     headers = {"Location": f"/v1/feeds/{feed.id}"}
-    return Response(json.dumps(_shown(feed)), 201 if new else 200, headers, mimetype="application/json")
+    return Response(
+        json.dumps(_shown(feed)),
+        201 if new else 200,
+        headers,
+        mimetype="application/json",
+    )
 
 
 @blueprint.route("/feeds", methods=["GET"])
@@ -111,7 +163,10 @@ def list_feeds(query: dict[str, Any]) -> dict[str, Any]:
     names = [name for name in feeds.names() if name > query["after"]]
     page = names[: query["limit"]]
     more = len(names) > len(page)
-    return {"feeds": [_shown(feed) for feed in feeds.get_many(page)], "next": page[-1] if more else None}
+    return {
+        "feeds": [_shown(feed) for feed in feeds.get_many(page)],
+        "next": page[-1] if more else None,
+    }
 
 
 @blueprint.route("/feeds/<feed_id>", methods=["GET"])
@@ -148,24 +203,40 @@ def _feeds() -> FeedStore:
 
 def _refuse_address(url: str) -> None:
     """What can never be polled is said at once, and not in a failure later."""
-    with Door.of(current_app.config["SETTINGS"]) as door:
+    with HttpClient.of(current_app.config["SETTINGS"]) as door:
         try:
             door.check(url)
         except OutboundError as error:
             errors = [FieldError(field="url", message=error.detail)]
             detail = "the request has fields that cannot be accepted"
-            raise Problem(status=422, slug="invalid-fields", detail=detail, errors=errors) from None
+            raise Problem(
+                status=422, slug="invalid-fields", detail=detail, errors=errors
+            ) from None
 
 
 def _unknown(moved_to: str | None = None) -> Problem:
-    detail = f"this feed has moved: it is {moved_to} now" if moved_to else "no feed has this id"
+    detail = (
+        f"this feed has moved: it is {moved_to} now"
+        if moved_to
+        else "no feed has this id"
+    )
     return Problem(status=404, slug="unknown-feed", detail=detail)
 
 
 def _shown(feed: Feed) -> dict[str, Any]:
     times = ("failing_since", "last_poll", "last_success", "last_new", "next_poll")
     texts = ("problem", "reason", "detail", "redirected_to", "moved_from")
-    plain = ("id", "url", "title", "state", "kind", "failures", "interval_s", "entries", "handed_in")
+    plain = (
+        "id",
+        "url",
+        "title",
+        "state",
+        "kind",
+        "failures",
+        "interval_s",
+        "entries",
+        "handed_in",
+    )
     shown: dict[str, Any] = {name: getattr(feed, name) for name in plain}
     shown |= {name: _time(getattr(feed, name)) for name in times}
     shown |= {name: getattr(feed, name) or None for name in texts}

@@ -30,16 +30,30 @@ class Subscriber:
     """One connection. Every read fails after `timeout_s`, so that a test never hangs."""
 
     def __init__(
-        self, port: int, path: str, headers: dict[str, str], *, timeout_s: float = 30.0, version: str = "1.1"
+        self,
+        port: int,
+        path: str,
+        headers: dict[str, str],
+        *,
+        timeout_s: float = 30.0,
+        version: str = "1.1",
     ) -> None:
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
-        lines = [f"GET {path} HTTP/{version}", "Host: test", *(f"{k}: {v}" for k, v in headers.items()), "", ""]
+        lines = [
+            f"GET {path} HTTP/{version}",
+            "Host: test",
+            *(f"{k}: {v}" for k, v in headers.items()),
+            "",
+            "",
+        ]
         self.sock.sendall("\r\n".join(lines).encode())
         self.raw, self.text = b"", b""
         head, self.raw = self._until(b"\r\n\r\n")
         status, *rest = head.decode().split("\r\n")
         self.status = int(status.split()[1])
-        self.headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in rest)}
+        self.headers = {
+            k.lower(): v for k, _, v in (line.partition(": ") for line in rest)
+        }
         self.is_chunked = self.headers.get("transfer-encoding") == "chunked"
 
     def next(self) -> Message:
@@ -48,9 +62,15 @@ class Subscriber:
             while b"\n\n" not in self.text:
                 self.text += self._chunk()
             block, _, self.text = self.text.partition(b"\n\n")
-            fields = dict(line.split(": ", 1) for line in block.decode().split("\n") if not line.startswith(":"))
+            fields = dict(
+                line.split(": ", 1)
+                for line in block.decode().split("\n")
+                if not line.startswith(":")
+            )
             if "data" in fields:
-                return Message(int(fields["id"]), fields["event"], json.loads(fields["data"]))
+                return Message(
+                    int(fields["id"]), fields["event"], json.loads(fields["data"])
+                )
 
     def events(self) -> Iterator[Message]:
         """Messages that are events of the log."""
@@ -84,7 +104,11 @@ class Subscriber:
         size = int(size_line, 16)
         while len(self.raw) < size + 2:
             self.raw += self._receive()
-        data, end, self.raw = self.raw[:size], self.raw[size : size + 2], self.raw[size + 2 :]
+        data, end, self.raw = (
+            self.raw[:size],
+            self.raw[size : size + 2],
+            self.raw[size + 2 :],
+        )
         assert end == b"\r\n", "the chunk is followed by something else"
         if size == 0:
             raise Closed(clean=True)

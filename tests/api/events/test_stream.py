@@ -14,16 +14,18 @@ import pytest
 
 from incidentwire.events import ItemRejected, ItemSubmitted
 from incidentwire.log.event_log import LOG_ID, STREAM
-from services.api.events.broadcaster import Hub
-from services.api.events.filters import Wanted
-from services.api.events.subscriber import Seat
+from services.api.events.broadcaster import Broadcaster
+from services.api.events.filters import EventFilter
+from services.api.events.subscriber import Subscriber
 from tests.api.conftest import House, eventually
 from tests.api.events.sse import Closed
 
 
 def submit(house: House, count: int, first: int = 0) -> None:
     for n in range(first, first + count):
-        house.log.append(f"i_{n}", ItemSubmitted(url=f"https://news.example.org/{n}", via="test"))
+        house.log.append(
+            f"i_{n}", ItemSubmitted(url=f"https://news.example.org/{n}", via="test")
+        )
 
 
 def test_a_stream_begins_now_and_brings_what_comes(house: House) -> None:
@@ -31,7 +33,10 @@ def test_a_stream_begins_now_and_brings_what_comes(house: House) -> None:
     house.run_web()
     stream = house.subscribe()
     assert stream.headers["content-type"].startswith("text/event-stream")
-    assert (stream.headers["cache-control"], stream.headers["x-accel-buffering"]) == ("no-store", "no")
+    assert (stream.headers["cache-control"], stream.headers["x-accel-buffering"]) == (
+        "no-store",
+        "no",
+    )
     submit(house, 1, first=3)
     message = stream.next()
     assert (message.id, message.event) == (4, "item.submitted")
@@ -39,14 +44,18 @@ def test_a_stream_begins_now_and_brings_what_comes(house: House) -> None:
     assert message.data["source"] == f"urn:incidentwire:{house.log.id}"
 
 
-def test_it_resumes_behind_the_last_event_id_which_stands_over_the_query(house: House) -> None:
+def test_it_resumes_behind_the_last_event_id_which_stands_over_the_query(
+    house: House,
+) -> None:
     submit(house, 5)
     house.run_web()
     assert house.subscribe("?after=0").take(5) == [1, 2, 3, 4, 5]
     assert house.subscribe("?after=0", **{"Last-Event-ID": "3"}).take(2) == [4, 5]
 
 
-def test_subscribers_that_join_while_a_writer_appends_at_full_speed_miss_nothing(house: House) -> None:
+def test_subscribers_that_join_while_a_writer_appends_at_full_speed_miss_nothing(
+    house: House,
+) -> None:
     submit(house, 3000)
     house.run_web()
     done = threading.Event()
@@ -80,7 +89,9 @@ def test_many_subscribers_all_get_every_event_of_a_burst(house: House) -> None:
         assert stream.take(400) == list(range(1, 401))
 
 
-def test_a_filtered_stream_brings_what_it_asked_for_and_checkpoints_for_the_rest(quick_house: House) -> None:
+def test_a_filtered_stream_brings_what_it_asked_for_and_checkpoints_for_the_rest(
+    quick_house: House,
+) -> None:
     house = quick_house
     house.run_web()
     rejected = house.subscribe("?type=item.rejected")
@@ -110,18 +121,27 @@ def test_a_filtered_catch_up_says_how_far_it_looked(house: House) -> None:
 
 
 @pytest.mark.parametrize("query", ["?after=99", "?after=1&log_id=of-another"])
-def test_a_position_that_this_log_never_had_is_answered_by_a_gap(house: House, query: str) -> None:
+def test_a_position_that_this_log_never_had_is_answered_by_a_gap(
+    house: House, query: str
+) -> None:
     submit(house, 3)
     house.run_web()
     stream = house.subscribe(query)
     gap = stream.next()
     assert (gap.event, gap.id) == ("gap", 3)
-    assert gap.data == {"first": 1, "last": 3, "log_id": house.log.id, "load": "/v1/items?min_position=3"}
+    assert gap.data == {
+        "first": 1,
+        "last": 3,
+        "log_id": house.log.id,
+        "load": "/v1/items?min_position=3",
+    }
     submit(house, 1, first=3)
     assert stream.take(1) == [4]
 
 
-def test_history_that_is_gone_is_answered_by_a_gap_and_the_rest_follows(house: House) -> None:
+def test_history_that_is_gone_is_answered_by_a_gap_and_the_rest_follows(
+    house: House,
+) -> None:
     submit(house, 6000)
     house.connection.xtrim(STREAM, maxlen=5000, approximate=False)
     house.run_web()
@@ -131,11 +151,15 @@ def test_history_that_is_gone_is_answered_by_a_gap_and_the_rest_follows(house: H
     assert stream.take(3) == [1001, 1002, 1003]
 
 
-def test_a_log_that_is_replaced_under_open_streams_is_told_at_once(house: House) -> None:
+def test_a_log_that_is_replaced_under_open_streams_is_told_at_once(
+    house: House,
+) -> None:
     submit(house, 5)
     house.run_web()
     stream = house.subscribe()
-    with house.connection.pipeline(transaction=True) as restore:  # as one moment: no reader sees half of it
+    with house.connection.pipeline(
+        transaction=True
+    ) as restore:  # as one moment: no reader sees half of it
         restore.delete(STREAM)
         restore.set(LOG_ID, "restored")
         restore.execute()
@@ -145,7 +169,9 @@ def test_a_log_that_is_replaced_under_open_streams_is_told_at_once(house: House)
     assert stream.next().data["source"] == "urn:incidentwire:restored"
 
 
-def test_a_reader_that_does_not_read_is_closed_and_the_others_notice_nothing(house: House) -> None:
+def test_a_reader_that_does_not_read_is_closed_and_the_others_notice_nothing(
+    house: House,
+) -> None:
     house.projector().catch_up()
     house.run_web()
     slow, good = house.subscribe(), house.subscribe()
@@ -178,29 +204,38 @@ def test_a_subscriber_that_goes_away_frees_its_place(small_house: House) -> None
     assert house.subscribe().status == 200
 
 
-def test_a_subscriber_that_went_away_while_catching_up_takes_no_seat(house: House) -> None:
-    hub = Hub(house.connection, heartbeat_s=15, max_streams=1)
+def test_a_subscriber_that_went_away_while_catching_up_takes_no_seat(
+    house: House,
+) -> None:
+    hub = Broadcaster(house.connection, heartbeat_s=15, max_streams=1)
     hub.log_id, hub.position = house.log.id, 0
-    seat = Seat(Wanted(), None)
+    seat = Subscriber(EventFilter(), None)
     seat.end("gone")
     assert hub.join(seat, 0, house.log.id)
     assert hub.seats() == []
 
 
-def test_a_subscriber_that_has_read_further_than_the_hub_gets_nothing_twice(house: House) -> None:
+def test_a_subscriber_that_has_read_further_than_the_hub_gets_nothing_twice(
+    house: House,
+) -> None:
     submit(house, 6)
-    hub = Hub(house.connection, heartbeat_s=15, max_streams=1)
+    hub = Broadcaster(house.connection, heartbeat_s=15, max_streams=1)
     hub.log_id, hub.position = house.log.id, 2
-    seat = Seat(Wanted(), None)
+    seat = Subscriber(EventFilter(), None)
     assert hub.join(seat, 4, house.log.id)
     hub.deliver(house.log.after(2, 3))
     hub.deliver(house.log.after(5))
     parked = seat.park()
-    assert [frame.split(b"\n")[0] for frame in (next(parked), next(parked))] == [b"id: 5", b"id: 6"]
+    assert [frame.split(b"\n")[0] for frame in (next(parked), next(parked))] == [
+        b"id: 5",
+        b"id: 6",
+    ]
     parked.close()
 
 
-def test_streams_survive_kill_9_of_the_store_and_go_on_without_a_gap(own_house: House) -> None:
+def test_streams_survive_kill_9_of_the_store_and_go_on_without_a_gap(
+    own_house: House,
+) -> None:
     house = own_house
     house.run_web()
     stream = house.subscribe()
@@ -212,7 +247,9 @@ def test_streams_survive_kill_9_of_the_store_and_go_on_without_a_gap(own_house: 
     assert stream.take(10) == list(range(11, 21))
 
 
-def test_after_kill_9_of_the_web_process_a_subscriber_resumes_where_it_was(house: House) -> None:
+def test_after_kill_9_of_the_web_process_a_subscriber_resumes_where_it_was(
+    house: House,
+) -> None:
     web = house.run_web()
     stream = house.subscribe()
     submit(house, 5)
@@ -243,7 +280,9 @@ def test_a_graceful_stop_ends_streams_in_good_order_and_soon(house: House) -> No
 def test_an_event_of_a_newer_release_stops_the_streams_loudly(house: House) -> None:
     house.run_web()
     stream = house.subscribe()
-    house.connection.xadd(STREAM, {"t": "item.dreamt", "s": "i_a", "at": 1, "d": "{}"}, id="1-0")
+    house.connection.xadd(
+        STREAM, {"t": "item.dreamt", "s": "i_a", "at": 1, "d": "{}"}, id="1-0"
+    )
     with pytest.raises(Closed):
         stream.next()
     assert house.subscribe().status == 503
@@ -258,12 +297,17 @@ def test_head_says_what_a_stream_would_be_and_holds_no_place(house: House) -> No
     connection = http.client.HTTPConnection("127.0.0.1", house.port, timeout=30)
     connection.request("HEAD", "/v1/events/stream", headers=house.headers)
     answer = connection.getresponse()
-    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
+    assert (answer.status, answer.headers["Content-Type"]) == (
+        200,
+        "text/event-stream; charset=utf-8",
+    )
     connection.close()
     assert house.get("/v1/stats")[1]["open_streams"] == 0
 
 
-def test_an_old_client_without_chunked_coding_gets_the_same_events(house: House) -> None:
+def test_an_old_client_without_chunked_coding_gets_the_same_events(
+    house: House,
+) -> None:
     house.run_web()
     stream = house.subscribe(version="1.0")
     assert not stream.is_chunked
@@ -283,7 +327,9 @@ def test_an_old_client_without_chunked_coding_gets_the_same_events(house: House)
         ("", {"Last-Event-ID": "9" * 30}, "Last-Event-ID"),
     ],
 )
-def test_a_wrong_subscription_is_refused_by_name(house: House, query: str, headers: dict[str, str], field: str) -> None:
+def test_a_wrong_subscription_is_refused_by_name(
+    house: House, query: str, headers: dict[str, str], field: str
+) -> None:
     answer = house.client().get(f"/v1/events/stream{query}", headers=headers)
     assert answer.status_code == 422
     assert [e["field"] for e in answer.get_json()["errors"]] == [field]
@@ -291,7 +337,10 @@ def test_a_wrong_subscription_is_refused_by_name(house: House, query: str, heade
 
 def kill_with_workers(pid: int) -> None:
     """`kill -9` of gunicorn's master and its workers at once; returns when their port is free."""
-    workers = [int(worker) for worker in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    workers = [
+        int(worker)
+        for worker in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    ]
     for each in (pid, *workers):
         os.kill(each, signal.SIGKILL)
     for worker in workers:

@@ -31,14 +31,19 @@ def test_pages_follow_each_other_without_gap_or_overlap(house: House) -> None:
 
 def test_ndjson_is_the_same_events_to_the_end(house: House) -> None:
     for n in range(800):
-        house.log.append(f"i_{n}", ItemSubmitted(url=f"https://news.example.org/{n}", via="t"))
+        house.log.append(
+            f"i_{n}", ItemSubmitted(url=f"https://news.example.org/{n}", via="t")
+        )
     client = house.client()
     answer = client.get("/v1/events?after=100", headers=NDJSON)
     assert answer.mimetype == "application/x-ndjson"
     assert answer.headers["Incidentwire-Last"] == "800"
     events = [json.loads(line) for line in answer.text.splitlines()]
     assert [event["sequence"] for event in events] == list(range(101, 801))
-    assert events[:100] == client.get("/v1/events?after=100&limit=100").get_json()["events"]
+    assert (
+        events[:100]
+        == client.get("/v1/events?after=100&limit=100").get_json()["events"]
+    )
     limited = client.get("/v1/events?after=5&limit=3", headers=NDJSON).text.splitlines()
     assert [json.loads(line)["sequence"] for line in limited] == [6, 7, 8]
 
@@ -59,7 +64,9 @@ def test_ndjson_is_the_same_events_to_the_end(house: House) -> None:
         ("subject=i_none", []),
     ],
 )
-def test_filters_choose_and_next_says_how_far_was_looked(house: House, query: str, wanted: list[int]) -> None:
+def test_filters_choose_and_next_says_how_far_was_looked(
+    house: House, query: str, wanted: list[int]
+) -> None:
     house.add_item("i_a", labels=("data_leak",))
     house.add_item("i_b", labels=("consent",))
     house.log.append("i_a", ItemRejected(reason="empty"))
@@ -72,7 +79,9 @@ def test_filters_choose_and_next_says_how_far_was_looked(house: House, query: st
         assert [json.loads(line)["sequence"] for line in lines] == wanted
 
 
-def test_a_cursor_of_another_log_or_ahead_of_it_gets_409_and_history_that_is_gone_410(house: House) -> None:
+def test_a_cursor_of_another_log_or_ahead_of_it_gets_409_and_history_that_is_gone_410(
+    house: House,
+) -> None:
     for n in range(5):
         house.add_item(f"i_{n}")
     client = house.client()
@@ -80,7 +89,10 @@ def test_a_cursor_of_another_log_or_ahead_of_it_gets_409_and_history_that_is_gon
         answer = client.get(f"/v1/events?{query}")
         assert answer.status_code == 409
         assert (answer.get_json()["first"], answer.get_json()["last"]) == (1, 15)
-    assert client.get(f"/v1/events?after=15&log_id={house.log.id}").get_json()["events"] == []
+    assert (
+        client.get(f"/v1/events?after=15&log_id={house.log.id}").get_json()["events"]
+        == []
+    )
     house.connection.xtrim(STREAM, maxlen=5, approximate=False)
     answer = client.get("/v1/events?after=3")
     assert (answer.status_code, answer.get_json()["first"]) == (410, 11)
@@ -88,7 +100,9 @@ def test_a_cursor_of_another_log_or_ahead_of_it_gets_409_and_history_that_is_gon
 
 
 def test_an_event_of_a_newer_release_is_said_and_not_skipped(house: House) -> None:
-    house.connection.xadd(STREAM, {"t": "item.dreamt", "s": "i_a", "at": 1, "d": "{}"}, id="1-0")
+    house.connection.xadd(
+        STREAM, {"t": "item.dreamt", "s": "i_a", "at": 1, "d": "{}"}, id="1-0"
+    )
     answer = house.client().get("/v1/events")
     assert answer.status_code == 503
     assert "item.dreamt" in answer.get_json()["detail"]

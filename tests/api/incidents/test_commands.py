@@ -11,13 +11,13 @@ import pytest
 from incidentwire import events as e
 from incidentwire.incidents import decisions as decisions
 from incidentwire.incidents.decisions import Facts
-from incidentwire.incidents.state import Incidents
+from incidentwire.incidents.state import IncidentsState
 from incidentwire.labels import MentionRef
 from incidentwire.web.auth import Keys
 from incidentwire.web.problems import Problem
 from services.api.app import create_app
 from services.api.incidents import commands
-from services.api.incidents.commands import carry_out
+from services.api.incidents.commands import execute
 from services.classifier.linker import Linker
 from tests.api.conftest import House
 from tests.api.incident_house import FAKE, LEAK, Newsroom
@@ -35,7 +35,7 @@ def room(house: House) -> Newsroom:
 
 
 def last_event(room: Newsroom) -> Any:
-    entry = room.log.at(room.log.last())
+    entry = room.log.get(room.log.last())
     assert entry is not None
     return entry.event
 
@@ -45,20 +45,37 @@ def test_status_title_and_notes_say_who_and_why(room: Newsroom) -> None:
     done = room.command(a, "status", status="confirmed", note="two sources", version=0)
     assert (done["id"], done["version"], done["status"]) == (a, 1, "confirmed")
     event = last_event(room)
-    assert (event.who, event.note, event.old, event.new) == ("ann", "two sources", "open", "confirmed")
-    assert room.command(a, "title", title=" Open server ", version=1)["title"] == "Open server"
+    assert (event.who, event.note, event.old, event.new) == (
+        "ann",
+        "two sources",
+        "open",
+        "confirmed",
+    )
+    assert (
+        room.command(a, "title", title=" Open server ", version=1)["title"]
+        == "Open server"
+    )
     noted = room.command(a, "notes", note="the regulator was told", version=2)
     assert (noted["version"], noted["position"]) == (3, room.log.last())
     found = room.get(f"/{a}?min_position={noted['position']}")
-    assert (found["title"], found["status"], found["version"]) == ("Open server", "confirmed", 3)
+    assert (found["title"], found["status"], found["version"]) == (
+        "Open server",
+        "confirmed",
+        3,
+    )
 
 
 def test_a_stale_version_is_refused_with_the_current_one(room: Newsroom) -> None:
     a, b = room.ids["a"], room.ids["b"]
     room.command(a, "notes", note="first", version=0)
     refused = room.command(a, "status", 409, status="resolved", version=0)
-    assert (refused["type"], refused["version"]) == ("urn:incidentwire:problem:stale", 1)
-    assert room.command(b, "merge", 409, into=a, into_version=0)["type"].endswith(":stale")
+    assert (refused["type"], refused["version"]) == (
+        "urn:incidentwire:problem:stale",
+        1,
+    )
+    assert room.command(b, "merge", 409, into=a, into_version=0)["type"].endswith(
+        ":stale"
+    )
     last = room.log.last()
     assert room.command(a, "status", status="resolved", version=1)["version"] == 2
     assert room.log.last() == last + 1
@@ -84,16 +101,27 @@ def test_merge_and_split_are_undone_exactly(room: Newsroom) -> None:
     assert room.get(f"/{new}")["redirected_from"] == new
 
 
-def test_a_mention_moves_to_another_incident_or_to_one_of_its_own(room: Newsroom) -> None:
+def test_a_mention_moves_to_another_incident_or_to_one_of_its_own(
+    room: Newsroom,
+) -> None:
     a, b = room.ids["a"], room.ids["b"]
-    moved = room.command(a, "move", mention="i_a2#m0", to={"id": b, "version": 0}, note="another clinic")
-    assert (moved["id"], moved["version"], moved["other"], moved["other_version"]) == (a, 1, b, 1)
+    moved = room.command(
+        a, "move", mention="i_a2#m0", to={"id": b, "version": 0}, note="another clinic"
+    )
+    assert (moved["id"], moved["version"], moved["other"], moved["other_version"]) == (
+        a,
+        1,
+        b,
+        1,
+    )
     assert [i["id"] for i in room.get(f"/{b}")["items"]] == ["i_a2", "i_b1", "i_b2"]
     assert room.get(f"/{b}")["items"][0]["mentions"][0]["by"] == "person"
     done = room.command(b, "move", mention="i_b2#m0")
     new, version = done["other"], done["other_version"]
     assert [i["id"] for i in room.get(f"/{new}")["items"]] == ["i_b2"]
-    last = room.command(a, "move", mention="i_a1#m0", to={"id": new, "version": version})
+    last = room.command(
+        a, "move", mention="i_a1#m0", to={"id": new, "version": version}
+    )
     assert (last["status"], room.get(f"/{a}")["closed_empty"]) == ("dismissed", True)
 
 
@@ -106,7 +134,12 @@ def test_what_cannot_be_done_is_a_problem_with_its_slug(room: Newsroom) -> None:
         ("unsplit", {}, 409, "not-split"),
         ("split", {"mentions": ["i_a1#m0", "i_a2#m0"]}, 409, "empty"),
         ("split", {"mentions": ["i_b1#m0"]}, 404, "not-found"),
-        ("move", {"mention": "i_b1#m0", "to": {"id": b, "version": 0}}, 404, "not-found"),
+        (
+            "move",
+            {"mention": "i_b1#m0", "to": {"id": b, "version": 0}},
+            404,
+            "not-found",
+        ),
         ("move", {"mention": "i_a1#m0", "to": {"id": b, "version": 7}}, 409, "stale"),
         ("status", {"status": "open"}, 409, "already-there"),
         ("status", {"status": "archived"}, 422, "invalid-fields"),
@@ -116,19 +149,29 @@ def test_what_cannot_be_done_is_a_problem_with_its_slug(room: Newsroom) -> None:
         ("move", {"mention": "i_a1"}, 422, "invalid-fields"),
         ("status", {"status": "open", "version": "0"}, 422, "invalid-fields"),
     ]:
-        assert room.command(a, verb, status, **body)["type"] == f"urn:incidentwire:problem:{slug}", (verb, body)
+        assert (
+            room.command(a, verb, status, **body)["type"]
+            == f"urn:incidentwire:problem:{slug}"
+        ), (verb, body)
     assert room.command("n_none", "notes", 404, note="x")["type"].endswith(":not-found")
-    assert {entry.type for entry in room.log.read(20)} <= {"incident.opened", "incident.item_linked"}
+    assert {entry.type for entry in room.log.read(20)} <= {
+        "incident.opened",
+        "incident.item_linked",
+    }
 
 
 def test_who_may_only_read_decides_nothing(room: Newsroom) -> None:
     answer = room.client.post(
-        f"/v1/incidents/{room.ids['a']}/notes", json={"note": "x", "version": 0}, headers=room.house.headers
+        f"/v1/incidents/{room.ids['a']}/notes",
+        json={"note": "x", "version": 0},
+        headers=room.house.headers,
     )
     assert answer.status_code == 403
 
 
-def test_an_undo_within_a_chain_of_merges_does_not_hinder_the_next_command(room: Newsroom) -> None:
+def test_an_undo_within_a_chain_of_merges_does_not_hinder_the_next_command(
+    room: Newsroom,
+) -> None:
     a, b = room.ids["a"], room.ids["b"]
     c = room.add("i_c1", (FAKE,))
     room.command(a, "merge", into=b, into_version=0)
@@ -149,7 +192,11 @@ def test_of_many_who_saw_the_same_version_one_wins(room: Newsroom) -> None:
         start.wait()
         body = {"into": a, "version": 0, "into_version": 0}
         headers = {"Authorization": f"Bearer {room.key}"}
-        answer = apps[n].test_client().post(f"/v1/incidents/{sources[n]}/merge", json=body, headers=headers)
+        answer = (
+            apps[n]
+            .test_client()
+            .post(f"/v1/incidents/{sources[n]}/merge", json=body, headers=headers)
+        )
         answers.append(answer.status_code)
 
     threads = [threading.Thread(target=run, args=(n,)) for n in range(len(sources))]
@@ -161,12 +208,17 @@ def test_of_many_who_saw_the_same_version_one_wins(room: Newsroom) -> None:
     assert room.version(a) == 1
 
 
-def raced(room: Newsroom, first: Callable[[], Any], incident: str, decide: Callable[[Incidents], Facts]) -> Any:
+def raced(
+    room: Newsroom,
+    first: Callable[[], Any],
+    incident: str,
+    decide: Callable[[IncidentsState], Facts],
+) -> Any:
     """The answer of a process whose command is decided on the state before `first` happens in another process."""
     app = create_app(room.house.settings, room.house.connection)
     decided = 0
 
-    def late(state: Incidents) -> Facts:
+    def late(state: IncidentsState) -> Facts:
         nonlocal decided
         decided += 1
         facts = decide(state)
@@ -176,24 +228,36 @@ def raced(room: Newsroom, first: Callable[[], Any], incident: str, decide: Calla
 
     with app.test_request_context():
         try:
-            return carry_out(incident, late)
+            return execute(incident, late)
         except Problem as problem:
             return problem
         finally:
-            assert decided > 1  # what stood when it was decided did not stand when it was to be appended
+            assert (
+                decided > 1
+            )  # what stood when it was decided did not stand when it was to be appended
 
 
-OVERTAKEN: dict[str, Callable[[Incidents, dict[str, str]], Facts]] = {  # by the merge of Z into A
+OVERTAKEN: dict[
+    str, Callable[[IncidentsState, dict[str, str]], Facts]
+] = {  # by the merge of Z into A
     "merge": lambda s, i: decisions.merge(s, i["a"], i["b"], "bob", seen=(0, 0)),
     "merge into": lambda s, i: decisions.merge(s, i["b"], i["a"], "bob", seen=(0, 0)),
-    "merge elsewhere": lambda s, i: decisions.merge(s, i["z"], i["b"], "bob", seen=(0, 0)),
+    "merge elsewhere": lambda s, i: decisions.merge(
+        s, i["z"], i["b"], "bob", seen=(0, 0)
+    ),
     "split": lambda s, i: decisions.split(s, i["a"], ["i_a1#m0"], "bob", seen=0),
-    "move from": lambda s, i: commands.moved(s, i["a"], target("i_a1#m0", i["b"]), "bob"),
+    "move from": lambda s, i: commands.moved(
+        s, i["a"], target("i_a1#m0", i["b"]), "bob"
+    ),
     "move to": lambda s, i: commands.moved(s, i["b"], target("i_b1#m0", i["a"]), "bob"),
-    "move to one of its own": lambda s, i: commands.moved(s, i["a"], target("i_a1#m0"), "bob"),
-    "status": lambda s, i: decisions.change_status(s, i["a"], "confirmed", "bob", seen=0),
+    "move to one of its own": lambda s, i: commands.moved(
+        s, i["a"], target("i_a1#m0"), "bob"
+    ),
+    "status": lambda s, i: decisions.change_status(
+        s, i["a"], "confirmed", "bob", seen=0
+    ),
     "title": lambda s, i: decisions.rename(s, i["a"], "Open server", "bob", seen=0),
-    "note": lambda s, i: decisions.remark(s, i["a"], "one report", "bob", seen=0),
+    "note": lambda s, i: decisions.add_note(s, i["a"], "one report", "bob", seen=0),
 }
 
 
@@ -217,7 +281,10 @@ def test_a_command_that_another_overtook_is_refused_and_may_be_given_on_what_is_
     assert (answer.status, answer.slug) == (409, "stale")
     assert isinstance(last_event(room), e.IncidentMerged)
     assert room.state().resolve(z) == a
-    assert room.command(a, "status", status="resolved", version=room.version(a))["status"] == "resolved"
+    assert (
+        room.command(a, "status", status="resolved", version=room.version(a))["status"]
+        == "resolved"
+    )
 
 
 def test_an_undo_that_another_command_overtook_is_refused(room: Newsroom) -> None:
@@ -241,22 +308,32 @@ def test_an_undo_that_another_command_overtook_is_refused(room: Newsroom) -> Non
         lambda state: decisions.unmerge(state, new, "bob", seen=seen),
     )
     assert (answer.status, answer.slug) == (409, "stale")
-    assert room.state().members(b) == ("i_b1#m0", "i_b2#m0", "i_a2#m0", "i_z1#m0", "i_a1#m0")
+    assert room.state().members(b) == (
+        "i_b1#m0",
+        "i_b2#m0",
+        "i_a2#m0",
+        "i_z1#m0",
+        "i_a1#m0",
+    )
 
 
-def test_a_command_that_has_nothing_to_do_with_the_one_that_was_faster_is_carried_out(room: Newsroom) -> None:
+def test_a_command_that_has_nothing_to_do_with_the_one_that_was_faster_is_carried_out(
+    room: Newsroom,
+) -> None:
     a, b = room.ids["a"], room.ids["b"]
     answer = raced(
         room,
         lambda: room.command(b, "notes", note="first"),
         a,
-        lambda state: decisions.remark(state, a, "second", "bob", seen=0),
+        lambda state: decisions.add_note(state, a, "second", "bob", seen=0),
     )
     assert (answer["id"], answer["version"]) == (a, 1)
     assert last_event(room).note == "second"
 
 
-def test_linker_and_people_race_and_every_mention_is_in_one_live_incident(house: House) -> None:
+def test_linker_and_people_race_and_every_mention_is_in_one_live_incident(
+    house: House,
+) -> None:
     room = Newsroom(house)
     a, b = room.add("i_a", (LEAK,)), room.add("i_b", (LEAK,))
     stop = threading.Event()
@@ -297,8 +374,12 @@ def test_linker_and_people_race_and_every_mention_is_in_one_live_incident(house:
     live = {incident.id: state.members(incident.id) for incident in state.live()}
     for item in state.items:
         for key in state.labelled(item):
-            assert [name for name, keys in live.items() if key in keys] == [state.where(key)]
-    assert len([entry for entry in house.log.read() if entry.type == "incident.opened"]) == len(
+            assert [name for name, keys in live.items() if key in keys] == [
+                state.where(key)
+            ]
+    assert len(
+        [entry for entry in house.log.read() if entry.type == "incident.opened"]
+    ) == len(
         {entry.subject for entry in house.log.read() if entry.type == "incident.opened"}
     )
 
@@ -323,8 +404,19 @@ def decide(room: Newsroom, a: str, b: str, n: int) -> None:
 
 def test_keys_without_curate_cannot_command(room: Newsroom) -> None:
     key = Keys(room.house.connection).create("sub", ["submit"])
-    for verb in ("status", "title", "notes", "merge", "unmerge", "split", "unsplit", "move"):
+    for verb in (
+        "status",
+        "title",
+        "notes",
+        "merge",
+        "unmerge",
+        "split",
+        "unsplit",
+        "move",
+    ):
         answer = room.client.post(
-            f"/v1/incidents/{room.ids['a']}/{verb}", json={}, headers={"Authorization": f"Bearer {key}"}
+            f"/v1/incidents/{room.ids['a']}/{verb}",
+            json={},
+            headers={"Authorization": f"Bearer {key}"},
         )
         assert answer.status_code == 403

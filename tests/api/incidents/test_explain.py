@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from incidentwire import events as e
-from incidentwire.documents import KeptDocument
+from incidentwire.documents import StoredDocument
 from incidentwire.labels import MentionRef
 from services.api.incidents.explain import sentences
 from tests.api.conftest import House
@@ -23,8 +23,12 @@ WHY = {
 @pytest.fixture
 def room(house: House) -> Newsroom:
     room = Newsroom(house)
-    room.ids["a"] = room.add("i_a1", (LEAK,), title="Zao wants all faces", published="2019-08-29")
-    room.add("i_a2", (LEAK,), into=room.ids["a"], text=TEXT, why=WHY, published="2019-08-30")
+    room.ids["a"] = room.add(
+        "i_a1", (LEAK,), title="Zao wants all faces", published="2019-08-29"
+    )
+    room.add(
+        "i_a2", (LEAK,), into=room.ids["a"], text=TEXT, why=WHY, published="2019-08-30"
+    )
     room.ids["b"] = room.add("i_b1", (FAKE,), title="A cloned voice")
     room.grow()
     return room
@@ -33,10 +37,17 @@ def room(house: House) -> Newsroom:
 def mention(room: Newsroom, key: str, query: str = "") -> Any:
     incident = room.state().where(key)
     items = room.get(f"/{incident}{query}")["items"]
-    return next(mention for item in items for mention in item["mentions"] if mention["key"] == key)
+    return next(
+        mention
+        for item in items
+        for mention in item["mentions"]
+        if mention["key"] == key
+    )
 
 
-def test_a_link_tells_what_it_shares_with_the_nearest_report_in_its_own_words(room: Newsroom) -> None:
+def test_a_link_tells_what_it_shares_with_the_nearest_report_in_its_own_words(
+    room: Newsroom,
+) -> None:
     found = mention(room, "i_a2#m0")
     assert found["reasons"] == [
         "shares 4 names, 11 words and 1 amount with “Zao wants all faces”",
@@ -46,7 +57,7 @@ def test_a_link_tells_what_it_shares_with_the_nearest_report_in_its_own_words(ro
     assert found["shared"] == [
         {"start": start, "end": end, "quote": TEXT[start:end]} for start, end in SPANS
     ]  # fmt: skip
-    linked = room.log.at(found["linked"])
+    linked = room.log.get(found["linked"])
     assert linked is not None
     assert isinstance(linked.event, e.IncidentItemLinked)
     assert linked.event.item == "i_a2"
@@ -70,30 +81,54 @@ def test_the_history_gives_the_same_reasons(room: Newsroom) -> None:
     [
         ({}, []),
         ({"score": 0.9, "shared": {}, "days": 0}, ["on the same day"]),
-        ({"shared": {"names": 1, "dates": 2}}, ["shares 1 name and 2 dates with another report"]),
-        ({"shared": {"terms": 1}, "with": "i_gone#m0"}, ["shares 1 word with another report"]),
+        (
+            {"shared": {"names": 1, "dates": 2}},
+            ["shares 1 name and 2 dates with another report"],
+        ),
+        (
+            {"shared": {"terms": 1}, "with": "i_gone#m0"},
+            ["shares 1 word with another report"],
+        ),
         (
             {"copy": True, "shared": {"terms": 3}, "days": 12, "with": "i_a#m0"},
             ["the same text as “Ash”", "shares 3 words with it", "12 days apart"],
         ),
         (
             {"retold": True, "shared": {"names": 1}, "days": 93, "with": "i_a#m0"},
-            ["speaks above all of the name that “Ash” speaks of", "shares 1 name with it", "93 days apart"],
+            [
+                "speaks above all of the name that “Ash” speaks of",
+                "shares 1 name with it",
+                "93 days apart",
+            ],
         ),
     ],
 )
 def test_what_is_not_known_is_left_out(why: dict[str, Any], said: list[str]) -> None:
-    assert sentences(e.IncidentItemLinked(item="i_b", mention="m0", why=why), {"i_a": "Ash"}) == said
+    assert (
+        sentences(
+            e.IncidentItemLinked(item="i_b", mention="m0", why=why), {"i_a": "Ash"}
+        )
+        == said
+    )
 
 
-def test_no_quote_stays_of_a_text_that_is_gone_or_is_another_one_now(room: Newsroom) -> None:
-    changed = KeptDocument(title="Second edition", text="Another text altogether, with Zao somewhere else in it.")
+def test_no_quote_stays_of_a_text_that_is_gone_or_is_another_one_now(
+    room: Newsroom,
+) -> None:
+    changed = StoredDocument(
+        title="Second edition",
+        text="Another text altogether, with Zao somewhere else in it.",
+    )
     digest = room.house.archive.put("i_a2", changed.to_bytes())
     ref = MentionRef(id="m0", start=0, end=40, labels=(LEAK,))
-    fetched = e.ItemFetched(document_digest=digest, text_digest=changed.text_digest, words=9)
+    fetched = e.ItemFetched(
+        document_digest=digest, text_digest=changed.text_digest, words=9
+    )
     room.log.append("i_a2", fetched)
     room.grow()
-    assert [passage["quote"] for passage in mention(room, "i_a2#m0")["shared"]] == [None] * 3
+    assert [passage["quote"] for passage in mention(room, "i_a2#m0")["shared"]] == [
+        None
+    ] * 3
     room.log.append("i_a2", e.ItemClassified(
         text_digest=changed.text_digest, model="m", labels=(LEAK,), scores={}, evidence={}, mentions=(ref,),
     ))  # fmt: skip
@@ -107,7 +142,7 @@ def test_no_quote_stays_of_a_text_that_is_gone_or_is_another_one_now(room: Newsr
 def test_quotes_stay_when_the_same_text_is_judged_again(room: Newsroom) -> None:
     before = mention(room, "i_a2#m0")
     ref = MentionRef(id="m0", start=0, end=40, labels=(LEAK,))
-    digest = KeptDocument(title="", text=TEXT).text_digest
+    digest = StoredDocument(title="", text=TEXT).text_digest
     room.log.append("i_a2", e.ItemClassified(
         text_digest=digest, model="m2", labels=(LEAK,), scores={}, evidence={}, mentions=(ref,),
     ))  # fmt: skip
@@ -127,5 +162,11 @@ def test_what_people_did_is_said_as_such_until_it_is_undone(room: Newsroom) -> N
     assert mention(room, "i_a1#m0")["reasons"] == [f"opened {a}"]
     assert mention(room, "i_a2#m0")["reasons"] == before["reasons"]
     room.command(a, "unmerge")
-    room.command(a, "move", mention="i_a2#m0", to={"id": b, "version": room.version(b)}, note="another clinic")
+    room.command(
+        a,
+        "move",
+        mention="i_a2#m0",
+        to={"id": b, "version": room.version(b)},
+        note="another clinic",
+    )
     assert mention(room, "i_a2#m0")["reasons"] == ["put here by ann"]

@@ -20,7 +20,9 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 @pytest.fixture
 def room(house: House) -> Newsroom:
     room = Newsroom(house)
-    room.ids["a"] = room.add("i_a1", (LEAK,), title='=HYPERLINK("http://x.example")', published="2024-03-01")
+    room.ids["a"] = room.add(
+        "i_a1", (LEAK,), title='=HYPERLINK("http://x.example")', published="2024-03-01"
+    )
     room.ids["b"] = room.add("i_b1", (FAKE,), title="Voices & <faces>\x0b cloned")
     room.grow()
     return room
@@ -36,10 +38,15 @@ def test_an_atom_feed_follows_a_filter(room: Newsroom) -> None:
     answer = get(room, "incidents.atom?label=deepfake")
     assert answer.mimetype == "application/atom+xml"
     feed = ET.fromstring(answer.data)
-    assert [entry.findtext(f"{ATOM}title") for entry in feed.iter(f"{ATOM}entry")] == ["Voices & <faces> cloned"]
+    assert [entry.findtext(f"{ATOM}title") for entry in feed.iter(f"{ATOM}entry")] == [
+        "Voices & <faces> cloned"
+    ]
     parsed = feedparser.parse(io.BytesIO(get(room, "incidents.atom").data))
     assert not parsed.bozo
-    assert [entry.id.rpartition(":")[2] for entry in parsed.entries] == [room.ids["b"], room.ids["a"]]
+    assert [entry.id.rpartition(":")[2] for entry in parsed.entries] == [
+        room.ids["b"],
+        room.ids["a"],
+    ]
     assert parsed.entries[1].tags[0].term == "data_leak"
 
 
@@ -55,8 +62,14 @@ def test_what_changed_last_comes_first_in_a_json_feed(room: Newsroom) -> None:
     room.command(room.ids["a"], "status", status="confirmed")
     feed = get(room, "incidents.json").get_json()
     assert feed["version"] == "https://jsonfeed.org/version/1.1"
-    assert [item["_incidentwire"]["id"] for item in feed["items"]] == [room.ids["a"], room.ids["b"]]
-    assert feed["items"][0]["content_text"] == "confirmed; data_leak; 1 items from 1 sources; 2024-03-01"
+    assert [item["_incidentwire"]["id"] for item in feed["items"]] == [
+        room.ids["a"],
+        room.ids["b"],
+    ]
+    assert (
+        feed["items"][0]["content_text"]
+        == "confirmed; data_leak; 1 items from 1 sources; 2024-03-01"
+    )
     assert feed["items"][0]["url"].endswith(f"/v1/incidents/{room.ids['a']}")
 
 
@@ -72,17 +85,26 @@ def test_formulas_are_defused_in_csv(room: Newsroom) -> None:
     )
 
 
-def test_an_export_holds_all_that_matches(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_holds_all_that_matches(
+    room: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("services.api.incidents.exports.PAGE", 2)
     for n in range(5):
         room.add(f"i_m{n}", (LEAK,))
     room.grow()
     whole = json.loads(get(room, "incidents/export.json").data)
-    assert [incident["id"] for incident in whole["incidents"]] == room.list("sort=oldest&limit=200")
+    assert [incident["id"] for incident in whole["incidents"]] == room.list(
+        "sort=oldest&limit=200"
+    )
     assert whole["position"] == room.log.last()
-    leaks = json.loads(get(room, "incidents/export.json?label=data_leak").data)["incidents"]
+    leaks = json.loads(get(room, "incidents/export.json?label=data_leak").data)[
+        "incidents"
+    ]
     assert len(leaks) == 6
     then = json.loads(get(room, f"incidents/export.json?as_of={room.log.last()}").data)
     assert then["incidents"] == whole["incidents"]
-    assert json.loads(get(room, "incidents/export.json?status=resolved").data)["incidents"] == []
+    assert (
+        json.loads(get(room, "incidents/export.json?status=resolved").data)["incidents"]
+        == []
+    )
     assert room.client.get("/v1/incidents/export.csv?lable=x").status_code == 422

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from incidentwire import events as e
 from incidentwire.log.cloudevents import rfc3339
-from incidentwire.log.event_log import LOG_ID, Log
+from incidentwire.log.event_log import LOG_ID, EventLog
 from tests.api.conftest import House
 from tests.api.incident_house import FAKE, LEAK, Newsroom
 from tests.api.read_model.test_incident_state import Written
@@ -35,7 +35,10 @@ def test_an_incident_is_shown_as_it_was_known_then(room: Newsroom) -> None:
     start = room.log.last()
     renamed = room.command(a, "title", title="Open server")["position"]
     merged = room.command(a, "merge", into=b, into_version=0)["position"]
-    assert (at(room, a, start)["title"], at(room, a, start)["version"]) == ("Records lay open", 0)
+    assert (at(room, a, start)["title"], at(room, a, start)["version"]) == (
+        "Records lay open",
+        0,
+    )
     assert at(room, a, renamed)["title"] == "Open server"
     assert at(room, a, merged)["redirected_from"] == a
     assert at(room, b, renamed)["item_count"] == 1
@@ -48,7 +51,7 @@ def test_an_incident_is_shown_as_it_was_known_then(room: Newsroom) -> None:
 
 def test_a_moment_may_be_a_time(room: Newsroom) -> None:
     a = room.ids["a"]
-    entry = room.log.at(room.log.last())
+    entry = room.log.get(room.log.last())
     assert entry is not None
     moment = rfc3339(entry.time_ms)
     assert at(room, a, moment)["as_of"] == room.log.last()
@@ -64,7 +67,7 @@ def test_as_of_the_end_equals_now_and_an_earlier_moment_what_was_shown_then(
 ) -> None:
     house.connection.flushdb()
     room = Newsroom(house)
-    room.log = house.log = Log(house.connection)
+    room.log = house.log = EventLog(house.connection)
     written = Written(house.log)
     seen: dict[int, Any] = {}
     for n, step in enumerate(steps):
@@ -82,13 +85,20 @@ def everything(room: Newsroom, query: str) -> Any:
     """All that is shown, but for what is always of now: the texts of items."""
     page = room.get(f"?limit=200&sort=updated&{query}")
     ids = room.state().known
-    single = {name: room.client.get(f"/v1/incidents/{name}?{query}").get_json() for name in sorted(ids)}
+    single = {
+        name: room.client.get(f"/v1/incidents/{name}?{query}").get_json()
+        for name in sorted(ids)
+    }
     for found in single.values():
         for item in found.get("items", ()):
-            item["mentions"] = [(m["key"], m["labels"], m["score"], m["by"]) for m in item["mentions"]]
+            item["mentions"] = [
+                (m["key"], m["labels"], m["score"], m["by"]) for m in item["mentions"]
+            ]
             item.pop("state")
         found.pop("detail", None)
-    return page, {name: found for name, found in single.items() if found.get("status") != 404}
+    return page, {
+        name: found for name, found in single.items() if found.get("status") != 404
+    }
 
 
 def test_the_history_reads_as_lines_and_as_events(room: Newsroom) -> None:
@@ -111,9 +121,14 @@ def test_the_history_reads_as_lines_and_as_events(room: Newsroom) -> None:
     ]
     assert [line["who"] for line in history["lines"]][3:6] == [None, "ann", "ann"]
     assert history["lines"][5]["note"] == "the same call"
-    assert [event["sequence"] for event in history["events"]] == [line["position"] for line in history["lines"]]
+    assert [event["sequence"] for event in history["events"]] == [
+        line["position"] for line in history["lines"]
+    ]
     room.command(b, "unmerge")
-    assert room.get(f"/{a}/history")["lines"][-1]["text"] == f"the merge of {b} into {a} was undone"
+    assert (
+        room.get(f"/{a}/history")["lines"][-1]["text"]
+        == f"the merge of {b} into {a} was undone"
+    )
     new = room.command(a, "notes", note="x")
     assert room.get(f"/{a}/history")["position"] == new["position"]
     assert room.get("/n_none/history", 404)["status"] == 404
@@ -133,7 +148,10 @@ def test_a_diff_names_what_changed_and_only_that(room: Newsroom) -> None:
     assert [item["id"] for item in changed["items_lost"]] == ["i_a1"]
     assert changed["merged_gained"] == [b]
     assert changed["changes"]["status"] == {"before": "open", "after": "resolved"}
-    assert changed["changes"]["labels"] == {"before": ["data_leak"], "after": ["data_leak", "deepfake"]}
+    assert changed["changes"]["labels"] == {
+        "before": ["data_leak"],
+        "after": ["data_leak", "deepfake"],
+    }
     assert "gained “More records”" in changed["lines"]
     assert "status: open → resolved" in changed["lines"]
     back = room.get(f"/{a}/diff?from={room.log.last()}&to={start}")
@@ -153,7 +171,7 @@ def test_a_log_restored_from_a_backup_is_folded_anew(room: Newsroom) -> None:
     house, client = room.house, room.client
     house.connection.flushdb()
     house.connection.set(LOG_ID, "restored")
-    house.log = Log(house.connection)
+    house.log = EventLog(house.connection)
     restored = Newsroom(house)
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {restored.key}"
     restored.client = client  # the process that has folded the other log

@@ -16,13 +16,17 @@ from tests.api.conftest import House
 from tests.api.incident_house import FAKE, LEAK, Newsroom
 
 
-def test_nothing_asked_of_an_incident_gets_a_5xx_or_an_undocumented_answer(house: House) -> None:
+def test_nothing_asked_of_an_incident_gets_a_5xx_or_an_undocumented_answer(
+    house: House,
+) -> None:
     room = Newsroom(house)
     first = room.add("i_a", (LEAK,), (FAKE,), title="Harbour clinic")
     second = room.add("i_b", (LEAK,), into=first)
     room.grow()
     headers = {"Authorization": f"Bearer {room.key}"}
-    schema = schemathesis.openapi.from_wsgi("/openapi.json", room.client.application, headers=headers)
+    schema = schemathesis.openapi.from_wsgi(
+        "/openapi.json", room.client.application, headers=headers
+    )
     asked = 0
     for operation in schema.include(path_regex="^/v1/incidents").get_all_operations():
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
@@ -31,7 +35,9 @@ def test_nothing_asked_of_an_incident_gets_a_5xx_or_an_undocumented_answer(house
     assert asked > 300
 
 
-def ask(operation: Any, mode: GenerationMode, headers: dict[str, str], ids: list[str]) -> int:
+def ask(
+    operation: Any, mode: GenerationMode, headers: dict[str, str], ids: list[str]
+) -> int:
     """Ask one operation of known incidents and of an unknown one, and say how often."""
     asked = 0
 
@@ -43,8 +49,12 @@ def ask(operation: Any, mode: GenerationMode, headers: dict[str, str], ids: list
             case.path_parameters["incident_id"] = ids[asked % len(ids)]
         asked += 1
         # the tool also calls wrong what it then does not send: a missing key that `headers` puts back, an empty list
-        case.call_and_validate(headers=headers, excluded_checks=[negative_data_rejection])
+        case.call_and_validate(
+            headers=headers, excluded_checks=[negative_data_rejection]
+        )
 
-    with contextlib.suppress(Unsatisfiable):  # where there is nothing to send, nothing wrong can be sent
+    with contextlib.suppress(
+        Unsatisfiable
+    ):  # where there is nothing to send, nothing wrong can be sent
         one()
     return asked

@@ -22,28 +22,68 @@ def room(house: House) -> Newsroom:
         language="en",
     )  # fmt: skip
     title, url = "Clinic says sorry", "https://cn.example.net/a2"
-    room.add("i_a2", (LEAK,), into=leak, title=title, published="2024-03-09T10:00:00Z", score=0.7, url=url)
-    week = room.add("i_week", (FAKE,), (LAW,), title="The week in Brief", text="A face was swapped. A bill came.")
-    room.ids = {"leak": leak, "week": week, "bill": str(room.state().where("i_week#m1"))}
+    room.add(
+        "i_a2",
+        (LEAK,),
+        into=leak,
+        title=title,
+        published="2024-03-09T10:00:00Z",
+        score=0.7,
+        url=url,
+    )
+    week = room.add(
+        "i_week",
+        (FAKE,),
+        (LAW,),
+        title="The week in Brief",
+        text="A face was swapped. A bill came.",
+    )
+    room.ids = {
+        "leak": leak,
+        "week": week,
+        "bill": str(room.state().where("i_week#m1")),
+    }
     room.grow()
     return room
 
 
 def test_an_incident_tells_its_own_story(room: Newsroom) -> None:
     found = room.get("/" + room.ids["leak"])
-    assert (found["title"], found["title_by"]) == ("Records of Harbour Clinic exposed", "item")
-    assert (found["labels"], found["status"], found["version"]) == (["data_leak"], "open", 0)
+    assert (found["title"], found["title_by"]) == (
+        "Records of Harbour Clinic exposed",
+        "item",
+    )
+    assert (found["labels"], found["status"], found["version"]) == (
+        ["data_leak"],
+        "open",
+        0,
+    )
     assert (found["first_report"], found["last_report"]) == ("2024-03-01", "2024-03-09")
-    assert (found["item_count"], found["source_count"], found["mention_count"]) == (2, 2, 2)
-    assert [(s["name"], s["items"]) for s in found["sources"]] == [("cn.example.net", 1), ("news.example.org", 1)]
+    assert (found["item_count"], found["source_count"], found["mention_count"]) == (
+        2,
+        2,
+        2,
+    )
+    assert [(s["name"], s["items"]) for s in found["sources"]] == [
+        ("cn.example.net", 1),
+        ("news.example.org", 1),
+    ]
     assert found["entities"] == [{"name": "Harbour Clinic", "items": 1}]
     first = found["items"][0]
-    assert (first["id"], first["report"], first["mentions"][0]["quote"]) == ("i_a1", "2024-03-01", CLINIC)
-    assert first["mentions"][0]["evidence"] == [{"label": "data_leak", "start": 0, "end": 4, "quote": "Name"}]
+    assert (first["id"], first["report"], first["mentions"][0]["quote"]) == (
+        "i_a1",
+        "2024-03-01",
+        CLINIC,
+    )
+    assert first["mentions"][0]["evidence"] == [
+        {"label": "data_leak", "start": 0, "end": 4, "quote": "Name"}
+    ]
     assert first["mentions"][0]["key"] == "i_a1#m0"
 
 
-def test_a_round_up_belongs_to_several_incidents_each_with_its_passage(room: Newsroom) -> None:
+def test_a_round_up_belongs_to_several_incidents_each_with_its_passage(
+    room: Newsroom,
+) -> None:
     face, bill = room.get("/" + room.ids["week"]), room.get("/" + room.ids["bill"])
     assert (face["labels"], bill["labels"]) == (["deepfake"], ["regulation"])
     assert face["items"][0]["mentions"][0]["quote"] == "A face was swapp"
@@ -52,8 +92,12 @@ def test_a_round_up_belongs_to_several_incidents_each_with_its_passage(room: New
     assert bill["title"] == "The week in Brief: ed. A bill came."
 
 
-def test_a_round_up_gives_its_name_only_to_what_nobody_else_reports(room: Newsroom) -> None:
-    room.add("i_bill", (LAW,), into=room.ids["bill"], title="Senate takes up the Face Bill")
+def test_a_round_up_gives_its_name_only_to_what_nobody_else_reports(
+    room: Newsroom,
+) -> None:
+    room.add(
+        "i_bill", (LAW,), into=room.ids["bill"], title="Senate takes up the Face Bill"
+    )
     room.grow()
     assert room.get("/" + room.ids["bill"])["title"] == "Senate takes up the Face Bill"
     room.log.append("i_week", e.ItemWithdrawn(who="ann"))
@@ -62,7 +106,9 @@ def test_a_round_up_gives_its_name_only_to_what_nobody_else_reports(room: Newsro
     assert room.get("/" + room.ids["week"])["title"] is None
 
 
-def test_no_word_of_a_page_stays_in_the_name_of_an_incident_when_the_page_has_expired(room: Newsroom) -> None:
+def test_no_word_of_a_page_stays_in_the_name_of_an_incident_when_the_page_has_expired(
+    room: Newsroom,
+) -> None:
     assert "face was swapp" in room.get("/" + room.ids["week"])["title"]
     room.log.append("i_week", e.ItemExpired(what="all"))
     room.grow()
@@ -112,10 +158,14 @@ def test_a_passage_is_called_by_its_first_line(passage: str, said: str) -> None:
 )
 def test_filters(room: Newsroom, query: str, wanted: list[str]) -> None:
     assert room.list(query) == [room.ids[name] for name in wanted]
-    assert room.list(f"{query}&as_of={room.log.last()}") == [room.ids[name] for name in wanted]
+    assert room.list(f"{query}&as_of={room.log.last()}") == [
+        room.ids[name] for name in wanted
+    ]
 
 
-@pytest.mark.parametrize("sort", ["newest", "oldest", "last_report", "items", "updated"])
+@pytest.mark.parametrize(
+    "sort", ["newest", "oldest", "last_report", "items", "updated"]
+)
 @pytest.mark.parametrize("then", [False, True])
 def test_pages_join_without_overlap(room: Newsroom, sort: str, then: bool) -> None:
     for n in range(7):
@@ -140,11 +190,16 @@ def test_senseless_questions_are_refused(room: Newsroom, query: str) -> None:
 
 
 def test_a_cursor_of_another_order_is_refused(room: Newsroom) -> None:
-    assert room.get("?sort=oldest&cursor=items.1.3", 409)["type"].endswith(":cursor-of-another-list")
+    assert room.get("?sort=oldest&cursor=items.1.3", 409)["type"].endswith(
+        ":cursor-of-another-list"
+    )
 
 
 def test_an_unknown_incident_is_not_found(room: Newsroom) -> None:
-    assert room.get("/n_unknown", 404)["type"] == "urn:incidentwire:problem:unknown-incident"
+    assert (
+        room.get("/n_unknown", 404)["type"]
+        == "urn:incidentwire:problem:unknown-incident"
+    )
 
 
 def test_a_merged_id_shows_the_target_and_after_the_undo_itself(room: Newsroom) -> None:
@@ -154,19 +209,34 @@ def test_a_merged_id_shows_the_target_and_after_the_undo_itself(room: Newsroom) 
     answer = room.client.get(f"/v1/incidents/{week}")
     found = answer.get_json()
     assert answer.headers["Content-Location"] == f"/v1/incidents/{leak}"
-    assert (found["id"], found["requested_id"], found["redirected_from"], found["merged"]) == (leak, week, week, [week])
+    assert (
+        found["id"],
+        found["requested_id"],
+        found["redirected_from"],
+        found["merged"],
+    ) == (leak, week, week, [week])
     assert (found["item_count"], found["labels"]) == (3, ["data_leak", "deepfake"])
     assert room.list() == [room.ids["bill"], leak]
     room.command(week, "unmerge")
     after = room.get(f"/{week}")
-    assert {k: v for k, v in after.items() if k not in ("position", "updated_at", "version", "as_of")} == {
-        k: v for k, v in before.items() if k not in ("position", "updated_at", "version", "as_of")
+    assert {
+        k: v
+        for k, v in after.items()
+        if k not in ("position", "updated_at", "version", "as_of")
+    } == {
+        k: v
+        for k, v in before.items()
+        if k not in ("position", "updated_at", "version", "as_of")
     }
 
 
-def test_a_corrected_item_changes_its_incident_and_a_withdrawn_one_leaves_it(room: Newsroom) -> None:
+def test_a_corrected_item_changes_its_incident_and_a_withdrawn_one_leaves_it(
+    room: Newsroom,
+) -> None:
     leak = room.ids["leak"]
-    room.log.append("i_a1", e.ItemCorrected(who="ann", labels=(LEAK, LAW), labels_before=(LEAK,)))
+    room.log.append(
+        "i_a1", e.ItemCorrected(who="ann", labels=(LEAK, LAW), labels_before=(LEAK,))
+    )
     room.grow()
     assert room.get(f"/{leak}")["labels"] == ["data_leak", "regulation"]
     room.log.append("i_a1", e.ItemWithdrawn(who="admin"))
@@ -174,7 +244,10 @@ def test_a_corrected_item_changes_its_incident_and_a_withdrawn_one_leaves_it(roo
     room.grow()
     found = room.get(f"/{leak}")
     assert (found["title"], found["labels"]) == ("Clinic says sorry", ["data_leak"])
-    assert found["items"][0]["mentions"][0]["quote"] is None or found["items"][0]["id"] == "i_a2"
+    assert (
+        found["items"][0]["mentions"][0]["quote"] is None
+        or found["items"][0]["id"] == "i_a2"
+    )
     room.link("i_a1")
     room.grow()
     assert [item["id"] for item in room.get(f"/{leak}")["items"]] == ["i_a2"]
@@ -182,8 +255,16 @@ def test_a_corrected_item_changes_its_incident_and_a_withdrawn_one_leaves_it(roo
     room.link("i_a2")
     room.grow()
     closed = room.get(f"/{leak}")
-    assert (closed["status"], closed["closed_empty"], closed["item_count"]) == ("dismissed", True, 0)
-    assert (closed["title"], closed["last_report"], closed["labels"]) == (None, None, [])
+    assert (closed["status"], closed["closed_empty"], closed["item_count"]) == (
+        "dismissed",
+        True,
+        0,
+    )
+    assert (closed["title"], closed["last_report"], closed["labels"]) == (
+        None,
+        None,
+        [],
+    )
 
 
 def test_a_title_that_a_person_gave_stands_and_is_found(room: Newsroom) -> None:
@@ -194,16 +275,30 @@ def test_a_title_that_a_person_gave_stands_and_is_found(room: Newsroom) -> None:
     assert room.get(f"/{leak}")["title_by"] == "person"
 
 
-@pytest.mark.parametrize("sort", ["newest", "oldest", "last_report", "items", "updated"])
+@pytest.mark.parametrize(
+    "sort", ["newest", "oldest", "last_report", "items", "updated"]
+)
 def test_a_list_as_of_then_looks_on_until_the_page_is_full(
     room: Newsroom, sort: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(list_query, "LEAST", 1)  # rows at a time: as many as the page has
-    for n in range(6):  # each a candidate by its title, but for the first none has the word
-        named = room.add(f"i_named{n}", (LEAK,), text="A zeppelin." if n == 0 else "Nothing of it.")
+    monkeypatch.setattr(
+        list_query, "LEAST", 1
+    )  # rows at a time: as many as the page has
+    for n in range(
+        6
+    ):  # each a candidate by its title, but for the first none has the word
+        named = room.add(
+            f"i_named{n}", (LEAK,), text="A zeppelin." if n == 0 else "Nothing of it."
+        )
         room.command(named, "title", title=f"Open server {n}")
     last = room.log.last()
-    for query in ("q=zeppelin", "q=nothing", "q=server&label=data_leak", "status=open&source=news.example.org", ""):
+    for query in (
+        "q=zeppelin",
+        "q=nothing",
+        "q=server&label=data_leak",
+        "status=open&source=news.example.org",
+        "",
+    ):
         now = room.list(f"{query}&sort={sort}&limit=2")
         assert now
         assert room.list(f"{query}&sort={sort}&limit=2&as_of={last}") == now

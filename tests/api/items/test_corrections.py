@@ -24,7 +24,12 @@ class Desk:
 
     def __call__(self, method: str, item: str, body: Any) -> Any:
         headers = {**self.house.auth, "Content-Type": "application/json"}
-        return self.client.open(f"/v1/items/{item}/labels", method=method, data=json.dumps(body), headers=headers)
+        return self.client.open(
+            f"/v1/items/{item}/labels",
+            method=method,
+            data=json.dumps(body),
+            headers=headers,
+        )
 
 
 @pytest.fixture
@@ -45,19 +50,32 @@ def item(house: House) -> str:
     return item_id
 
 
-def test_a_correction_is_an_event_with_who_and_why(desk: Desk, house: House, item: str) -> None:
+def test_a_correction_is_an_event_with_who_and_why(
+    desk: Desk, house: House, item: str
+) -> None:
     before = house.item(item)
-    answer = desk("POST", item, {"labels": ["consent"], "version": before.version, "note": "the portraits"})
+    answer = desk(
+        "POST",
+        item,
+        {"labels": ["consent"], "version": before.version, "note": "the portraits"},
+    )
     assert answer.status_code == 200
-    assert answer.get_json() == {"id": item, "position": 4, "version": 4, "labels": ["consent"]}
-    event = house.log.of(item)[-1].event
+    assert answer.get_json() == {
+        "id": item,
+        "position": 4,
+        "version": 4,
+        "labels": ["consent"],
+    }
+    event = house.log.history(item)[-1].event
     assert isinstance(event, ItemCorrected)
     assert (event.who, event.note, event.labels, event.labels_before) == (
         "tester", "the portraits", ("consent",), before.labels,
     )  # fmt: skip
 
 
-def test_who_has_not_seen_the_latest_is_told(desk: Desk, house: House, item: str) -> None:
+def test_who_has_not_seen_the_latest_is_told(
+    desk: Desk, house: House, item: str
+) -> None:
     version = house.item(item).version
     desk("POST", item, {"labels": ["consent"], "version": version})
     answer = desk("POST", item, {"labels": [], "version": version})
@@ -88,7 +106,9 @@ def test_a_correction_can_be_taken_back(desk: Desk, house: House, item: str) -> 
         ([], "(body)"),
     ],
 )
-def test_bad_corrections_are_named(desk: Desk, house: House, item: str, body: Any, field: str) -> None:
+def test_bad_corrections_are_named(
+    desk: Desk, house: House, item: str, body: Any, field: str
+) -> None:
     answer = desk("POST", item, body)
     assert answer.status_code == 422
     assert field in [error["field"] for error in answer.get_json()["errors"]]
@@ -96,5 +116,11 @@ def test_bad_corrections_are_named(desk: Desk, house: House, item: str, body: An
 
 
 def test_only_items_that_are_there_can_be_corrected(desk: Desk, house: House) -> None:
-    assert desk("POST", "i_aaaaaaaaaaaaaaaaaaaa", {"labels": [], "version": 1}).status_code == 404
-    assert desk("POST", "n_aaaaaaaaaaaaaaaaaaaa", {"labels": [], "version": 1}).status_code == 404
+    assert (
+        desk("POST", "i_aaaaaaaaaaaaaaaaaaaa", {"labels": [], "version": 1}).status_code
+        == 404
+    )
+    assert (
+        desk("POST", "n_aaaaaaaaaaaaaaaaaaaa", {"labels": [], "version": 1}).status_code
+        == 404
+    )

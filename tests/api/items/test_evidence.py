@@ -21,7 +21,7 @@ from warcio.archiveiterator import ArchiveIterator
 from werkzeug.serving import make_server
 
 from incidentwire.archive import digest_of
-from incidentwire.documents import KeptDocument
+from incidentwire.documents import StoredDocument
 from incidentwire.events import ItemCorrected, ItemExpired, ItemWithdrawn
 from incidentwire.items import State
 from incidentwire.web.auth import Keys
@@ -57,8 +57,12 @@ def client(newsroom: House) -> Iterator[FlaskClient]:
         yield client
 
 
-def kept_page(house: House, site: Site, body: bytes | None = None, **headers: str) -> str:
-    item_id = house.submit(url=site.put("/story", body or page(TITLE, LEAK), 200, **headers))
+def kept_page(
+    house: House, site: Site, body: bytes | None = None, **headers: str
+) -> str:
+    item_id = house.submit(
+        url=site.put("/story", body or page(TITLE, LEAK), 200, **headers)
+    )
     house.work()
     return item_id
 
@@ -94,28 +98,52 @@ def test_an_earlier_revision_is_found_by_any_of_its_digests(
     newsroom.work()
     assert before is not None
     for digest in (before.page_digest, before.document_digest, before.text_digest):
-        assert client.get(f"/v1/items/{item_id}/snapshot?digest={digest}").data == page(TITLE, PLAIN)
+        assert client.get(f"/v1/items/{item_id}/snapshot?digest={digest}").data == page(
+            TITLE, PLAIN
+        )
     assert client.get(f"/v1/items/{item_id}/snapshot").data == page(TITLE, LEAK)
-    assert client.get(f"/v1/items/{item_id}/snapshot?digest={'0' * 64}").status_code == 404
+    assert (
+        client.get(f"/v1/items/{item_id}/snapshot?digest={'0' * 64}").status_code == 404
+    )
 
 
 def test_what_is_no_page_is_saved_or_shown_as_plain_text() -> None:
     pdf = inert_page.render("i_a", b"%PDF-1.7", "application/pdf", [])
-    assert (pdf.content_type, pdf.disposition) == ("application/pdf", 'attachment; filename="i_a.pdf"')
-    image = inert_page.render("i_a", b"<svg onload=alert(1)>", "image/svg+xml", [])
-    assert (image.content_type, image.disposition) == ("application/octet-stream", 'attachment; filename="i_a.bin"')
-    text = inert_page.render(
-        "i_a", "naïve".encode("latin-1"), "text/plain", [("Content-Type", "text/plain; charset=l1")]
+    assert (pdf.content_type, pdf.disposition) == (
+        "application/pdf",
+        'attachment; filename="i_a.pdf"',
     )
-    assert (text.content_type, text.body.decode()) == ("text/plain; charset=utf-8", "naïve")
+    image = inert_page.render("i_a", b"<svg onload=alert(1)>", "image/svg+xml", [])
+    assert (image.content_type, image.disposition) == (
+        "application/octet-stream",
+        'attachment; filename="i_a.bin"',
+    )
+    text = inert_page.render(
+        "i_a",
+        "naïve".encode("latin-1"),
+        "text/plain",
+        [("Content-Type", "text/plain; charset=l1")],
+    )
+    assert (text.content_type, text.body.decode()) == (
+        "text/plain; charset=utf-8",
+        "naïve",
+    )
 
 
 @pytest.mark.parametrize(
     ("body", "content_type", "expected"),
     [
         ("<p>漏洩".encode("shift_jis"), "text/html; charset=Shift_JIS", "<p>漏洩"),
-        ('<meta charset="gb2312"><p>泄露'.encode("gb18030"), "text/html", '<meta charset="gb2312"><p>泄露'),
-        ("<p>“quoted”".encode("cp1252"), "text/html; charset=iso-8859-1", "<p>“quoted”"),
+        (
+            '<meta charset="gb2312"><p>泄露'.encode("gb18030"),
+            "text/html",
+            '<meta charset="gb2312"><p>泄露',
+        ),
+        (
+            "<p>“quoted”".encode("cp1252"),
+            "text/html; charset=iso-8859-1",
+            "<p>“quoted”",
+        ),
         ("<p>é".encode(), "text/html; charset=no-such-thing", "<p>é"),
         (b"<p>caf\xe9", "text/html", "<p>café"),
         ("\ufeff<p>é".encode(), "text/html; charset=latin1", "<p>é"),
@@ -123,30 +151,48 @@ def test_what_is_no_page_is_saved_or_shown_as_plain_text() -> None:
         (b"<p>x", "text/html; charset=rot13", "<p>x"),
     ],
 )
-def test_a_snapshot_reads_as_the_page_did(body: bytes, content_type: str, expected: str) -> None:
+def test_a_snapshot_reads_as_the_page_did(
+    body: bytes, content_type: str, expected: str
+) -> None:
     assert inert_page.decode(body, content_type) == expected
 
 
-def test_a_handed_in_text_has_no_page_to_show(newsroom: House, client: FlaskClient) -> None:
+def test_a_handed_in_text_has_no_page_to_show(
+    newsroom: House, client: FlaskClient
+) -> None:
     item_id = newsroom.submit(text=LEAK, title=TITLE)
     assert client.get(f"/v1/items/{item_id}/snapshot").status_code == 404
     newsroom.work()
     answer = client.get(f"/v1/items/{item_id}/snapshot")
-    assert (answer.status_code, answer.get_json()["type"]) == (404, "urn:incidentwire:problem:no-page")
+    assert (answer.status_code, answer.get_json()["type"]) == (
+        404,
+        "urn:incidentwire:problem:no-page",
+    )
     assert client.get("/v1/items/i_unknown/snapshot").status_code == 404
 
 
-def test_a_page_whose_time_is_over_is_gone(newsroom: House, client: FlaskClient, web_site: Site) -> None:
+def test_a_page_whose_time_is_over_is_gone(
+    newsroom: House, client: FlaskClient, web_site: Site
+) -> None:
     item_id = kept_page(newsroom, web_site)
     newsroom.log.append(item_id, ItemExpired(what="page"))
     answer = client.get(f"/v1/items/{item_id}/snapshot")
-    assert (answer.status_code, answer.get_json()["type"]) == (410, "urn:incidentwire:problem:expired")
-    assert [r.rec_type for r in records(client, item_id)] == ["warcinfo", "resource", "resource"]
+    assert (answer.status_code, answer.get_json()["type"]) == (
+        410,
+        "urn:incidentwire:problem:expired",
+    )
+    assert [r.rec_type for r in records(client, item_id)] == [
+        "warcinfo",
+        "resource",
+        "resource",
+    ]
     newsroom.log.append(item_id, ItemExpired(what="all"))
     assert client.get(f"/v1/items/{item_id}/evidence.warc.gz").status_code == 410
 
 
-def test_an_alias_shows_what_it_stands_for(newsroom: House, client: FlaskClient, web_site: Site) -> None:
+def test_an_alias_shows_what_it_stands_for(
+    newsroom: House, client: FlaskClient, web_site: Site
+) -> None:
     kept_page(newsroom, web_site)
     head = f'<link rel="canonical" href="{web_site.url("/story")}">'
     copy = newsroom.submit(url=web_site.put("/amp/story", page(TITLE, LEAK, head)))
@@ -231,23 +277,37 @@ def browse(url: str, profile: Path) -> str:
         "--disable-component-update --disable-sync --virtual-time-budget=5000 --dump-dom"
     ).split()
     command = [CHROMIUM, *flags, f"--user-data-dir={profile}", url]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=True
+    )
     return done.stdout
 
 
 def test_in_a_real_browser_a_kept_page_runs_nothing_and_asks_for_nothing(
     newsroom: House, web_site: Site, outside: Recorder, tmp_path: Path
 ) -> None:
-    hostile = HOSTILE.format(out=f"http://{outside.host}", host=outside.host, text=LEAK).encode()
+    hostile = HOSTILE.format(
+        out=f"http://{outside.host}", host=outside.host, text=LEAK
+    ).encode()
     item_id = kept_page(newsroom, web_site)
     fetched = newsroom.item(item_id).fetched
-    assert fetched is not None  # a fetch would follow the refresh, so the page is put there by hand
-    newsroom.log.append(item_id, dataclasses.replace(fetched, page_digest=newsroom.archive.put(item_id, hostile)))
+    assert (
+        fetched is not None
+    )  # a fetch would follow the refresh, so the page is put there by hand
+    newsroom.log.append(
+        item_id,
+        dataclasses.replace(
+            fetched, page_digest=newsroom.archive.put(item_id, hostile)
+        ),
+    )
     with api(newsroom, public_read=True) as app:
         server = make_server("127.0.0.1", 0, app, threaded=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            dom = browse(f"http://127.0.0.1:{server.port}/v1/items/{item_id}/snapshot", tmp_path / "inert")
+            dom = browse(
+                f"http://127.0.0.1:{server.port}/v1/items/{item_id}/snapshot",
+                tmp_path / "inert",
+            )
         finally:
             server.shutdown()
             server.server_close()
@@ -256,7 +316,9 @@ def test_in_a_real_browser_a_kept_page_runs_nothing_and_asks_for_nothing(
     assert (outside.connections, outside.paths) == (0, [])
     web_site.put("/live", hostile.replace(b'<meta http-equiv="refresh"', b"<meta"))
     browse(web_site.url("/live"), tmp_path / "live")
-    assert outside.connections > 0, "the same page, unprotected, reaches outside: so the recorder would have seen it"
+    assert outside.connections > 0, (
+        "the same page, unprotected, reaches outside: so the recorder would have seen it"
+    )
 
 
 # -- the WARC file -----------------------------------------------------------------------------------------------------
@@ -286,7 +348,9 @@ def test_evidence_is_a_warc_file_that_others_read_and_check(
     assert kinds == ["warcinfo", "response", "metadata", "conversion"]
     assert response.payload == web_site.answers["/story"][2]
     assert response.rec_headers["WARC-Target-URI"] == web_site.url("/story")
-    assert response.rec_headers["WARC-Payload-Digest"] == f"sha256:{fetched.page_digest}"
+    assert (
+        response.rec_headers["WARC-Payload-Digest"] == f"sha256:{fetched.page_digest}"
+    )
     assert response.http_headers.get_statuscode() == "200"
     assert response.http_headers["X-Server-Said"] == "something"
     assert digest_of(metadata.payload) == fetched.document_digest
@@ -297,10 +361,15 @@ def test_evidence_is_a_warc_file_that_others_read_and_check(
     start, end = said.evidence["data_leak"][0]
     assert conversion.payload.decode()[start:end] in LEAK.replace("\n", " ")
     for record in (metadata, conversion):
-        assert record.rec_headers["WARC-Refers-To"] == response.rec_headers["WARC-Record-ID"]
+        assert (
+            record.rec_headers["WARC-Refers-To"]
+            == response.rec_headers["WARC-Record-ID"]
+        )
 
 
-def test_the_same_revision_gives_the_same_bytes(newsroom: House, client: FlaskClient, web_site: Site) -> None:
+def test_the_same_revision_gives_the_same_bytes(
+    newsroom: House, client: FlaskClient, web_site: Site
+) -> None:
     item_id = kept_page(newsroom, web_site)
     url = f"/v1/items/{item_id}/evidence.warc.gz"
     first = client.get(url).data
@@ -328,9 +397,15 @@ def test_a_handed_in_text_is_evidence_too(newsroom: House, client: FlaskClient) 
     item_id = newsroom.submit(text=LEAK, title=TITLE)
     newsroom.work()
     info, document, text = records(client, item_id)
-    assert [r.rec_type for r in (info, document, text)] == ["warcinfo", "resource", "resource"]
-    assert KeptDocument.from_bytes(document.payload).text == text.payload.decode()
-    assert text.rec_headers["WARC-Target-URI"] == f"urn:incidentwire:item:{item_id}:text"
+    assert [r.rec_type for r in (info, document, text)] == [
+        "warcinfo",
+        "resource",
+        "resource",
+    ]
+    assert StoredDocument.from_bytes(document.payload).text == text.payload.decode()
+    assert (
+        text.rec_headers["WARC-Target-URI"] == f"urn:incidentwire:item:{item_id}:text"
+    )
 
 
 # -- withdrawal --------------------------------------------------------------------------------------------------------
@@ -342,10 +417,14 @@ def test_withdrawal_deletes_what_was_kept_and_leaves_the_bare_fact(
     item_id = kept_page(newsroom, web_site)
     labels = newsroom.item(item_id).labels
     assert "data_leak" in labels
-    answer = client.delete(f"/v1/items/{item_id}", json={"why": "asked for by the people named"})
+    answer = client.delete(
+        f"/v1/items/{item_id}", json={"why": "asked for by the people named"}
+    )
     assert answer.status_code == 200
-    last = newsroom.log.of(item_id)[-1]
-    assert last.event == ItemWithdrawn(who="admin", why="asked for by the people named", labels_before=labels)
+    last = newsroom.log.history(item_id)[-1]
+    assert last.event == ItemWithdrawn(
+        who="admin", why="asked for by the people named", labels_before=labels
+    )
     assert answer.get_json() == {
         "id": item_id, "state": "withdrawn", "position": last.position, "alias_of": None
     }  # fmt: skip
@@ -359,9 +438,14 @@ def test_withdrawal_deletes_what_was_kept_and_leaves_the_bare_fact(
 
 def test_only_an_admin_may_withdraw(newsroom: House, client: FlaskClient) -> None:
     item_id = newsroom.submit(text=LEAK, title=TITLE)
-    assert client.delete(f"/v1/items/{item_id}", headers=newsroom.auth).status_code == 403
+    assert (
+        client.delete(f"/v1/items/{item_id}", headers=newsroom.auth).status_code == 403
+    )
     assert client.delete("/v1/items/i_unknown").status_code == 404
-    assert client.delete(f"/v1/items/{item_id}", json={"reason": "misspelt"}).status_code == 422
+    assert (
+        client.delete(f"/v1/items/{item_id}", json={"reason": "misspelt"}).status_code
+        == 422
+    )
     assert newsroom.types(item_id) == ["item.submitted"]
 
 

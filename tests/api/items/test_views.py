@@ -16,13 +16,35 @@ def ids(house: House, query: str) -> list[str]:
 
 @pytest.fixture
 def stocked(house: House) -> House:
-    leak = {"language": "en", "published": "2024-03-01", "site": "Morning Paper", "title": "Clinic records exposed"}
-    house.add_item("i_leak", "The clinic's records lay open, names included.", labels=("data_leak",), **leak)
-    face = {"language": "zh", "published": "2024-04-01T08:00:00Z", "title": "人脸识别第一案", "via": "feed"}
+    leak = {
+        "language": "en",
+        "published": "2024-03-01",
+        "site": "Morning Paper",
+        "title": "Clinic records exposed",
+    }
+    house.add_item(
+        "i_leak",
+        "The clinic's records lay open, names included.",
+        labels=("data_leak",),
+        **leak,
+    )
+    face = {
+        "language": "zh",
+        "published": "2024-04-01T08:00:00Z",
+        "title": "人脸识别第一案",
+        "via": "feed",
+    }
     text, url = "公园门口的人脸识别系统引发争议。", "https://cn.example.net/a"
     house.add_item("i_face", text, labels=("consent", "regulation"), url=url, **face)
-    house.add_item("i_none", "The orchestra played well in the café.", title="Concert", language="en")
-    house.log.append("i_gone", e.ItemSubmitted(url="https://news.example.org/gone", via="test"))
+    house.add_item(
+        "i_none",
+        "The orchestra played well in the café.",
+        title="Concert",
+        language="en",
+    )
+    house.log.append(
+        "i_gone", e.ItemSubmitted(url="https://news.example.org/gone", via="test")
+    )
     house.log.append("i_gone", e.ItemRejected(reason="not_found", detail="404"))
     house.projector().catch_up()
     return house
@@ -61,14 +83,19 @@ def stocked(house: House) -> House:
         ("review=false&label=data_leak", ["i_leak"]),
     ],
 )
-def test_filters_choose_and_the_newest_come_first(stocked: House, query: str, wanted: list[str]) -> None:
+def test_filters_choose_and_the_newest_come_first(
+    stocked: House, query: str, wanted: list[str]
+) -> None:
     assert ids(stocked, query) == wanted
 
 
 def test_a_month_counts_from_its_first_day(house: House) -> None:
     house.add_item("i_month", published="2024-03")
     house.projector().catch_up()
-    assert (ids(house, "from=2024-03-01&to=2024-03-01"), ids(house, "from=2024-03-02")) == (["i_month"], [])
+    assert (
+        ids(house, "from=2024-03-01&to=2024-03-01"),
+        ids(house, "from=2024-03-02"),
+    ) == (["i_month"], [])
 
 
 def test_what_the_model_hesitates_over_can_be_asked_for(house: House) -> None:
@@ -100,45 +127,81 @@ def test_pages_are_stable_while_items_come_in(house: House) -> None:
     assert client.get("/v1/items?cursor=rubbish").status_code == 422
 
 
-def test_an_item_shows_its_labels_with_quoted_evidence_and_where_the_rest_is(stocked: House) -> None:
+def test_an_item_shows_its_labels_with_quoted_evidence_and_where_the_rest_is(
+    stocked: House,
+) -> None:
     client = stocked.client()
     item = client.get("/v1/items/i_leak").get_json()
     assert item["labels"] == [
-        {"label": "data_leak", "score": 0.9, "by": "model", "evidence": [{"start": 0, "end": 4, "quote": "The "}]}
+        {
+            "label": "data_leak",
+            "score": 0.9,
+            "by": "model",
+            "evidence": [{"start": 0, "end": 4, "quote": "The "}],
+        }
     ]
-    assert (item["title"], item["host"], item["state"]) == ("Clinic records exposed", "news.example.org", "classified")
+    assert (item["title"], item["host"], item["state"]) == (
+        "Clinic records exposed",
+        "news.example.org",
+        "classified",
+    )
     text = client.get(item["links"]["text"]).get_json()
     assert text["text_digest"] == item["text_digest"] == item["evidence_digest"]
     plain = client.get(item["links"]["text"], headers={"Accept": "text/plain"})
-    assert plain.text == text["text"] == "The clinic's records lay open, names included."
+    assert (
+        plain.text == text["text"] == "The clinic's records lay open, names included."
+    )
     history = client.get(item["links"]["events"]).get_json()["events"]
-    assert [event["type"] for event in history] == ["item.submitted", "item.fetched", "item.classified"]
+    assert [event["type"] for event in history] == [
+        "item.submitted",
+        "item.fetched",
+        "item.classified",
+    ]
     assert history[-1]["sequence"] == item["position"]
 
 
-def test_a_quote_is_left_out_where_the_evidence_is_of_an_earlier_text(stocked: House) -> None:
-    stocked.log.append("i_leak", e.ItemFetched(document_digest="0" * 64, text_digest="1" * 64, words=1))
+def test_a_quote_is_left_out_where_the_evidence_is_of_an_earlier_text(
+    stocked: House,
+) -> None:
+    stocked.log.append(
+        "i_leak", e.ItemFetched(document_digest="0" * 64, text_digest="1" * 64, words=1)
+    )
     stocked.projector().catch_up()
     item = stocked.client().get("/v1/items/i_leak").get_json()
     assert item["labels"][0]["evidence"] == [{"start": 0, "end": 4, "quote": None}]
 
 
-def test_people_stand_over_the_model_and_the_model_is_still_shown(stocked: House) -> None:
-    stocked.log.append("i_none", e.ItemCorrected(who="ann", labels=("deepfake",), note="the singer is synthetic"))
+def test_people_stand_over_the_model_and_the_model_is_still_shown(
+    stocked: House,
+) -> None:
+    stocked.log.append(
+        "i_none",
+        e.ItemCorrected(
+            who="ann", labels=("deepfake",), note="the singer is synthetic"
+        ),
+    )
     stocked.projector().catch_up()
     item = stocked.client().get("/v1/items/i_none").get_json()
-    assert [(label["label"], label["by"]) for label in item["labels"]] == [("deepfake", "person")]
+    assert [(label["label"], label["by"]) for label in item["labels"]] == [
+        ("deepfake", "person")
+    ]
     assert (item["corrected_by"], item["model_labels"]) == ("ann", [])
     assert ids(stocked, "label=deepfake") == ["i_none"]
 
 
 def test_an_alias_answers_with_the_item_it_stands_for(stocked: House) -> None:
-    stocked.log.append("i_copy", e.ItemSubmitted(url="https://amp.example.org/leak", via="test"))
+    stocked.log.append(
+        "i_copy", e.ItemSubmitted(url="https://amp.example.org/leak", via="test")
+    )
     stocked.log.append("i_copy", e.ItemAliased(into="i_leak"))
     stocked.projector().catch_up()
     client = stocked.client()
     item = client.get("/v1/items/i_copy").get_json()
-    assert (item["id"], item["requested_id"], item["aliases"]) == ("i_leak", "i_copy", ["i_copy"])
+    assert (item["id"], item["requested_id"], item["aliases"]) == (
+        "i_leak",
+        "i_copy",
+        ["i_copy"],
+    )
     assert client.get("/v1/items/i_copy/text").get_json()["id"] == "i_leak"
     assert "i_copy" not in ids(stocked, "")
     assert ids(stocked, "state=aliased") == ["i_copy"]
@@ -155,7 +218,9 @@ def test_a_read_waits_for_the_position_that_was_written(house: House) -> None:
     assert client.get(f"/v1/items?min_position={last + 1}").status_code == 409
 
 
-def test_a_projector_that_stands_still_gets_503_and_when_to_try_again(house: House) -> None:
+def test_a_projector_that_stands_still_gets_503_and_when_to_try_again(
+    house: House,
+) -> None:
     house.add_item("i_a")
     house.projector().catch_up()
     last = house.add_item("i_b")
@@ -172,10 +237,15 @@ def test_what_is_not_there_is_said(stocked: House) -> None:
         "/v1/items/i_gone/text",
     ):
         answer = client.get(path)
-        assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+        assert (answer.status_code, answer.mimetype) == (
+            404,
+            "application/problem+json",
+        )
 
 
-def test_without_a_read_model_items_get_503_and_the_log_is_still_served(house: House) -> None:
+def test_without_a_read_model_items_get_503_and_the_log_is_still_served(
+    house: House,
+) -> None:
     house.add_item("i_a")
     client = house.client()
     answer = client.get("/v1/items")

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from incidentwire.log.checkpoint import DIGEST_BYTES
-from incidentwire.log.event_log import LOG_ID, Log
-from services.api.incidents.state_cache import Memory
+from incidentwire.log.event_log import LOG_ID, EventLog
+from services.api.incidents.state_cache import StateCache
 from services.api.read_model import checkpoint
-from services.api.read_model.checkpoint import NAME, Snapshots, fold_until
-from services.api.read_model.checkpoint_codec import CannotUnpack, pack, unpack
-from services.api.read_model.incident_state import Happenings
+from services.api.read_model.checkpoint import NAME, IncidentCheckpoint, fold_until
+from services.api.read_model.checkpoint_codec import InvalidCheckpointBody, pack, unpack
+from services.api.read_model.incident_state import IncidentProjection
 from tests.api.conftest import House
 from tests.api.incident_house import FAKE, LEAK, Newsroom
 from tests.api.read_model.test_incident_state import Written, tables
@@ -31,25 +31,31 @@ def _hear(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
 
-def everything(happenings: Happenings) -> Any:
-    kept = {name: list(of) for name, of in vars(happenings.state).items() if isinstance(of, dict)}
+def everything(happenings: IncidentProjection) -> Any:
+    kept = {
+        name: list(of)
+        for name, of in vars(happenings.state).items()
+        if isinstance(of, dict)
+    }
     return (
         happenings.state, {name: kept[name] for name in ("known", "placed")}, happenings.stamps, happenings.linked,
         happenings.position, happenings.decided, happenings.touched, happenings.moved,
     )  # fmt: skip
 
 
-def folded(log: Log, position: int) -> Happenings:
-    happenings = Happenings()
+def folded(log: EventLog, position: int) -> IncidentProjection:
+    happenings = IncidentProjection()
     fold_until(happenings, log, position)
     return happenings
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, max_size=30), cut=st.integers(0, 99))
-def test_a_snapshot_and_the_tail_make_what_the_whole_log_makes(house: House, steps: list[Any], cut: int) -> None:
+def test_a_snapshot_and_the_tail_make_what_the_whole_log_makes(
+    house: House, steps: list[Any], cut: int
+) -> None:
     house.connection.flushdb()
-    log = house.log = Log(house.connection)
+    log = house.log = EventLog(house.connection)
     written = Written(log)
     for step in steps:
         take(written, step)
@@ -76,19 +82,25 @@ def path(room: Newsroom) -> Path:
     return room.house.settings.read_model.with_name(NAME)
 
 
-def start(room: Newsroom) -> Happenings:
+def start(room: Newsroom) -> IncidentProjection:
     """What a web process that starts now has in mind."""
-    with Memory(room.house.connection, Snapshots(path(room))).now() as happenings:
+    with StateCache(
+        room.house.connection, IncidentCheckpoint(path(room))
+    ).now() as happenings:
         return happenings
 
 
-def test_web_processes_and_the_projector_start_from_it(room: Newsroom, caplog: pytest.LogCaptureFixture) -> None:
+def test_web_processes_and_the_projector_start_from_it(
+    room: Newsroom, caplog: pytest.LogCaptureFixture
+) -> None:
     taken_at, a = room.log.last(), room.ids["a"]
     room.client = room.house.client()  # a process that starts now
     room.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {room.key}"
     room.projector = room.house.projector()
     assert room.command(a, "status", status="confirmed", version=1)["version"] == 2
-    read = [record.getMessage() for record in caplog.records if READ in record.getMessage()]
+    read = [
+        record.getMessage() for record in caplog.records if READ in record.getMessage()
+    ]
     assert read == [f"{READ} position={taken_at}"] * 2  # each once
     assert everything(start(room)) == everything(folded(room.log, room.log.last()))
     kept = tables(room.house)
@@ -101,24 +113,31 @@ def test_a_web_process_reads_it_beside_what_it_serves(room: Newsroom) -> None:
     house, last = room.house, room.log.last()
     house.run_web()
     status, page = house.get(f"/v1/incidents?as_of={last}")
-    assert (status, [incident["id"] for incident in page["incidents"]]) == (200, [room.ids["a"]])
+    assert (status, [incident["id"] for incident in page["incidents"]]) == (
+        200,
+        [room.ids["a"]],
+    )
     said = (house.settings.data_dir / "services.api.web.0.log").read_text()
     assert f"{READ} position={last}" in said
 
 
-def test_time_travel_goes_before_and_behind_it(room: Newsroom, caplog: pytest.LogCaptureFixture) -> None:
+def test_time_travel_goes_before_and_behind_it(
+    room: Newsroom, caplog: pytest.LogCaptureFixture
+) -> None:
     taken_at = room.log.last()
     room.add("i_b2", (FAKE,))
-    memory = Memory(room.house.connection, Snapshots(path(room)))
+    memory = StateCache(room.house.connection, IncidentCheckpoint(path(room)))
     for position in (0, 3, taken_at - 1, taken_at, taken_at + 2, room.log.last()):
         assert everything(memory.at(position)) == everything(folded(room.log, position))
     assert IGNORED not in caplog.text
 
 
-def test_it_is_written_again_when_much_was_folded(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_written_again_when_much_was_folded(
+    room: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(checkpoint, "EVERY", 8)
     happenings, taken_at = start(room), room.log.last()
-    snapshots = Snapshots(path(room))
+    snapshots = IncidentCheckpoint(path(room))
     snapshots.load(room.log, taken_at)
     room.command(room.ids["a"], "notes", note="one more event")
     fold_until(happenings, room.log, taken_at + 1)
@@ -134,7 +153,7 @@ def test_it_is_written_again_when_much_was_folded(room: Newsroom, monkeypatch: p
 
 
 def written_at(room: Newsroom) -> int:
-    found = Snapshots(path(room)).load(room.log, room.log.last())
+    found = IncidentCheckpoint(path(room)).load(room.log, room.log.last())
     assert found is not None
     return found.position
 
@@ -154,7 +173,7 @@ def change(room: Newsroom) -> None:
 
 def restore_as_another(room: Newsroom) -> None:
     room.house.connection.set(LOG_ID, "restored")
-    room.log = Log(room.house.connection)
+    room.log = EventLog(room.house.connection)
 
 
 def grow_otherwise(room: Newsroom) -> None:
@@ -187,7 +206,10 @@ def test_what_does_not_fit_is_ignored_with_a_word_in_the_log(
 
 
 def test_what_other_code_made_is_ignored(
-    room: Newsroom, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    room: Newsroom,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     changed = tmp_path / "changed.py"
     changed.write_bytes(checkpoint.MADE_BY[-1].read_bytes() + b"# changed\n")
@@ -221,7 +243,9 @@ def test_a_projector_whose_log_was_replaced_writes_none(room: Newsroom) -> None:
     assert not path(room).exists()
 
 
-def test_a_disk_that_refuses_it_stops_nobody(room: Newsroom, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_disk_that_refuses_it_stops_nobody(
+    room: Newsroom, caplog: pytest.LogCaptureFixture
+) -> None:
     path(room).with_name(f"{NAME}.part").mkdir()
     projector = room.house.projector()
     room.add("i_late", (LEAK,))
@@ -230,7 +254,9 @@ def test_a_disk_that_refuses_it_stops_nobody(room: Newsroom, caplog: pytest.LogC
     assert "not written" in caplog.text
 
 
-@pytest.mark.parametrize("data", [b"", b"nothing packed", pack(Happenings())[:-3]])
+@pytest.mark.parametrize(
+    "data", [b"", b"nothing packed", pack(IncidentProjection())[:-3]]
+)
 def test_other_bytes_are_no_happenings(data: bytes) -> None:
-    with pytest.raises(CannotUnpack):
+    with pytest.raises(InvalidCheckpointBody):
         unpack(memoryview(data))

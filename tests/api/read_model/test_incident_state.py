@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from incidentwire import events as e
 from incidentwire.incidents.decisions import Facts
 from incidentwire.incidents.item_labels import split_key
-from incidentwire.incidents.state import Incidents
-from incidentwire.log.event_log import Log, Withdrawn
-from services.api.read_model.incident_state import Happenings
+from incidentwire.incidents.state import IncidentsState
+from incidentwire.log.event_log import EventLog, Withdrawn
+from services.api.read_model.incident_state import IncidentProjection
 from tests.api.conftest import House
 from tests.api.read_model.test_projector import delete_read_model
 from tests.incidentwire.incidents.test_state import STEP, take
@@ -25,7 +25,7 @@ from tests.incidentwire.incidents.test_state import Log as Steps
 class Written(Steps):
     """Steps of linker and people that are written to the real log too."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: EventLog) -> None:
         super().__init__()
         self.log = log
 
@@ -42,13 +42,14 @@ def tables(house: House) -> dict[str, list[tuple[Any, ...]]]:
     db = sqlite3.connect(house.settings.read_model)
     try:
         return {
-            name: db.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in ("incidents", "memberships")
+            name: db.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall()
+            for name in ("incidents", "memberships")
         }
     finally:
         db.close()
 
 
-def expected(state: Incidents) -> tuple[dict[str, Any], dict[str, Any]]:
+def expected(state: IncidentsState) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the tables have to say: by id, and by mention key."""
     incidents = {}
     for name, incident in state.known.items():
@@ -86,12 +87,16 @@ def held(house: House) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(STEP, max_size=25), cuts=st.sets(st.integers(0, 25)), restart=st.booleans())
+@given(
+    steps=st.lists(STEP, max_size=25),
+    cuts=st.sets(st.integers(0, 25)),
+    restart=st.booleans(),
+)
 def test_after_any_history_the_tables_are_what_a_fresh_fold_says(
     house: House, steps: list[Any], cuts: set[int], restart: bool
 ) -> None:
     house.connection.flushdb()
-    house.log = Log(house.connection)
+    house.log = EventLog(house.connection)
     written, live = Written(house.log), house.projector()
     for n, step in enumerate(steps):
         take(written, step)
@@ -109,14 +114,20 @@ def test_after_any_history_the_tables_are_what_a_fresh_fold_says(
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, max_size=25), cut=st.integers(0, 99))
-def test_a_copy_folds_on_to_the_same_and_leaves_the_first_as_it_was(house: House, steps: list[Any], cut: int) -> None:
+def test_a_copy_folds_on_to_the_same_and_leaves_the_first_as_it_was(
+    house: House, steps: list[Any], cut: int
+) -> None:
     house.connection.flushdb()
-    house.log = Log(house.connection)
+    house.log = EventLog(house.connection)
     written = Written(house.log)
     for step in steps:
         take(written, step)
     entries = list(house.log.read())
-    whole, first, again = Happenings(), Happenings(), Happenings()
+    whole, first, again = (
+        IncidentProjection(),
+        IncidentProjection(),
+        IncidentProjection(),
+    )
     whole.fold(entries)
     first.fold(entries[:cut])
     again.fold(entries[:cut])
@@ -125,10 +136,12 @@ def test_a_copy_folds_on_to_the_same_and_leaves_the_first_as_it_was(house: House
     assert (second.state, second.stamps) == (whole.state, whole.stamps)
     assert (first.state, first.stamps) == (again.state, again.stamps)
     by_subject = {name: stamp.events for name, stamp in whole.stamps.items()}
-    assert by_subject == {name: len(house.log.of(name)) for name in whole.stamps}
+    assert by_subject == {name: len(house.log.history(name)) for name in whole.stamps}
 
 
-def test_a_batch_that_fails_leaves_no_trace_in_what_is_folded_next(house: House) -> None:
+def test_a_batch_that_fails_leaves_no_trace_in_what_is_folded_next(
+    house: House,
+) -> None:
     house.log.append("i_a", e.ItemSubmitted(via="t"))
     projector = house.projector()
     projector.catch_up()

@@ -12,23 +12,37 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from incidentwire import events as e
-from incidentwire.documents import KeptDocument
+from incidentwire.documents import StoredDocument
 from incidentwire.labels import LABELS
 from incidentwire.log.codec import UnknownType
-from incidentwire.log.event_log import LOG_ID, STREAM, Log
+from incidentwire.log.event_log import LOG_ID, STREAM, EventLog
 from services.api.read_model import changes, database
 from tests.api.conftest import House, eventually
 
-TABLES = ("items", "item_labels", "documents", "state_counts", "label_counts", "checkpoint")
+TABLES = (
+    "items",
+    "item_labels",
+    "documents",
+    "state_counts",
+    "label_counts",
+    "checkpoint",
+)
 
 
 def contents(house: House) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table, and every word of the index with where it stands."""
     db = sqlite3.connect(house.settings.read_model)
     try:
-        rows = {table: db.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in TABLES}
-        db.execute("CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab (main, words, instance)")
-        rows["words"] = db.execute("SELECT * FROM temp.vocabulary ORDER BY 1, 2, 3, 4").fetchall()
+        rows = {
+            table: db.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()
+            for table in TABLES
+        }
+        db.execute(
+            "CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab (main, words, instance)"
+        )
+        rows["words"] = db.execute(
+            "SELECT * FROM temp.vocabulary ORDER BY 1, 2, 3, 4"
+        ).fetchall()
         rows["state_counts"] = [row for row in rows["state_counts"] if row[1]]
         rows["label_counts"] = [row for row in rows["label_counts"] if row[1]]
         return rows
@@ -48,7 +62,9 @@ def test_every_type_is_folded_or_named_as_not_yet() -> None:
 
 
 def test_it_follows_the_log(house: House) -> None:
-    house.add_item("i_a", "Passwords of many people were exposed.", labels=("data_leak",))
+    house.add_item(
+        "i_a", "Passwords of many people were exposed.", labels=("data_leak",)
+    )
     house.run_projector()
     client = house.client()
     eventually(lambda: client.get("/v1/items").status_code == 200)
@@ -60,7 +76,11 @@ def test_it_follows_the_log(house: House) -> None:
 
 def test_after_kill_9_it_goes_on_where_it_was_and_ends_the_same(house: House) -> None:
     for n in range(300):
-        house.add_item(f"i_{n}", f"Story number {n} about cameras.", labels=("consent",) if n % 3 else ())
+        house.add_item(
+            f"i_{n}",
+            f"Story number {n} about cameras.",
+            labels=("consent",) if n % 3 else (),
+        )
     for _ in range(4):
         projector = house.run_projector()
         eventually(house.settings.read_model.exists)
@@ -75,14 +95,18 @@ def test_after_kill_9_it_goes_on_where_it_was_and_ends_the_same(house: House) ->
     assert contents(house) == kept
 
 
-def test_a_deleted_read_model_grows_back_under_a_running_projector(house: House) -> None:
+def test_a_deleted_read_model_grows_back_under_a_running_projector(
+    house: House,
+) -> None:
     last = house.add_item("i_a", "Voices were cloned.", labels=("deepfake",))
     house.run_projector()
     client = house.client()
     eventually(lambda: client.get("/v1/items/i_a").status_code == 200)
     before = contents(house)
     delete_read_model(house)
-    eventually(lambda: client.get(f"/v1/items/i_a?min_position={last}").status_code == 200)
+    eventually(
+        lambda: client.get(f"/v1/items/i_a?min_position={last}").status_code == 200
+    )
     eventually(lambda: contents(house) == before)
 
 
@@ -116,7 +140,11 @@ def test_readers_notice_the_new_file_and_old_files_go(house: House) -> None:
     house.add_item("i_b")
     house.projector().catch_up()
     assert client.get("/v1/items").get_json()["log_id"] == "restored"
-    files = [path.name for path in house.settings.read_model.parent.glob("*.sqlite") if not path.is_symlink()]
+    files = [
+        path.name
+        for path in house.settings.read_model.parent.glob("*.sqlite")
+        if not path.is_symlink()
+    ]
     assert files == ["read_model.2.sqlite"]
 
 
@@ -138,8 +166,14 @@ def test_an_unknown_type_stops_it_loudly_and_changes_nothing(house: House) -> No
     house.add_item("i_a")
     house.projector().catch_up()
     before = contents(house)
-    house.connection.xadd(STREAM, {"t": "item.submitted", "s": "i_b", "at": 1, "d": '{"via":"t"}'}, id="4-0")
-    house.connection.xadd(STREAM, {"t": "item.dreamt", "s": "i_b", "at": 1, "d": "{}"}, id="5-0")
+    house.connection.xadd(
+        STREAM,
+        {"t": "item.submitted", "s": "i_b", "at": 1, "d": '{"via":"t"}'},
+        id="4-0",
+    )
+    house.connection.xadd(
+        STREAM, {"t": "item.dreamt", "s": "i_b", "at": 1, "d": "{}"}, id="5-0"
+    )
     with pytest.raises(UnknownType):
         house.projector().catch_up()
     assert contents(house) == before
@@ -156,13 +190,17 @@ def test_a_cut_log_stops_it_loudly(house: House) -> None:
 
 def test_no_word_of_a_withdrawn_item_is_left_in_any_file(house: House) -> None:
     words = ("zanzibarquartz", "vermilionkestrel", "obsidianmarzipan")
-    house.add_item("i_a", " ".join(words), title="Thistledownparade opens", labels=("data_leak",))
+    house.add_item(
+        "i_a", " ".join(words), title="Thistledownparade opens", labels=("data_leak",)
+    )
     for n in range(50):
         house.add_item(f"i_{n}", f"Another story, number {n}.")
     projector = house.projector()
     projector.catch_up()
     client = house.client()
-    assert [i["id"] for i in client.get("/v1/items?q=vermilionkestrel").get_json()["items"]] == ["i_a"]
+    assert [
+        i["id"] for i in client.get("/v1/items?q=vermilionkestrel").get_json()["items"]
+    ] == ["i_a"]
     house.log.append("i_a", e.ItemWithdrawn(who="admin", labels_before=("data_leak",)))
     house.archive.delete("i_a")
     projector.catch_up()
@@ -185,34 +223,55 @@ def test_it_does_without_documents_that_are_gone(house: House) -> None:
 def files_with(folder: Path, word: str) -> list[str]:
     """The files that hold a trace of the word: FTS5 stores what a word has in common with the one before it once, so
     its end alone counts."""
-    return [path.name for path in folder.iterdir() if word.encode()[-8:] in path.read_bytes().lower()]
+    return [
+        path.name
+        for path in folder.iterdir()
+        if word.encode()[-8:] in path.read_bytes().lower()
+    ]
 
 
 # -- any history -----------------------------------------------------------------------------------------------------
 
 NAMES = st.sampled_from(["i_a", "i_b", "i_c"])
 LABEL_TUPLES = st.lists(st.sampled_from(LABELS), unique=True).map(tuple)
-TEXTS = st.sampled_from(["Faces were swapped in a video.", "未经同意采集人脸", "A fine of two million.", ""])
+TEXTS = st.sampled_from(
+    ["Faces were swapped in a video.", "未经同意采集人脸", "A fine of two million.", ""]
+)
 STEPS = st.lists(
-    st.tuples(NAMES, st.sampled_from(sorted(n for n in e.TYPES if n.startswith("item."))), LABEL_TUPLES, TEXTS),
+    st.tuples(
+        NAMES,
+        st.sampled_from(sorted(n for n in e.TYPES if n.startswith("item."))),
+        LABEL_TUPLES,
+        TEXTS,
+    ),
     max_size=40,
 )
 
 
 def fact(house: House, name: str, type_name: str, labels: Any, text: str) -> e.Event:
-    document = KeptDocument(title=text[:9], text=text)
+    document = StoredDocument(title=text[:9], text=text)
     match type_name:
         case "item.fetched":
             digest = house.archive.put(name, document.to_bytes())
-            return e.ItemFetched(document_digest=digest, text_digest=document.text_digest, words=len(text.split()))
+            return e.ItemFetched(
+                document_digest=digest,
+                text_digest=document.text_digest,
+                words=len(text.split()),
+            )
         case "item.rejected":
             return e.ItemRejected(reason="empty")
         case "item.deferred":
-            return e.ItemDeferred(reason="timeout", attempt=1, next_try="2040-01-01T00:00:00Z")
+            return e.ItemDeferred(
+                reason="timeout", attempt=1, next_try="2040-01-01T00:00:00Z"
+            )
         case "item.classified":
             evidence = {label: ((0, 3),) for label in labels}
             return e.ItemClassified(
-                text_digest=document.text_digest, model="m", scores={}, labels=labels, evidence=evidence
+                text_digest=document.text_digest,
+                model="m",
+                scores={},
+                labels=labels,
+                evidence=evidence,
             )
         case "item.corrected":
             return e.ItemCorrected(who="ann", labels=labels, withdrawn=not labels)
@@ -234,9 +293,11 @@ def fact(house: House, name: str, type_name: str, labels: Any, text: str) -> e.E
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, cuts=st.sets(st.integers(0, 40)))
-def test_any_history_gives_the_same_rows_live_and_rebuilt(house: House, steps: list[Any], cuts: set[int]) -> None:
+def test_any_history_gives_the_same_rows_live_and_rebuilt(
+    house: House, steps: list[Any], cuts: set[int]
+) -> None:
     house.connection.flushdb()
-    house.log = Log(house.connection)
+    house.log = EventLog(house.connection)
     live = house.projector()
     for n, (name, type_name, labels, text) in enumerate(steps):
         if not house.connection.hget(f"iw:subject:{name}", "gone"):
@@ -255,6 +316,8 @@ def test_any_history_gives_the_same_rows_live_and_rebuilt(house: House, steps: l
 def test_generations_are_numbered_on(tmp_path: Path) -> None:
     link = tmp_path / "read_model.sqlite"
     for n in (1, 2, 10):
-        assert database.next_generation(link).name == f"read_model.{n}.sqlite" or n == 10
+        assert (
+            database.next_generation(link).name == f"read_model.{n}.sqlite" or n == 10
+        )
         (tmp_path / f"read_model.{n}.sqlite").touch()
     assert database.next_generation(link).name == "read_model.11.sqlite"

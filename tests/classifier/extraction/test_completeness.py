@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from services.classifier.extraction.boilerplate import is_boilerplate
-from services.classifier.extraction.completeness import THRESHOLD, Page, count_words, judge
+from services.classifier.extraction.completeness import (
+    THRESHOLD,
+    PageSignals,
+    count_words,
+    judge,
+)
 from services.classifier.extraction.extract import Document, extract
 
 PAGES = Path(__file__).parent.parent.parent / "pages"
@@ -16,11 +21,16 @@ SENTENCE = "The clerk of Halm sent the names of voters to an address that was no
 
 def read(name: str) -> Document:
     return extract(
-        (PAGES / name).read_bytes(), media_type="text/html", charset=None, url=f"https://tidewater.example/{name}"
+        (PAGES / name).read_bytes(),
+        media_type="text/html",
+        charset=None,
+        url=f"https://tidewater.example/{name}",
     )
 
 
-@pytest.mark.parametrize("name", ["harbour_leak.html", "brief.html", "brief_zh.html", "consent_story.html"])
+@pytest.mark.parametrize(
+    "name", ["harbour_leak.html", "brief.html", "brief_zh.html", "consent_story.html"]
+)
 def test_a_whole_story_passes_however_short(name: str) -> None:
     found = read(name)
     assert found.shortcoming is None
@@ -51,7 +61,9 @@ def test_an_error_page_that_says_200_is_found_out() -> None:
     ],
 )
 def test_the_titles_of_error_pages_are_known(title: str) -> None:
-    assert judge(Page(title=title, text=SENTENCE * 3)).shortcoming == "error_page"
+    assert (
+        judge(PageSignals(title=title, text=SENTENCE * 3)).shortcoming == "error_page"
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,20 +75,27 @@ def test_the_titles_of_error_pages_are_known(title: str) -> None:
     ],
 )
 def test_a_headline_that_only_sounds_like_an_error_passes(title: str) -> None:
-    assert judge(Page(title=title, text=SENTENCE * 10)).shortcoming is None
+    assert judge(PageSignals(title=title, text=SENTENCE * 10)).shortcoming is None
 
 
 def test_forty_words_under_a_headline_are_enough_and_without_one_they_are_not() -> None:
     text = " ".join(["word"] * 40) + "."
-    assert judge(Page(title="Clerk mailed list", text=text)).shortcoming is None
-    assert judge(Page(title="", text=text)).shortcoming == "thin"
-    assert judge(Page(title="Clerk mailed list", text=" ".join(["word"] * 30))).shortcoming == "thin"
+    assert judge(PageSignals(title="Clerk mailed list", text=text)).shortcoming is None
+    assert judge(PageSignals(title="", text=text)).shortcoming == "thin"
+    assert (
+        judge(
+            PageSignals(title="Clerk mailed list", text=" ".join(["word"] * 30))
+        ).shortcoming
+        == "thin"
+    )
 
 
 def test_sixty_chinese_characters_weigh_as_much_as_forty_words() -> None:
     assert count_words("数" * 60) == 40
-    assert judge(Page(title="医院泄露病历", text="数" * 60)).shortcoming is None
-    assert judge(Page(title="医院泄露病历", text="数" * 40)).shortcoming == "thin"
+    assert judge(PageSignals(title="医院泄露病历", text="数" * 60)).shortcoming is None
+    assert (
+        judge(PageSignals(title="医院泄露病历", text="数" * 40)).shortcoming == "thin"
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,16 +110,27 @@ def test_sixty_chinese_characters_weigh_as_much_as_forty_words() -> None:
 )
 def test_a_text_that_ends_at_a_wall_is_a_paywall(end: str) -> None:
     text = SENTENCE * 4
-    assert judge(Page(title="Clerk mailed list", text=text, visible=f"{text} {end}")).shortcoming == "paywall"
+    assert (
+        judge(
+            PageSignals(title="Clerk mailed list", text=text, visible=f"{text} {end}")
+        ).shortcoming
+        == "paywall"
+    )
 
 
 def test_a_whole_story_on_a_page_that_also_sells_subscriptions_passes() -> None:
     text = SENTENCE * 20
     assert (
-        judge(Page(title="Clerk mailed list", text=text, visible=f"Subscribe to continue reading {text}")).shortcoming
+        judge(
+            PageSignals(
+                title="Clerk mailed list",
+                text=text,
+                visible=f"Subscribe to continue reading {text}",
+            )
+        ).shortcoming
         is None
     )
-    brief = Page(
+    brief = PageSignals(
         title="Clerk mailed list",
         text=SENTENCE * 4,
         visible=f"Already a subscriber? Log in {SENTENCE * 4} Weather and tides {SENTENCE * 9}",
@@ -109,26 +139,57 @@ def test_a_whole_story_on_a_page_that_also_sells_subscriptions_passes() -> None:
 
 
 def test_a_page_that_states_its_length_is_held_to_it() -> None:
-    page = Page(title="Clerk mailed list", text=SENTENCE * 5, stated_words=900)
+    page = PageSignals(title="Clerk mailed list", text=SENTENCE * 5, stated_words=900)
     assert judge(page).shortcoming == "teaser"
-    assert judge(Page(title="Clerk mailed list", text=SENTENCE * 5, stated_words=100)).shortcoming is None
+    assert (
+        judge(
+            PageSignals(title="Clerk mailed list", text=SENTENCE * 5, stated_words=100)
+        ).shortcoming
+        is None
+    )
 
 
 def test_a_paid_story_that_is_there_in_full_passes() -> None:
-    assert judge(Page(title="Clerk mailed list", text=SENTENCE * 30, free=False, stated_words=560)).shortcoming is None
+    assert (
+        judge(
+            PageSignals(
+                title="Clerk mailed list",
+                text=SENTENCE * 30,
+                free=False,
+                stated_words=560,
+            )
+        ).shortcoming
+        is None
+    )
 
 
-@pytest.mark.parametrize("end", ["…", "...", "[…]", "… Read more", "阅读全文", "…查看全文"])
+@pytest.mark.parametrize(
+    "end", ["…", "...", "[…]", "… Read more", "阅读全文", "…查看全文"]
+)
 def test_a_short_text_that_is_cut_off_is_a_teaser(end: str) -> None:
-    assert judge(Page(title="Clerk mailed list", text=SENTENCE * 3 + end)).shortcoming == "teaser"
-    assert judge(Page(title="Clerk mailed list", text=SENTENCE * 30 + end)).shortcoming is None
+    assert (
+        judge(
+            PageSignals(title="Clerk mailed list", text=SENTENCE * 3 + end)
+        ).shortcoming
+        == "teaser"
+    )
+    assert (
+        judge(
+            PageSignals(title="Clerk mailed list", text=SENTENCE * 30 + end)
+        ).shortcoming
+        is None
+    )
 
 
 def test_shortcoming_and_score_agree() -> None:
     for count in range(0, 12):
         for end in ("", "…", " Subscribe to continue reading."):
             verdict = judge(
-                Page(title="Clerk mailed list", text=SENTENCE * count + end, visible=SENTENCE * count + end)
+                PageSignals(
+                    title="Clerk mailed list",
+                    text=SENTENCE * count + end,
+                    visible=SENTENCE * count + end,
+                )
             )
             assert (verdict.score < THRESHOLD) == (verdict.shortcoming is not None)
             assert 0 <= verdict.score <= 1

@@ -10,15 +10,27 @@ import pytest
 from services.classifier.extraction.extract import Document, ExtractError, extract
 
 PAGES = Path(__file__).parent.parent.parent / "pages"
-URL = "https://www.lindhaven-courier.example/harbour/2031/dockers-passports?utm_source=x"
+URL = (
+    "https://www.lindhaven-courier.example/harbour/2031/dockers-passports?utm_source=x"
+)
 
 
-def read(name: str, *, url: str = URL, media_type: str = "text/html", charset: str | None = None) -> Document:
-    return extract((PAGES / name).read_bytes(), media_type=media_type, charset=charset, url=url)
+def read(
+    name: str,
+    *,
+    url: str = URL,
+    media_type: str = "text/html",
+    charset: str | None = None,
+) -> Document:
+    return extract(
+        (PAGES / name).read_bytes(), media_type=media_type, charset=charset, url=url
+    )
 
 
 def html_of(body: str) -> bytes:
-    head = "<!DOCTYPE html><html><head><title>Clerk mailed a list of names</title></head>"
+    head = (
+        "<!DOCTYPE html><html><head><title>Clerk mailed a list of names</title></head>"
+    )
     return f"{head}<body>{body}</body></html>".encode()
 
 
@@ -34,14 +46,30 @@ def test_an_article_is_told_from_all_that_stands_around_it() -> None:
     text = read("harbour_leak.html").text
     assert text.startswith("The Port of Lindhaven stored passport scans")
     assert text.endswith("access logs by Friday.")
-    for kept in ("Passport scans: 4,200", "Home addresses: about 900", "What the port says"):
+    for kept in (
+        "Passport scans: 4,200",
+        "Home addresses: about 900",
+        "What the port says",
+    ):
         assert kept in text.split("\n")
-    for furniture in ("newsletter", "Share", "Related", "crane strike", "All rights", "By Mira", "Photo:", "Trams"):
+    for furniture in (
+        "newsletter",
+        "Share",
+        "Related",
+        "crane strike",
+        "All rights",
+        "By Mira",
+        "Photo:",
+        "Trams",
+    ):
         assert furniture not in text
 
 
 def test_what_an_article_quotes_from_a_network_is_part_of_it() -> None:
-    assert "My father's passport was in there. Nobody called us." in read("harbour_leak.html").text
+    assert (
+        "My father's passport was in there. Nobody called us."
+        in read("harbour_leak.html").text
+    )
 
 
 def test_text_is_one_block_a_line_in_nfc_without_control_characters() -> None:
@@ -53,7 +81,11 @@ def test_text_is_one_block_a_line_in_nfc_without_control_characters() -> None:
     text = extract(body, media_type="text/html", charset="utf-8", url=URL).text
     assert "Caf\u00e9 owners and their guests" in text
     assert text == unicodedata.normalize("NFC", text)
-    assert not [char for char in text if unicodedata.category(char).startswith("C") and char != "\n"]
+    assert not [
+        char
+        for char in text
+        if unicodedata.category(char).startswith("C") and char != "\n"
+    ]
     assert "\n\n" not in text
     assert text == text.strip()
 
@@ -61,9 +93,7 @@ def test_text_is_one_block_a_line_in_nfc_without_control_characters() -> None:
 def test_rows_of_a_table_are_lines_of_the_text() -> None:
     cells = (("What", "How many"), ("Names", "310"), ("Account numbers", "12"))
     rows = "".join(f"<tr><td>{what}</td><td>{many}</td></tr>" for what, many in cells)
-    story = (
-        "<p>The bank published how many of its customers' details lay open, and named each kind of them in a table.</p>"
-    )
+    story = "<p>The bank published how many of its customers' details lay open, and named each kind of them in a table.</p>"
     text = extract(
         html_of(
             f"<article>{story * 2}<table>{rows}</table><p>It said it was sorry for what had happened.</p></article>"
@@ -82,7 +112,9 @@ def test_an_article_in_several_boxes_of_one_kind_is_read_whole() -> None:
         f"Part {number} tells how the registry lost its files, and who knew of it for how long before that day."
         for number in range(12)
     ]
-    pages = "".join(box.format(f"<p>{told[n]}</p><p>{told[n + 1]}</p>") for n in range(0, 12, 2))
+    pages = "".join(
+        box.format(f"<p>{told[n]}</p><p>{told[n + 1]}</p>") for n in range(0, 12, 2)
+    )
     text = extract(
         html_of(f"<article><h1>Clerk mailed a list of names</h1>{pages}</article>"),
         media_type="text/html",
@@ -93,9 +125,7 @@ def test_an_article_in_several_boxes_of_one_kind_is_read_whole() -> None:
 
 
 def test_the_body_in_structured_data_stands_in_for_one_that_the_page_hides() -> None:
-    sentence = (
-        "The registry of Halm sold the plates of its drivers to a broker who kept no records of who had bought them. "
-    )
+    sentence = "The registry of Halm sold the plates of its drivers to a broker who kept no records of who had bought them. "
     body = html_of(
         '<script type="application/ld+json">{"@type": "NewsArticle", "headline": "Plates", "articleBody": "'
         + sentence * 8
@@ -113,9 +143,13 @@ def test_a_page_says_its_encoding_in_bytes_only(encoding: str) -> None:
     text = (
         page
         if encoding != "big5"
-        else page.translate(str.maketrans("医历网开没们", "醫歷網開沒們")).replace("联", "聯").replace("院", "院")
+        else page.translate(str.maketrans("医历网开没们", "醫歷網開沒們"))
+        .replace("联", "聯")
+        .replace("院", "院")
     )
-    found = extract(text.encode(encoding), media_type="text/html", charset=None, url=URL)
+    found = extract(
+        text.encode(encoding), media_type="text/html", charset=None, url=URL
+    )
     assert "\ufffd" not in found.text
     assert found.title in text
     assert found.language == "zh"
@@ -123,14 +157,23 @@ def test_a_page_says_its_encoding_in_bytes_only(encoding: str) -> None:
 
 @pytest.mark.parametrize(
     ("declared", "actual"),
-    [("iso-8859-1", "utf-8"), ("utf-8", "cp1252"), ("us-ascii", "utf-8"), ("nonsense", "utf-8"), ("utf-16", "utf-8")],
+    [
+        ("iso-8859-1", "utf-8"),
+        ("utf-8", "cp1252"),
+        ("us-ascii", "utf-8"),
+        ("nonsense", "utf-8"),
+        ("utf-16", "utf-8"),
+    ],
 )
 def test_a_lying_charset_does_not_spoil_the_text(declared: str, actual: str) -> None:
     body = (
         "<title>Behörde löscht Bilder</title><p>"
-        + "Die Behörde für Bürgerdienste löschte die Bilder – später als versprochen. " * 6
+        + "Die Behörde für Bürgerdienste löschte die Bilder – später als versprochen. "
+        * 6
     )
-    found = extract(body.encode(actual), media_type="text/html", charset=declared, url=URL)
+    found = extract(
+        body.encode(actual), media_type="text/html", charset=declared, url=URL
+    )
     assert found.title == "Behörde löscht Bilder"
     assert "Die Behörde für Bürgerdienste löschte die Bilder – später" in found.text
 
@@ -147,7 +190,11 @@ def test_xhtml_with_a_declaration_is_read() -> None:
 
 def test_plain_text_loses_its_fixed_width() -> None:
     wrapped = b"The clerk of Halm sent a list with\r\nthe names of 310 voters to a wrong\r\naddress."
-    body = b"Clerk mailed list of names\r\n\r\n" + wrapped + b"\r\n\r\nHe noticed it on Monday.\r\n"
+    body = (
+        b"Clerk mailed list of names\r\n\r\n"
+        + wrapped
+        + b"\r\n\r\nHe noticed it on Monday.\r\n"
+    )
     found = extract(body, media_type="text/plain", charset="utf-8", url=URL)
     assert found.title == "Clerk mailed list of names"
     assert (
@@ -173,13 +220,17 @@ def test_plain_text_loses_its_fixed_width() -> None:
         (b"no pdf at all", "application/pdf", "unreadable"),
     ],
 )
-def test_a_refusal_has_a_stable_reason(body: bytes, media_type: str, reason: str) -> None:
+def test_a_refusal_has_a_stable_reason(
+    body: bytes, media_type: str, reason: str
+) -> None:
     with pytest.raises(ExtractError) as refused:
         extract(body, media_type=media_type, charset=None, url=URL)
     assert refused.value.reason == reason
 
 
-@pytest.mark.timeout(60)  # each takes a second or so; without bounds, minutes or the whole stack
+@pytest.mark.timeout(
+    60
+)  # each takes a second or so; without bounds, minutes or the whole stack
 @pytest.mark.parametrize(
     "bomb",
     [
@@ -206,13 +257,18 @@ def test_a_refusal_has_a_stable_reason(body: bytes, media_type: str, reason: str
     ],
 )
 def test_a_page_made_to_hang_its_reader_comes_to_an_end(bomb: str) -> None:
-    story = "<p>The clerk of Halm sent the names of 310 voters to an address that was not the one he meant.</p>" * 6
+    story = (
+        "<p>The clerk of Halm sent the names of 310 voters to an address that was not the one he meant.</p>"
+        * 6
+    )
     assert refusal_of(html_of(bomb + story), "text/html") in (None, "too_complex")
 
 
 def test_more_elements_than_any_article_has_are_refused() -> None:
     with pytest.raises(ExtractError) as refused:
-        extract(html_of("<p>a" * 100_000), media_type="text/html", charset=None, url=URL)
+        extract(
+            html_of("<p>a" * 100_000), media_type="text/html", charset=None, url=URL
+        )
     assert refused.value.reason == "too_complex"
 
 
@@ -223,14 +279,24 @@ def test_a_page_of_nothing_but_a_refresh_names_where_it_leads() -> None:
 
 
 def test_a_ticker_that_reloads_itself_is_no_refresh() -> None:
-    story = "<p>The council met again at noon and heard the clerk, who said how the list had left the building.</p>" * 8
+    story = (
+        "<p>The council met again at noon and heard the clerk, who said how the list had left the building.</p>"
+        * 8
+    )
     for content in ("60", "0; url=" + URL, "300; url=/next"):
-        page = html_of(f'<meta http-equiv="refresh" content="{content}"><article>{story}</article>')
-        assert extract(page, media_type="text/html", charset=None, url=URL).refresh_url is None
+        page = html_of(
+            f'<meta http-equiv="refresh" content="{content}"><article>{story}</article>'
+        )
+        assert (
+            extract(page, media_type="text/html", charset=None, url=URL).refresh_url
+            is None
+        )
 
 
 def test_the_language_is_read_from_the_text_and_for_a_short_one_from_the_page() -> None:
     assert read("harbour_leak.html").language == "en"
     assert read("brief_zh.html").language == "zh"
     short = b'<html lang="nl"><title>Kort bericht</title><p>Een zin.</p>'
-    assert extract(short, media_type="text/html", charset=None, url=URL).language == "nl"
+    assert (
+        extract(short, media_type="text/html", charset=None, url=URL).language == "nl"
+    )

@@ -25,22 +25,47 @@ def test_structured_data_gives_every_field_of_a_news_page() -> None:
     found = read((PAGES / "harbour_leak.html").read_text(encoding="utf-8"))
     assert found.title == "Port of Lindhaven left dockers' passports on an open server"
     assert found.author == "Mira Oduya, Tomas Brandt"
-    assert (found.site, found.section, found.html_language) == ("The Lindhaven Courier", "Harbour", "en")
-    assert found.canonical_url == "https://www.lindhaven-courier.example/harbour/2031/dockers-passports"
-    assert found.amp_url == "https://amp.lindhaven-courier.example/harbour/2031/dockers-passports"
+    assert (found.site, found.section, found.html_language) == (
+        "The Lindhaven Courier",
+        "Harbour",
+        "en",
+    )
+    assert (
+        found.canonical_url
+        == "https://www.lindhaven-courier.example/harbour/2031/dockers-passports"
+    )
+    assert (
+        found.amp_url
+        == "https://amp.lindhaven-courier.example/harbour/2031/dockers-passports"
+    )
     assert found.article.accessible_for_free is True
 
 
 def test_a_date_in_utc_is_told_as_the_page_shows_it() -> None:
-    assert read((PAGES / "harbour_leak.html").read_text(encoding="utf-8")).published == "2031-03-04T00:40:00+01:00"
+    assert (
+        read((PAGES / "harbour_leak.html").read_text(encoding="utf-8")).published
+        == "2031-03-04T00:40:00+01:00"
+    )
 
 
 @pytest.mark.parametrize(
     ("head", "body", "title"),
     [
-        ("<title>Clinic lost its keys | Morning Ledger</title>", "", "Clinic lost its keys"),
-        ("<title>Clinic lost its keys - Lindhaven Courier</title>", "", "Clinic lost its keys"),
-        ("<title>Lindhaven Courier - Clinic lost its keys</title>", "", "Clinic lost its keys"),
+        (
+            "<title>Clinic lost its keys | Morning Ledger</title>",
+            "",
+            "Clinic lost its keys",
+        ),
+        (
+            "<title>Clinic lost its keys - Lindhaven Courier</title>",
+            "",
+            "Clinic lost its keys",
+        ),
+        (
+            "<title>Lindhaven Courier - Clinic lost its keys</title>",
+            "",
+            "Clinic lost its keys",
+        ),
         (
             "<title>Clinic lost its keys - Harbour - The Courier</title>"
             "<meta property='article:section' content='Harbour'>"
@@ -48,7 +73,11 @@ def test_a_date_in_utc_is_told_as_the_page_shows_it() -> None:
             "",
             "Clinic lost its keys",
         ),
-        ("<title>Keys - a short history of loss</title>", "", "Keys - a short history of loss"),
+        (
+            "<title>Keys - a short history of loss</title>",
+            "",
+            "Keys - a short history of loss",
+        ),
         (
             "<title>某医院泄露病历_社会新闻_临江晚报</title><meta property='og:site_name' content='临江晚报'>"
             "<meta property='article:section' content='社会新闻'>",
@@ -70,7 +99,11 @@ def test_a_date_in_utc_is_told_as_the_page_shows_it() -> None:
             "<h1>Local News | Clinic lost its keys</h1>",
             "Clinic lost its keys",
         ),
-        ("<title>Clinic lost its keys</title>", "<h1>4 March 2031 Clinic lost its keys</h1>", "Clinic lost its keys"),
+        (
+            "<title>Clinic lost its keys</title>",
+            "<h1>4 March 2031 Clinic lost its keys</h1>",
+            "Clinic lost its keys",
+        ),
         ("", "<p>No title at all.</p>", ""),
     ],
 )
@@ -93,11 +126,26 @@ def test_a_title_is_the_headline_alone(head: str, body: str, title: str) -> None
             URL,
             "2031-03-04",
         ),
-        ("", '<h1>Keys</h1><span class="pub-date">Published on 4 March 2031</span>', URL, "2031-03-04"),
+        (
+            "",
+            '<h1>Keys</h1><span class="pub-date">Published on 4 March 2031</span>',
+            URL,
+            "2031-03-04",
+        ),
         ("", "<h1>钥匙丢失</h1><span>2031年3月4日 09:30</span>", URL, "2031-03-04"),
-        ("", "<h1>Keys</h1><p>Gone.</p>", "https://x.example/2031/03/04/keys", "2031-03-04"),
+        (
+            "",
+            "<h1>Keys</h1><p>Gone.</p>",
+            "https://x.example/2031/03/04/keys",
+            "2031-03-04",
+        ),
         ("", "<h1>Keys</h1><p>Gone.</p>", "https://x.example/keys", None),
-        ('<meta property="article:published_time" content="2031-03">', "", URL, "2031-03"),  # no day is made up
+        (
+            '<meta property="article:published_time" content="2031-03">',
+            "",
+            URL,
+            "2031-03",
+        ),  # no day is made up
         (
             "",
             '<h1>Keys</h1><p>Gone.</p><aside><time datetime="2029-01-02">old</time></aside>',
@@ -113,7 +161,9 @@ def test_a_title_is_the_headline_alone(head: str, body: str, title: str) -> None
         ),
     ],
 )
-def test_the_day_of_publication_is_found(head: str, body: str, url: str, published: str | None) -> None:
+def test_the_day_of_publication_is_found(
+    head: str, body: str, url: str, published: str | None
+) -> None:
     assert read(page_of(head, body), url).published == published
 
 
@@ -139,12 +189,14 @@ def test_a_date_is_read_as_it_is_written(text: str, day: str | None) -> None:
     assert dates.parse(text) == day
 
 
-def test_of_many_articles_in_structured_data_the_page_is_about_the_one_that_names_it() -> None:
+def test_of_many_articles_in_structured_data_the_page_is_about_the_one_that_names_it() -> (
+    None
+):
     other = '{"@type":"NewsArticle","headline":"Other","url":"https://www.lindhaven-courier.example/other","datePublished":"2030-01-01"}'
-    mine = (
-        f'{{"@type":"NewsArticle","headline":"Mine","mainEntityOfPage":{{"@id":"{URL}"}},"datePublished":"2031-03-04"}}'
+    mine = f'{{"@type":"NewsArticle","headline":"Mine","mainEntityOfPage":{{"@id":"{URL}"}},"datePublished":"2031-03-04"}}'
+    found = read(
+        page_of(f'<script type="application/ld+json">[{other},{mine}]</script>')
     )
-    found = read(page_of(f'<script type="application/ld+json">[{other},{mine}]</script>'))
     assert (found.title, found.published) == ("Mine", "2031-03-04")
 
 
@@ -157,7 +209,9 @@ def test_structured_data_that_is_broken_is_passed_over() -> None:
     assert found.title == "Keys are gone"
 
 
-@pytest.mark.parametrize("href", ["javascript:alert(1)", "data:text/html,x", "http://", "//[bad", ""])
+@pytest.mark.parametrize(
+    "href", ["javascript:alert(1)", "data:text/html,x", "http://", "//[bad", ""]
+)
 def test_a_canonical_address_that_is_none_is_not_told(href: str) -> None:
     assert read(page_of(f'<link rel="canonical" href="{href}">')).canonical_url is None
 
@@ -167,7 +221,10 @@ def test_a_canonical_address_that_is_none_is_not_told(href: str) -> None:
     [
         ('<a rel="author" href="/mira">Mira Oduya</a>', "Mira Oduya"),
         ('<span class="byline">By Mira Oduya</span>', "Mira Oduya"),
-        ('<span itemprop="author"><span itemprop="name">Mira Oduya</span></span>', "Mira Oduya"),
+        (
+            '<span itemprop="author"><span itemprop="name">Mira Oduya</span></span>',
+            "Mira Oduya",
+        ),
         ('<span class="author">记者：李明</span>', "李明"),
         ('<span class="author">admin</span>', ""),
         ("<p>By the sea.</p>", ""),

@@ -36,7 +36,10 @@ def pdf_of(*pages: list[str]) -> bytes:
         page[NameObject("/Resources")] = DictionaryObject(
             {NameObject("/Font"): DictionaryObject({NameObject("/F1"): font})}
         )
-        shown = "\n".join(f"1 0 0 1 50 {800 - 14 * row} Tm ({line}) Tj" for row, line in enumerate(lines))
+        shown = "\n".join(
+            f"1 0 0 1 50 {800 - 14 * row} Tm ({line}) Tj"
+            for row, line in enumerate(lines)
+        )
         stream = DecodedStreamObject()
         stream.set_data(f"BT /F1 11 Tf\n{shown}\nET".encode("latin-1"))
         page[NameObject("/Contents")] = writer._add_object(stream)
@@ -55,15 +58,27 @@ def test_a_pdf_gives_title_author_and_joined_paragraphs() -> None:
         "We are sorry. Who was concerned has been told by",
         "letter, and can call us on any day of the week.",
     ]
-    found = extract(pdf_of(lines, ["2"]), media_type="application/pdf", charset=None, url=URL)
-    assert (found.title, found.author, found.media_type) == ("Notice to patients", "Ostmark Clinic", "application/pdf")
-    assert "pictures of its patients were shown to visitors of another clinic on a screen" in found.text
+    found = extract(
+        pdf_of(lines, ["2"]), media_type="application/pdf", charset=None, url=URL
+    )
+    assert (found.title, found.author, found.media_type) == (
+        "Notice to patients",
+        "Ostmark Clinic",
+        "application/pdf",
+    )
+    assert (
+        "pictures of its patients were shown to visitors of another clinic on a screen"
+        in found.text
+    )
 
 
 def test_pdf_bytes_are_a_pdf_whatever_the_server_calls_them() -> None:
     assert (
         extract(
-            pdf_of(["A short notice to all of our patients."]), media_type="text/html", charset=None, url=URL
+            pdf_of(["A short notice to all of our patients."]),
+            media_type="text/html",
+            charset=None,
+            url=URL,
         ).media_type
         == "application/pdf"
     )
@@ -82,4 +97,8 @@ def test_a_locked_pdf_is_refused_by_name() -> None:
 def test_a_damaged_pdf_is_unreadable_at_every_length() -> None:
     whole = pdf_of(["A short notice to all of our patients."])
     for length in range(8, len(whole) - 60, 37):
-        assert refusal_of(whole[:length], "application/pdf") in (None, "unreadable", "empty")
+        assert refusal_of(whole[:length], "application/pdf") in (
+            None,
+            "unreadable",
+            "empty",
+        )

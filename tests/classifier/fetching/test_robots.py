@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from incidentwire.items import State
-from incidentwire.net.client import Door
+from incidentwire.net.client import HttpClient
 from services.classifier.fetching import robots
 from services.classifier.fetching.robots import Robots
 from services.ingest.submit import Submission, Submitter
@@ -20,14 +20,16 @@ ARTICLE = page("Benches return to the river park", PLAIN)
 
 
 @pytest.fixture
-def door(house: House) -> Door:
-    return Door.of(house.settings)
+def door(house: House) -> HttpClient:
+    return HttpClient.of(house.settings)
 
 
 def by_feed(house: House, url: str) -> str:
     """An item as a feed brings it."""
     submission = Submission.of({"url": url})
-    Submitter(house.settings, house.connection).submit_many([submission], via="feed:f_a", feed="f_a")
+    Submitter(house.settings, house.connection).submit_many(
+        [submission], via="feed:f_a", feed="f_a"
+    )
     return submission.id
 
 
@@ -44,12 +46,32 @@ def kept_for(house: House, site: Site) -> int:
     [
         (b"", "/a", True),
         (b"User-agent: *\nDisallow: /", "/a", False),
-        (b"User-agent: *\nDisallow: /\n\nUser-agent: incidentwire\nAllow: /", "/a", True),  # our own group wins
-        (b"User-agent: *\nAllow: /\n\nUser-Agent: Incidentwire\nDisallow: /a", "/a", False),
-        (b"User-agent: otherbot\nUser-agent: IncidentWire\nDisallow: /a", "/a", False),  # a group of two
+        (
+            b"User-agent: *\nDisallow: /\n\nUser-agent: incidentwire\nAllow: /",
+            "/a",
+            True,
+        ),  # our own group wins
+        (
+            b"User-agent: *\nAllow: /\n\nUser-Agent: Incidentwire\nDisallow: /a",
+            "/a",
+            False,
+        ),
+        (
+            b"User-agent: otherbot\nUser-agent: IncidentWire\nDisallow: /a",
+            "/a",
+            False,
+        ),  # a group of two
         (b"User-agent: otherbot\nDisallow: /", "/a", True),
-        (b"User-agent: *\nDisallow: /news\nAllow: /news/open", "/news/open/1", True),  # the longest rule wins
-        (b"User-agent: *\nAllow: /news\nDisallow: /news", "/news", True),  # and Allow where both are as long
+        (
+            b"User-agent: *\nDisallow: /news\nAllow: /news/open",
+            "/news/open/1",
+            True,
+        ),  # the longest rule wins
+        (
+            b"User-agent: *\nAllow: /news\nDisallow: /news",
+            "/news",
+            True,
+        ),  # and Allow where both are as long
         (b"User-agent: *\nDisallow: /*.pdf$", "/x/report.pdf", False),
         (b"User-agent: *\nDisallow: /*.pdf$", "/x/report.pdf?page=2", True),
         (b"User-agent: *\nDisallow: /a%3Cb", "/a%3cb", False),
@@ -63,7 +85,12 @@ def kept_for(house: House, site: Site) -> int:
     ],
 )
 def test_rules_are_read_as_rfc_9309_has_them(
-    house: House, door: Door, web_site: Site, rules: bytes, path: str, allowed: bool
+    house: House,
+    door: HttpClient,
+    web_site: Site,
+    rules: bytes,
+    path: str,
+    allowed: bool,
 ) -> None:
     web_site.put("/robots.txt", rules, Content_Type="text/plain")
     verdict = Robots(house.connection, door).verdict(web_site.url(path))
@@ -83,7 +110,12 @@ def test_rules_are_read_as_rfc_9309_has_them(
     ],
 )
 def test_a_client_error_allows_all_and_a_server_error_nothing_for_a_while(
-    house: House, door: Door, web_site: Site, status: int, reason: str | None, kept_s: int
+    house: House,
+    door: HttpClient,
+    web_site: Site,
+    status: int,
+    reason: str | None,
+    kept_s: int,
 ) -> None:
     web_site.put("/robots.txt", b"User-agent: *\nDisallow: /", status)
     failure = Robots(house.connection, door).verdict(web_site.url("/a")).failure
@@ -92,13 +124,19 @@ def test_a_client_error_allows_all_and_a_server_error_nothing_for_a_while(
     assert kept_s - 5 <= kept_for(house, web_site) <= kept_s
 
 
-def test_a_robots_txt_that_has_moved_is_followed(house: House, door: Door, web_site: Site) -> None:
+def test_a_robots_txt_that_has_moved_is_followed(
+    house: House, door: HttpClient, web_site: Site
+) -> None:
     web_site.put("/robots.txt", b"", 301, Location="/elsewhere")
     web_site.put("/elsewhere", b"User-agent: *\nDisallow: /a")
-    assert Robots(house.connection, door).verdict(web_site.url("/a")).failure is not None
+    assert (
+        Robots(house.connection, door).verdict(web_site.url("/a")).failure is not None
+    )
 
 
-def test_a_network_that_fails_says_nothing_about_the_rules(house: House, door: Door) -> None:
+def test_a_network_that_fails_says_nothing_about_the_rules(
+    house: House, door: HttpClient
+) -> None:
     url = f"http://127.0.0.1:{free_port()}/a"
     failure = Robots(house.connection, door).verdict(url).failure
     assert failure is not None
@@ -106,14 +144,20 @@ def test_a_network_that_fails_says_nothing_about_the_rules(house: House, door: D
 
 
 def test_only_the_beginning_of_a_huge_robots_txt_is_read_and_little_of_it_kept(
-    house: House, door: Door, web_site: Site
+    house: House, door: HttpClient, web_site: Site
 ) -> None:
     filler = b"".join(b"# %d\n" % n for n in range(100_000))[: robots.MAX_BYTES]
-    web_site.put("/robots.txt", b"User-agent: *\nDisallow: /first\n" + filler + b"\nDisallow: /last\n")
+    web_site.put(
+        "/robots.txt",
+        b"User-agent: *\nDisallow: /first\n" + filler + b"\nDisallow: /last\n",
+    )
     place = Robots(house.connection, door)
     assert place.verdict(web_site.url("/first")).failure is not None
     assert place.verdict(web_site.url("/last")).failure is None
-    kept = cast("bytes", house.connection.get(f"iw:host:http://127.0.0.1:{web_site.port}:robots"))
+    kept = cast(
+        "bytes",
+        house.connection.get(f"iw:host:http://127.0.0.1:{web_site.port}:robots"),
+    )
     assert len(kept) <= robots.MAX_PACKED + 1
     assert len(zlib.decompress(kept[1:])) <= robots.MAX_BYTES
 
@@ -121,39 +165,64 @@ def test_only_the_beginning_of_a_huge_robots_txt_is_read_and_little_of_it_kept(
 # -- what it means for items -------------------------------------------------------------------------------------------
 
 
-def test_a_page_that_a_feed_brings_is_not_fetched_where_it_is_disallowed(house: House, web_site: Site) -> None:
-    web_site.put("/robots.txt", b"User-agent: *\nDisallow: /private", Content_Type="text/plain")
+def test_a_page_that_a_feed_brings_is_not_fetched_where_it_is_disallowed(
+    house: House, web_site: Site
+) -> None:
+    web_site.put(
+        "/robots.txt", b"User-agent: *\nDisallow: /private", Content_Type="text/plain"
+    )
     refused = by_feed(house, web_site.put("/private/1", ARTICLE))
     fine = by_feed(house, web_site.put("/open/1", ARTICLE))
     house.work()
     assert house.types(refused) == ["item.submitted", "item.rejected"]
-    assert (house.item(refused).reason, house.item(refused).retryable) == ("robots_disallowed", False)
+    assert (house.item(refused).reason, house.item(refused).retryable) == (
+        "robots_disallowed",
+        False,
+    )
     fetched = house.item(fine).fetched
     assert fetched is not None
     assert fetched.robots_allowed is True
     assert sorted(web_site.seen) == ["/open/1", "/robots.txt"]
 
 
-def test_a_feeds_redirect_to_a_disallowed_page_is_not_kept(house: House, web_site: Site) -> None:
-    web_site.put("/robots.txt", b"User-agent: *\nDisallow: /private", Content_Type="text/plain")
+def test_a_feeds_redirect_to_a_disallowed_page_is_not_kept(
+    house: House, web_site: Site
+) -> None:
+    web_site.put(
+        "/robots.txt", b"User-agent: *\nDisallow: /private", Content_Type="text/plain"
+    )
     web_site.put("/private/1", ARTICLE)
-    item_id = by_feed(house, web_site.put("/count?to=1", b"", 302, Location="/private/1"))
+    item_id = by_feed(
+        house, web_site.put("/count?to=1", b"", 302, Location="/private/1")
+    )
     house.work()
     assert house.item(item_id).reason == "robots_disallowed"
     assert house.archive.digests(item_id) == []
 
 
-def test_a_feeds_page_waits_while_robots_txt_fails(house: House, web_site: Site) -> None:
+def test_a_feeds_page_waits_while_robots_txt_fails(
+    house: House, web_site: Site
+) -> None:
     web_site.put("/robots.txt", b"", 503)
     item_id = by_feed(house, web_site.put("/a", ARTICLE))
     house.work()
-    assert (house.item(item_id).state, house.item(item_id).reason) == (State.WAITING, "robots_unreachable")
+    assert (house.item(item_id).state, house.item(item_id).reason) == (
+        State.WAITING,
+        "robots_unreachable",
+    )
     assert web_site.seen == ["/robots.txt"]
 
 
-def test_what_people_hand_in_is_fetched_and_the_rule_recorded(house: House, web_site: Site) -> None:
-    web_site.put("/robots.txt", b"User-agent: *\nDisallow: /private", Content_Type="text/plain")
-    ids = [house.submit(url=web_site.put(path, ARTICLE + path.encode())) for path in ("/private/1", "/a", "/b")]
+def test_what_people_hand_in_is_fetched_and_the_rule_recorded(
+    house: House, web_site: Site
+) -> None:
+    web_site.put(
+        "/robots.txt", b"User-agent: *\nDisallow: /private", Content_Type="text/plain"
+    )
+    ids = [
+        house.submit(url=web_site.put(path, ARTICLE + path.encode()))
+        for path in ("/private/1", "/a", "/b")
+    ]
     house.work()
     fetched = [house.item(i).fetched for i in ids]
     assert [f.robots_allowed for f in fetched if f] == [False, True, True]
@@ -161,9 +230,14 @@ def test_what_people_hand_in_is_fetched_and_the_rule_recorded(house: House, web_
     assert robots.KEEP_S - 60 <= kept_for(house, web_site) <= robots.KEEP_S
 
 
-def test_no_failure_of_robots_txt_touches_what_people_hand_in(house: House, web_site: Site) -> None:
+def test_no_failure_of_robots_txt_touches_what_people_hand_in(
+    house: House, web_site: Site
+) -> None:
     web_site.put("/robots.txt", b"", 503)
-    ids = [house.submit(url=web_site.put(path, ARTICLE + path.encode())) for path in ("/a", "/b", "/c")]
+    ids = [
+        house.submit(url=web_site.put(path, ARTICLE + path.encode()))
+        for path in ("/a", "/b", "/c")
+    ]
     house.work()
     for item_id in ids:
         item = house.item(item_id)
@@ -173,7 +247,9 @@ def test_no_failure_of_robots_txt_touches_what_people_hand_in(house: House, web_
     assert web_site.seen.count("/robots.txt") == 1  # and it is not asked again today
 
 
-def test_what_was_not_heard_for_a_person_is_asked_anew_for_a_feed(house: House, door: Door, web_site: Site) -> None:
+def test_what_was_not_heard_for_a_person_is_asked_anew_for_a_feed(
+    house: House, door: HttpClient, web_site: Site
+) -> None:
     web_site.put("/robots.txt", b"", 503)
     place = Robots(house.connection, door)
     assert place.allowed(web_site.url("/a")) is None
@@ -183,8 +259,12 @@ def test_what_was_not_heard_for_a_person_is_asked_anew_for_a_feed(house: House, 
     assert place.allowed(web_site.url("/a")) is False
 
 
-def test_a_crawl_delay_makes_the_host_rest(connection: redis.Redis, house: House, store: Store, web_site: Site) -> None:
-    web_site.put("/robots.txt", b"User-agent: *\nCrawl-delay: 7", Content_Type="text/plain")
+def test_a_crawl_delay_makes_the_host_rest(
+    connection: redis.Redis, house: House, store: Store, web_site: Site
+) -> None:
+    web_site.put(
+        "/robots.txt", b"User-agent: *\nCrawl-delay: 7", Content_Type="text/plain"
+    )
     item_id = by_feed(house, web_site.put("/a", ARTICLE))
     house.work()
     assert house.item(item_id).state is State.CLASSIFIED
@@ -193,6 +273,13 @@ def test_a_crawl_delay_makes_the_host_rest(connection: redis.Redis, house: House
     assert 0 < wait_s <= 7
 
 
-def test_a_crawl_delay_of_a_day_is_cut(house: House, door: Door, web_site: Site) -> None:
-    web_site.put("/robots.txt", b"User-agent: *\nCrawl-delay: 86400", Content_Type="text/plain")
-    assert Robots(house.connection, door).verdict(web_site.url("/a")).delay_s == robots.MAX_DELAY_S
+def test_a_crawl_delay_of_a_day_is_cut(
+    house: House, door: HttpClient, web_site: Site
+) -> None:
+    web_site.put(
+        "/robots.txt", b"User-agent: *\nCrawl-delay: 86400", Content_Type="text/plain"
+    )
+    assert (
+        Robots(house.connection, door).verdict(web_site.url("/a")).delay_s
+        == robots.MAX_DELAY_S
+    )

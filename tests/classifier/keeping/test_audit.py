@@ -12,9 +12,15 @@ import pytest
 from incidentwire.events import ItemExpired, ItemWithdrawn
 from incidentwire.items import State
 from incidentwire.log.event_log import IN_FLIGHT
-from services.classifier.keeping.audit import Audit, Finding, Kind, Watch, audit
-from services.classifier.keeping.periodic import Chore, chores
-from services.classifier.keeping.repair import Tools, mend
+from services.classifier.keeping.audit import (
+    Audit,
+    Finding,
+    FindingKind,
+    IncrementalAudit,
+    audit,
+)
+from services.classifier.keeping.periodic import PeriodicTask, periodic_tasks
+from services.classifier.keeping.repair import RepairContext, repair_findings
 from tests.house import LEAK, PLAIN, House, Site, page
 
 TITLE = "Benches return to the river park"
@@ -25,16 +31,21 @@ def look(house: House, days: float = 0.0) -> Audit:
     return audit(house.log, house.archive, time.time() + days * DAY_S)
 
 
-def put_right(house: House, findings: list[Finding], days: float = 0.0) -> list[Finding]:
+def put_right(
+    house: House, findings: list[Finding], days: float = 0.0
+) -> list[Finding]:
     now = time.time() + days * DAY_S
-    return mend(Tools(log=house.log, archive=house.archive, batch_items=50, now=now), findings)
+    return repair_findings(
+        RepairContext(log=house.log, archive=house.archive, batch_items=50, now=now),
+        findings,
+    )
 
 
 def file_of(house: House, digest: str | None) -> Path:
     return next(house.settings.data_dir.rglob(f"{digest}.zst"))
 
 
-def kinds(found: Audit) -> list[Kind]:
+def kinds(found: Audit) -> list[FindingKind]:
     return [finding.kind for finding in found.findings]
 
 
@@ -51,16 +62,25 @@ def busy_house(house: House, site: Site) -> dict[str, str]:
     house.log.append(ids["withdrawn"], ItemWithdrawn(who="admin"))
     house.archive.delete(ids["withdrawn"])
     ids["queued"] = house.submit(text=PLAIN + " ", title="Not worked on yet")
-    assert {name: str(house.item(item_id).state) for name, item_id in ids.items()} == {name: name for name in ids}
+    assert {name: str(house.item(item_id).state) for name, item_id in ids.items()} == {
+        name: name for name in ids
+    }
     return ids
 
 
 def test_every_item_is_in_exactly_one_place(house: House, web_site: Site) -> None:
     busy_house(house, web_site)
     found = look(house)
-    assert (found.submitted, found.in_flight, found.difference, found.findings) == (6, 2, 0, [])
+    assert (found.submitted, found.in_flight, found.difference, found.findings) == (
+        6,
+        2,
+        0,
+        [],
+    )
     assert found.states == dict.fromkeys(State, 1)
-    assert found.objects == 4  # page, headers and document of the story; the text that waits
+    assert (
+        found.objects == 4
+    )  # page, headers and document of the story; the text that waits
 
 
 def test_an_empty_house_is_whole(house: House) -> None:
@@ -76,13 +96,18 @@ def test_an_entry_that_vanishes_from_flight_breaks_the_sum_and_is_put_back(
         house.connection.delete(key)
     house.connection.zrem(IN_FLIGHT, ids[lost])
     found = look(house)
-    assert (found.difference, found.findings) == (1, [Finding(kind=Kind.NOT_IN_FLIGHT, subject=ids[lost])])
+    assert (found.difference, found.findings) == (
+        1,
+        [Finding(kind=FindingKind.NOT_IN_FLIGHT, subject=ids[lost])],
+    )
     assert put_right(house, found.findings) == []
     assert look(house).findings == []
     assert [ids[lost]] in house.queued()  # its job was lost too, and is back
 
 
-def test_an_entry_that_stays_in_flight_after_its_end_is_taken_out(house: House, web_site: Site) -> None:
+def test_an_entry_that_stays_in_flight_after_its_end_is_taken_out(
+    house: House, web_site: Site
+) -> None:
     ids = busy_house(house, web_site)
     now = time.time()
     house.connection.zadd(IN_FLIGHT, {ids["rejected"]: now, "i_nobody": now})
@@ -93,48 +118,57 @@ def test_an_entry_that_stays_in_flight_after_its_end_is_taken_out(house: House, 
     assert look(house).findings == []
 
 
-def test_an_item_that_nobody_looks_after_is_overdue_and_queued_again(house: House) -> None:
+def test_an_item_that_nobody_looks_after_is_overdue_and_queued_again(
+    house: House,
+) -> None:
     item_id = house.submit(text=PLAIN, title=TITLE)
     for key in house.connection.scan_iter("rq:*"):
         house.connection.delete(key)
     found = look(house, days=1)
-    assert found.findings == [Finding(kind=Kind.OVERDUE, subject=item_id)]
+    assert found.findings == [Finding(kind=FindingKind.OVERDUE, subject=item_id)]
     assert put_right(house, found.findings, days=1) == []
     assert house.queued() == [[item_id]]
 
 
-def test_a_log_with_a_gap_is_told_and_cannot_be_mended(house: House, web_site: Site) -> None:
+def test_a_log_with_a_gap_is_told_and_cannot_be_mended(
+    house: House, web_site: Site
+) -> None:
     busy_house(house, web_site)
     house.connection.xdel("iw:log", "3-0")
     found = look(house)
-    assert kinds(found) == [Kind.LOG_HAS_GAPS]
+    assert kinds(found) == [FindingKind.LOG_HAS_GAPS]
     assert put_right(house, found.findings) == found.findings
 
 
 def test_an_index_that_has_lost_events_is_told(house: House, web_site: Site) -> None:
     item_id = busy_house(house, web_site)["classified"]
-    first = str(house.log.of(item_id)[0].position)
+    first = str(house.log.history(item_id)[0].position)
     house.connection.hset(f"iw:subject:{item_id}", mapping={"n": 1, "p": first})
-    assert Kind.INDEX_DISAGREES in kinds(look(house))
+    assert FindingKind.INDEX_DISAGREES in kinds(look(house))
 
 
 # -- the archive -------------------------------------------------------------------------------------------------------
 
 
-def test_bytes_that_rot_and_bytes_that_vanish_are_told(house: House, web_site: Site) -> None:
+def test_bytes_that_rot_and_bytes_that_vanish_are_told(
+    house: House, web_site: Site
+) -> None:
     item_id = busy_house(house, web_site)["classified"]
     fetched = house.item(item_id).fetched
     assert fetched is not None
-    rotten, other = file_of(house, fetched.page_digest), file_of(house, fetched.headers_digest)
+    rotten, other = (
+        file_of(house, fetched.page_digest),
+        file_of(house, fetched.headers_digest),
+    )
     rotten.write_bytes(other.read_bytes())  # well-formed, and other bytes
     file_of(house, fetched.document_digest).unlink()
     found = look(house)
     assert sorted((f.kind, f.digest) for f in found.findings) == [
-        (Kind.DAMAGED, fetched.page_digest), (Kind.MISSING, fetched.document_digest)
+        (FindingKind.DAMAGED, fetched.page_digest), (FindingKind.MISSING, fetched.document_digest)
     ]  # fmt: skip
     assert put_right(house, found.findings) == found.findings
     quick = audit(house.log, house.archive, time.time(), read_bytes=False)
-    assert kinds(quick) == [Kind.MISSING]
+    assert kinds(quick) == [FindingKind.MISSING]
 
 
 def test_what_has_expired_is_not_missed(house: House, web_site: Site) -> None:
@@ -142,39 +176,50 @@ def test_what_has_expired_is_not_missed(house: House, web_site: Site) -> None:
     for what in ("page", "all"):
         house.log.append(item_id, ItemExpired(what=what))
         found = look(house)
-        assert set(kinds(found)) == {Kind.UNDELETED}
+        assert set(kinds(found)) == {FindingKind.UNDELETED}
         assert put_right(house, found.findings) == []
         assert look(house).findings == []
     assert house.archive.digests(item_id) == []
 
 
-def test_what_was_withdrawn_and_is_still_there_is_deleted_at_once(house: House, web_site: Site) -> None:
+def test_what_was_withdrawn_and_is_still_there_is_deleted_at_once(
+    house: House, web_site: Site
+) -> None:
     item_id = busy_house(house, web_site)["withdrawn"]
     digest = house.archive.put(item_id, b"came too late")
     found = look(house)
-    assert found.findings == [Finding(kind=Kind.UNDELETED, subject=item_id, digest=digest)]
+    assert found.findings == [
+        Finding(kind=FindingKind.UNDELETED, subject=item_id, digest=digest)
+    ]
     assert put_right(house, found.findings) == []
     assert house.archive.digests(item_id) == []
 
 
-def test_an_orphan_is_left_alone_for_a_day_and_then_removed(house: House, web_site: Site) -> None:
+def test_an_orphan_is_left_alone_for_a_day_and_then_removed(
+    house: House, web_site: Site
+) -> None:
     item_id = busy_house(house, web_site)["classified"]
     before = house.archive.digests(item_id)
     orphan = house.archive.put(item_id, b"its event never came")
     stranger = house.archive.put("i_neverheard", b"of an item that never came either")
     assert look(house).findings == []
-    assert Kind.ORPHAN not in kinds(look(house, days=0.9))
+    assert FindingKind.ORPHAN not in kinds(look(house, days=0.9))
     yesterday = time.time() - DAY_S - 60
     for digest in (orphan, stranger):
         os.utime(file_of(house, digest), (yesterday, yesterday))
     found = look(house)
-    assert {(f.kind, f.digest) for f in found.findings} == {(Kind.ORPHAN, orphan), (Kind.ORPHAN, stranger)}
+    assert {(f.kind, f.digest) for f in found.findings} == {
+        (FindingKind.ORPHAN, orphan),
+        (FindingKind.ORPHAN, stranger),
+    }
     assert put_right(house, found.findings) == []
     assert house.archive.digests(item_id) == before
     assert house.archive.digests("i_neverheard") == []
 
 
-def test_an_orphan_of_an_item_in_flight_may_just_be_getting_its_event(house: House, web_site: Site) -> None:
+def test_an_orphan_of_an_item_in_flight_may_just_be_getting_its_event(
+    house: House, web_site: Site
+) -> None:
     item_id = busy_house(house, web_site)["waiting"]
     digest = house.archive.put(item_id, b"kept again by the worker that has it")
     yesterday = time.time() - DAY_S - 60
@@ -188,30 +233,37 @@ def test_earlier_revisions_are_no_orphans(house: House, web_site: Site) -> None:
     house.post({}, f"/v1/submissions/{item_id}/retry")
     house.work()
     assert len(house.archive.digests(item_id)) >= 5
-    assert Kind.ORPHAN not in kinds(look(house, days=0.001))
+    assert FindingKind.ORPHAN not in kinds(look(house, days=0.001))
     for path in house.settings.data_dir.rglob("*.zst"):
         os.utime(path, (1, 1))
-    assert Kind.ORPHAN not in kinds(look(house))
+    assert FindingKind.ORPHAN not in kinds(look(house))
 
 
 # -- the keeper's look, each minute ------------------------------------------------------------------------------------
 
 
-def test_the_watch_sees_what_goes_wrong_while_it_watches(house: House, web_site: Site) -> None:
-    watch = Watch(house.log)
+def test_the_watch_sees_what_goes_wrong_while_it_watches(
+    house: House, web_site: Site
+) -> None:
+    watch = IncrementalAudit(house.log)
     busy_house(house, web_site)
     assert watch.look(time.time()) == ([], False)
     again = house.submit(text=LEAK, title="Handed in later")
     house.connection.zrem(IN_FLIGHT, again)
-    assert watch.look(time.time()) == ([Finding(kind=Kind.NOT_IN_FLIGHT, subject=again)], False)
+    assert watch.look(time.time()) == (
+        [Finding(kind=FindingKind.NOT_IN_FLIGHT, subject=again)],
+        False,
+    )
     late, _ = watch.look(time.time() + DAY_S)
-    assert {f.kind for f in late} == {Kind.OVERDUE}
+    assert {f.kind for f in late} == {FindingKind.OVERDUE}
     house.connection.xdel("iw:log", "1-0")
-    assert watch.look(time.time()) == ([Finding(kind=Kind.LOG_HAS_GAPS)], False)
+    assert watch.look(time.time()) == ([Finding(kind=FindingKind.LOG_HAS_GAPS)], False)
 
 
-def test_the_keepers_chores_say_loudly_what_is_wrong(house: House, caplog: pytest.LogCaptureFixture) -> None:
-    beside = chores(house.settings, house.connection)
+def test_the_keepers_chores_say_loudly_what_is_wrong(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    beside = periodic_tasks(house.settings, house.connection)
     lost = house.submit(text=PLAIN, title=TITLE)
     house.connection.zrem(IN_FLIGHT, lost)
     with caplog.at_level(logging.ERROR):
@@ -227,7 +279,7 @@ def test_a_chore_that_has_more_to_do_goes_on_at_once_and_else_waits() -> None:
         told.append(now)
         return len(told) < 3
 
-    chore = Chore(step=step, period_s=60.0)
+    chore = PeriodicTask(step=step, period_s=60.0)
     for now in (0.0, 1.0, 2.0, 3.0, 30.0, 61.0, 62.0):
         chore.run(now)
     assert told == [0.0, 1.0, 2.0, 62.0]

@@ -47,18 +47,29 @@ concerts, and was shown for a week.
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
-    return Classifier.load(fingerprinter=lambda title, text, language, published, key, part: f"{len(text)}")
+    return Classifier.load(
+        fingerprinter=lambda title, text, language, published, key, part: f"{len(text)}"
+    )
 
 
 def told(text: str, answer: Classification) -> list[tuple[tuple[str, ...], str]]:
-    return [(mention.labels, text[mention.start : mention.end]) for mention in answer.mentions]
+    return [
+        (mention.labels, text[mention.start : mention.end])
+        for mention in answer.mentions
+    ]
 
 
-def test_a_round_up_has_a_mention_for_each_labelled_item(classifier: Classifier) -> None:
+def test_a_round_up_has_a_mention_for_each_labelled_item(
+    classifier: Classifier,
+) -> None:
     answer = classifier.classify("", ROUND_UP)
     found = told(ROUND_UP, answer)
     assert [mention.id for mention in answer.mentions] == ["m0", "m1", "m2"]
-    assert ["Ambrel" in found[0][1], "Kettlehaus" in found[1][1], "Brandvold" in found[2][1]] == [True] * 3
+    assert [
+        "Ambrel" in found[0][1],
+        "Kettlehaus" in found[1][1],
+        "Brandvold" in found[2][1],
+    ] == [True] * 3
     assert not any("Stradlund" in stretch for _, stretch in found)
     assert "data_leak" in found[0][0]
     assert {"consent", "regulation"} & set(found[1][0])
@@ -68,53 +79,91 @@ def test_a_round_up_has_a_mention_for_each_labelled_item(classifier: Classifier)
 
 def test_an_article_on_one_happening_has_one_mention(classifier: Classifier) -> None:
     answer = classifier.classify("Hackers steal data of Ambrel users", ONE_STORY)
-    assert [(m.id, m.start, m.end, m.labels) for m in answer.mentions] == [("m0", 0, len(ONE_STORY), answer.labels)]
+    assert [(m.id, m.start, m.end, m.labels) for m in answer.mentions] == [
+        ("m0", 0, len(ONE_STORY), answer.labels)
+    ]
 
 
-def test_paragraphs_on_different_victims_are_different_mentions(classifier: Classifier) -> None:
+def test_paragraphs_on_different_victims_are_different_mentions(
+    classifier: Classifier,
+) -> None:
     found = told(PARAGRAPHS, classifier.classify("A bad month", PARAGRAPHS))
     assert len(found) == 3
-    assert ["Bookhive" in found[0][1], "Sankt Veit" in found[1][1], "Pellworth" in found[2][1]] == [True] * 3
+    assert [
+        "Bookhive" in found[0][1],
+        "Sankt Veit" in found[1][1],
+        "Pellworth" in found[2][1],
+    ] == [True] * 3
 
 
-def test_a_paragraph_of_a_round_up_may_carry_a_label_that_the_text_as_a_whole_does_not(classifier: Classifier) -> None:
+def test_a_paragraph_of_a_round_up_may_carry_a_label_that_the_text_as_a_whole_does_not(
+    classifier: Classifier,
+) -> None:
     text = PARAGRAPHS + FAKE_PARAGRAPH
     assert classifier.classify("", text).scores["deepfake"] < SURE
     answer = classifier.classify("A bad month", text)
-    assert [labels for labels, stretch in told(text, answer) if "Tibor" in stretch] == [("deepfake",)]
+    assert [labels for labels, stretch in told(text, answer) if "Tibor" in stretch] == [
+        ("deepfake",)
+    ]
     assert "deepfake" in answer.labels
     in_passing = FAKE_PARAGRAPH.split("The deepfake")[0]  # one sentence is not enough
-    assert "deepfake" not in classifier.classify("A bad month", PARAGRAPHS + in_passing).labels
+    assert (
+        "deepfake"
+        not in classifier.classify("A bad month", PARAGRAPHS + in_passing).labels
+    )
 
 
 def test_a_text_without_labels_has_no_mention(classifier: Classifier) -> None:
     assert (
         classifier.classify(
-            "Bread is dearer", "Flour prices rose by a tenth in March. Bakers blame the drought."
+            "Bread is dearer",
+            "Flour prices rose by a tenth in March. Bakers blame the drought.",
         ).mentions
         == ()
     )
 
 
-def test_the_fingerprint_is_of_the_mention_and_not_of_the_text(classifier: Classifier) -> None:
+def test_the_fingerprint_is_of_the_mention_and_not_of_the_text(
+    classifier: Classifier,
+) -> None:
     answer = classifier.classify("", ROUND_UP)
-    assert [mention.fingerprint for mention in answer.mentions] == [str(m.end - m.start) for m in answer.mentions]
+    assert [mention.fingerprint for mention in answer.mentions] == [
+        str(m.end - m.start) for m in answer.mentions
+    ]
 
 
 @pytest.mark.parametrize(
-    "foot", ["© Calder Post Ltd. All rights reserved.", "Leave a Reply", "Articles You May Like", "版权所有 卡尔德报社"]
+    "foot",
+    [
+        "© Calder Post Ltd. All rights reserved.",
+        "Leave a Reply",
+        "Articles You May Like",
+        "版权所有 卡尔德报社",
+    ],
 )
-def test_what_the_page_goes_on_with_is_no_part_of_the_mention(classifier: Classifier, foot: str) -> None:
+def test_what_the_page_goes_on_with_is_no_part_of_the_mention(
+    classifier: Classifier, foot: str
+) -> None:
     title = "Hackers steal data of Ambrel users"
-    answer = classifier.classify(title, f"{ONE_STORY.rstrip()}\n\n{foot}\n\nThe Calder Post is owned by Tarn Media.\n")
+    answer = classifier.classify(
+        title,
+        f"{ONE_STORY.rstrip()}\n\n{foot}\n\nThe Calder Post is owned by Tarn Media.\n",
+    )
     assert answer.mentions == classifier.classify(title, ONE_STORY.rstrip()).mentions
 
 
 def test_published_and_key_reach_the_fingerprint() -> None:
     classifier = Classifier.load(
-        fingerprinter=lambda title, text, language, published, key, part: f"{language} {published} {key!r}"
+        fingerprinter=lambda title, text, language, published, key, part: (
+            f"{language} {published} {key!r}"
+        )
     )
-    answer = classifier.classify("Hackers steal data of Ambrel users", ONE_STORY, published="2031-02-03", key=b"k")
+    answer = classifier.classify(
+        "Hackers steal data of Ambrel users",
+        ONE_STORY,
+        published="2031-02-03",
+        key=b"k",
+    )
     assert answer.mentions[0].fingerprint == "en 2031-02-03 b'k'"
 
 
@@ -122,7 +171,9 @@ def test_the_fingerprint_says_whether_the_mention_is_a_part_of_a_longer_text() -
     classifier = Classifier.load()
     for text, part in ((ONE_STORY, False), (ROUND_UP, True), (PARAGRAPHS, True)):
         found = classifier.classify("", text).mentions
-        assert [decode(mention.fingerprint).part for mention in found] == [part] * len(found)
+        assert [decode(mention.fingerprint).part for mention in found] == [part] * len(
+            found
+        )
         assert found
 
 
@@ -135,5 +186,7 @@ def test_a_heading_goes_with_the_paragraph_after_it() -> None:
 
 
 def test_chinese_numbered_items_are_passages() -> None:
-    text = "本周要闻\n一、某平台泄露用户信息。\n二、新电影上映。\n三、法院判决一起换脸案。"
+    text = (
+        "本周要闻\n一、某平台泄露用户信息。\n二、新电影上映。\n三、法院判决一起换脸案。"
+    )
     assert [one.item for one in passages(text)] == [False, True, True, True]

@@ -10,13 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.classifier.labelling import model_file
-from services.classifier.labelling.analyzed_text import parts, plain_terms, read
-from services.classifier.labelling.chinese_patterns import BETWEEN, Runs
+from services.classifier.labelling.analyzed_text import analyze, parts, plain_terms
+from services.classifier.labelling.chinese_patterns import (
+    BETWEEN,
+    ChinesePatternMatcher,
+)
 from services.classifier.labelling.classifier import MODEL_FOLDER, Classifier
 from services.classifier.labelling.lexicon import Lexicon
 from services.classifier.labelling.model_file import LEXICON_FILE, WEIGHTS_FILE
 from services.classifier.labelling.scoring import Scorer
-from services.classifier.text.bigrams import bigram, bigrams, codes_of, distinct, letters
+from services.classifier.text.bigrams import (
+    bigram,
+    bigrams,
+    codes_of,
+    distinct,
+    letters,
+)
 from services.classifier.text.sentences import sentences
 
 LEXICON = Lexicon.load(MODEL_FOLDER / LEXICON_FILE)
@@ -35,68 +44,93 @@ TEXTS = [
     CHINESE,
     MIXED,
     "It rained. It rained again, and rained and rained.",
-    "数据泄露" * 700,  # without a mark: cut into clauses, whose last and first characters are no pair
+    "数据泄露"
+    * 700,  # without a mark: cut into clauses, whose last and first characters are no pair
     "泄\ud800露 泄😀露 𠀀泄露𠀀。\udfff用户信息泄露",
     "かな漢字まじり。한국어 개인정보 유출。",
-    "用户信息。" * 20_000,  # only head and tail are read
+    "用户信息。" * 20_000,  # only head and tail are analyze
 ]
 
 
 def by_name(title: str, text: str) -> list[float]:
     """The scores by their definition."""
-    told = sum((added for _, added in SCORER.contributions(read(title, text, LEXICON))), np.zeros(4))
+    told = sum(
+        (added for _, added in SCORER.contributions(analyze(title, text, LEXICON))),
+        np.zeros(4),
+    )
     return [float(one) for one in told + np.array(MODEL.bias)]
 
 
 @pytest.mark.parametrize("title", ["", "酒店泄露客人信息 Hotel leaks data"])
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
 def test_scores_are_the_sum_over_the_named_features(title: str, text: str) -> None:
-    assert SCORER.raw([read(title, text, LEXICON)])[0] == pytest.approx(by_name(title, text), abs=1e-5)
+    assert SCORER.raw([analyze(title, text, LEXICON)])[0] == pytest.approx(
+        by_name(title, text), abs=1e-5
+    )
 
 
 @settings(max_examples=200, deadline=None)
 @given(
     st.text(max_size=20),
     st.text(max_size=200)
-    | st.lists(st.sampled_from([*CHINESE, *MIXED, "\ud800", "😀", "\n"]), max_size=200).map("".join),
+    | st.lists(
+        st.sampled_from([*CHINESE, *MIXED, "\ud800", "😀", "\n"]), max_size=200
+    ).map("".join),
 )
 def test_scores_of_any_text_are_that_sum(title: str, text: str) -> None:
-    assert SCORER.raw([read(title, text, LEXICON)])[0] == pytest.approx(by_name(title, text), abs=1e-5)
+    assert SCORER.raw([analyze(title, text, LEXICON)])[0] == pytest.approx(
+        by_name(title, text), abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("text", TEXTS[3:], ids=range(3, len(TEXTS)))
 def test_a_part_scores_as_a_document_made_of_it(text: str) -> None:
-    whole, spans = read("A title", text, LEXICON), sentences(text)
-    stretches = [(spans[0][0], spans[-1][1]), *spans[:20], (spans[0][0], spans[len(spans) // 2][1])]
+    whole, spans = analyze("A title", text, LEXICON), sentences(text)
+    stretches = [
+        (spans[0][0], spans[-1][1]),
+        *spans[:20],
+        (spans[0][0], spans[len(spans) // 2][1]),
+    ]
     found = SCORER.raw(parts(whole, stretches))
     for (start, end), scores in zip(stretches, found, strict=True):
         if end - start < 60_000:
-            assert scores == pytest.approx(SCORER.raw([read("", text[start:end], LEXICON)])[0], abs=1e-5)
+            assert scores == pytest.approx(
+                SCORER.raw([analyze("", text[start:end], LEXICON)])[0], abs=1e-5
+            )
 
 
 def test_texts_scored_together_score_as_each_alone() -> None:
-    readings = [read(title, text, LEXICON) for text in TEXTS for title in ("", "身份证号被泄露")]
+    readings = [
+        analyze(title, text, LEXICON)
+        for text in TEXTS
+        for title in ("", "身份证号被泄露")
+    ]
     together = SCORER.raw(readings)
     for reading, scores in zip(readings, together, strict=True):
         assert scores == pytest.approx(SCORER.raw([reading])[0], abs=1e-9)
 
 
 def test_a_sentence_scores_as_it_would_as_a_document() -> None:
-    body = read("", CHINESE + MIXED, LEXICON).body
+    body = analyze("", CHINESE + MIXED, LEXICON).body
     for _ in range(2):  # the second time from memory
         for sentence, scores in zip(body, SCORER.sentences(body), strict=True):
-            alone = parts(read("", CHINESE + MIXED, LEXICON), [sentence.span])
+            alone = parts(analyze("", CHINESE + MIXED, LEXICON), [sentence.span])
             assert scores == pytest.approx(SCORER.raw(alone)[0], abs=1e-9)
 
 
 def test_a_letter_that_grows_in_lower_case_moves_nothing() -> None:
     text = "\u0130" * 40 + "。黑客入侵汐岚酒店，四十万名客人的姓名和身份证号被泄露。"
     answer = Classifier.load().classify("", text)
-    assert [text[start:end] for start, end in answer.evidence["data_leak"]] == [text[41:]]
+    assert [text[start:end] for start, end in answer.evidence["data_leak"]] == [
+        text[41:]
+    ]
 
 
 def test_terms_of_a_passage_are_its_words_and_pairs() -> None:
-    assert plain_terms("The leak: 数据，泄露") == {"leak", *codes_of(["数据", "泄露"]).tolist()}
+    assert plain_terms("The leak: 数据，泄露") == {
+        "leak",
+        *codes_of(["数据", "泄露"]).tolist(),
+    }
     assert plain_terms("") == frozenset()
 
 
@@ -107,19 +141,28 @@ PATTERNS = [
 
 
 @settings(max_examples=500, deadline=None)
-@given(st.lists(st.text(alphabet="泄露罚身份证号被元aAiIGpt换脸😀😁 ，。\0", max_size=14), max_size=6))
+@given(
+    st.lists(
+        st.text(alphabet="泄露罚身份证号被元aAiIGpt换脸😀😁 ，。\0", max_size=14),
+        max_size=6,
+    )
+)
 def test_patterns_are_found_where_a_plain_search_finds_them(said: list[str]) -> None:
     text, bounds = "", []
     for one in said:
         text += " " + one
         bounds.append((len(text) - len(one), len(text)))
     lower = text.lower()
-    found = Runs(PATTERNS).find(lower, letters(lower), np.array(bounds, dtype=np.int64).reshape(-1, 2))
+    found = ChinesePatternMatcher(PATTERNS).find(
+        lower, letters(lower), np.array(bounds, dtype=np.int64).reshape(-1, 2)
+    )
     for one, concepts in zip(said, found, strict=True):
         search = {
             concept
             for concept, pattern in PATTERNS
-            if re.search(BETWEEN.join(map(re.escape, pattern.lower().split("~"))), one.lower())
+            if re.search(
+                BETWEEN.join(map(re.escape, pattern.lower().split("~"))), one.lower()
+            )
         }
         assert concepts == (search if re.search("[\u3400-\u9fff]", one) else set())
 
@@ -127,10 +170,17 @@ def test_patterns_are_found_where_a_plain_search_finds_them(said: list[str]) -> 
 @given(st.lists(st.integers(0, 40), max_size=60))
 def test_distinct_codes_are_counted(codes: list[int]) -> None:
     found, counts = distinct(np.array(codes, dtype=np.int64))
-    wanted, wanted_counts = np.unique(np.array(codes, dtype=np.int64), return_counts=True)
-    assert (found.tolist(), counts.tolist()) == (wanted.tolist(), wanted_counts.tolist())
+    wanted, wanted_counts = np.unique(
+        np.array(codes, dtype=np.int64), return_counts=True
+    )
+    assert (found.tolist(), counts.tolist()) == (
+        wanted.tolist(),
+        wanted_counts.tolist(),
+    )
 
 
 def test_a_bigram_is_read_back_from_its_code() -> None:
-    assert [bigram(code) for code in bigrams(letters("泄露了"), np.array([0, 1])).tolist()] == ["泄露", "露了"]
+    assert [
+        bigram(code) for code in bigrams(letters("泄露了"), np.array([0, 1])).tolist()
+    ] == ["泄露", "露了"]
     assert letters("a\ud800😀").tolist() == [0x61, 0xD800, 0xFFFF]

@@ -25,14 +25,25 @@ from hypothesis import strategies as st
 
 from incidentwire import events as e
 from incidentwire.incidents import decisions as decisions
-from incidentwire.incidents.decisions import Refused
-from incidentwire.incidents.state import Incidents
+from incidentwire.incidents.decisions import CommandRejected
+from incidentwire.incidents.state import IncidentsState
 from incidentwire.labels import MentionRef
-from incidentwire.log.checkpoint import DIGEST_BYTES, Mark, Unusable
-from incidentwire.log.event_log import LOG_ID, Log, Unit, Withdrawn
-from incidentwire.log.recorded_event import Recorded
+from incidentwire.log.checkpoint import (
+    DIGEST_BYTES,
+    CheckpointHeader,
+    InvalidCheckpoint,
+)
+from incidentwire.log.event_log import LOG_ID, AppendRequest, EventLog, Withdrawn
+from incidentwire.log.recorded_event import RecordedEvent
 from services.classifier.linker import Linker
-from services.classifier.linking.checkpoint import EVERY, NAME, Snapshots, code, read, write
+from services.classifier.linking.checkpoint import (
+    EVERY,
+    NAME,
+    LinkerCheckpoint,
+    code,
+    read,
+    write,
+)
 from services.classifier.linking.decide import decode, fingerprint
 from tests.conftest import Store
 from tests.house import House, eventually, process
@@ -46,32 +57,44 @@ STORIES = (
 
 def told(story: int, number: int) -> str:
     """A fingerprint of one more report of a story."""
-    extra = " ".join(random.Random(number).sample(["paper", "radio", "clerk", "letter", "bridge", "harbour"], 3))
-    return fingerprint("", f"{STORIES[story].format(n=1000 + number)} {extra}", None, f"2026-03-{1 + number % 28:02}")
+    extra = " ".join(
+        random.Random(number).sample(
+            ["paper", "radio", "clerk", "letter", "bridge", "harbour"], 3
+        )
+    )
+    return fingerprint(
+        "",
+        f"{STORIES[story].format(n=1000 + number)} {extra}",
+        None,
+        f"2026-03-{1 + number % 28:02}",
+    )
 
 
-def classify(log: Log, item: str, *prints: str) -> None:
+def classify(log: EventLog, item: str, *prints: str) -> None:
     labels: Any = ("data_leak",)
-    refs = tuple(MentionRef(id=f"m{n}", start=0, end=9, labels=labels, fingerprint=p) for n, p in enumerate(prints))
+    refs = tuple(
+        MentionRef(id=f"m{n}", start=0, end=9, labels=labels, fingerprint=p)
+        for n, p in enumerate(prints)
+    )
     log.append(item, e.ItemClassified(
         text_digest="d", model="test", scores={}, labels=labels if refs else (), evidence={}, mentions=refs,
     ))  # fmt: skip
 
 
-def caught_up(log: Log, snapshots: Snapshots | None = None) -> Linker:
+def caught_up(log: EventLog, snapshots: LinkerCheckpoint | None = None) -> Linker:
     linker = Linker(log, snapshots)
     linker.catch_up()
     return linker
 
 
-def settled(log: Log) -> Linker:
+def settled(log: EventLog) -> Linker:
     linker = caught_up(log)
     linker.settle_all()
     return linker
 
 
 @pytest.fixture
-def news(log: Log) -> Log:
+def news(log: EventLog) -> EventLog:
     """Three incidents of two reports each."""
     for number in range(6):
         classify(log, f"i_{number}", told(number % 3, number))
@@ -89,11 +112,15 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, np.ndarray):
         return one.dtype == other.dtype and np.array_equal(one, other)
     if isinstance(one, array):
-        return one.typecode == other.typecode and np.array_equal(np.asarray(one), np.asarray(other))
+        return one.typecode == other.typecode and np.array_equal(
+            np.asarray(one), np.asarray(other)
+        )
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, dict):
-        return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
+        return list(one) == list(other) and all(
+            same(one[key], other[key]) for key in one
+        )
     if hasattr(one, "__dict__"):
         return same(vars(one), vars(other))
     return bool(one == other)
@@ -102,7 +129,9 @@ def same(one: Any, other: Any) -> bool:
 def different(one: Linker, other: Linker) -> list[str]:
     """What the two do not hold alike."""
     held = ("position", "state", "index", "versions", "prints", "news")
-    found = [name for name in held if not same(getattr(one, name), getattr(other, name))]
+    found = [
+        name for name in held if not same(getattr(one, name), getattr(other, name))
+    ]
     return found if answers(one) == answers(other) else [*found, "answers"]
 
 
@@ -115,7 +144,9 @@ def grow(linker: Linker) -> None:
     """More mentions come and go: freed rows are used again, postings grow."""
     for number in range(200, 215):
         incident = (
-            linker.index.ids[number % len(linker.index.ids)] if number % 4 and linker.index.ids else f"n_{number}"
+            linker.index.ids[number % len(linker.index.ids)]
+            if number % 4 and linker.index.ids
+            else f"n_{number}"
         )
         linker.index.add(incident, f"i_{number}#m0", decode(told(number % 3, number)))
         if number % 5 == 0:
@@ -123,41 +154,66 @@ def grow(linker: Linker) -> None:
 
 
 Step = tuple[str, int, int]
-PEOPLE: dict[str, Callable[[Incidents, str, str, list[str]], Any]] = {
+PEOPLE: dict[str, Callable[[IncidentsState, str, str, list[str]], Any]] = {
     "move": lambda state, key, to, _: decisions.move(state, key, to, "ann"),
-    "merge": lambda state, key, to, _: decisions.merge(state, state.where(key) or "", to, "ann"),
-    "unmerge": lambda state, key, to, merged: decisions.unmerge(state, merged[len(key) % len(merged)], "ann"),
+    "merge": lambda state, key, to, _: decisions.merge(
+        state, state.where(key) or "", to, "ann"
+    ),
+    "unmerge": lambda state, key, to, merged: decisions.unmerge(
+        state, merged[len(key) % len(merged)], "ann"
+    ),
     "split": lambda state, key, to, _: decisions.split(state, to, [key], "ann"),
     "unsplit": lambda state, key, to, _: decisions.unsplit(state, to, "ann"),
-    "rename": lambda state, key, to, _: decisions.rename(state, to, "Ann’s “odd” title, 题", "ann"),
+    "rename": lambda state, key, to, _: decisions.rename(
+        state, to, "Ann’s “odd” title, 题", "ann"
+    ),
 }
 
 
-def happens(log: Log, state: Incidents, number: int, what: str, one: int, other: int) -> None:
+def happens(
+    log: EventLog, state: IncidentsState, number: int, what: str, one: int, other: int
+) -> None:
     """One step; `one` and `other` choose among what there is. Raises Refused and Withdrawn."""
     item = f"i_{one}"
     match what:
         case "report":
-            classify(log, f"i_{number}", *[told(one % 3, number + n) for n in range(other % 3)])
+            classify(
+                log,
+                f"i_{number}",
+                *[told(one % 3, number + n) for n in range(other % 3)],
+            )
         case "again":
             classify(log, item, told(other % 3, number))
         case "correct":
-            log.append(item, e.ItemCorrected(who="ann", labels=("consent",) if other % 2 else ()))
+            log.append(
+                item,
+                e.ItemCorrected(who="ann", labels=("consent",) if other % 2 else ()),
+            )
         case "withdraw":
             log.append(item, e.ItemWithdrawn(who="ann"))
         case _:
-            keys, live = list(state.links) or ["i_0#m0"], [i.id for i in state.live()] or ["n_"]
+            keys, live = (
+                list(state.links) or ["i_0#m0"],
+                [i.id for i in state.live()] or ["n_"],
+            )
             merged = [i.id for i in state.known.values() if i.into] or ["n_"]
-            facts = PEOPLE[what](state, keys[one % len(keys)], live[other % len(live)], merged)
-            log.append_many([Unit(facts=facts)])
+            facts = PEOPLE[what](
+                state, keys[one % len(keys)], live[other % len(live)], merged
+            )
+            log.append_many([AppendRequest(events=facts)])
 
 
-def happen(log: Log, steps: list[Step], snapshots: Snapshots | None = None, save_after: int = 0) -> None:
+def happen(
+    log: EventLog,
+    steps: list[Step],
+    snapshots: LinkerCheckpoint | None = None,
+    save_after: int = 0,
+) -> None:
     """A history: reports come, are judged anew, corrected and withdrawn; people rearrange; the linker answers. It
     writes a snapshot after so many steps."""
     linker = Linker(log, snapshots)
     for number, (what, one, other) in enumerate(steps):
-        with contextlib.suppress(Refused, Withdrawn):
+        with contextlib.suppress(CommandRejected, Withdrawn):
             happens(log, linker.state, number, what, one, other)
         linker.catch_up()
         linker.settle_all()
@@ -167,7 +223,10 @@ def happen(log: Log, steps: list[Step], snapshots: Snapshots | None = None, save
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["report"] * 12 + ["again", "again", "correct", "withdraw", "move", "move", *PEOPLE]),
+        st.sampled_from(
+            ["report"] * 12
+            + ["again", "again", "correct", "withdraw", "move", "move", *PEOPLE]
+        ),
         st.integers(0, 40),
         st.integers(0, 40),
     ),
@@ -176,60 +235,108 @@ STEPS = st.lists(
 )
 
 
-def differences(log: Log, folder: Path, steps: list[Step], share: float) -> list[str]:
+def differences(
+    log: EventLog, folder: Path, steps: list[Step], share: float
+) -> list[str]:
     """What a refold and a start from a snapshot do not have in common, by name: a failing example keeps what its
     frames hold, and a linker takes 30 MB."""
-    happen(log, steps, Snapshots(folder / "live"), save_after=int(share * len(steps)))
-    half = Linker(log, Snapshots(folder / "refolding"))
+    happen(
+        log,
+        steps,
+        LinkerCheckpoint(folder / "live"),
+        save_after=int(share * len(steps)),
+    )
+    half = Linker(log, LinkerCheckpoint(folder / "refolding"))
     half.take(entry for entry in log.read() if entry.position <= share * log.last())
     half.save()
     refolded = caught_up(log)
-    resumed = caught_up(log, Snapshots(folder / "refolding"))
+    resumed = caught_up(log, LinkerCheckpoint(folder / "refolding"))
     found = [f"refolding: {name}" for name in different(resumed, refolded)]
-    live = caught_up(log, Snapshots(folder / "live"))  # what was news is answered and forgotten there
+    live = caught_up(
+        log, LinkerCheckpoint(folder / "live")
+    )  # what was news is answered and forgotten there
     if live.settle_all() or refolded.settle_all():
         found.append("something is decided anew")
     found += [f"live: {name}" for name in different(live, refolded)]
     for linker in (resumed, live, refolded):
         grow(linker)
     for name, linker in (("resumed", resumed), ("live", live)):
-        if not same(linker.index, refolded.index) or answers(linker) != answers(refolded):
+        if not same(linker.index, refolded.index) or answers(linker) != answers(
+            refolded
+        ):
             found.append(f"{name}: how the index grows")
     return found
 
 
-@settings(max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # to make one smaller takes minutes
+@settings(
+    max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate]
+)  # to make one smaller takes minutes
 @given(steps=STEPS, share=st.floats(0.0, 1.0))
 def test_a_snapshot_and_the_tail_give_what_a_refold_gives(
-    shared_store: Store, tmp_path_factory: pytest.TempPathFactory, steps: list[Step], share: float
+    shared_store: Store,
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[Step],
+    share: float,
 ) -> None:
     shared_store.connect().flushall()
-    assert differences(Log(shared_store.connect()), tmp_path_factory.mktemp("linker"), steps, share) == []
+    assert (
+        differences(
+            EventLog(shared_store.connect()),
+            tmp_path_factory.mktemp("linker"),
+            steps,
+            share,
+        )
+        == []
+    )
 
 
-def test_a_history_of_everything_at_once_comes_back(log: Log, tmp_path: Path) -> None:
+def test_a_history_of_everything_at_once_comes_back(
+    log: EventLog, tmp_path: Path
+) -> None:
     """One fixed history in which each kind of step has happened, more reports than an incident keeps among them."""
     steps = [("report", n % 2, 1 + n % 2) for n in range(24)]
-    steps += [("move", 3, 1), ("again", 3, 2), ("merge", 1, 0), ("split", 2, 0), ("rename", 0, 0), ("correct", 4, 1)]
-    steps += [("withdraw", 5, 0), ("report", 2, 2), ("unmerge", 0, 0), ("merge", 2, 1), ("again", 7, 0)]
+    steps += [
+        ("move", 3, 1),
+        ("again", 3, 2),
+        ("merge", 1, 0),
+        ("split", 2, 0),
+        ("rename", 0, 0),
+        ("correct", 4, 1),
+    ]
+    steps += [
+        ("withdraw", 5, 0),
+        ("report", 2, 2),
+        ("unmerge", 0, 0),
+        ("merge", 2, 1),
+        ("again", 7, 0),
+    ]
     happen(log, steps)
     linker = settled(log)
     types = {entry.type for entry in log.read()}
-    assert {"incident.merged", "incident.unmerged", "incident.split", "incident.item_unlinked"} <= types
+    assert {
+        "incident.merged",
+        "incident.unmerged",
+        "incident.split",
+        "incident.item_unlinked",
+    } <= types
     assert any(i.brought for i in linker.state.known.values())
-    assert linker.state.barred
+    assert linker.state.cannot_link
     for position in range(1, log.last() + 1, 5):
-        half = Linker(log, Snapshots(tmp_path))
-        half.take(entry for entry in log.read(half.position) if entry.position <= position)
+        half = Linker(log, LinkerCheckpoint(tmp_path))
+        half.take(
+            entry for entry in log.read(half.position) if entry.position <= position
+        )
         half.save()
-        resumed = caught_up(log, Snapshots(tmp_path))
+        resumed = caught_up(log, LinkerCheckpoint(tmp_path))
         resumed.settle_all()
         assert different(resumed, linker) == [], position
 
 
-def test_an_index_that_grew_shrank_and_merged_comes_back(news: Log, tmp_path: Path) -> None:
+def test_an_index_that_grew_shrank_and_merged_comes_back(
+    news: EventLog, tmp_path: Path
+) -> None:
     """Enough of everything for several freed rows, in no order, and for arrays that grew."""
-    linker, drawn = caught_up(news, Snapshots(tmp_path)), random.Random(5)
+    linker, drawn = caught_up(news, LinkerCheckpoint(tmp_path)), random.Random(5)
     index, there = linker.index, list[tuple[str, str]]()
     for number in range(400):
         incident, mention = f"n_{drawn.randrange(60)}", f"i_{number}#m0"
@@ -246,7 +353,7 @@ def test_an_index_that_grew_shrank_and_merged_comes_back(news: Log, tmp_path: Pa
     assert len(free) > 5
     assert free != sorted(free)
     linker.save()
-    again = caught_up(news, Snapshots(tmp_path))
+    again = caught_up(news, LinkerCheckpoint(tmp_path))
     assert same(again.index, index)
     assert answers(again) == answers(linker)
     for one in (again, linker):
@@ -254,12 +361,16 @@ def test_an_index_that_grew_shrank_and_merged_comes_back(news: Log, tmp_path: Pa
     assert same(again.index, index)
 
 
-def test_what_comes_later_in_the_log_does_not_change_what_a_fold_makes_of_the_past(log: Log) -> None:
+def test_what_comes_later_in_the_log_does_not_change_what_a_fold_makes_of_the_past(
+    log: EventLog,
+) -> None:
     classify(log, "i_0", told(0, 0))
     classify(log, "i_1", told(1, 1))
     linker = settled(log)
     away = linker.state.where("i_1#m0") or ""
-    log.append_many([Unit(facts=decisions.move(linker.state, "i_0#m0", away, "ann"))])
+    log.append_many(
+        [AppendRequest(events=decisions.move(linker.state, "i_0#m0", away, "ann"))]
+    )
     linker.catch_up()
     classify(log, "i_0", told(2, 50))  # judged anew after the move
     linker.catch_up()
@@ -269,45 +380,51 @@ def test_what_comes_later_in_the_log_does_not_change_what_a_fold_makes_of_the_pa
 # -- only the tail ----------------------------------------------------------------------------------------------------
 
 
-class Counting(Log):
+class Counting(EventLog):
     """A log that remembers from where it was read."""
 
     def __init__(self, connection: redis.Redis) -> None:
         super().__init__(connection)
         self.asked: list[int] = []
 
-    def after(self, position: int, limit: int = 1000) -> list[Recorded]:
+    def after(self, position: int, limit: int = 1000) -> list[RecordedEvent]:
         self.asked.append(position)
         return super().after(position, limit)
 
 
-def test_a_start_from_a_snapshot_reads_only_the_tail(news: Log, tmp_path: Path) -> None:
-    caught_up(news, Snapshots(tmp_path)).save()
+def test_a_start_from_a_snapshot_reads_only_the_tail(
+    news: EventLog, tmp_path: Path
+) -> None:
+    caught_up(news, LinkerCheckpoint(tmp_path)).save()
     kept_at = news.last()
     classify(news, "i_late", told(0, 60))
     counting = Counting(news.connection)
-    linker = caught_up(counting, Snapshots(tmp_path))
+    linker = caught_up(counting, LinkerCheckpoint(tmp_path))
     assert counting.asked == [kept_at, kept_at + 1]
     linker.settle_all()
     assert linker.state.where("i_late#m0") == linker.state.where("i_0#m0")
 
 
-def test_what_was_to_be_answered_is_answered_after_the_start(log: Log, tmp_path: Path) -> None:
+def test_what_was_to_be_answered_is_answered_after_the_start(
+    log: EventLog, tmp_path: Path
+) -> None:
     classify(log, "i_0", told(0, 0))
-    before = caught_up(log, Snapshots(tmp_path))
+    before = caught_up(log, LinkerCheckpoint(tmp_path))
     before.save()
-    linker = caught_up(log, Snapshots(tmp_path))
+    linker = caught_up(log, LinkerCheckpoint(tmp_path))
     assert different(linker, before) == []
     assert list(linker.prints) == ["i_0#m0"]
     assert linker.settle_all() == 1
     assert linker.state.where("i_0#m0")
 
 
-def test_one_is_written_every_so_many_events(log: Log, tmp_path: Path) -> None:
+def test_one_is_written_every_so_many_events(log: EventLog, tmp_path: Path) -> None:
     submitted = e.ItemSubmitted(url="https://news.example.org/", via="test")
-    snapshots = Snapshots(tmp_path)
+    snapshots = LinkerCheckpoint(tmp_path)
     linker = Linker(log, snapshots)
-    log.append_many([Unit(facts=[(f"i_{n}", submitted)]) for n in range(EVERY - 1)])
+    log.append_many(
+        [AppendRequest(events=[(f"i_{n}", submitted)]) for n in range(EVERY - 1)]
+    )
     linker.catch_up()
     assert not snapshots.path.exists()
     log.append("i_last", submitted)
@@ -320,12 +437,14 @@ def test_one_is_written_every_so_many_events(log: Log, tmp_path: Path) -> None:
     assert snapshots.is_due(80 * EVERY)
 
 
-def test_nothing_is_written_where_nothing_was_folded(news: Log, tmp_path: Path) -> None:
-    Linker(Log(news.connection), Snapshots(tmp_path)).save()
+def test_nothing_is_written_where_nothing_was_folded(
+    news: EventLog, tmp_path: Path
+) -> None:
+    Linker(EventLog(news.connection), LinkerCheckpoint(tmp_path)).save()
     assert list(tmp_path.iterdir()) == []
-    caught_up(news, Snapshots(tmp_path)).save()
+    caught_up(news, LinkerCheckpoint(tmp_path)).save()
     before = (tmp_path / NAME).stat().st_ino
-    caught_up(news, Snapshots(tmp_path)).save()
+    caught_up(news, LinkerCheckpoint(tmp_path)).save()
     assert (tmp_path / NAME).stat().st_ino == before
 
 
@@ -333,18 +452,18 @@ def test_nothing_is_written_where_nothing_was_folded(news: Log, tmp_path: Path) 
 
 
 @pytest.fixture
-def kept(news: Log, tmp_path: Path) -> Path:
+def kept(news: EventLog, tmp_path: Path) -> Path:
     """The path of a good snapshot."""
-    caught_up(news, Snapshots(tmp_path)).save()
+    caught_up(news, LinkerCheckpoint(tmp_path)).save()
     assert read(tmp_path / NAME, news).position == news.last()
     return tmp_path / NAME
 
 
-def refused(log: Log, path: Path, caplog: pytest.LogCaptureFixture) -> str:
+def refused(log: EventLog, path: Path, caplog: pytest.LogCaptureFixture) -> str:
     """Why the snapshot was passed over, as the log line says; the linker refolds and ends up the same."""
     caplog.clear()
     with caplog.at_level(logging.INFO):
-        linker = Linker(log, Snapshots(path.parent))
+        linker = Linker(log, LinkerCheckpoint(path.parent))
     assert linker.position == 0
     linker.catch_up()
     assert different(linker, caught_up(log)) == []
@@ -353,42 +472,58 @@ def refused(log: Log, path: Path, caplog: pytest.LogCaptureFixture) -> str:
     return line
 
 
-def test_every_cut_and_every_flipped_byte_is_noticed(kept: Path, news: Log, tmp_path: Path) -> None:
+def test_every_cut_and_every_flipped_byte_is_noticed(
+    kept: Path, news: EventLog, tmp_path: Path
+) -> None:
     whole, torn = kept.read_bytes(), tmp_path / "torn"
     for end in range(len(whole)):
         torn.write_bytes(whole[:end])
-        with pytest.raises(Unusable, match="checksum"):
+        with pytest.raises(InvalidCheckpoint, match="checksum"):
             read(torn, news)
     for at in range(len(whole)):
-        torn.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :])
-        with pytest.raises(Unusable, match="checksum"):
+        torn.write_bytes(
+            whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :]
+        )
+        with pytest.raises(InvalidCheckpoint, match="checksum"):
             read(torn, news)
     torn.write_bytes(whole + b"\0")
-    with pytest.raises(Unusable, match="checksum"):
+    with pytest.raises(InvalidCheckpoint, match="checksum"):
         read(torn, news)
 
 
-def test_a_torn_one_is_ignored(kept: Path, news: Log, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_torn_one_is_ignored(
+    kept: Path, news: EventLog, caplog: pytest.LogCaptureFixture
+) -> None:
     kept.write_bytes(kept.read_bytes()[:-100])
     assert "torn or damaged" in refused(news, kept, caplog)
 
 
-def test_one_of_another_log_is_ignored(kept: Path, news: Log, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_of_another_log_is_ignored(
+    kept: Path, news: EventLog, caplog: pytest.LogCaptureFixture
+) -> None:
     news.connection.delete(LOG_ID)  # what docs/operations.md asks for after a restore
-    assert "of another log" in refused(Log(news.connection), kept, caplog)
+    assert "of another log" in refused(EventLog(news.connection), kept, caplog)
 
 
-def test_one_that_is_ahead_of_the_log_is_ignored(kept: Path, news: Log, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_that_is_ahead_of_the_log_is_ignored(
+    kept: Path, news: EventLog, caplog: pytest.LogCaptureFixture
+) -> None:
     put_back(news, 4)
-    assert "where the log has nothing (it ends at 4)" in refused(Log(news.connection), kept, caplog)
+    assert "where the log has nothing (it ends at 4)" in refused(
+        EventLog(news.connection), kept, caplog
+    )
 
 
-def test_one_of_a_log_that_went_another_way_is_ignored(kept: Path, news: Log, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_of_a_log_that_went_another_way_is_ignored(
+    kept: Path, news: EventLog, caplog: pytest.LogCaptureFixture
+) -> None:
     put_back(news, news.last() + 3)
-    assert "another entry at its position" in refused(Log(news.connection), kept, caplog)
+    assert "another entry at its position" in refused(
+        EventLog(news.connection), kept, caplog
+    )
 
 
-def put_back(log: Log, length: int) -> None:
+def put_back(log: EventLog, length: int) -> None:
     """A log of this length in the place of this one, with its id, as somebody who forgot to delete that would."""
     identity = log.id
     log.connection.flushall()
@@ -398,19 +533,24 @@ def put_back(log: Log, length: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "why"), [({"format": 2}, "format 2, not 1"), ({"code": "0" * 64}, "other code made it")]
+    ("change", "why"),
+    [({"format": 2}, "format 2, not 1"), ({"code": "0" * 64}, "other code made it")],
 )
 def test_one_of_another_format_or_other_code_is_ignored(
-    kept: Path, news: Log, caplog: pytest.LogCaptureFixture, change: dict[str, Any], why: str
+    kept: Path,
+    news: EventLog,
+    caplog: pytest.LogCaptureFixture,
+    change: dict[str, Any],
+    why: str,
 ) -> None:
-    mark = dataclasses.replace(Mark.of(news, news.last(), code()), **change)
+    mark = dataclasses.replace(CheckpointHeader.of(news, news.last(), code()), **change)
     write(kept, mark, read(kept, news))
     assert why in refused(news, kept, caplog)
 
 
 @pytest.mark.parametrize("payload", [b"no zstd", zstandard.compress(b"no arrays"), b""])
 def test_one_that_holds_nonsense_is_ignored(
-    kept: Path, news: Log, caplog: pytest.LogCaptureFixture, payload: bytes
+    kept: Path, news: EventLog, caplog: pytest.LogCaptureFixture, payload: bytes
 ) -> None:
     stamp, _, _ = kept.read_bytes().partition(b"\n")
     body = stamp + b"\n" + payload
@@ -418,9 +558,11 @@ def test_one_that_holds_nonsense_is_ignored(
     assert "cannot be read" in refused(news, kept, caplog)
 
 
-def test_without_one_the_linker_folds_all(news: Log, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_one_the_linker_folds_all(
+    news: EventLog, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.INFO):
-        assert Linker(news, Snapshots(tmp_path / "nowhere")).position == 0
+        assert Linker(news, LinkerCheckpoint(tmp_path / "nowhere")).position == 0
     assert caplog.messages == [f"no snapshot path={tmp_path}/nowhere/{NAME}"]
 
 
@@ -430,11 +572,11 @@ CHILD = """
 import resource, signal, sys
 from pathlib import Path
 import redis
-from incidentwire.log.event_log import Log
+from incidentwire.log.event_log import EventLog
 from services.classifier.linker import Linker
-from services.classifier.linking.checkpoint import NAME, Snapshots
+from services.classifier.linking.checkpoint import NAME, LinkerCheckpoint
 url, folder, what = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
-linker = Linker(Log(redis.Redis.from_url(url)), Snapshots(folder))
+linker = Linker(EventLog(redis.Redis.from_url(url)), LinkerCheckpoint(folder))
 linker.position = 0 if what == "endless" else linker.position
 linker.catch_up()
 if what in ("killed", "full"):  # the first write past so many bytes ends the process, or fails
@@ -458,7 +600,7 @@ def child(store: Store, folder: Path, what: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize(("what", "ends"), [("killed", -signal.SIGXFSZ), ("full", 0)])
 def test_a_linker_killed_while_writing_or_out_of_space_leaves_the_old_one(
-    kept: Path, news: Log, store: Store, what: str, ends: int
+    kept: Path, news: EventLog, store: Store, what: str, ends: int
 ) -> None:
     before, size = kept.read_bytes(), kept.stat().st_size
     assert size > 2000
@@ -469,14 +611,20 @@ def test_a_linker_killed_while_writing_or_out_of_space_leaves_the_old_one(
     said, _ = running.communicate(timeout=60)
     assert running.returncode == ends
     assert said == ("" if what == "killed" else "went on\n")
-    assert 0 < kept.with_name(f"{NAME}.part").stat().st_size <= 2000  # it was in the midst of it
+    assert (
+        0 < kept.with_name(f"{NAME}.part").stat().st_size <= 2000
+    )  # it was in the midst of it
     assert kept.read_bytes() == before
-    linker = caught_up(news, Snapshots(kept.parent))  # and the next one is not kept from writing
+    linker = caught_up(
+        news, LinkerCheckpoint(kept.parent)
+    )  # and the next one is not kept from writing
     linker.save()
     assert read(kept, news).position == news.last() > kept_at
 
 
-def test_two_linkers_on_one_folder_and_kill_9_corrupt_nothing(kept: Path, news: Log, store: Store) -> None:
+def test_two_linkers_on_one_folder_and_kill_9_corrupt_nothing(
+    kept: Path, news: EventLog, store: Store
+) -> None:
     for _ in range(3):
         running = [child(store, kept.parent, "endless") for _ in range(2)]
         for one in running:
@@ -491,12 +639,15 @@ def test_two_linkers_on_one_folder_and_kill_9_corrupt_nothing(kept: Path, news: 
 
 
 def test_a_linker_that_finds_another_one_writing_lets_it(
-    kept: Path, news: Log, caplog: pytest.LogCaptureFixture
+    kept: Path, news: EventLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = kept.read_bytes()
     classify(news, "i_late", told(0, 70))
-    linker = caught_up(news, Snapshots(kept.parent))
-    with kept.with_name(f"{NAME}.lock").open("ab") as other, caplog.at_level(logging.WARNING):
+    linker = caught_up(news, LinkerCheckpoint(kept.parent))
+    with (
+        kept.with_name(f"{NAME}.lock").open("ab") as other,
+        caplog.at_level(logging.WARNING),
+    ):
         fcntl.flock(other, fcntl.LOCK_EX)
         linker.save()
     assert kept.read_bytes() == before
@@ -504,16 +655,18 @@ def test_a_linker_that_finds_another_one_writing_lets_it(
 
 
 def test_a_folder_that_cannot_be_written_stops_no_linker(
-    news: Log, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    news: EventLog, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "linker").write_text("a file is in the way")
     linker = caught_up(news)
-    linker.snapshots = Snapshots(tmp_path / "linker")
+    linker.snapshots = LinkerCheckpoint(tmp_path / "linker")
     linker.save()
     assert "snapshot not written" in caplog.text
 
 
-def test_the_process_writes_one_when_it_is_asked_to_stop_and_begins_there(house: House) -> None:
+def test_the_process_writes_one_when_it_is_asked_to_stop_and_begins_there(
+    house: House,
+) -> None:
     classify(house.log, "i_0", told(0, 0))
     path = house.settings.data_dir / "linker" / NAME
     with process(house, "services.classifier.linker") as running:
@@ -526,5 +679,5 @@ def test_the_process_writes_one_when_it_is_asked_to_stop_and_begins_there(house:
     with process(house, "services.classifier.linker"):
         eventually(lambda: house.log.last() == 5, "the next report joins")
     assert read(path, house.log).position == 3
-    linker = caught_up(house.log, Snapshots(path.parent))
+    linker = caught_up(house.log, LinkerCheckpoint(path.parent))
     assert linker.state.where("i_1#m0") == linker.state.where("i_0#m0") is not None

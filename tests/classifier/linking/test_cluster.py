@@ -3,9 +3,7 @@ from __future__ import annotations
 from services.classifier.linking.cluster import cluster, in_order, whole
 from services.classifier.linking.fingerprints import fingerprint
 
-BREACH = (
-    "Records of 41,300 patients of Marwick Vale Clinics lay open on a server of Ostrel Data, inspector Brandt said."
-)
+BREACH = "Records of 41,300 patients of Marwick Vale Clinics lay open on a server of Ostrel Data, inspector Brandt said."
 AGAIN = "Inspector Brandt looks into Ostrel Data: its server held open records of 41,300 Marwick Vale Clinics patients."
 PARK = "Tolm Lake wildlife park was sued over face gates. Judge Sandoval heard visitors who would rather show a card."
 
@@ -17,7 +15,11 @@ def test_rows_on_one_happening_share_a_cluster_named_after_its_first_row() -> No
         {"id": "c", "title": "Inquiry into open server", "text": AGAIN},
     ]
     found = {row.id: row for row in cluster(rows, whole)}
-    assert {name: row.cluster for name, row in found.items()} == {"a": "a", "b": "b", "c": "a"}
+    assert {name: row.cluster for name, row in found.items()} == {
+        "a": "a",
+        "b": "b",
+        "c": "a",
+    }
     assert found["a"].score == found["b"].score == 1.0
     assert 0.26 <= found["c"].score < 1.0
 
@@ -29,7 +31,10 @@ def test_rows_come_in_date_order_where_there_are_dates() -> None:
         {"id": "early", "text": BREACH, "date": "2024-03-05"},
     ]
     assert [row["id"] for row in in_order(rows)] == ["early", "late", "undated"]
-    assert [(row.id, row.cluster) for row in cluster(rows, whole)][:2] == [("early", "early"), ("late", "early")]
+    assert [(row.id, row.cluster) for row in cluster(rows, whole)][:2] == [
+        ("early", "early"),
+        ("late", "early"),
+    ]
     assert [row["id"] for row in in_order([{"id": 2}, {"id": 1}])] == [2, 1]
 
 

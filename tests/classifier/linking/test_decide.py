@@ -5,7 +5,15 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.classifier.linking.decide import OTHERS, Decision, Fingerprint, LinkIndex, decide, decode, fingerprint
+from services.classifier.linking.decide import (
+    OTHERS,
+    Decision,
+    Fingerprint,
+    LinkIndex,
+    decide,
+    decode,
+    fingerprint,
+)
 from services.classifier.linking.index import MEMBERS, POSTINGS
 
 LEAK = [
@@ -62,14 +70,23 @@ def test_other_happenings_open_incidents_of_their_own() -> None:
     index = LinkIndex()
     index.add("n_leak", "a#m0", decode(fingerprint(*LEAK[0], "en", "2024-03-05")))
     for story in (PARK, OTHER_LEAK):
-        assert decide(decode(fingerprint(*story, "en", "2024-03-05")), index).incident is None
+        assert (
+            decide(decode(fingerprint(*story, "en", "2024-03-05")), index).incident
+            is None
+        )
 
 
 def test_chinese_reports_meet_without_segmentation() -> None:
     index = LinkIndex()
     index.add("n_leak", "a#m0", decode(fingerprint(*CHINESE[0], "zh", "2024-03-05")))
-    assert decide(decode(fingerprint(*CHINESE[1], "zh", "2024-03-05")), index).incident == "n_leak"
-    assert decide(decode(fingerprint(*CHINESE[2], "zh", "2024-03-05")), index).incident is None
+    assert (
+        decide(decode(fingerprint(*CHINESE[1], "zh", "2024-03-05")), index).incident
+        == "n_leak"
+    )
+    assert (
+        decide(decode(fingerprint(*CHINESE[2], "zh", "2024-03-05")), index).incident
+        is None
+    )
 
 
 def test_the_first_mention_of_all_opens_an_incident() -> None:
@@ -83,7 +100,13 @@ def test_a_month_later_the_same_words_need_more() -> None:
     index.add("n_leak", "a#m0", decode(fingerprint(*LEAK[0], "en", "2024-03-05")))
     scores = [
         decide(decode(fingerprint(*LEAK[1], "en", day)), index).score
-        for day in ("2024-03-05", "2024-03-06", "2024-03-15", "2024-04-05", "2025-03-05")
+        for day in (
+            "2024-03-05",
+            "2024-03-06",
+            "2024-03-15",
+            "2024-04-05",
+            "2025-03-05",
+        )
     ]
     assert scores[0] == scores[1]
     assert scores[1] > scores[2] > scores[3] > scores[4] >= scores[0] / 2 - 0.001
@@ -93,8 +116,14 @@ def test_a_syndicated_copy_joins_however_late() -> None:
     title, text = LEAK[0]
     index = LinkIndex()
     index.add("n_leak", "a#m0", decode(fingerprint(title, text, "en", "2024-03-05")))
-    decision = decide(decode(fingerprint("From our partners", text, "en", "2026-03-05")), index)
-    assert (decision.incident, decision.score, decision.why["copy"]) == ("n_leak", 1.0, True)
+    decision = decide(
+        decode(fingerprint("From our partners", text, "en", "2026-03-05")), index
+    )
+    assert (decision.incident, decision.score, decision.why["copy"]) == (
+        "n_leak",
+        1.0,
+        True,
+    )
 
 
 APP = (
@@ -117,7 +146,9 @@ def _part(text: str, day: str = "2024-12-06") -> Fingerprint:
     return decode(fingerprint("", text, "en", day, part=True))
 
 
-def test_a_part_of_a_feature_joins_what_it_looks_back_at_by_the_name_it_repeats() -> None:
+def test_a_part_of_a_feature_joins_what_it_looks_back_at_by_the_name_it_repeats() -> (
+    None
+):
     index = LinkIndex()
     index.add("n_app", "a#m0", decode(fingerprint(*APP, "en", "2024-09-03")))
     index.add("n_park", "b#m0", decode(fingerprint(*PARK, "en", "2024-11-30")))
@@ -131,7 +162,10 @@ def test_a_report_joins_the_part_of_a_feature_that_came_before_it() -> None:
     index = LinkIndex()
     index.add("n_park", "b#m0", decode(fingerprint(*PARK, "en", "2024-11-30")))
     index.add("n_feature", "c#m1", _part(LOOKING_BACK))
-    assert decide(decode(fingerprint(*APP, "en", "2024-09-03")), index).incident == "n_feature"
+    assert (
+        decide(decode(fingerprint(*APP, "en", "2024-09-03")), index).incident
+        == "n_feature"
+    )
 
 
 def test_a_name_that_is_said_once_brings_nothing_together() -> None:
@@ -139,7 +173,12 @@ def test_a_name_that_is_said_once_brings_nothing_together() -> None:
     index.add("n_app", "a#m0", decode(fingerprint(*APP, "en", "2024-09-03")))
     only_name = LOOKING_BACK.lower().replace("fennel", "Fennel")
     assert decide(_part(only_name), index).incident == "n_app"
-    assert decide(_part(only_name.replace("had given Fennel", "had given it")), index).incident is None
+    assert (
+        decide(
+            _part(only_name.replace("had given Fennel", "had given it")), index
+        ).incident
+        is None
+    )
 
 
 def test_a_name_alone_brings_nothing_together() -> None:
@@ -152,33 +191,53 @@ def test_a_name_alone_brings_nothing_together() -> None:
 def test_two_incidents_of_one_name_are_not_told_apart_by_the_name() -> None:
     index = LinkIndex()
     index.add("n_app", "a#m0", decode(fingerprint(*APP, "en", "2024-09-03")))
-    leak = (
-        "Fennel lost the pictures of 80,000 users to a thief. Fennel says that a partner's disk was taken from a train."
+    leak = "Fennel lost the pictures of 80,000 users to a thief. Fennel says that a partner's disk was taken from a train."
+    index.add(
+        "n_leak",
+        "b#m0",
+        decode(fingerprint("Fennel users' pictures stolen", leak, "en", "2024-10-20")),
     )
-    index.add("n_leak", "b#m0", decode(fingerprint("Fennel users' pictures stolen", leak, "en", "2024-10-20")))
     assert decide(_part(LOOKING_BACK), index).incident is None
 
 
 def test_parts_that_an_article_tells_apart_are_not_brought_together_by_a_name() -> None:
     index = LinkIndex()
     index.add("n_app", "a#m0", decode(fingerprint(*APP, "en", "2024-09-03")))
-    assert decide(_part(LOOKING_BACK), index, kin={"n_app"}).incident is None
+    assert (
+        decide(_part(LOOKING_BACK), index, sibling_incidents={"n_app"}).incident is None
+    )
 
 
 def test_names_count_more_than_words() -> None:
     text = "the lost {} records were on a {} server in a {} cellar {} for years"
-    base = decode(fingerprint("", text.format("Ostrel", "Marwick", "Brandt", "Tolm"), "en"))
+    base = decode(
+        fingerprint("", text.format("Ostrel", "Marwick", "Brandt", "Tolm"), "en")
+    )
     index = LinkIndex()
     index.add("n_names", "a#m0", base)
-    same_names = decide(decode(fingerprint("", "Ostrel Marwick Brandt Tolm sold dull green paint", "en")), index)
-    same_words = decide(decode(fingerprint("", "lost records server cellar sold dull green paint", "en")), index)
+    same_names = decide(
+        decode(
+            fingerprint("", "Ostrel Marwick Brandt Tolm sold dull green paint", "en")
+        ),
+        index,
+    )
+    same_words = decide(
+        decode(
+            fingerprint("", "lost records server cellar sold dull green paint", "en")
+        ),
+        index,
+    )
     assert same_names.score > same_words.score
 
 
 def test_figures_and_dates_tell_two_happenings_of_a_kind_apart() -> None:
     story = "A {} earthquake shook the coast near Tolm on {}. Walls cracked in {} houses and {} people were hurt."
     index = LinkIndex()
-    index.add("n_quake", "a#m0", decode(fingerprint("", story.format("5.6", "14 March 2024", 412, 37), "en")))
+    index.add(
+        "n_quake",
+        "a#m0",
+        decode(fingerprint("", story.format("5.6", "14 March 2024", 412, 37), "en")),
+    )
     again = "{} houses near Tolm have cracked walls since the {} earthquake of {}, and {} people went to hospital."
     same = fingerprint("", again.format(412, "5.6", "14 March 2024", 37), "en")
     other = fingerprint("", again.format(96, "4.8", "2 November 2021", 11), "en")
@@ -196,12 +255,18 @@ def test_of_two_close_incidents_the_better_is_taken_for_review() -> None:
 
 
 def test_a_report_that_is_like_many_incidents_needs_more_to_join_one() -> None:
-    words = [f"{a}{b}ra" for a in ("ka", "lo", "mi", "nu") for b in ("be", "do", "fi", "gu", "ze")]
+    words = [
+        f"{a}{b}ra"
+        for a in ("ka", "lo", "mi", "nu")
+        for b in ("be", "do", "fi", "gu", "ze")
+    ]
     report = decode(fingerprint("", " ".join(words), "en"))
 
     def like(first: int, shared: int) -> Fingerprint:
         own = [f"{word}tok{first}" for word in words[shared:]]
-        return decode(fingerprint("", " ".join(words[first : first + shared] + own), "en"))
+        return decode(
+            fingerprint("", " ".join(words[first : first + shared] + own), "en")
+        )
 
     index = LinkIndex()
     index.add("n_best", "a#m0", like(0, 5))
@@ -211,14 +276,23 @@ def test_a_report_that_is_like_many_incidents_needs_more_to_join_one() -> None:
         index.add(f"n_{n}", f"i{n}#m0", like(n + 1, 5))
     among = decide(report, index)
     assert (among.incident, among.score >= alone.score) == (None, True)
-    index.add("n_best", "b#m0", report)  # nearly all that it says: however many there are
+    index.add(
+        "n_best", "b#m0", report
+    )  # nearly all that it says: however many there are
     assert decide(report, index).incident == "n_best"
 
 
 def test_the_linker_does_not_put_back_what_people_moved_out() -> None:
     index = LinkIndex()
     index.add("n_leak", "a#m0", decode(fingerprint(*LEAK[0], "en")))
-    assert decide(decode(fingerprint(*LEAK[1], "en")), index, barred=["n_leak", "n_unknown"]).incident is None
+    assert (
+        decide(
+            decode(fingerprint(*LEAK[1], "en")),
+            index,
+            cannot_link=["n_leak", "n_unknown"],
+        ).incident
+        is None
+    )
 
 
 def test_merged_incidents_answer_as_one_until_the_merge_is_undone() -> None:
@@ -231,7 +305,7 @@ def test_merged_incidents_answer_as_one_until_the_merge_is_undone() -> None:
     merged = decide(report, index)
     assert merged.incident == "n_park"
     assert merged.score < alone.score
-    assert decide(report, index, barred=["n_leak"]).incident is None
+    assert decide(report, index, cannot_link=["n_leak"]).incident is None
     index.unmerge("n_leak")
     assert decide(report, index) == alone
     index.unmerge("n_leak")
@@ -251,8 +325,15 @@ def test_a_mention_that_left_is_no_reason_to_join() -> None:
 def test_an_incident_keeps_a_bounded_number_of_fingerprints_and_its_first() -> None:
     index = LinkIndex()
     for n in range(3 * MEMBERS):
-        index.add("n_leak", f"i{n}#m0", decode(fingerprint(LEAK[n % 2][0], LEAK[n % 2][1] + f" Note{n}.", "en")))
-    assert sum(index.remove("n_leak", f"i{n}#m0") for n in range(1, 3 * MEMBERS)) == MEMBERS - 1
+        index.add(
+            "n_leak",
+            f"i{n}#m0",
+            decode(fingerprint(LEAK[n % 2][0], LEAK[n % 2][1] + f" Note{n}.", "en")),
+        )
+    assert (
+        sum(index.remove("n_leak", f"i{n}#m0") for n in range(1, 3 * MEMBERS))
+        == MEMBERS - 1
+    )
     assert index.remove("n_leak", "i0#m0")
 
 
@@ -261,15 +342,28 @@ def test_an_old_incident_is_found_among_many_that_share_its_common_terms() -> No
     index.add("n_leak", "a#m0", decode(fingerprint(*LEAK[0], "en")))
     draw = random.Random(4)
     for n in range(3 * POSTINGS):
-        words = " ".join("".join(draw.choices("aeioubdfgklmnprst", k=7)) for _ in range(30))
+        words = " ".join(
+            "".join(draw.choices("aeioubdfgklmnprst", k=7)) for _ in range(30)
+        )
         text = f"Records of patients were copied from a server without a password. An inquiry was opened. {words}"
-        index.add(f"n_{n}", f"i{n}#m0", decode(fingerprint("Records copied", text, "en")))
+        index.add(
+            f"n_{n}", f"i{n}#m0", decode(fingerprint("Records copied", text, "en"))
+        )
     assert decide(decode(fingerprint(*LEAK[1], "en")), index).incident == "n_leak"
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from([None, "2024-03-05", "2024-05-01"])), max_size=14))
-def test_the_same_sequence_gives_the_same_decisions(sequence: list[tuple[int, str | None]]) -> None:
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 5), st.sampled_from([None, "2024-03-05", "2024-05-01"])
+        ),
+        max_size=14,
+    )
+)
+def test_the_same_sequence_gives_the_same_decisions(
+    sequence: list[tuple[int, str | None]],
+) -> None:
     stories = [*LEAK, PARK, OTHER_LEAK, *CHINESE[:2]]
 
     def run() -> list[Decision]:
@@ -290,4 +384,7 @@ def test_scores_are_the_same_on_every_machine() -> None:
     index.add("n_park", "b#m0", decode(fingerprint(*PARK, "en", "2024-03-05")))
     story = f"{LEAK[1][1]} Tolm Lake wildlife park was named too."
     matches = index.matches(decode(fingerprint(PARK[0], story, "en", "2024-03-20")))
-    assert [(m.incident, m.score) for m in matches] == [("n_leak", 3780), ("n_park", 3765)]
+    assert [(m.incident, m.score) for m in matches] == [
+        ("n_leak", 3780),
+        ("n_park", 3765),
+    ]

@@ -22,8 +22,15 @@ from services.classifier.linking.fingerprints import (
     fingerprint,
     shared_spans,
 )
-from services.classifier.linking.term_hashes import Digests
-from services.classifier.linking.terms import LATER_SHARE, LEAD_WORDS, PLAIN, Kind, heaviest, terms
+from services.classifier.linking.term_hashes import TermHasher
+from services.classifier.linking.terms import (
+    LATER_SHARE,
+    LEAD_WORDS,
+    PLAIN,
+    TermKind,
+    heaviest,
+    terms,
+)
 from services.classifier.text.bigrams import bigram
 from services.classifier.text.tokens import stem
 
@@ -33,7 +40,12 @@ opened an inquiry and asked Ostrel Data to explain by 14 March 2024 why the serv
 by letter. Marwick Vale Clinics has stopped sending records to the partner until the inquiry ends."""
 
 
-@given(st.text(max_size=80), st.text(max_size=4000), st.sampled_from([None, "en", "zh"]), st.text(max_size=12))
+@given(
+    st.text(max_size=80),
+    st.text(max_size=4000),
+    st.sampled_from([None, "en", "zh"]),
+    st.text(max_size=12),
+)
 def test_any_text_has_a_fingerprint_that_fits_in_an_event(
     title: str, text: str, language: str | None, published: str
 ) -> None:
@@ -45,7 +57,9 @@ def test_any_text_has_a_fingerprint_that_fits_in_an_event(
 
 
 def test_a_long_story_keeps_its_heaviest_terms_and_of_equal_ones_the_first() -> None:
-    fillers = ["".join(letters) + "ox" for letters in itertools.product("bdfgklmn", repeat=3)]
+    fillers = [
+        "".join(letters) + "ox" for letters in itertools.product("bdfgklmn", repeat=3)
+    ]
     encoded = fingerprint("", f"{' '.join(fillers)}. {STORY}", "en", "2024-03-05")
     found = decode(encoded)
     assert len(encoded) <= MAX_CHARS
@@ -72,13 +86,23 @@ def test_the_same_text_has_the_same_fingerprint_for_ever() -> None:
     # golden: another value means another FINGERPRINT_VERSION
     assert FINGERPRINT_VERSION == 1
     assert (
-        fingerprint("Ostrel Data", "Ostrel lost 41,300 records on 14 March 2024.", "en", "2024-03-15", b"k") == GOLDEN
+        fingerprint(
+            "Ostrel Data",
+            "Ostrel lost 41,300 records on 14 March 2024.",
+            "en",
+            "2024-03-15",
+            b"k",
+        )
+        == GOLDEN
     )
 
 
 def test_a_chinese_text_too_has_the_same_fingerprint_for_ever() -> None:
     text = "记者获悉，应用《云诊助手》的数据库未设密码，约四万名患者的姓名和就诊记录外泄（含4.13万条）。Ostrel 公司未回应……"
-    assert fingerprint("云诊助手泄露患者资料", text, "zh", "2024-03-15", b"k") == CHINESE_GOLDEN
+    assert (
+        fingerprint("云诊助手泄露患者资料", text, "zh", "2024-03-15", b"k")
+        == CHINESE_GOLDEN
+    )
 
 
 GOLDEN = "0Zml`0|Nm^761SL|1_@u|NsC0|NsAe3jhEA|NsC0|NsB6-@qNXGOqq%%PDz|ETaQH7PEs)hM&fHqH+&itg%8mL_|O"
@@ -89,34 +113,50 @@ CHINESE_GOLDEN = (
 )
 
 
-def read(title: str, text: str) -> dict[str, tuple[Kind, float]]:
+def read(title: str, text: str) -> dict[str, tuple[TermKind, float]]:
     """Kind and weight of each term, by its text."""
     found = terms(title, text, MAX_TERMS)
-    told = zip(found.codes.tolist(), found.kinds.tolist(), found.weights.tolist(), strict=True)
-    return {found.text(code): (Kind(kind), weight) for code, kind, weight in told}
+    told = zip(
+        found.codes.tolist(), found.kinds.tolist(), found.weights.tolist(), strict=True
+    )
+    return {found.text(code): (TermKind(kind), weight) for code, kind, weight in told}
 
 
 def test_kinds_of_terms_are_told_apart() -> None:
-    found = read("", "Ostrel Data lost 5.3 million records on March 14, 2024, said Ostrel.")
-    assert {term for term, (kind, _) in found.items() if kind is Kind.NAME} == {"ostrel", "data", "march"}
-    assert found["5300000"][0] is Kind.AMOUNT
-    assert found["2024-03-14"][0] is Kind.DATE
-    assert found["record"][0] is Kind.WORD
+    found = read(
+        "", "Ostrel Data lost 5.3 million records on March 14, 2024, said Ostrel."
+    )
+    assert {term for term, (kind, _) in found.items() if kind is TermKind.NAME} == {
+        "ostrel",
+        "data",
+        "march",
+    }
+    assert found["5300000"][0] is TermKind.AMOUNT
+    assert found["2024-03-14"][0] is TermKind.DATE
+    assert found["record"][0] is TermKind.WORD
 
 
 def test_terms_weigh_by_repetition_place_and_kind() -> None:
     found = read("marmalade", "Marmalade jam jam honey Ostrel")
     assert found == {
-        "marmalad": (Kind.NAME, pytest.approx(1.5 * 1.25 * 4 / 3)),
-        "jam": (Kind.WORD, pytest.approx(4 / 3)),
-        "honey": (Kind.WORD, 1.0),
-        "ostrel": (Kind.NAME, 1.25),
+        "marmalad": (TermKind.NAME, pytest.approx(1.5 * 1.25 * 4 / 3)),
+        "jam": (TermKind.WORD, pytest.approx(4 / 3)),
+        "honey": (TermKind.WORD, 1.0),
+        "ostrel": (TermKind.NAME, 1.25),
     }
     assert next(iter(found)) == "marmalad"
 
 
 @pytest.mark.parametrize(
-    "text", ["14 March 2024", "March 14, 2024", "Mar. 14 2024", "2024-03-14", "2024年3月14日", "14th march 2024"]
+    "text",
+    [
+        "14 March 2024",
+        "March 14, 2024",
+        "Mar. 14 2024",
+        "2024-03-14",
+        "2024年3月14日",
+        "14th march 2024",
+    ],
 )
 def test_a_date_is_one_term_however_it_is_written(text: str) -> None:
     assert "2024-03-14" in read("", f"On {text} it ended.")
@@ -134,23 +174,37 @@ def test_an_amount_is_one_term_however_it_is_written(text: str) -> None:
 
 
 def test_chinese_is_read_in_bigrams_and_its_quoted_names_are_names() -> None:
-    found = read("", "奥斯特尔公司泄露患者资料，应用《云诊助手》已下架，患者称“云诊”Ostrel 患者")
-    assert found["患者"] == (Kind.WORD, 1.5)
-    assert found["云诊"] == (Kind.NAME, pytest.approx(1.25 * 4 / 3))
+    found = read(
+        "", "奥斯特尔公司泄露患者资料，应用《云诊助手》已下架，患者称“云诊”Ostrel 患者"
+    )
+    assert found["患者"] == (TermKind.WORD, 1.5)
+    assert found["云诊"] == (TermKind.NAME, pytest.approx(1.25 * 4 / 3))
     assert "用云" not in found
     mixed = terms("", "患者Ostrel 41记录", MAX_TERMS)
-    assert [mixed.text(code) for code in mixed.sequence.tolist()] == ["患者", "ostrel", "41", "记录"]
+    assert [mixed.text(code) for code in mixed.sequence.tolist()] == [
+        "患者",
+        "ostrel",
+        "41",
+        "记录",
+    ]
 
 
 def test_a_bigram_is_a_name_only_where_it_was_quoted_at_first() -> None:
-    assert read("", "云诊助手又名《云诊》")["云诊"][0] is Kind.WORD
-    assert read("", "《云诊》又名云诊助手")["云诊"][0] is Kind.NAME
+    assert read("", "云诊助手又名《云诊》")["云诊"][0] is TermKind.WORD
+    assert read("", "《云诊》又名云诊助手")["云诊"][0] is TermKind.NAME
 
 
 def test_what_a_long_text_says_only_after_its_first_words_weighs_less() -> None:
     early, late = "marrow", "turnip"
-    found = terms("", f"{early} " + "filler " * LEAD_WORDS + f"{late} {early}", MAX_TERMS)
-    weight = {found.text(code): value for code, value in zip(found.codes.tolist(), found.weights.tolist(), strict=True)}
+    found = terms(
+        "", f"{early} " + "filler " * LEAD_WORDS + f"{late} {early}", MAX_TERMS
+    )
+    weight = {
+        found.text(code): value
+        for code, value in zip(
+            found.codes.tolist(), found.weights.tolist(), strict=True
+        )
+    }
     assert weight[late] == LATER_SHARE < 1.0
     assert weight[early] == 2 * 2 / 3
     assert weight["filler"] > 1.9
@@ -164,9 +218,15 @@ def test_a_word_common_in_this_field_weighs_less_than_another() -> None:
 
 def test_digests_stay_the_same_while_others_come_and_go() -> None:
     # more bigrams and words than are remembered at once, with the same slots again and again
-    digests = Digests(b"k")
+    digests = TermHasher(b"k")
     for start in range(0x4E00, 0x9000, 40):
-        codes = np.array([first << 16 | 0x4E00 + second for first in range(start, start + 40) for second in range(25)])
+        codes = np.array(
+            [
+                first << 16 | 0x4E00 + second
+                for first in range(start, start + 40)
+                for second in range(25)
+            ]
+        )
         words = [f"w{start}x{n}" for n in range(200)]
         mixed = np.concatenate((codes, PLAIN + np.arange(len(words))))
         for _ in range(2):
@@ -193,12 +253,19 @@ def test_endings_of_english_words_go(word: str, stemmed: str) -> None:
     assert stem("Their") == ""
 
 
-def test_a_syndicated_copy_is_recognised_and_another_story_of_the_same_clinic_is_not() -> None:
-    copy = STORY.replace("said on Tuesday", "announced on Tuesday") + " The agency contributed to this report."
+def test_a_syndicated_copy_is_recognised_and_another_story_of_the_same_clinic_is_not() -> (
+    None
+):
+    copy = (
+        STORY.replace("said on Tuesday", "announced on Tuesday")
+        + " The agency contributed to this report."
+    )
     other = """Marwick Vale Clinics will open a house for children in the north of the town, its head Jonas Pell said.
     The town gives the ground, the clinics pay for walls and beds. Neighbours worry about traffic in the narrow lane.
     A first stone is to be laid in autumn, and nurses are sought already, also from abroad, Pell said."""
-    one, two, three = (decode(fingerprint("", text, "en")) for text in (STORY, copy, other))
+    one, two, three = (
+        decode(fingerprint("", text, "en")) for text in (STORY, copy, other)
+    )
     assert alike(one, one) == 1.0
     assert alike(one, two) >= 0.7
     assert alike(one, three) <= 0.2
@@ -211,9 +278,18 @@ def test_texts_too_short_to_tell_are_not_alike() -> None:
 
 @pytest.mark.parametrize(
     ("published", "day"),
-    [("1970-01-02", 1), ("2024-03-05T10:00:00Z", 19787), (None, 0), ("2024-03", 0), ("soon", 0), ("1899-01-01", 0)],
+    [
+        ("1970-01-02", 1),
+        ("2024-03-05T10:00:00Z", 19787),
+        (None, 0),
+        ("2024-03", 0),
+        ("soon", 0),
+        ("1899-01-01", 0),
+    ],
 )
-def test_days_count_from_1970_and_nonsense_has_none(published: str | None, day: int) -> None:
+def test_days_count_from_1970_and_nonsense_has_none(
+    published: str | None, day: int
+) -> None:
     assert day_of(published) == day
 
 
@@ -239,8 +315,12 @@ def test_what_two_mentions_share_is_shown_in_the_text() -> None:
     assert shared_spans(text, other, b"another") == []
 
 
-@given(st.lists(st.sampled_from([0.6, 1.0, 4 / 3, 1.5]), max_size=60), st.integers(1, 70))
-def test_the_heaviest_come_first_and_of_equal_weights_the_earlier(weights: list[float], most: int) -> None:
+@given(
+    st.lists(st.sampled_from([0.6, 1.0, 4 / 3, 1.5]), max_size=60), st.integers(1, 70)
+)
+def test_the_heaviest_come_first_and_of_equal_weights_the_earlier(
+    weights: list[float], most: int
+) -> None:
     first = np.random.default_rng(1).permutation(len(weights))
     wanted = sorted(range(len(weights)), key=lambda n: (-weights[n], first[n]))[:most]
     assert heaviest(np.array(weights, dtype=np.float64), first, most).tolist() == wanted

@@ -21,28 +21,42 @@ STORY = (
     " answer calls from people who say that they are from the bank and know the day of their last visit."
 )
 WORDS = st.lists(
-    st.sampled_from("the records of many patients were found on an open server in town".split()), min_size=40
+    st.sampled_from(
+        "the records of many patients were found on an open server in town".split()
+    ),
+    min_size=40,
 )
 
 
 def wrapped(text: str, width: int) -> str:
     """As a mail program does it: a blank becomes a line break."""
-    wrap = textwrap.TextWrapper(width=width, break_long_words=False, break_on_hyphens=False)
-    return "\n\n".join("\n".join(wrap.wrap(paragraph)) for paragraph in text.split("\n\n"))
+    wrap = textwrap.TextWrapper(
+        width=width, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n\n".join(
+        "\n".join(wrap.wrap(paragraph)) for paragraph in text.split("\n\n")
+    )
 
 
 @pytest.mark.parametrize("width", [60, 72, 80, 100])
 def test_a_wrapped_text_is_read_as_the_same_text_unwrapped(width: int) -> None:
     assert unwrapped(wrapped(STORY, width)) == STORY
-    assert unwrapped(wrapped(STORY, width).replace("\n", "\r\n")).split() == STORY.split()
+    assert (
+        unwrapped(wrapped(STORY, width).replace("\n", "\r\n")).split() == STORY.split()
+    )
     classifier = Classifier.load()
-    told, plain = classifier.classify("", wrapped(STORY, width)), classifier.classify("", STORY)
+    told, plain = (
+        classifier.classify("", wrapped(STORY, width)),
+        classifier.classify("", STORY),
+    )
     assert plain.labels
     assert told == plain
 
 
 @given(st.lists(WORDS, min_size=1, max_size=4), st.integers(50, 110))
-def test_only_breaks_within_paragraphs_go_and_no_character_moves(paragraphs: list[list[str]], width: int) -> None:
+def test_only_breaks_within_paragraphs_go_and_no_character_moves(
+    paragraphs: list[list[str]], width: int
+) -> None:
     text = "\n\n".join(" ".join(words) + "." for words in paragraphs)
     told = unwrapped(wrapped(text, width))
     assert len(told) == len(text)

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.classifier.text.sentences import HEAD_CHARS, LONGEST_CLAUSE_CHARS, TAIL_CHARS, sentences
+from services.classifier.text.sentences import (
+    HEAD_CHARS,
+    LONGEST_CLAUSE_CHARS,
+    TAIL_CHARS,
+    sentences,
+)
 
 
 def said(text: str) -> list[str]:
@@ -25,17 +30,31 @@ def test_a_full_stop_ends_a_sentence_and_an_abbreviation_does_not() -> None:
 
 
 def test_a_decimal_number_and_a_web_address_stay_whole() -> None:
-    text = "About 2.6 million records were on files.example.org for weeks. Nobody noticed."
-    assert said(text) == ["About 2.6 million records were on files.example.org for weeks.", "Nobody noticed."]
+    text = (
+        "About 2.6 million records were on files.example.org for weeks. Nobody noticed."
+    )
+    assert said(text) == [
+        "About 2.6 million records were on files.example.org for weeks.",
+        "Nobody noticed.",
+    ]
 
 
 def test_a_closing_quote_belongs_to_its_sentence() -> None:
     text = "“We never agreed.” She left. 他说：“没人问过我。”然后走了。"
-    assert said(text) == ["“We never agreed.”", "She left.", "他说：“没人问过我。”", "然后走了。"]
+    assert said(text) == [
+        "“We never agreed.”",
+        "She left.",
+        "他说：“没人问过我。”",
+        "然后走了。",
+    ]
 
 
 def test_chinese_sentences_end_without_a_space() -> None:
-    assert said("数据被放到网上。公司拒绝回应！谁来负责？") == ["数据被放到网上。", "公司拒绝回应！", "谁来负责？"]
+    assert said("数据被放到网上。公司拒绝回应！谁来负责？") == [
+        "数据被放到网上。",
+        "公司拒绝回应！",
+        "谁来负责？",
+    ]
 
 
 def test_a_line_break_ends_a_sentence_without_a_mark() -> None:
@@ -62,7 +81,9 @@ def test_a_line_without_any_mark_is_cut_hard() -> None:
 def test_of_a_very_long_text_head_and_tail_are_read() -> None:
     text = "Word one here. " * 40_000
     spans = sentences(text)
-    assert all(end <= HEAD_CHARS or start >= len(text) - TAIL_CHARS for start, end in spans)
+    assert all(
+        end <= HEAD_CHARS or start >= len(text) - TAIL_CHARS for start, end in spans
+    )
     assert spans[-1][1] >= len(text) - 20
 
 
@@ -72,8 +93,13 @@ def test_a_blank_text_has_no_sentence(text: str) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.text(alphabet=st.sampled_from('aB.!?。！？ \n"”’;,，：—\u2028\r1'), max_size=300) | st.text(max_size=300))
-def test_spans_are_in_order_inside_the_text_and_lose_nothing_but_white_space(text: str) -> None:
+@given(
+    st.text(alphabet=st.sampled_from('aB.!?。！？ \n"”’;,，：—\u2028\r1'), max_size=300)
+    | st.text(max_size=300)
+)
+def test_spans_are_in_order_inside_the_text_and_lose_nothing_but_white_space(
+    text: str,
+) -> None:
     spans = sentences(text)
     assert all(0 <= start < end <= len(text) for start, end in spans)
     assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))

@@ -8,13 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incidentwire.incidents.codec import WRONG, dump, load
-from incidentwire.incidents.state import Incidents
+from incidentwire.incidents.state import IncidentsState
 from tests.incidentwire.incidents.test_state import STEP, Log, take
 
 
 @settings(max_examples=150)
 @given(steps=st.lists(STEP, max_size=30), cut=st.integers(0, 30))
-def test_what_comes_back_equals_what_went_and_folds_on_alike(steps: list[tuple[str, int, int]], cut: int) -> None:
+def test_what_comes_back_equals_what_went_and_folds_on_alike(
+    steps: list[tuple[str, int, int]], cut: int
+) -> None:
     log = Log()
     for step in steps[:cut]:
         take(log, step)
@@ -23,8 +25,12 @@ def test_what_comes_back_equals_what_went_and_folds_on_alike(steps: list[tuple[s
     again = load(json.loads(json.dumps(said)))
     assert again == log.state == load(said)
     for name, value in vars(log.state).items():
-        assert not isinstance(value, dict) or list(vars(again)[name]) == list(value), name  # oldest first stays so
-    hash((*again.known.values(), *again.links.values()))  # raises where a list came in for a tuple
+        assert not isinstance(value, dict) or list(vars(again)[name]) == list(value), (
+            name
+        )  # oldest first stays so
+    hash(
+        (*again.known.values(), *again.links.values())
+    )  # raises where a list came in for a tuple
     for step in steps[cut:]:
         take(log, step)
     for subject, event in log.facts[seen:]:
@@ -62,4 +68,4 @@ def test_anything_else_is_refused(spoil: Any) -> None:
 
 
 def test_nothing_comes_back_as_nothing() -> None:
-    assert load(json.loads(json.dumps(dump(Incidents())))) == Incidents()
+    assert load(json.loads(json.dumps(dump(IncidentsState())))) == IncidentsState()

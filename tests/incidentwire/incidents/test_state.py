@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from incidentwire import events as e
 from incidentwire.incidents import decisions as decisions
-from incidentwire.incidents.decisions import Facts, Refused
-from incidentwire.incidents.state import Incidents, incident_id
+from incidentwire.incidents.decisions import CommandRejected, Facts
+from incidentwire.incidents.state import IncidentsState, incident_id
 from incidentwire.labels import Label, MentionRef
 
 LEAK: Label = "data_leak"
@@ -24,7 +24,7 @@ class Log:
 
     def __init__(self) -> None:
         self.facts: Facts = []
-        self.state = Incidents()
+        self.state = IncidentsState()
 
     def append(self, *facts: tuple[str, e.Event]) -> None:
         for subject, event in facts:
@@ -33,7 +33,10 @@ class Log:
 
     def classify(self, item: str, *mentions: tuple[Label, ...]) -> None:
         """The model speaks of an item; what has a label finds a place, each an incident of its own."""
-        refs = tuple(MentionRef(id=f"m{n}", start=n, end=n + 1, labels=labels) for n, labels in enumerate(mentions))
+        refs = tuple(
+            MentionRef(id=f"m{n}", start=n, end=n + 1, labels=labels)
+            for n, labels in enumerate(mentions)
+        )
         labels = tuple(dict.fromkeys(label for m in mentions for label in m))
         self.append((item, e.ItemClassified(
             text_digest="d", model="test", scores={}, labels=labels, evidence={}, mentions=refs,
@@ -41,17 +44,21 @@ class Log:
         self.settle(item)
 
     def correct(self, item: str, *labels: Label, withdrawn: bool = False) -> None:
-        self.append((item, e.ItemCorrected(who="ann", labels=labels, withdrawn=withdrawn)))
+        self.append(
+            (item, e.ItemCorrected(who="ann", labels=labels, withdrawn=withdrawn))
+        )
         self.settle(item)
 
     def settle(self, item: str, into: str | None = None) -> None:
-        facts, homeless = decisions.settle(self.state, item)
+        facts, homeless = decisions.reconcile(self.state, item)
         self.append(*facts)
         for key in homeless:
             name, _, mention = key.rpartition("#")
-            known = into in self.state.known and into not in self.state.barred_for(key)
+            known = into in self.state.known and into not in self.state.cannot_link_for(
+                key
+            )
             allowed = into if known else None
-            self.append(*decisions.place(self.state, name, mention, allowed))
+            self.append(*decisions.assign(self.state, name, mention, allowed))
 
     def join(self, item: str, incident: str) -> None:
         """One more report comes to an incident."""
@@ -75,12 +82,17 @@ def log() -> Log:
 A, B = incident_id("a1", "m0"), incident_id("b1", "m0")
 
 
-def shape(state: Incidents) -> object:
+def shape(state: IncidentsState) -> object:
     """All that a reader can see, without versions and what the linker learned."""
-    return {i: (state.resolve(i), state.members(i), x.status, x.title) for i, x in state.known.items()}
+    return {
+        i: (state.resolve(i), state.members(i), x.status, x.title)
+        for i, x in state.known.items()
+    }
 
 
-def test_an_incident_opens_with_its_first_mention_and_the_next_report_joins(log: Log) -> None:
+def test_an_incident_opens_with_its_first_mention_and_the_next_report_joins(
+    log: Log,
+) -> None:
     assert log.state.members(A) == ("a1#m0", "a2#m0")
     assert log.state.where("a2#m0") == A
     assert log.state.known[A].status == "open"
@@ -89,8 +101,8 @@ def test_an_incident_opens_with_its_first_mention_and_the_next_report_joins(log:
 
 
 def test_placing_a_mention_twice_changes_nothing(log: Log) -> None:
-    assert decisions.place(log.state, "a1", "m0", None) == []
-    assert decisions.place(log.state, "a1", "m9", None) == []
+    assert decisions.assign(log.state, "a1", "m0", None) == []
+    assert decisions.assign(log.state, "a1", "m9", None) == []
 
 
 def test_the_items_of_a_round_up_go_to_different_incidents(log: Log) -> None:
@@ -109,8 +121,8 @@ def test_a_merged_id_redirects_and_after_the_undo_is_itself_again(log: Log) -> N
     assert [x.id for x in log.state.live()] == [B]
     log.append(*decisions.unmerge(log.state, A, "ann"))
     assert shape(log.state) == before
-    assert B in log.state.barred_for("a1#m0")
-    assert A in log.state.barred_for("b2#m0")
+    assert B in log.state.cannot_link_for("a1#m0")
+    assert A in log.state.cannot_link_for("b2#m0")
 
 
 def test_what_joined_after_a_merge_stays_where_it_joined(log: Log) -> None:
@@ -121,7 +133,9 @@ def test_what_joined_after_a_merge_stays_where_it_joined(log: Log) -> None:
     assert log.state.where("late#m0") == B
 
 
-def test_mentions_split_off_are_an_incident_of_their_own_until_the_undo(log: Log) -> None:
+def test_mentions_split_off_are_an_incident_of_their_own_until_the_undo(
+    log: Log,
+) -> None:
     log.append(*decisions.merge(log.state, A, B, "ann"))
     before = shape(log.state)
     (_, fact), *_ = log_split = decisions.split(log.state, B, ["a2#m0", "b1#m0"], "ann")
@@ -129,34 +143,42 @@ def test_mentions_split_off_are_an_incident_of_their_own_until_the_undo(log: Log
     assert isinstance(fact, e.IncidentSplit)
     new = fact.into
     assert log.state.members(new) == ("a2#m0", "b1#m0")
-    assert B in log.state.barred_for("a2#m0")
-    assert new in log.state.barred_for("a1#m0")
+    assert B in log.state.cannot_link_for("a2#m0")
+    assert new in log.state.cannot_link_for("a1#m0")
     log.append(*decisions.unsplit(log.state, new, "ann"))
     after = shape(log.state)
     assert isinstance(after, dict)
     assert isinstance(before, dict)
     assert after.pop(new)[0] == B
     assert after == before
-    assert log.state.barred_for("a2#m0") == frozenset()
+    assert log.state.cannot_link_for("a2#m0") == frozenset()
 
 
 def test_the_linker_does_not_put_back_what_people_moved_out(log: Log) -> None:
     log.append(*decisions.move(log.state, "a2#m0", B, "ann", "another clinic"))
     assert log.state.where("a2#m0") == B
-    assert log.state.barred_for("a2#m0") == {A}
-    log.classify("a2", ())  # the model finds nothing any more: what a person placed stays
+    assert log.state.cannot_link_for("a2#m0") == {A}
+    log.classify(
+        "a2", ()
+    )  # the model finds nothing any more: what a person placed stays
     assert log.state.where("a2#m0") == B
     log.append(*decisions.move(log.state, "a2#m0", A, "bob"))
-    assert A not in log.state.barred_for("a2#m0")
+    assert A not in log.state.cannot_link_for("a2#m0")
 
 
-def test_an_incident_left_without_items_is_closed_and_opens_again_with_the_next(log: Log) -> None:
+def test_an_incident_left_without_items_is_closed_and_opens_again_with_the_next(
+    log: Log,
+) -> None:
     for item in ("a1", "a2"):
         log.append((item, e.ItemWithdrawn(who="ann")))
         log.settle(item)
     closed = log.facts[-1][1]
     assert isinstance(closed, e.IncidentStatusChanged)
-    assert (closed.new, closed.note, closed.who) == ("dismissed", decisions.LEFT_EMPTY, None)
+    assert (closed.new, closed.note, closed.who) == (
+        "dismissed",
+        decisions.LEFT_EMPTY,
+        None,
+    )
     assert log.state.resolve(A) == A
     log.append(*decisions.move(log.state, "b2#m0", A, "ann"))
     assert log.state.known[A].status == "open"
@@ -192,11 +214,11 @@ def test_only_what_people_did_makes_a_version_stale(log: Log) -> None:
     assert decisions.rename(log.state, A, "Open server", "ann", seen=0)
     log.append(*decisions.rename(log.state, A, " Open server ", "ann", seen=0))
     assert log.state.known[A].title == "Open server"
-    with pytest.raises(Refused, match="load it again") as refusal:
+    with pytest.raises(CommandRejected, match="load it again") as refusal:
         decisions.change_status(log.state, A, "confirmed", "bob", seen=0)
     assert refusal.value.reason == "stale"
     log.append(*decisions.change_status(log.state, A, "confirmed", "bob", seen=1))
-    log.append(*decisions.remark(log.state, A, "seen by two papers", "bob", seen=2))
+    log.append(*decisions.add_note(log.state, A, "seen by two papers", "bob", seen=2))
     log.append(*decisions.merge(log.state, A, B, "bob", seen=(3, 0)))
     assert (log.state.known[A].people, log.state.known[B].people) == (4, 4)
 
@@ -209,11 +231,13 @@ def test_an_undo_within_a_chain_makes_stale_what_was_seen_of_its_end(log: Log) -
     seen = log.state.get(c).people
     log.append(*decisions.unmerge(log.state, A, "ann", seen=seen))
     assert log.state.members(c) == ("c1#m0", "b1#m0", "b2#m0")
-    with pytest.raises(Refused, match="load it again"):
+    with pytest.raises(CommandRejected, match="load it again"):
         decisions.change_status(log.state, c, "resolved", "bob", seen=seen)
 
 
-def test_mentions_that_go_back_where_they_were_make_stale_what_was_seen_there(log: Log) -> None:
+def test_mentions_that_go_back_where_they_were_make_stale_what_was_seen_there(
+    log: Log,
+) -> None:
     log.append(*decisions.merge(log.state, A, B, "ann"))
     ((_, split),) = decisions.split(log.state, B, ["a2#m0"], "ann")
     log.append((B, split))
@@ -221,19 +245,21 @@ def test_mentions_that_go_back_where_they_were_make_stale_what_was_seen_there(lo
     seen = log.state.get(A).people
     log.append(*decisions.unsplit(log.state, str(vars(split)["into"]), "ann"))
     assert log.state.members(A) == ("a1#m0", "a2#m0")
-    with pytest.raises(Refused, match="load it again"):
-        decisions.remark(log.state, A, "one report only", "bob", seen=seen)
+    with pytest.raises(CommandRejected, match="load it again"):
+        decisions.add_note(log.state, A, "one report only", "bob", seen=seen)
 
 
-def test_a_version_seen_under_an_id_does_not_fit_the_incident_that_it_redirects_to_later(log: Log) -> None:
-    log.append(*decisions.remark(log.state, A, "looked into", "ann"))
+def test_a_version_seen_under_an_id_does_not_fit_the_incident_that_it_redirects_to_later(
+    log: Log,
+) -> None:
+    log.append(*decisions.add_note(log.state, A, "looked into", "ann"))
     seen = log.state.get(A).people
     log.append(*decisions.merge(log.state, A, B, "ann"))
-    with pytest.raises(Refused, match="load it again"):
+    with pytest.raises(CommandRejected, match="load it again"):
         decisions.change_status(log.state, A, "dismissed", "bob", seen=seen)
 
 
-REFUSALS: dict[str, Callable[[Incidents], Facts]] = {
+REFUSALS: dict[str, Callable[[IncidentsState], Facts]] = {
     "not_found": lambda s: decisions.rename(s, "n_unknown", "title", "ann"),
     "already_there": lambda s: decisions.merge(s, A, A, "ann"),
     "not_merged": lambda s: decisions.unmerge(s, A, "ann"),
@@ -245,7 +271,7 @@ REFUSALS: dict[str, Callable[[Incidents], Facts]] = {
 
 @pytest.mark.parametrize("reason", REFUSALS)
 def test_what_cannot_be_done_is_refused_with_a_reason(log: Log, reason: str) -> None:
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(CommandRejected) as refusal:
         REFUSALS[reason](log.state)
     assert refusal.value.reason == reason
 
@@ -259,11 +285,13 @@ def test_what_cannot_be_done_is_refused_with_a_reason(log: Log, reason: str) -> 
         lambda s: decisions.split(s, A, [], "ann"),
         lambda s: decisions.change_status(s, A, "open", "ann"),
         lambda s: decisions.rename(s, A, " ", "ann"),
-        lambda s: decisions.remark(s, A, "", "ann"),
+        lambda s: decisions.add_note(s, A, "", "ann"),
     ],
 )
-def test_senseless_commands_are_refused(log: Log, command: Callable[[Incidents], Facts]) -> None:
-    with pytest.raises(Refused):
+def test_senseless_commands_are_refused(
+    log: Log, command: Callable[[IncidentsState], Facts]
+) -> None:
+    with pytest.raises(CommandRejected):
         command(log.state)
 
 
@@ -277,7 +305,19 @@ def test_a_log_that_redirects_in_a_circle_is_refused_loudly(log: Log) -> None:
 
 ITEMS = [f"i{n}" for n in range(6)]
 STEP = st.tuples(
-    st.sampled_from(["link", "relabel", "withdraw", "move", "merge", "unmerge", "split", "unsplit", "status"]),
+    st.sampled_from(
+        [
+            "link",
+            "relabel",
+            "withdraw",
+            "move",
+            "merge",
+            "unmerge",
+            "split",
+            "unsplit",
+            "status",
+        ]
+    ),
     st.integers(0, 99),
     st.integers(0, 99),
 )
@@ -304,34 +344,48 @@ def take(log: Log, step: tuple[str, int, int]) -> None:
         return
     state = log.state
     commands: dict[str, Callable[[], Facts]] = {
-        "move": lambda: decisions.move(state, keys[n % len(keys)] if keys else "", other, "ann"),
+        "move": lambda: decisions.move(
+            state, keys[n % len(keys)] if keys else "", other, "ann"
+        ),
         "merge": lambda: decisions.merge(state, pick, other, "ann"),
         "unmerge": lambda: decisions.unmerge(state, pick, "ann"),
         "split": lambda: decisions.split(state, pick, keys[m % 5 : n % 5 + 2], "ann"),
         "unsplit": lambda: decisions.unsplit(state, pick, "ann"),
-        "status": lambda: decisions.change_status(state, pick, ["open", "resolved"][m % 2], "ann"),
+        "status": lambda: decisions.change_status(
+            state, pick, ["open", "resolved"][m % 2], "ann"
+        ),
     }
-    with contextlib.suppress(Refused):
+    with contextlib.suppress(CommandRejected):
         log.append(*commands[kind]())
 
 
-def check(state: Incidents) -> None:
+def check(state: IncidentsState) -> None:
     live = {incident.id: state.members(incident.id) for incident in state.live()}
     for item in state.items:
         for key in state.labelled(item):
-            assert [i for i, members in live.items() if key in members] == [state.where(key)]
-    assert sorted(key for members in live.values() for key in members) == sorted(state.links)
+            assert [i for i, members in live.items() if key in members] == [
+                state.where(key)
+            ]
+    assert sorted(key for members in live.values() for key in members) == sorted(
+        state.links
+    )
     for incident in state.known:
         assert state.known[state.resolve(incident)].into is None
     for key in state.links:
         assert state.where(key) in live
     for name, members in live.items():
-        assert members or state.known[name].status == "dismissed" or state.known[name].people
+        assert (
+            members
+            or state.known[name].status == "dismissed"
+            or state.known[name].people
+        )
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(STEP, max_size=30))
-def test_any_sequence_keeps_every_labelled_mention_in_one_live_incident(steps: list[tuple[str, int, int]]) -> None:
+def test_any_sequence_keeps_every_labelled_mention_in_one_live_incident(
+    steps: list[tuple[str, int, int]],
+) -> None:
     log = Log()
     known: set[str] = set()
     for step in steps:
@@ -339,20 +393,25 @@ def test_any_sequence_keeps_every_labelled_mention_in_one_live_incident(steps: l
         check(log.state)
         assert known <= log.state.known.keys()
         known |= log.state.known.keys()
-    again = Incidents()
+    again = IncidentsState()
     for subject, event in log.facts:
         again.apply(subject, event)
     assert again == log.state
 
 
-def shown(state: Incidents) -> dict[str, object]:
+def shown(state: IncidentsState) -> dict[str, object]:
     """What is shown under each id."""
-    return {i: (state.resolve(i), state.members(state.resolve(i)), state.get(i).status) for i in state.known}
+    return {
+        i: (state.resolve(i), state.members(state.resolve(i)), state.get(i).status)
+        for i in state.known
+    }
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(STEP, min_size=15, max_size=40))
-def test_what_people_change_under_an_id_gets_a_version_that_nobody_saw_there(steps: list[tuple[str, int, int]]) -> None:
+def test_what_people_change_under_an_id_gets_a_version_that_nobody_saw_there(
+    steps: list[tuple[str, int, int]],
+) -> None:
     log = Log()
     highest: dict[str, int] = {}
     for step in (("link", 0, 0), ("link", 1, 0), ("link", 2, 0), *steps):
@@ -390,6 +449,8 @@ def test_after_any_history_undo_of_a_merge_or_a_split_is_exact(
             log.append(*decisions.unsplit(log.state, new, "ann"))
             after = shape(log.state)
             assert isinstance(after, dict)
-            assert {i: seen for i, seen in after.items() if i in before.known} == shape(before)
+            assert {i: seen for i, seen in after.items() if i in before.known} == shape(
+                before
+            )
             assert log.state.resolve(new) == incident
             break

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-TLS = Path(__file__).parent / "tls"  # a test authority, a certificate of its for news.test, a self-signed one
+TLS = (
+    Path(__file__).parent / "tls"
+)  # a test authority, a certificate of its for news.test, a self-signed one
 Behaviour = Callable[[socket.socket], None]
 
 
@@ -43,14 +45,21 @@ class HostileServer:
             threading.Thread(target=self._run, args=(connection,), daemon=True).start()
 
     def _run(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:  # the client hangs up: that is what we test
+        with (
+            contextlib.suppress(OSError),
+            contextlib.ExitStack() as stack,
+        ):  # the client hangs up: that is what we test
             stack.callback(connection.close)
             if self._tls is not None:
-                connection = stack.enter_context(self._tls.wrap_socket(connection, server_side=True))
+                connection = stack.enter_context(
+                    self._tls.wrap_socket(connection, server_side=True)
+                )
             self._behaviour(connection)
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):  # wakes accept(), which close() alone does not
+        with contextlib.suppress(
+            OSError
+        ):  # wakes accept(), which close() alone does not
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
@@ -75,7 +84,9 @@ def says(answer: bytes) -> Behaviour:
     def behave(connection: socket.socket) -> None:
         read_request(connection)
         connection.sendall(answer)
-        with contextlib.suppress(OSError):  # an orderly end: nothing unread is left, so no reset overtakes the answer
+        with contextlib.suppress(
+            OSError
+        ):  # an orderly end: nothing unread is left, so no reset overtakes the answer
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(65_536):
                 pass
@@ -118,6 +129,15 @@ def addresses(*ips: str) -> Callable[..., list[tuple[Any, ...]]]:
     """Return a resolver that gives these addresses for every name, in the shape of socket.getaddrinfo."""
 
     def resolve(host: str, port: int, **_: object) -> list[tuple[Any, ...]]:
-        return [(socket.AF_INET6 if ":" in ip else socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port)) for ip in ips]
+        return [
+            (
+                socket.AF_INET6 if ":" in ip else socket.AF_INET,
+                socket.SOCK_STREAM,
+                6,
+                "",
+                (ip, port),
+            )
+            for ip in ips
+        ]
 
     return resolve

@@ -8,7 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incidentwire.net.addresses import REFUSED_NETWORKS, refusal_of_address, refusal_of_name
+from incidentwire.net.addresses import (
+    REFUSED_NETWORKS,
+    refusal_of_address,
+    refusal_of_name,
+)
 
 
 @pytest.mark.parametrize(("network", "why"), REFUSED_NETWORKS)
@@ -33,13 +37,18 @@ def test_the_public_internet_may_be_dialled(address: str) -> None:
     assert refusal_of_address(address) is None
 
 
-@pytest.mark.parametrize("address", ["", "localhost", "127.1", "fe80::1%eth0", "2606:4700::1%1", "1.2.3", "1.2.3.4/8"])
+@pytest.mark.parametrize(
+    "address",
+    ["", "localhost", "127.1", "fe80::1%eth0", "2606:4700::1%1", "1.2.3", "1.2.3.4/8"],
+)
 def test_what_is_not_one_plain_address_is_refused(address: str) -> None:
     assert refusal_of_address(address) is not None
 
 
 @given(st.ip_addresses(v=4))
-def test_an_embedded_ipv4_address_is_judged_like_itself(ip: ipaddress.IPv4Address) -> None:
+def test_an_embedded_ipv4_address_is_judged_like_itself(
+    ip: ipaddress.IPv4Address,
+) -> None:
     for prefix in ("::ffff:", "64:ff9b::"):
         assert refusal_of_address(f"{prefix}{ip}") == refusal_of_address(ip)
     assert refusal_of_address(f"::{ip}") is not None
@@ -49,9 +58,16 @@ def test_an_embedded_ipv4_address_is_judged_like_itself(ip: ipaddress.IPv4Addres
 def test_nothing_that_python_knows_as_special_is_let_through(
     ip: ipaddress.IPv4Address | ipaddress.IPv6Address,
 ) -> None:
-    special = ip.is_loopback or ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip.is_reserved
+    special = (
+        ip.is_loopback
+        or ip.is_link_local
+        or ip.is_multicast
+        or ip.is_unspecified
+        or ip.is_reserved
+    )
     embeds = ip.version == 6 and any(
-        ip in ipaddress.ip_network(network) for network in ("::ffff:0:0/96", "64:ff9b::/96")
+        ip in ipaddress.ip_network(network)
+        for network in ("::ffff:0:0/96", "64:ff9b::/96")
     )
     if special and not embeds:
         assert refusal_of_address(ip) is not None
@@ -59,12 +75,29 @@ def test_nothing_that_python_knows_as_special_is_let_through(
 
 @pytest.mark.parametrize(
     "name",
-    ["localhost", "api.localhost", "nas.local", "redis", "metadata.google.internal", "router.home.arpa", "wiki.corp"],
+    [
+        "localhost",
+        "api.localhost",
+        "nas.local",
+        "redis",
+        "metadata.google.internal",
+        "router.home.arpa",
+        "wiki.corp",
+    ],
 )
 def test_a_name_of_the_local_network_is_refused(name: str) -> None:
     assert refusal_of_name(name) is not None
 
 
-@pytest.mark.parametrize("name", ["news.example", "localhost.example", "notlocal.example", "mylocal.news", "a.homes"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "news.example",
+        "localhost.example",
+        "notlocal.example",
+        "mylocal.news",
+        "a.homes",
+    ],
+)
 def test_a_public_name_may_be_looked_up(name: str) -> None:
     assert refusal_of_name(name) is None

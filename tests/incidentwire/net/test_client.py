@@ -13,11 +13,24 @@ from typing import Any
 
 import pytest
 
-from incidentwire.net.client import Door, Limits, OutboundError, retry_after_s
-from tests.incidentwire.net.hostile_server import TLS, Behaviour, HostileServer, addresses, answer, read_request, says
+from incidentwire.net.client import (
+    HttpClient,
+    OutboundError,
+    RequestLimits,
+    retry_after_s,
+)
+from tests.incidentwire.net.hostile_server import (
+    TLS,
+    Behaviour,
+    HostileServer,
+    addresses,
+    answer,
+    read_request,
+    says,
+)
 
 Serve = Callable[..., HostileServer]
-LIMITS = Limits(connect_s=5, read_s=5, total_s=20)
+LIMITS = RequestLimits(connect_s=5, read_s=5, total_s=20)
 
 
 @pytest.fixture
@@ -46,8 +59,12 @@ def dialled(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return seen
 
 
-def door(*hosts: str, **more: Any) -> Door:
-    return Door(user_agent="incidentwire-test (+https://wire.example)", allowed_hosts=frozenset(hosts), **more)
+def door(*hosts: str, **more: Any) -> HttpClient:
+    return HttpClient(
+        user_agent="incidentwire-test (+https://wire.example)",
+        allowed_hosts=frozenset(hosts),
+        **more,
+    )
 
 
 def keeps_alive(*answers: bytes) -> Behaviour:
@@ -68,7 +85,7 @@ def echo(connection: socket.socket) -> None:
         connection.sendall(answer(request))
 
 
-def reason(door: Door, url: str) -> str:
+def reason(door: HttpClient, url: str) -> str:
     with door, pytest.raises(OutboundError) as caught:
         door.get(url)
     return caught.value.reason
@@ -87,7 +104,9 @@ def reason(door: Door, url: str) -> str:
         "intranet", "redis", "metadata.google.internal", "metadata.tencentyun.com",
     ],
 )  # fmt: skip
-def test_no_notation_of_a_private_place_is_dialled_or_looked_up(host: str, dialled: list[Any]) -> None:
+def test_no_notation_of_a_private_place_is_dialled_or_looked_up(
+    host: str, dialled: list[Any]
+) -> None:
     def resolve(*args: object, **kwargs: object) -> list[tuple[Any, ...]]:
         pytest.fail("looked up")
 
@@ -97,7 +116,10 @@ def test_no_notation_of_a_private_place_is_dialled_or_looked_up(host: str, diall
         for ask in (strict.check, strict.get, lambda there: strict.post(there, b"{}")):
             with pytest.raises(OutboundError) as caught:
                 ask(url)
-            assert (caught.value.reason, caught.value.retryable) == ("refused_address", False)
+            assert (caught.value.reason, caught.value.retryable) == (
+                "refused_address",
+                False,
+            )
     assert dialled == []
 
 
@@ -111,7 +133,9 @@ def test_no_notation_of_a_private_place_is_dialled_or_looked_up(host: str, diall
         "https://news.example/" + "a" * 9_000,
     ],
 )  # fmt: skip
-def test_what_is_no_plain_web_address_is_refused_before_anything_is_looked_up(url: str) -> None:
+def test_what_is_no_plain_web_address_is_refused_before_anything_is_looked_up(
+    url: str,
+) -> None:
     with door() as strict, pytest.raises(OutboundError) as caught:
         strict.check(url)
     assert (caught.value.reason, caught.value.retryable) == ("refused_url", False)
@@ -119,14 +143,27 @@ def test_what_is_no_plain_web_address_is_refused_before_anything_is_looked_up(ur
 
 @pytest.mark.parametrize(
     "answers",
-    [["127.0.0.1"], ["93.184.215.14", "10.0.0.7"], ["2606:2800:21f:cb07::1", "::1"], ["fe80::1%eth0"], ["nonsense"]],
+    [
+        ["127.0.0.1"],
+        ["93.184.215.14", "10.0.0.7"],
+        ["2606:2800:21f:cb07::1", "::1"],
+        ["fe80::1%eth0"],
+        ["nonsense"],
+    ],
 )
-def test_a_name_with_any_private_address_is_not_dialled_at_all(answers: list[str], dialled: list[Any]) -> None:
-    assert reason(door(resolve=addresses(*answers)), "https://news.example/") == "refused_address"
+def test_a_name_with_any_private_address_is_not_dialled_at_all(
+    answers: list[str], dialled: list[Any]
+) -> None:
+    assert (
+        reason(door(resolve=addresses(*answers)), "https://news.example/")
+        == "refused_address"
+    )
     assert dialled == []
 
 
-def test_the_address_that_was_checked_is_the_one_that_is_dialled(dialled: list[Any]) -> None:
+def test_the_address_that_was_checked_is_the_one_that_is_dialled(
+    dialled: list[Any],
+) -> None:
     """DNS rebinding: the second answer would be loopback, and nobody asks for it."""
     answers = iter(["93.184.215.14", "127.0.0.1", "127.0.0.1"])
 
@@ -139,13 +176,22 @@ def test_the_address_that_was_checked_is_the_one_that_is_dialled(dialled: list[A
 
 
 def test_a_name_with_ipv6_only_is_dialled_by_ipv6(dialled: list[Any]) -> None:
-    assert reason(door(resolve=addresses("2606:2800:21f:cb07::1")), "https://news.example:8443/") == "connect_failed"
+    assert (
+        reason(
+            door(resolve=addresses("2606:2800:21f:cb07::1")),
+            "https://news.example:8443/",
+        )
+        == "connect_failed"
+    )
     assert dialled == [("2606:2800:21f:cb07::1", 8443)]
 
 
 def test_each_address_of_a_name_is_tried(dialled: list[Any]) -> None:
     ips = ["93.184.215.14", "2606:2800:21f:cb07::1", "93.184.215.15"]
-    assert reason(door(resolve=addresses(*ips, *ips)), "http://news.example/") == "connect_failed"
+    assert (
+        reason(door(resolve=addresses(*ips, *ips)), "http://news.example/")
+        == "connect_failed"
+    )
     assert [address[0] for address in dialled] == ips
 
 
@@ -154,10 +200,18 @@ def test_an_allowed_host_is_allowed_by_its_own_name_and_port_only(serve: Serve) 
     host, url = f"127.0.0.1:{server.port}", server.url
     for allowed in (host, "127.0.0.1"):
         assert door(allowed).get(url).body == b"hello"
-    assert door("news.test", resolve=addresses("127.0.0.1")).get(f"http://news.test:{server.port}/").body == b"hello"
+    assert (
+        door("news.test", resolve=addresses("127.0.0.1"))
+        .get(f"http://news.test:{server.port}/")
+        .body
+        == b"hello"
+    )
     assert reason(door("news.test"), url) == "refused_address"
     assert reason(door("127.0.0.1:1"), url) == "refused_address"
-    assert reason(door(host, resolve=addresses("127.0.0.1")), "http://other.example/") == "refused_address"
+    assert (
+        reason(door(host, resolve=addresses("127.0.0.1")), "http://other.example/")
+        == "refused_address"
+    )
 
 
 def test_the_answer_says_where_it_came_from_and_by_which_way(serve: Serve) -> None:
@@ -170,12 +224,22 @@ def test_the_answer_says_where_it_came_from_and_by_which_way(serve: Serve) -> No
 
 
 @pytest.mark.parametrize(
-    ("statuses", "moved"), [((301, 308), True), ((301,), True), ((301, 302), False), ((307, 308), False), ((), False)]
+    ("statuses", "moved"),
+    [
+        ((301, 308), True),
+        ((301,), True),
+        ((301, 302), False),
+        ((307, 308), False),
+        ((), False),
+    ],
 )
 def test_the_answer_says_whether_the_way_is_a_permanent_one(
     serve: Serve, statuses: tuple[int, ...], moved: bool
 ) -> None:
-    hops = {f"/{n}": answer(status=f"{s} Moved", Location=f"/{n + 1}") for n, s in enumerate(statuses)}
+    hops = {
+        f"/{n}": answer(status=f"{s} Moved", Location=f"/{n + 1}")
+        for n, s in enumerate(statuses)
+    }
     server = serve(_by_path(hops, answer(b"page")))
     got = door("127.0.0.1").get(server.url + "0")
     assert (got.body, got.moved, len(got.redirects)) == (b"page", moved, len(statuses))
@@ -189,7 +253,9 @@ def _by_path(answers: dict[str, bytes], otherwise: bytes) -> Behaviour:
     return behave
 
 
-@pytest.mark.parametrize("status", ["404 Not Found", "429 Too Many Requests", "500 Oops", "304 Not Modified"])
+@pytest.mark.parametrize(
+    "status", ["404 Not Found", "429 Too Many Requests", "500 Oops", "304 Not Modified"]
+)
 def test_a_status_is_an_answer_and_no_error(serve: Serve, status: str) -> None:
     server = serve(says(answer(status=status, Retry_After="7")))
     got = door("127.0.0.1").get(server.url, {"If-None-Match": '"v1"'})
@@ -198,7 +264,11 @@ def test_a_status_is_an_answer_and_no_error(serve: Serve, status: str) -> None:
 
 def test_a_request_names_the_project_and_what_we_can_unpack(serve: Serve) -> None:
     server = serve(echo)
-    sent = door("127.0.0.1").get(server.url, {"If-None-Match": '"v1"', "user-agent": "Mozilla"}).body.decode()
+    sent = (
+        door("127.0.0.1")
+        .get(server.url, {"If-None-Match": '"v1"', "user-agent": "Mozilla"})
+        .body.decode()
+    )
     assert "User-Agent: incidentwire-test (+https://wire.example)\r\n" in sent
     assert "Accept-Encoding: gzip, deflate, br, zstd\r\n" in sent
     assert 'If-None-Match: "v1"\r\n' in sent
@@ -207,9 +277,16 @@ def test_a_request_names_the_project_and_what_we_can_unpack(serve: Serve) -> Non
 
 def test_a_key_does_not_follow_a_redirect_to_another_host(serve: Serve) -> None:
     there = serve(echo)
-    here = serve(_by_path({"/away": answer(status="302 Found", Location=there.url)}, b""))
+    here = serve(
+        _by_path({"/away": answer(status="302 Found", Location=there.url)}, b"")
+    )
     near = serve(_near)
-    secret = {"Authorization": "Bearer s3cret", "X-Api-Key": "s3cret", "Cookie": "s=s3cret", "If-None-Match": '"v1"'}
+    secret = {
+        "Authorization": "Bearer s3cret",
+        "X-Api-Key": "s3cret",
+        "Cookie": "s=s3cret",
+        "If-None-Match": '"v1"',
+    }
     away = door("127.0.0.1").get(here.url + "away", secret).body
     assert b"s3cret" not in away
     assert b'"v1"' in away
@@ -219,7 +296,9 @@ def test_a_key_does_not_follow_a_redirect_to_another_host(serve: Serve) -> None:
 def _near(connection: socket.socket) -> None:
     while request := read_request(connection):
         going = request.startswith(b"GET /go ")
-        connection.sendall(answer(status="302 Found", Location="/stay") if going else answer(request))
+        connection.sendall(
+            answer(status="302 Found", Location="/stay") if going else answer(request)
+        )
 
 
 def test_a_cookie_comes_back_within_a_chain_and_not_later(serve: Serve) -> None:
@@ -227,7 +306,11 @@ def test_a_cookie_comes_back_within_a_chain_and_not_later(serve: Serve) -> None:
         while request := read_request(connection):
             known = b"Cookie: seen=1" in request
             connection.sendall(
-                answer(b"page") if known else answer(status="302 Found", Location="/", Set_Cookie="seen=1; Path=/")
+                answer(b"page")
+                if known
+                else answer(
+                    status="302 Found", Location="/", Set_Cookie="seen=1; Path=/"
+                )
             )
 
     visitor = door("127.0.0.1")
@@ -245,7 +328,9 @@ def test_a_post_sends_its_body_and_follows_no_redirect(serve: Serve) -> None:
         connection.sendall(answer(status="307 Temporary", Location="/elsewhere"))
 
     server = serve(behave)
-    got = door("127.0.0.1").post(server.url + "hook", b'{"a":1}', {"Content-Type": "application/json"})
+    got = door("127.0.0.1").post(
+        server.url + "hook", b'{"a":1}', {"Content-Type": "application/json"}
+    )
     assert (got.status, got.url) == (307, server.url + "hook")
     assert len(requests) == 1
     assert requests[0].startswith(b"POST /hook HTTP/1.1\r\n")
@@ -256,15 +341,27 @@ def test_a_post_of_megabytes_arrives_whole(serve: Serve) -> None:
     body = bytes(range(256)) * 8_000
 
     def behave(connection: socket.socket) -> None:
-        connection.sendall(answer(str(read_request(connection).endswith(body)).encode()))
+        connection.sendall(
+            answer(str(read_request(connection).endswith(body)).encode())
+        )
 
-    assert door("127.0.0.1", limits=LIMITS).post(serve(behave).url, body).body == b"True"
+    assert (
+        door("127.0.0.1", limits=LIMITS).post(serve(behave).url, body).body == b"True"
+    )
 
 
 def test_connections_are_used_again(serve: Serve) -> None:
-    server = serve(keeps_alive(answer(b"one"), answer(b"two", status="404 Not Found"), answer(b"three")))
+    server = serve(
+        keeps_alive(
+            answer(b"one"), answer(b"two", status="404 Not Found"), answer(b"three")
+        )
+    )
     visitor = door("127.0.0.1")
-    assert [visitor.get(server.url).body for _ in range(3)] == [b"one", b"two", b"three"]
+    assert [visitor.get(server.url).body for _ in range(3)] == [
+        b"one",
+        b"two",
+        b"three",
+    ]
     assert server.connections == 1
 
 
@@ -272,7 +369,9 @@ def test_a_connection_that_went_stale_is_replaced(serve: Serve) -> None:
     def behave(connection: socket.socket) -> None:
         read_request(connection)
         connection.sendall(answer(b"fresh"))
-        read_request(connection)  # and hangs up on the second request of each connection
+        read_request(
+            connection
+        )  # and hangs up on the second request of each connection
 
     server = serve(behave)
     visitor = door("127.0.0.1")
@@ -285,7 +384,9 @@ def test_a_door_is_shared_by_threads(serve: Serve) -> None:
     visitor = door("127.0.0.1", limits=LIMITS)
 
     def fetch(place: int) -> bool:
-        return visitor.get(f"{server.url}{place}").body.startswith(f"GET /{place} HTTP".encode())
+        return visitor.get(f"{server.url}{place}").body.startswith(
+            f"GET /{place} HTTP".encode()
+        )
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(fetch, range(200)))
@@ -293,9 +394,14 @@ def test_a_door_is_shared_by_threads(serve: Serve) -> None:
 
 def test_https_is_verified_by_name_and_used_again(serve: Serve) -> None:
     server = serve(echo, "server.pem")
-    with door("news.test", resolve=addresses("127.0.0.1"), ca_file=str(TLS / "ca.pem")) as visitor:
+    with door(
+        "news.test", resolve=addresses("127.0.0.1"), ca_file=str(TLS / "ca.pem")
+    ) as visitor:
         for _ in range(2):
-            assert f"Host: news.test:{server.port}".encode() in visitor.get(f"https://news.test:{server.port}/").body
+            assert (
+                f"Host: news.test:{server.port}".encode()
+                in visitor.get(f"https://news.test:{server.port}/").body
+            )
     assert server.connections == 1
 
 
@@ -303,12 +409,16 @@ def test_a_redirect_from_https_to_http_is_followed(serve: Serve) -> None:
     plain = serve(keeps_alive(answer(b"page")))
     target = f"http://news.test:{plain.port}/"
     tls = serve(says(answer(status="302 Found", Location=target)), "server.pem")
-    with door("news.test", resolve=addresses("127.0.0.1"), ca_file=str(TLS / "ca.pem")) as visitor:
+    with door(
+        "news.test", resolve=addresses("127.0.0.1"), ca_file=str(TLS / "ca.pem")
+    ) as visitor:
         assert visitor.get(f"https://news.test:{tls.port}/").url == target
 
 
 def test_the_environment_leads_no_request_astray(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+    serve: Serve,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     proxy, server = serve(says(answer(b"the proxy"))), serve(echo)
     netrc = tmp_path_factory.mktemp("home") / "netrc"
@@ -327,13 +437,13 @@ GEVENT = """
 import gevent.monkey
 if {early}:
     gevent.monkey.patch_all()
-from incidentwire.net.client import Door, Limits, OutboundError
+from incidentwire.net.client import HttpClient, RequestLimits, OutboundError
 if not {early}:
     gevent.monkey.patch_all()
 import gevent, sys
 ca, plain, tls, drip = sys.argv[1:]
 hosts = frozenset({{"127.0.0.1", "localhost"}})
-door = Door(user_agent="t", allowed_hosts=hosts, ca_file=ca, limits=Limits(connect_s=5, read_s=5, total_s=10))
+door = HttpClient(user_agent="t", allowed_hosts=hosts, ca_file=ca, limits=RequestLimits(connect_s=5, read_s=5, total_s=10))
 pages = [gevent.spawn(door.get, plain) for _ in range(20)]
 gevent.joinall(pages, raise_error=True)
 assert all(page.value.body == b"plain" for page in pages)
@@ -341,9 +451,9 @@ import socket
 def resolve(host, port, **_):
     return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 def to_tls(limits):
-    return Door(user_agent="t", allowed_hosts=frozenset({{"news.test"}}), ca_file=ca, limits=limits, resolve=resolve)
-assert to_tls(Limits()).get(tls).body == b"secret"
-door = to_tls(Limits(total_s=1.0))
+    return HttpClient(user_agent="t", allowed_hosts=frozenset({{"news.test"}}), ca_file=ca, limits=limits, resolve=resolve)
+assert to_tls(RequestLimits()).get(tls).body == b"secret"
+door = to_tls(RequestLimits(total_s=1.0))
 for url in (tls + "drip", drip):
     try:
         door.get(url)
@@ -374,7 +484,10 @@ def test_the_door_works_under_gevent(serve: Serve, early: bool) -> None:
             connection.sendall(b"\x02")
 
     plain = serve(keeps_alive(answer(b"plain")))
-    urls = [f"https://news.test:{server.port}/" for server in (serve(tls, "server.pem"), serve(drips_a_handshake))]
+    urls = [
+        f"https://news.test:{server.port}/"
+        for server in (serve(tls, "server.pem"), serve(drips_a_handshake))
+    ]
     script = GEVENT.format(early=early)
     done = subprocess.run(
         [sys.executable, "-c", script, str(TLS / "ca.pem"), plain.url, *urls],
@@ -408,5 +521,7 @@ NOW = datetime.datetime(2026, 3, 4, 12, 0, tzinfo=datetime.UTC)
         ("Wed, 04 Mar 2026 11:00:00 +999999999999", None),
     ],
 )
-def test_retry_after_is_read_as_seconds(value: str | None, seconds: float | None) -> None:
+def test_retry_after_is_read_as_seconds(
+    value: str | None, seconds: float | None
+) -> None:
     assert retry_after_s(value, now=NOW) == seconds

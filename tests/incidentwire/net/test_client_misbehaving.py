@@ -15,7 +15,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from incidentwire.net.client import Answer, Door, Limits, OutboundError
+from incidentwire.net.client import HttpClient, OutboundError, RequestLimits, Response
 from tests.incidentwire.net.hostile_server import (
     Behaviour,
     HostileServer,
@@ -27,8 +27,12 @@ from tests.incidentwire.net.hostile_server import (
     says,
 )
 
-QUICK = Limits(connect_s=0.5, read_s=5, total_s=0.8)  # for servers that must run into the deadline
-PATIENT = Limits(connect_s=10, read_s=10, total_s=30, max_bytes=1_000_000)  # for all others, on a busy machine
+QUICK = RequestLimits(
+    connect_s=0.5, read_s=5, total_s=0.8
+)  # for servers that must run into the deadline
+PATIENT = RequestLimits(
+    connect_s=10, read_s=10, total_s=30, max_bytes=1_000_000
+)  # for all others, on a busy machine
 Serve = Callable[..., HostileServer]
 
 
@@ -52,18 +56,20 @@ def serve() -> Iterator[Serve]:
         server.close()
 
 
-def door_to(*servers: HostileServer, limits: Limits = PATIENT) -> Door:
+def door_to(*servers: HostileServer, limits: RequestLimits = PATIENT) -> HttpClient:
     hosts = frozenset(f"127.0.0.1:{server.port}" for server in servers)
-    return Door(user_agent="incidentwire-test", allowed_hosts=hosts, limits=limits)
+    return HttpClient(
+        user_agent="incidentwire-test", allowed_hosts=hosts, limits=limits
+    )
 
 
-def failure(server: HostileServer, limits: Limits = PATIENT) -> OutboundError:
+def failure(server: HostileServer, limits: RequestLimits = PATIENT) -> OutboundError:
     with door_to(server, limits=limits) as door, pytest.raises(OutboundError) as caught:
         door.get(server.url)
     return caught.value
 
 
-def got(server: HostileServer) -> Answer:
+def got(server: HostileServer) -> Response:
     with door_to(server) as door:
         return door.get(server.url)
 
@@ -78,7 +84,14 @@ def got(server: HostileServer) -> Answer:
         (b"HTTP/1.1 200 OK\r\n\r\n", b"a"),
         (b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"),
     ],
-    ids=["status", "header", "body", "chunks", "close-delimited", "endless 100-continue"],
+    ids=[
+        "status",
+        "header",
+        "body",
+        "chunks",
+        "close-delimited",
+        "endless 100-continue",
+    ],
 )
 def test_a_server_that_drips_bytes_ends_at_the_deadline(
     serve: Serve, stop: threading.Event, start: bytes, piece: bytes
@@ -88,9 +101,11 @@ def test_a_server_that_drips_bytes_ends_at_the_deadline(
     assert "0.8 s" in error.detail
 
 
-def test_a_server_that_says_nothing_ends_as_a_timeout(serve: Serve, stop: threading.Event) -> None:
+def test_a_server_that_says_nothing_ends_as_a_timeout(
+    serve: Serve, stop: threading.Event
+) -> None:
     silent = serve(lambda _: stop.wait(30) and None)
-    error = failure(silent, Limits(read_s=0.3, total_s=30))
+    error = failure(silent, RequestLimits(read_s=0.3, total_s=30))
     assert error.reason == "timeout"
     assert "silent for 0.3 s" in error.detail
 
@@ -108,7 +123,11 @@ def test_redirects_share_one_deadline(serve: Serve, stop: threading.Event) -> No
     ("start", "piece", "reason"),
     [
         (b"HTTP/1.1 200 OK\r\n\r\n", b"a" * 65_536, "too_large"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1000\r\n" + b"a" * 4096 + b"\r\n", "too_large"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"1000\r\n" + b"a" * 4096 + b"\r\n",
+            "too_large",
+        ),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n", b"", "too_large"),
         (b"HTTP/1.1 200 OK\r\n", b"X-Endless: 1\r\n", "bad_response"),
         (b"HTTP/1.1 200 OK\r\nX-Endless: ", b"a" * 65_536, "bad_response"),
@@ -116,8 +135,12 @@ def test_redirects_share_one_deadline(serve: Serve, stop: threading.Event) -> No
     ],
     ids=["body", "chunks", "announced", "headers", "one header", "status line"],
 )
-def test_a_server_without_an_end_is_cut_off(serve: Serve, start: bytes, piece: bytes, reason: str) -> None:
-    assert failure(serve(floods(start, piece) if piece else says(start))).reason == reason
+def test_a_server_without_an_end_is_cut_off(
+    serve: Serve, start: bytes, piece: bytes, reason: str
+) -> None:
+    assert (
+        failure(serve(floods(start, piece) if piece else says(start))).reason == reason
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,12 +162,17 @@ def test_a_server_without_an_end_is_cut_off(serve: Serve, start: bytes, piece: b
         "tls",
     ],
 )  # fmt: skip
-def test_a_cut_or_garbled_answer_is_a_bad_response_and_worth_another_try(serve: Serve, said: bytes) -> None:
+def test_a_cut_or_garbled_answer_is_a_bad_response_and_worth_another_try(
+    serve: Serve, said: bytes
+) -> None:
     error = failure(serve(says(said)))
     assert (error.reason, error.retryable) == ("bad_response", True)
 
 
-TEXT = b"The insurer Nordhavn Mutual told 40,000 customers that their claims were readable by anyone. " * 50
+TEXT = (
+    b"The insurer Nordhavn Mutual told 40,000 customers that their claims were readable by anyone. "
+    * 50
+)
 PACKED = {
     "gzip": gzip.compress(TEXT),
     "deflate": zlib.compress(TEXT),
@@ -155,7 +183,10 @@ PACKED = {
 
 @pytest.mark.parametrize("encoding", PACKED)
 def test_a_packed_body_is_unpacked(serve: Serve, encoding: str) -> None:
-    assert got(serve(says(answer(PACKED[encoding], Content_Encoding=encoding)))).body == TEXT
+    assert (
+        got(serve(says(answer(PACKED[encoding], Content_Encoding=encoding)))).body
+        == TEXT
+    )
 
 
 @pytest.mark.parametrize(
@@ -170,21 +201,42 @@ def test_a_packed_body_is_unpacked(serve: Serve, encoding: str) -> None:
         ("utf-8", TEXT),
         ("identity", TEXT),
     ],
-    ids=["raw deflate", "two members", "padding", "two frames", "two layers", "x-gzip", "charset", "identity"],
+    ids=[
+        "raw deflate",
+        "two members",
+        "padding",
+        "two frames",
+        "two layers",
+        "x-gzip",
+        "charset",
+        "identity",
+    ],
 )
-def test_what_browsers_unpack_is_unpacked(serve: Serve, encoding: str, body: bytes) -> None:
+def test_what_browsers_unpack_is_unpacked(
+    serve: Serve, encoding: str, body: bytes
+) -> None:
     assert got(serve(says(answer(body, Content_Encoding=encoding)))).body == TEXT
 
 
 @pytest.mark.parametrize("encoding", PACKED)
-def test_a_body_whose_packing_is_cut_or_wrong_is_a_bad_encoding(serve: Serve, encoding: str) -> None:
+def test_a_body_whose_packing_is_cut_or_wrong_is_a_bad_encoding(
+    serve: Serve, encoding: str
+) -> None:
     for body in (PACKED[encoding][:-9], b"\xff plainly not packed \xff" * 20):
-        assert failure(serve(says(answer(body, Content_Encoding=encoding)))).reason == "bad_encoding"
+        assert (
+            failure(serve(says(answer(body, Content_Encoding=encoding)))).reason
+            == "bad_encoding"
+        )
 
 
 @pytest.mark.parametrize("encoding", ["compress", "gzip, gzip, gzip", "rot13"])
-def test_an_encoding_nobody_asked_for_is_a_bad_encoding(serve: Serve, encoding: str) -> None:
-    assert failure(serve(says(answer(TEXT, Content_Encoding=encoding)))).reason == "bad_encoding"
+def test_an_encoding_nobody_asked_for_is_a_bad_encoding(
+    serve: Serve, encoding: str
+) -> None:
+    assert (
+        failure(serve(says(answer(TEXT, Content_Encoding=encoding)))).reason
+        == "bad_encoding"
+    )
 
 
 @pytest.mark.parametrize("encoding", [*PACKED, "gzip, gzip"])
@@ -197,18 +249,26 @@ def test_a_bomb_ends_early(serve: Serve, encoding: str) -> None:
         "zstd": zstandard.compress,
         "gzip, gzip": lambda data: gzip.compress(gzip.compress(data, 1)),
     }
-    error = failure(serve(says(answer(packers[encoding](zeros), Content_Encoding=encoding))))
+    error = failure(
+        serve(says(answer(packers[encoding](zeros), Content_Encoding=encoding)))
+    )
     assert (error.reason, error.retryable) == ("too_large", False)
 
 
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
-def test_an_answer_without_a_body_has_an_empty_one_whatever_its_encoding(serve: Serve, status: str) -> None:
+def test_an_answer_without_a_body_has_an_empty_one_whatever_its_encoding(
+    serve: Serve, status: str
+) -> None:
     head = f"HTTP/1.1 {status}\r\nContent-Encoding: gzip\r\nETag: x\r\n\r\n".encode()
     assert got(serve(says(head))).body == b""
 
 
 def test_a_redirect_loop_ends_after_five(serve: Serve) -> None:
-    server = serve(says(answer(status="301 Moved", Location="/round-and-round", Connection="close")))
+    server = serve(
+        says(
+            answer(status="301 Moved", Location="/round-and-round", Connection="close")
+        )
+    )
     assert failure(server).reason == "too_many_redirects"
     assert server.connections == 6
 
@@ -232,14 +292,19 @@ def test_a_redirect_loop_ends_after_five(serve: Serve) -> None:
         ("http://x/" + "a" * 9_000, "refused_url"),
     ],
 )
-def test_a_redirect_is_checked_like_the_first_url(serve: Serve, location: str, reason: str) -> None:
+def test_a_redirect_is_checked_like_the_first_url(
+    serve: Serve, location: str, reason: str
+) -> None:
     error = failure(serve(says(answer(status="302 Found", Location=location))))
     assert (error.reason, error.retryable) == (reason, False)
 
 
 def test_a_redirect_to_another_port_of_loopback_reaches_nobody(serve: Serve) -> None:
     secret = serve(says(answer(b"the inner service")))
-    assert failure(serve(says(answer(status="302 Found", Location=secret.url)))).reason == "refused_address"
+    assert (
+        failure(serve(says(answer(status="302 Found", Location=secret.url)))).reason
+        == "refused_address"
+    )
     assert secret.connections == 0
 
 
@@ -252,15 +317,24 @@ def test_a_closed_port_is_a_failed_connection(serve: Serve) -> None:
 
 @pytest.mark.parametrize(
     ("error", "names"),
-    [(socket.gaierror(socket.EAI_NONAME, "unknown"), None), (UnicodeError("label too long"), None), (None, ())],
+    [
+        (socket.gaierror(socket.EAI_NONAME, "unknown"), None),
+        (UnicodeError("label too long"), None),
+        (None, ()),
+    ],
 )
-def test_a_name_without_an_address_is_a_dns_failure(error: Exception | None, names: tuple[str, ...] | None) -> None:
+def test_a_name_without_an_address_is_a_dns_failure(
+    error: Exception | None, names: tuple[str, ...] | None
+) -> None:
     def resolve(*args: object, **kwargs: object) -> list[tuple[object, ...]]:
         if error is not None:
             raise error
         return list(names or ())  # type: ignore[arg-type]
 
-    with Door(user_agent="t", resolve=resolve) as door, pytest.raises(OutboundError) as caught:
+    with (
+        HttpClient(user_agent="t", resolve=resolve) as door,
+        pytest.raises(OutboundError) as caught,
+    ):
         door.get("https://news.example/")
     assert (caught.value.reason, caught.value.retryable) == ("dns_failed", True)
 
@@ -270,21 +344,30 @@ def test_a_name_server_that_stalls_is_a_dns_failure(stop: threading.Event) -> No
         stop.wait(30)
         return []
 
-    with Door(user_agent="t", resolve=resolve, limits=QUICK) as door, pytest.raises(OutboundError) as caught:
+    with (
+        HttpClient(user_agent="t", resolve=resolve, limits=QUICK) as door,
+        pytest.raises(OutboundError) as caught,
+    ):
         door.get("https://news.example/")
     assert caught.value.reason == "dns_failed"
 
 
 def tls_failure(
-    server: HostileServer, host: str = "news.test", *, trusted: bool = True, limits: Limits = PATIENT
+    server: HostileServer,
+    host: str = "news.test",
+    *,
+    trusted: bool = True,
+    limits: RequestLimits = PATIENT,
 ) -> OutboundError:
     with (
-        Door(
+        HttpClient(
             user_agent="t",
             allowed_hosts=frozenset({host}),
             limits=limits,
             resolve=addresses("127.0.0.1"),
-            ca_file=os.path.join(os.path.dirname(__file__), "tls", "ca.pem") if trusted else None,
+            ca_file=os.path.join(os.path.dirname(__file__), "tls", "ca.pem")
+            if trusted
+            else None,
         ) as door,
         pytest.raises(OutboundError) as caught,
     ):
@@ -302,14 +385,22 @@ def tls_failure(
     ],
     ids=["self-signed", "unknown authority", "another host's", "no address in it"],
 )
-def test_a_bad_certificate_is_refused_for_good(serve: Serve, certificate: str, host: str, trusted: bool) -> None:
-    error = tls_failure(serve(says(answer(b"hello")), certificate), host, trusted=trusted)
+def test_a_bad_certificate_is_refused_for_good(
+    serve: Serve, certificate: str, host: str, trusted: bool
+) -> None:
+    error = tls_failure(
+        serve(says(answer(b"hello")), certificate), host, trusted=trusted
+    )
     assert (error.reason, error.retryable) == ("tls_failed", False)
     assert "certificate" in error.detail
 
 
-@pytest.mark.parametrize("said", [b"", b"\x16\x03\x03\x00\x7a\x02\x00", b"HTTP/1.1 200 OK\r\n\r\nplain"])
-def test_a_handshake_that_breaks_is_a_tls_failure_worth_another_try(serve: Serve, said: bytes) -> None:
+@pytest.mark.parametrize(
+    "said", [b"", b"\x16\x03\x03\x00\x7a\x02\x00", b"HTTP/1.1 200 OK\r\n\r\nplain"]
+)
+def test_a_handshake_that_breaks_is_a_tls_failure_worth_another_try(
+    serve: Serve, said: bytes
+) -> None:
     def behave(connection: socket.socket) -> None:
         connection.recv(65_536)
         connection.sendall(said)
@@ -318,7 +409,9 @@ def test_a_handshake_that_breaks_is_a_tls_failure_worth_another_try(serve: Serve
     assert (error.reason, error.retryable) == ("tls_failed", True)
 
 
-def test_a_handshake_that_drips_ends_at_the_deadline(serve: Serve, stop: threading.Event) -> None:
+def test_a_handshake_that_drips_ends_at_the_deadline(
+    serve: Serve, stop: threading.Event
+) -> None:
     def behave(connection: socket.socket) -> None:
         connection.sendall(b"\x16\x03\x03\x40\x00")  # a record of 16 KiB begins
         while not stop.wait(0.02):
@@ -345,7 +438,15 @@ def outcome(server: HostileServer) -> str:
 
 @given(noise=st.binary(max_size=300), status_line=st.booleans())
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_noise_raises_anything_but_an_outbound_error(serve: Serve, noise: bytes, status_line: bool) -> None:
+def test_no_noise_raises_anything_but_an_outbound_error(
+    serve: Serve, noise: bytes, status_line: bool
+) -> None:
     server = serve(says((b"HTTP/1.1 200 OK\r\n" if status_line else b"") + noise))
-    assert outcome(server) in {"status 200", "bad_response", "bad_encoding", "too_large", "timeout"}
+    assert outcome(server) in {
+        "status 200",
+        "bad_response",
+        "bad_encoding",
+        "too_large",
+        "timeout",
+    }
     server.close()

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from incidentwire.net.rate_limit import HostBusy, HostSlots, host_of
+from incidentwire.net.rate_limit import HostBusy, HostRateLimiter, host_of
 from services.ingest.feeds import poll
-from services.ingest.feeds.process import Rounds
+from services.ingest.feeds.process import PollLoop
 from tests.conftest import Store
 from tests.house import PLAIN, House, eventually, page
 from tests.ingest.feeds.feed_house import Newsroom, rss
@@ -21,15 +21,19 @@ from tests.loopback import Asked, Reply, answering
 HOST = "quay.example"
 
 
-def slots(connection: redis.Redis, *, pause_s: float = 0.0, slot_s: float = 60.0) -> HostSlots:
-    return HostSlots(connection, at_once=2, pause_s=pause_s, slot_s=slot_s)
+def slots(
+    connection: redis.Redis, *, pause_s: float = 0.0, slot_s: float = 60.0
+) -> HostRateLimiter:
+    return HostRateLimiter(connection, at_once=2, pause_s=pause_s, slot_s=slot_s)
 
 
-def test_a_place_is_waited_for_and_given_back(connection: redis.Redis, store: Store) -> None:
+def test_a_place_is_waited_for_and_given_back(
+    connection: redis.Redis, store: Store
+) -> None:
     here, there = slots(connection), slots(store.connect())
     inside, leave = threading.Semaphore(0), threading.Event()
 
-    def ask(at: HostSlots) -> None:
+    def ask(at: HostRateLimiter) -> None:
         with at.held(HOST, patience_s=60):
             inside.release()
             leave.wait(60)
@@ -49,19 +53,32 @@ def test_a_place_is_waited_for_and_given_back(connection: redis.Redis, store: St
 
 def test_a_place_is_given_back_after_an_error_too(connection: redis.Redis) -> None:
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError), slots(connection).held(HOST, patience_s=0):
+        with (
+            pytest.raises(ZeroDivisionError),
+            slots(connection).held(HOST, patience_s=0),
+        ):
             raise ZeroDivisionError
 
 
-def test_the_pause_between_two_requests_holds_for_whoever_asks(connection: redis.Redis, store: Store) -> None:
+def test_the_pause_between_two_requests_holds_for_whoever_asks(
+    connection: redis.Redis, store: Store
+) -> None:
     with slots(connection, pause_s=3600).held(HOST, patience_s=0):
         pass
-    with pytest.raises(HostBusy), slots(store.connect(), pause_s=3600).held(HOST, patience_s=60):
+    with (
+        pytest.raises(HostBusy),
+        slots(store.connect(), pause_s=3600).held(HOST, patience_s=60),
+    ):
         pass
 
 
 @pytest.mark.parametrize(
-    ("url", "host"), [("https://Quay.Example:8443/a", "quay.example"), ("http://[::1]/", "::1"), ("", "")]
+    ("url", "host"),
+    [
+        ("https://Quay.Example:8443/a", "quay.example"),
+        ("http://[::1]/", "::1"),
+        ("", ""),
+    ],
 )
 def test_a_host_is_the_same_however_it_is_written(url: str, host: str) -> None:
     assert host_of(url) == host
@@ -84,12 +101,18 @@ class Counting:
             if len(self.now) == 2:
                 self.two.set()
         self.two.wait(30)  # the first one stays until there is a second
-        threading.Event().wait(0.1)  # as long as it takes a third one to come, were it let in
+        threading.Event().wait(
+            0.1
+        )  # as long as it takes a third one to come, were it let in
         with self.lock:
             self.now.remove(kind)
         if kind == "feed":
             return 200, {"Content-Type": "application/xml"}, rss()
-        return (200, {"Content-Type": "text/html"}, page(asked.path, PLAIN)) if kind == "page" else (404, {}, b"")
+        return (
+            (200, {"Content-Type": "text/html"}, page(asked.path, PLAIN))
+            if kind == "page"
+            else (404, {}, b"")
+        )
 
 
 def test_feeds_and_workers_together_ask_one_host_twice_at_once_and_never_more(
@@ -104,11 +127,13 @@ def test_feeds_and_workers_together_ask_one_host_twice_at_once_and_never_more(
             house.submit(url=f"http://127.0.0.1:{port}/page/{n}")
             room.add(f"http://127.0.0.1:{port}/feed/{n}")
         working = pool.submit(house.work)
-        rounds = [Rounds(each.poller, pool) for each in (room, other)]  # two processes' worth of polls
+        rounds = [
+            PollLoop(each.poller, pool) for each in (room, other)
+        ]  # two processes' worth of polls
 
         def all_read() -> bool:
-            under_way = [each.turn() for each in rounds]
-            return not any(under_way) and not room.feeds.due(room.now, 1)
+            request_context = [each.turn() for each in rounds]
+            return not any(request_context) and not room.feeds.due(room.now, 1)
 
         eventually(all_read, "all feeds are read")
         working.result(60)
@@ -127,5 +152,9 @@ def test_a_feed_whose_host_stays_busy_is_put_off_and_keeps_its_state(
     workers = slots(store.connect())
     assert all(workers.acquire(HOST)[0] for _ in range(2))
     after = room.poll(name)
-    assert (after.state, after.failures, after.next_poll) == ("new", 0, room.now + poll.PUT_OFF_S)
+    assert (after.state, after.failures, after.next_poll) == (
+        "new",
+        0,
+        room.now + poll.PUT_OFF_S,
+    )
     assert room.failures() == []

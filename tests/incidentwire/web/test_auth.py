@@ -8,7 +8,9 @@ import redis
 from incidentwire.web.auth import KEYS, REMEMBER_S, Keys
 
 
-def test_a_key_is_found_by_its_secret_and_kept_only_as_a_digest(connection: redis.Redis) -> None:
+def test_a_key_is_found_by_its_secret_and_kept_only_as_a_digest(
+    connection: redis.Redis,
+) -> None:
     keys = Keys(connection)
     secret = keys.create("desk", ["submit", "read"])
     found = keys.find(secret)
@@ -19,13 +21,25 @@ def test_a_key_is_found_by_its_secret_and_kept_only_as_a_digest(connection: redi
     assert secret.removeprefix("iwk_").encode() not in kept
 
 
-def test_admin_may_do_everything_and_others_only_their_scopes(connection: redis.Redis) -> None:
+def test_admin_may_do_everything_and_others_only_their_scopes(
+    connection: redis.Redis,
+) -> None:
     keys = Keys(connection)
-    admin, reader = keys.find(keys.create("root", ["admin"])), keys.find(keys.create("eyes", ["read"]))
+    admin, reader = (
+        keys.find(keys.create("root", ["admin"])),
+        keys.find(keys.create("eyes", ["read"])),
+    )
     assert admin is not None
     assert reader is not None
-    assert [admin.allows(s) for s in ("submit", "read", "curate", "admin")] == [True] * 4
-    assert [reader.allows(s) for s in ("submit", "read", "curate", "admin")] == [False, True, False, False]
+    assert [admin.allows(s) for s in ("submit", "read", "curate", "admin")] == [
+        True
+    ] * 4
+    assert [reader.allows(s) for s in ("submit", "read", "curate", "admin")] == [
+        False,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_a_revoked_key_is_refused_once_it_is_forgotten(connection: redis.Redis) -> None:
@@ -40,7 +54,9 @@ def test_a_revoked_key_is_refused_once_it_is_forgotten(connection: redis.Redis) 
 
 
 @pytest.mark.parametrize("scopes", [[], ["write"], ["read", "root"]])
-def test_scopes_that_do_not_exist_are_refused_by_name(connection: redis.Redis, scopes: list[str]) -> None:
+def test_scopes_that_do_not_exist_are_refused_by_name(
+    connection: redis.Redis, scopes: list[str]
+) -> None:
     with pytest.raises(ValueError, match="submit, read, curate, admin"):
         Keys(connection).create("desk", scopes)
 
@@ -53,6 +69,8 @@ def test_names_are_taken_once(connection: redis.Redis) -> None:
     assert [key.name for key in keys.list()] == ["desk"]
 
 
-@pytest.mark.parametrize("secret", ["", "iwk_", "x" * 10_000, "\ud800", "iwk_" + "a" * 43])
+@pytest.mark.parametrize(
+    "secret", ["", "iwk_", "x" * 10_000, "\ud800", "iwk_" + "a" * 43]
+)
 def test_what_is_no_key_is_not_found(connection: redis.Redis, secret: str) -> None:
     assert Keys(connection).find(secret) is None

@@ -11,10 +11,10 @@ from pathlib import Path
 import redis
 
 from incidentwire.events import FeedFailed, ItemRetryRequested, ItemSubmitted
-from incidentwire.log.event_log import Log
-from incidentwire.log.recorded_event import Recorded
-from incidentwire.net.client import Door
-from incidentwire.net.rate_limit import HostSlots
+from incidentwire.log.event_log import EventLog
+from incidentwire.log.recorded_event import RecordedEvent
+from incidentwire.net.client import HttpClient
+from incidentwire.net.rate_limit import HostRateLimiter
 from incidentwire.settings import Settings
 from services.ingest.feeds import parser, poll
 from services.ingest.feeds.poll import Poller
@@ -28,7 +28,10 @@ Behaviour = Callable[[Mapping[str, str]], Reply]
 
 def rss(*links: str, head: str = "", more: str = "") -> bytes:
     """An RSS feed of ours with one item per link."""
-    items = "".join(f"<item><title>News of {link}</title><link>{link}</link>{more}</item>" for link in links)
+    items = "".join(
+        f"<item><title>News of {link}</title><link>{link}</link>{more}</item>"
+        for link in links
+    )
     channel = f"<channel><title>Quay Herald</title>{head}{items}</channel>"
     return f'<?xml version="1.0"?><rss version="2.0">{channel}</rss>'.encode()
 
@@ -44,7 +47,12 @@ def atom(**updated: str) -> bytes:
 
 
 def ok(body: bytes, **headers: str) -> Reply:
-    return 200, {"Content-Type": "application/xml"} | {k.replace("_", "-"): v for k, v in headers.items()}, body
+    return (
+        200,
+        {"Content-Type": "application/xml"}
+        | {k.replace("_", "-"): v for k, v in headers.items()},
+        body,
+    )
 
 
 @dataclass
@@ -63,7 +71,11 @@ class FeedServer:
         """A feed that answers 304 to whoever knows its ETag."""
 
         def reply(headers: Mapping[str, str]) -> Reply:
-            return (304, {"ETag": etag}, b"") if headers.get("If-None-Match") == etag else ok(body, ETag=etag)
+            return (
+                (304, {"ETag": etag}, b"")
+                if headers.get("If-None-Match") == etag
+                else ok(body, ETag=etag)
+            )
 
         return self.put(path, reply)
 
@@ -88,17 +100,22 @@ def feed_server() -> Iterator[FeedServer]:
 class Newsroom:
     """Feeds on a real store, polled when a test says so. `now` is the clock: real at first, then set by hand."""
 
-    def __init__(self, connection: redis.Redis, url: str, data_dir: Path, **more: object) -> None:
-        defaults: dict[str, object] = {"allowed_hosts": frozenset({"127.0.0.1"}), "host_pause_s": 0.0}
+    def __init__(
+        self, connection: redis.Redis, url: str, data_dir: Path, **more: object
+    ) -> None:
+        defaults: dict[str, object] = {
+            "allowed_hosts": frozenset({"127.0.0.1"}),
+            "host_pause_s": 0.0,
+        }
         self.settings = Settings(redis_url=url, data_dir=data_dir, **(defaults | more))  # type: ignore[arg-type]
-        self.log, self.feeds = Log(connection), FeedStore(connection)
+        self.log, self.feeds = EventLog(connection), FeedStore(connection)
         self.now = time.time()
-        self.door = Door.of(self.settings)
+        self.door = HttpClient.of(self.settings)
         self.poller = Poller(
             feeds=self.feeds,
             submitter=Submitter(self.settings, connection),
             door=self.door,
-            slots=HostSlots.of(self.settings, connection),
+            slots=HostRateLimiter.of(self.settings, connection),
             clock=lambda: self.now,
             read=parser.read,
         )
@@ -124,11 +141,17 @@ class Newsroom:
 
     def submitted(self) -> list[str]:
         """The URLs of the items in the log, in order."""
-        return [e.event.url or "" for e in self.log.read() if isinstance(e.event, ItemSubmitted)]
+        return [
+            e.event.url or ""
+            for e in self.log.read()
+            if isinstance(e.event, ItemSubmitted)
+        ]
 
     def failures(self) -> list[str]:
         """The reasons of the feed.failed events, in order."""
-        return [e.event.reason for e in self.log.read() if isinstance(e.event, FeedFailed)]
+        return [
+            e.event.reason for e in self.log.read() if isinstance(e.event, FeedFailed)
+        ]
 
-    def refetches(self) -> list[Recorded]:
+    def refetches(self) -> list[RecordedEvent]:
         return [e for e in self.log.read() if isinstance(e.event, ItemRetryRequested)]

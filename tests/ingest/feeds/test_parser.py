@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.feeds.model import MAX_ENTRIES, Reading
+from services.ingest.feeds.model import MAX_ENTRIES, ParsedFeed
 from services.ingest.feeds.parser import read
-from services.ingest.feeds.sandbox import from_json, read_apart, to_json
+from services.ingest.feeds.sandbox import from_json, parse_in_sandbox, to_json
 from tests.ingest.feeds.feed_house import atom, rss
 
 URL = "https://quay.example/feeds/all.xml"
 
 
-def urls_of(reading: Reading) -> list[str | None]:
+def urls_of(reading: ParsedFeed) -> list[str | None]:
     return [entry.url for entry in reading.entries]
 
 
@@ -28,11 +28,24 @@ def test_rss_is_read() -> None:
     )
     head = "<language>en-GB</language><ttl>90</ttl>"
     reading = read(rss("https://quay.example/a", head=head, more=more), url=URL)
-    assert (reading.kind, reading.title, reading.language, reading.problem) == ("rss", "Quay Herald", "en", "")
+    assert (reading.kind, reading.title, reading.language, reading.problem) == (
+        "rss",
+        "Quay Herald",
+        "en",
+        "",
+    )
     assert reading.period_s == 5400
     [entry] = reading.entries
-    assert (entry.url, entry.id, entry.title) == ("https://quay.example/a", "q-1", "News of https://quay.example/a")
-    assert (entry.published, entry.updated, entry.language) == ("2026-06-02T08:30:00Z", None, "en")
+    assert (entry.url, entry.id, entry.title) == (
+        "https://quay.example/a",
+        "q-1",
+        "News of https://quay.example/a",
+    )
+    assert (entry.published, entry.updated, entry.language) == (
+        "2026-06-02T08:30:00Z",
+        None,
+        "en",
+    )
 
 
 def test_atom_is_read_with_relative_links_and_xml_base() -> None:
@@ -44,12 +57,22 @@ def test_atom_is_read_with_relative_links_and_xml_base() -> None:
     reading = read(body, url="https://cdn.example/feed")
     assert (reading.kind, reading.title) == ("atom", "Quay Herald & Sons")
     one, two = reading.entries
-    assert (one.url, two.url) == ("https://quay.example/news/one?a=1", "https://quay.example/news/2026/two")
-    assert (one.published, one.updated, one.language) == ("2026-06-01T00:00:00Z", "2026-06-02T10:00:00Z", "de")
+    assert (one.url, two.url) == (
+        "https://quay.example/news/one?a=1",
+        "https://quay.example/news/2026/two",
+    )
+    assert (one.published, one.updated, one.language) == (
+        "2026-06-01T00:00:00Z",
+        "2026-06-02T10:00:00Z",
+        "de",
+    )
 
 
 def test_relative_links_are_resolved_by_where_the_feed_came_from() -> None:
-    assert urls_of(read(rss("/a", "b"), url=URL)) == ["https://quay.example/a", "https://quay.example/feeds/b"]
+    assert urls_of(read(rss("/a", "b"), url=URL)) == [
+        "https://quay.example/a",
+        "https://quay.example/feeds/b",
+    ]
     located = read(rss("b"), url=URL, headers={"Content-Location": "/other/feed.xml"})
     assert urls_of(located) == ["https://quay.example/other/b"]
 
@@ -60,16 +83,26 @@ def test_rss_1_is_read() -> None:
       <channel><title>Quay</title><sy:updatePeriod>daily</sy:updatePeriod><sy:updateFrequency>4</sy:updateFrequency>
       </channel><item><title>One</title><link>https://quay.example/1</link><dc:date>2026-05-01</dc:date></item></rdf:RDF>"""
     reading = read(body, url=URL)
-    assert (reading.kind, urls_of(reading), reading.period_s) == ("rss", ["https://quay.example/1"], 21_600)
+    assert (reading.kind, urls_of(reading), reading.period_s) == (
+        "rss",
+        ["https://quay.example/1"],
+        21_600,
+    )
 
 
-def test_a_guid_that_is_an_address_stands_in_for_a_missing_link_and_one_that_is_none_does_not() -> None:
-    body = rss("", "", "").replace(b"<link></link>", b"<guid>https://quay.example/g</guid>", 1)
+def test_a_guid_that_is_an_address_stands_in_for_a_missing_link_and_one_that_is_none_does_not() -> (
+    None
+):
+    body = rss("", "", "").replace(
+        b"<link></link>", b"<guid>https://quay.example/g</guid>", 1
+    )
     body = body.replace(b"<link></link>", b"<guid>number-2</guid>", 1)
     assert urls_of(read(body, url="")) == ["https://quay.example/g", None, None]
 
 
-def test_the_address_behind_a_counting_redirect_and_not_that_of_the_enclosure_is_taken() -> None:
+def test_the_address_behind_a_counting_redirect_and_not_that_of_the_enclosure_is_taken() -> (
+    None
+):
     origin = "<feedburner:origLink>https://quay.example/real</feedburner:origLink>"
     body = rss("https://count.example/x", more=origin).replace(
         b"<rss ", b"<rss xmlns:feedburner='http://rssnamespace.org/feedburner/ext/1.0' "
@@ -87,8 +120,17 @@ def test_json_feed_is_read(version: str) -> None:
         "title": "Quay Herald",
         "language": "fr-CA",
         "items": [
-            {"id": "1", "url": "/a", "title": "A\ud800 \x00b", "date_modified": "2026-06-02T10:00:00+02:00"},
-            {"id": 2, "external_url": "https://other.example/b", "date_published": "2026-06-01"},
+            {
+                "id": "1",
+                "url": "/a",
+                "title": "A\ud800 \x00b",
+                "date_modified": "2026-06-02T10:00:00+02:00",
+            },
+            {
+                "id": 2,
+                "external_url": "https://other.example/b",
+                "date_published": "2026-06-01",
+            },
             {"id": "https://quay.example/c", "language": "en"},
             {"title": "no id"},
             "no object",
@@ -98,7 +140,12 @@ def test_json_feed_is_read(version: str) -> None:
     assert (reading.kind, reading.title) == ("json", "Quay Herald")
     assert reading.problem == "1 items are no objects; 1 items have no id"
     a, b, c, none = reading.entries
-    assert (a.url, a.title, a.updated, a.language) == ("https://quay.example/a", "A b", "2026-06-02T08:00:00Z", "fr")
+    assert (a.url, a.title, a.updated, a.language) == (
+        "https://quay.example/a",
+        "A b",
+        "2026-06-02T08:00:00Z",
+        "fr",
+    )
     assert (b.url, b.id, b.published) == ("https://other.example/b", "2", "2026-06-01")
     assert (c.url, c.language, none.url) == ("https://quay.example/c", "en", None)
 
@@ -117,9 +164,16 @@ NEWS = """<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"
 def test_a_news_sitemap_is_read_and_pages_that_are_no_news_are_left_out() -> None:
     reading = read(gzip.compress(NEWS.format(rest="</urlset>").encode()), url=URL)
     [entry] = reading.entries
-    assert (reading.kind, reading.problem, entry.url) == ("sitemap", "", "https://quay.example/a")
+    assert (reading.kind, reading.problem, entry.url) == (
+        "sitemap",
+        "",
+        "https://quay.example/a",
+    )
     assert (entry.title, entry.language) == ("Leak & fine", "en")
-    assert (entry.published, entry.updated) == ("2026-06-02T08:00:00Z", "2026-06-02T09:00:00Z")
+    assert (entry.published, entry.updated) == (
+        "2026-06-02T08:00:00Z",
+        "2026-06-02T09:00:00Z",
+    )
 
 
 def test_a_sitemap_that_breaks_off_gives_what_came_before_and_says_so() -> None:
@@ -132,16 +186,25 @@ def test_a_sitemap_that_breaks_off_gives_what_came_before_and_says_so() -> None:
 def test_an_index_names_its_news_and_its_newest_parts_first() -> None:
     parts = "".join(
         f"<sitemap><loc>/maps/{name}.xml</loc><lastmod>{date}</lastmod></sitemap>"
-        for name, date in [("2024", "2024-12-31"), ("2026", "2026-06-01"), ("news", "2020-01-01")]
+        for name, date in [
+            ("2024", "2024-12-31"),
+            ("2026", "2026-06-01"),
+            ("news", "2020-01-01"),
+        ]
     )
     reading = read(f"<sitemapindex>{parts}</sitemapindex>".encode(), url=URL)
     assert reading.kind == "sitemap_index"
-    assert [part.rpartition("/")[2] for part in reading.parts] == ["news.xml", "2026.xml", "2024.xml"]
+    assert [part.rpartition("/")[2] for part in reading.parts] == [
+        "news.xml",
+        "2026.xml",
+        "2024.xml",
+    ]
 
 
 def test_an_enormous_feed_is_cut_to_its_newest_entries() -> None:
     pages = "".join(
-        f"<url><loc>/p{n}</loc><lastmod>{2000 + n % 20}-01-01</lastmod></url>" for n in range(MAX_ENTRIES + 500)
+        f"<url><loc>/p{n}</loc><lastmod>{2000 + n % 20}-01-01</lastmod></url>"
+        for n in range(MAX_ENTRIES + 500)
     )
     entries = read(f"<urlset>{pages}</urlset>".encode(), url=URL).entries
     assert len(entries) == MAX_ENTRIES
@@ -158,7 +221,11 @@ OUTSIDE = b"""<!DOCTYPE x [<!ENTITY c SYSTEM "file:///etc/passwd">]>"""
         (b"", "not_a_feed", "empty"),
         (b"\xef\xbb\xbf \n", "not_a_feed", "empty"),
         (b"just words", "not_a_feed", "not well-formed XML"),
-        (b"<!doctype html><html><body>Hi</body></html>", "not_a_feed", "an HTML page, not a feed"),
+        (
+            b"<!doctype html><html><body>Hi</body></html>",
+            "not_a_feed",
+            "an HTML page, not a feed",
+        ),
         (b"<opml version='2.0'/>", "not_a_feed", "feeds import"),
         (b"<note>hello</note>", "not_a_feed", "its root is <note>"),
         (b"<rss><channel><title>Quay", "ill_formed", "not well-formed XML"),
@@ -166,10 +233,22 @@ OUTSIDE = b"""<!DOCTYPE x [<!ENTITY c SYSTEM "file:///etc/passwd">]>"""
         (b"{", "ill_formed", "JSON"),
         (b"[" * 100_000, "ill_formed", "JSON"),
         (b'{"version": "2"}', "not_a_feed", "no JSON Feed"),
-        (b'{"version": "https://jsonfeed.org/version/1.1", "items": 5}', "ill_formed", "no list of items"),
+        (
+            b'{"version": "https://jsonfeed.org/version/1.1", "items": 5}',
+            "ill_formed",
+            "no list of items",
+        ),
         (b"<urlset><url>", "ill_formed", "not well-formed XML"),
-        (BOMB + b"<urlset><url><loc>&c;</loc></url></urlset>", "ill_formed", "document type"),
-        (OUTSIDE + b"<sitemapindex><sitemap><loc>&c;</loc></sitemap></sitemapindex>", "ill_formed", "document type"),
+        (
+            BOMB + b"<urlset><url><loc>&c;</loc></url></urlset>",
+            "ill_formed",
+            "document type",
+        ),
+        (
+            OUTSIDE + b"<sitemapindex><sitemap><loc>&c;</loc></sitemap></sitemapindex>",
+            "ill_formed",
+            "document type",
+        ),
     ],
 )
 def test_what_is_no_feed_is_told_why(body: bytes, reason: str, said: str) -> None:
@@ -180,19 +259,29 @@ def test_what_is_no_feed_is_told_why(body: bytes, reason: str, said: str) -> Non
 
 def test_an_html_page_tells_which_feed_it_names() -> None:
     body = b'<html><head><link rel="alternate" type="application/rss+xml" href="/rss?a=1&amp;b=2"></head></html>'
-    assert read(body, url=URL).problem.endswith("it names https://quay.example/rss?a=1&b=2")
+    assert read(body, url=URL).problem.endswith(
+        "it names https://quay.example/rss?a=1&b=2"
+    )
 
 
 @pytest.mark.parametrize("doctype", [BOMB, OUTSIDE])
 def test_entities_of_a_feed_expand_to_nothing_dangerous(doctype: bytes) -> None:
-    reading = read(doctype + rss("https://quay.example/a").replace(b"Quay Herald", b"&c;")[21:], url=URL)
+    reading = read(
+        doctype + rss("https://quay.example/a").replace(b"Quay Herald", b"&c;")[21:],
+        url=URL,
+    )
     assert len(reading.title) < 100
     assert "root:" not in reading.title
 
 
 def test_an_ill_formed_feed_gives_its_entries_and_says_what_is_wrong() -> None:
-    reading = read(rss("https://quay.example/a?x=1&y=2", "https://quay.example/b"), url=URL)
-    assert urls_of(reading) == ["https://quay.example/a?x=1&y=2", "https://quay.example/b"]
+    reading = read(
+        rss("https://quay.example/a?x=1&y=2", "https://quay.example/b"), url=URL
+    )
+    assert urls_of(reading) == [
+        "https://quay.example/a?x=1&y=2",
+        "https://quay.example/b",
+    ]
     assert "not well-formed XML" in reading.problem
     assert not reading.reason
 
@@ -203,21 +292,36 @@ def test_no_bytes_make_the_reader_raise(noise: bytes) -> None:
 
 
 @given(st.integers(0, 700), st.binary(max_size=8), st.integers(0, 30))
-def test_no_damage_to_a_feed_makes_the_reader_raise(at: int, noise: bytes, gone: int) -> None:
-    whole = atom(a="2026-06-01T00:00:00Z", b="2026-06-02T00:00:00Z", c="99999-99-99T99:99:99Z")
-    for body in (whole, rss("https://[::1/a", "//b", "c"), NEWS.format(rest="</urlset>").encode()):
+def test_no_damage_to_a_feed_makes_the_reader_raise(
+    at: int, noise: bytes, gone: int
+) -> None:
+    whole = atom(
+        a="2026-06-01T00:00:00Z", b="2026-06-02T00:00:00Z", c="99999-99-99T99:99:99Z"
+    )
+    for body in (
+        whole,
+        rss("https://[::1/a", "//b", "c"),
+        NEWS.format(rest="</urlset>").encode(),
+    ):
         read(body[:at] + noise + body[at + gone :], url=URL)
 
 
 def test_a_feed_that_would_keep_the_reader_busy_for_minutes_is_given_up() -> None:
     hostile = rss("https://quay.example/a", more=f"<author>{'a' * 400_000}</author>")
-    reading = read_apart(hostile, url=URL, headers={}, cpu_s=1)
+    reading = parse_in_sandbox(hostile, url=URL, headers={}, cpu_s=1)
     assert reading.reason == "unreadable"
     assert "more than 1 s" in reading.problem
 
 
 def test_what_is_read_apart_is_what_is_read() -> None:
-    body, headers = atom(a="2026-06-01T00:00:00Z"), {"Content-Type": "application/xml", "X-Other": "1"}
-    assert read_apart(body, url=URL, headers=headers) == read(body, url=URL, headers=headers)
-    index = read(b"<sitemapindex><sitemap><loc>/a</loc></sitemap></sitemapindex>", url=URL)
+    body, headers = (
+        atom(a="2026-06-01T00:00:00Z"),
+        {"Content-Type": "application/xml", "X-Other": "1"},
+    )
+    assert parse_in_sandbox(body, url=URL, headers=headers) == read(
+        body, url=URL, headers=headers
+    )
+    index = read(
+        b"<sitemapindex><sitemap><loc>/a</loc></sitemap></sitemapindex>", url=URL
+    )
     assert from_json(to_json(index)) == index

@@ -14,18 +14,31 @@ import pytest
 import redis
 
 from incidentwire import items
-from incidentwire.documents import KeptDocument
-from incidentwire.events import Event, ItemAliased, ItemRejected, ItemSubmitted, ItemWithdrawn
-from incidentwire.net.client import Door, Limits
+from incidentwire.documents import StoredDocument
+from incidentwire.events import (
+    Event,
+    ItemAliased,
+    ItemRejected,
+    ItemSubmitted,
+    ItemWithdrawn,
+)
+from incidentwire.net.client import HttpClient, RequestLimits
 from incidentwire.queue import open_item_queues, queued_items
 from services.ingest.feeds import poll, schedule, submit
-from services.ingest.feeds.process import Rounds
-from services.ingest.feeds.sandbox import read_apart
-from services.ingest.feeds.store import Taken
+from services.ingest.feeds.process import PollLoop
+from services.ingest.feeds.sandbox import parse_in_sandbox
+from services.ingest.feeds.store import FeedLease
 from services.ingest.submit import Submission
 from tests.conftest import Store
 from tests.incidentwire.net.hostile_server import HostileServer, read_request
-from tests.ingest.feeds.feed_house import FeedServer, Newsroom, atom, feed_server, ok, rss
+from tests.ingest.feeds.feed_house import (
+    FeedServer,
+    Newsroom,
+    atom,
+    feed_server,
+    ok,
+    rss,
+)
 
 A, B, C = (f"https://quay.example/{name}" for name in "abc")
 
@@ -45,38 +58,56 @@ def room(connection: redis.Redis, store: Store, tmp_path: Path) -> Iterator[News
 
 def end(room: Newsroom, item_id: str, event: Event | None = None) -> None:
     """Bring an item to its end, as a worker would."""
-    item = items.fold_all(item_id, room.log.of(item_id))
-    room.log.append(item_id, event or ItemRejected(reason="not_found"), once=item.end_claim())
+    item = items.fold_all(item_id, room.log.history(item_id))
+    room.log.append(
+        item_id,
+        event or ItemRejected(reason="not_found"),
+        idempotency_key=item.completion_key(),
+    )
 
 
 def ids(*urls: str) -> list[str]:
     return [Submission.of({"url": url}).id for url in urls]
 
 
-def test_new_entries_are_handed_in_once_and_say_which_feed_brought_them(room: Newsroom, server: FeedServer) -> None:
+def test_new_entries_are_handed_in_once_and_say_which_feed_brought_them(
+    room: Newsroom, server: FeedServer
+) -> None:
     name = room.add(server.put("/feed", ok(rss(A, B))))
     first = room.poll(name)
-    assert (first.state, first.kind, first.title, first.entries, first.handed_in) == ("ok", "rss", "Quay Herald", 2, 2)
+    assert (first.state, first.kind, first.title, first.entries, first.handed_in) == (
+        "ok",
+        "rss",
+        "Quay Herald",
+        2,
+        2,
+    )
     server.put("/feed", ok(rss(C, A, B)))
     second = room.poll(name)
     assert (second.handed_in, second.interval_s) == (3, schedule.FIRST_INTERVAL_S / 2)
     assert room.submitted() == [A, B, C]
-    event = room.log.of(ids(C)[0])[0].event
+    event = room.log.history(ids(C)[0])[0].event
     assert isinstance(event, ItemSubmitted)
     assert (event.via, event.feed) == (f"feed:{name}", name)
     given = room.poller.submitter.archive.get(ids(C)[0], event.given_digest or "")
-    assert KeptDocument.from_bytes(given).title == f"News of {C}"
+    assert StoredDocument.from_bytes(given).title == f"News of {C}"
     assert queued_items(open_item_queues(room.log.connection)) == set(ids(A, B, C))
 
 
-def test_an_entry_that_somebody_else_handed_in_is_known(room: Newsroom, server: FeedServer) -> None:
-    room.poller.submitter.submit_many([Submission.of({"url": A + "?utm_source=x"})], via="a person")
+def test_an_entry_that_somebody_else_handed_in_is_known(
+    room: Newsroom, server: FeedServer
+) -> None:
+    room.poller.submitter.submit_many(
+        [Submission.of({"url": A + "?utm_source=x"})], via="a person"
+    )
     after = room.poll(room.add(server.put("/feed", ok(rss(A, B)))))
     assert after.handed_in == 1
     assert len(room.submitted()) == 2
 
 
-def test_the_next_request_is_conditional_and_not_modified_is_a_success(room: Newsroom, server: FeedServer) -> None:
+def test_the_next_request_is_conditional_and_not_modified_is_a_success(
+    room: Newsroom, server: FeedServer
+) -> None:
     dated = "Tue, 02 Jun 2026 10:00:00 GMT"
     server.put("/feed", ok(rss(A), ETag='W/"one"', Last_Modified=dated))
     name = room.add(server.put("/feed", server.replies["/feed"]))
@@ -89,15 +120,21 @@ def test_the_next_request_is_conditional_and_not_modified_is_a_success(room: New
     assert (after.state, after.interval_s) == ("ok", schedule.FIRST_INTERVAL_S * 2)
 
 
-def test_the_same_bytes_again_are_not_read_again(room: Newsroom, server: FeedServer) -> None:
+def test_the_same_bytes_again_are_not_read_again(
+    room: Newsroom, server: FeedServer
+) -> None:
     name = room.add(server.put("/feed", ok(rss(A))))
     room.poll(name)
     assert room.poll(name).interval_s == schedule.FIRST_INTERVAL_S * 2
     assert room.submitted() == [A]
 
 
-def test_not_modified_does_not_hide_that_the_content_could_not_be_read(room: Newsroom, server: FeedServer) -> None:
-    name = room.add(server.put_versioned("/feed", b"<rss><channel><title>Quay", '"bad"'))
+def test_not_modified_does_not_hide_that_the_content_could_not_be_read(
+    room: Newsroom, server: FeedServer
+) -> None:
+    name = room.add(
+        server.put_versioned("/feed", b"<rss><channel><title>Quay", '"bad"')
+    )
     assert (room.poll(name).state, room.feed(name).reason) == ("failing", "ill_formed")
     server.put("/feed", (500, {}, b""))
     assert room.poll(name).reason == "http_status"
@@ -110,12 +147,16 @@ def test_not_modified_does_not_hide_that_the_content_could_not_be_read(room: New
     assert room.failures() == ["ill_formed"]
 
 
-def test_not_modified_without_having_asked_is_a_failure(room: Newsroom, server: FeedServer) -> None:
+def test_not_modified_without_having_asked_is_a_failure(
+    room: Newsroom, server: FeedServer
+) -> None:
     after = room.poll(room.add(server.put("/feed", (304, {}, b""))))
     assert (after.state, after.reason) == ("failing", "http_status")
 
 
-def test_the_problem_of_an_ill_formed_feed_stays_while_it_is_not_modified(room: Newsroom, server: FeedServer) -> None:
+def test_the_problem_of_an_ill_formed_feed_stays_while_it_is_not_modified(
+    room: Newsroom, server: FeedServer
+) -> None:
     name = room.add(server.put_versioned("/feed", rss(A + "?x=1&y=2"), '"1"'))
     assert "not well-formed" in room.poll(name).problem
     after = room.poll(name)
@@ -129,20 +170,30 @@ def test_each_run_of_failures_is_one_event(room: Newsroom, server: FeedServer) -
         server.put("/feed", (500, {"Retry-After": "900"}, b""))
         for _ in range(3):
             after = room.poll(name)
-        assert (after.state, after.failures, after.detail) == ("failing", 3, "the server answered 500")
+        assert (after.state, after.failures, after.detail) == (
+            "failing",
+            3,
+            "the server answered 500",
+        )
         server.put("/feed", ok(rss(A)))
         assert room.poll(name).state == "ok"
     assert room.failures() == ["http_status", "http_status"]
 
 
 def test_a_server_can_say_when_to_come_back(room: Newsroom, server: FeedServer) -> None:
-    after = room.poll(room.add(server.put("/feed", (429, {"Retry-After": "7200"}, b""))))
+    after = room.poll(
+        room.add(server.put("/feed", (429, {"Retry-After": "7200"}, b"")))
+    )
     assert (after.reason, after.next_poll) == ("too_many_requests", room.now + 7200)
     wish = ok(rss(A, head="<ttl>240</ttl>"), Cache_Control="max-age=600")
-    assert (room.poll(room.add(server.put("/wish", wish))).next_poll or 0) == room.now + 240 * 60
+    assert (
+        room.poll(room.add(server.put("/wish", wish))).next_poll or 0
+    ) == room.now + 240 * 60
 
 
-def test_a_feed_that_is_gone_is_polled_no_more_until_somebody_adds_it_again(room: Newsroom, server: FeedServer) -> None:
+def test_a_feed_that_is_gone_is_polled_no_more_until_somebody_adds_it_again(
+    room: Newsroom, server: FeedServer
+) -> None:
     url = server.put("/feed", ok(rss(A)))
     name = room.add(url)
     room.poll(name)
@@ -162,8 +213,12 @@ def test_where_a_feed_leads_is_noted(room: Newsroom, server: FeedServer) -> None
     assert room.submitted() == [target.replace("/new", "/relative")]
 
 
-def test_an_updated_entry_is_fetched_again_once_per_update(room: Newsroom, server: FeedServer) -> None:
-    url = server.put("/feed", ok(atom(a="2026-06-01T00:00:00Z", b="2026-06-01T00:00:00Z")))
+def test_an_updated_entry_is_fetched_again_once_per_update(
+    room: Newsroom, server: FeedServer
+) -> None:
+    url = server.put(
+        "/feed", ok(atom(a="2026-06-01T00:00:00Z", b="2026-06-01T00:00:00Z"))
+    )
     room.poll(name := room.add(url))
     [a, b] = ids(A, B)
     end(room, a)
@@ -174,7 +229,9 @@ def test_an_updated_entry_is_fetched_again_once_per_update(room: Newsroom, serve
     assert [entry.subject for entry in room.refetches()] == [a]
     assert a in queued_items(open_item_queues(room.log.connection))
     end(room, a)
-    other = room.add(server.put("/other", ok(atom(a="2026-06-01T00:00:00Z"))))  # the same site's second feed
+    other = room.add(
+        server.put("/other", ok(atom(a="2026-06-01T00:00:00Z")))
+    )  # the same site's second feed
     room.poll(other)
     server.put("/other", ok(atom(a="2026-06-02T00:00:00Z")))
     room.now += 2 * submit.REFETCH_PAUSE_S
@@ -186,7 +243,9 @@ def test_an_updated_entry_is_fetched_again_once_per_update(room: Newsroom, serve
 def test_an_update_waits_until_the_item_has_ended_and_is_not_lost_to_not_modified(
     room: Newsroom, server: FeedServer
 ) -> None:
-    name = room.add(server.put_versioned("/feed", atom(a="2026-06-01T00:00:00Z"), '"1"'))
+    name = room.add(
+        server.put_versioned("/feed", atom(a="2026-06-01T00:00:00Z"), '"1"')
+    )
     room.poll(name)
     server.put_versioned("/feed", atom(a="2026-06-02T00:00:00Z"), '"2"')
     room.poll(name)
@@ -196,12 +255,14 @@ def test_an_update_waits_until_the_item_has_ended_and_is_not_lost_to_not_modifie
     assert len(room.refetches()) == 1
 
 
-def test_a_feed_that_calls_everything_updated_every_time_is_held_back(room: Newsroom, server: FeedServer) -> None:
+def test_a_feed_that_calls_everything_updated_every_time_is_held_back(
+    room: Newsroom, server: FeedServer
+) -> None:
     name = room.add(server.put("/feed", ok(atom(a="0"))))
     room.poll(name)
     [a] = ids(A)
     for n in range(submit.MAX_ASKS + 5):
-        if not items.fold_all(a, room.log.of(a)).ended:
+        if not items.fold_all(a, room.log.history(a)).ended:
             end(room, a)
         server.put("/feed", ok(atom(a=f"{n + 1}")))
         room.poll(name)
@@ -223,11 +284,16 @@ def test_what_was_withdrawn_or_stands_for_another_is_not_fetched_again(
     assert (room.refetches(), room.submitted()) == ([], [A])
 
 
-def test_a_long_feed_comes_in_over_several_polls(room: Newsroom, server: FeedServer) -> None:
+def test_a_long_feed_comes_in_over_several_polls(
+    room: Newsroom, server: FeedServer
+) -> None:
     links = [f"https://quay.example/{n}" for n in range(submit.MAX_NEW + 20)]
     name = room.add(server.put_versioned("/feed", rss(*links), '"long"'))
     first = room.poll(name)
-    assert (first.handed_in, first.next_poll) == (submit.MAX_NEW, room.now + schedule.MIN_INTERVAL_S)
+    assert (first.handed_in, first.next_poll) == (
+        submit.MAX_NEW,
+        room.now + schedule.MIN_INTERVAL_S,
+    )
     assert room.poll(name).handed_in == len(links)
     room.poll(name)
     assert room.submitted() == links
@@ -237,22 +303,46 @@ def test_a_long_feed_comes_in_over_several_polls(room: Newsroom, server: FeedSer
 def test_entries_without_a_usable_address_are_counted_and_cost_the_others_nothing(
     room: Newsroom, server: FeedServer
 ) -> None:
-    bad = ("https://u:p@quay.example/", "mailto:a@quay.example", "https://quay.example/" + "x" * 3000)
+    bad = (
+        "https://u:p@quay.example/",
+        "mailto:a@quay.example",
+        "https://quay.example/" + "x" * 3000,
+    )
     after = room.poll(room.add(server.put("/feed", ok(rss(A, *bad, A)))))
-    assert (after.state, after.problem) == ("ok", "3 of 5 entries have no usable address")
+    assert (after.state, after.problem) == (
+        "ok",
+        "3 of 5 entries have no usable address",
+    )
     assert room.submitted() == [A]
 
 
-def test_the_parts_of_a_sitemap_index_are_read_and_a_missing_one_is_said(room: Newsroom, server: FeedServer) -> None:
-    maps = "".join(f"<sitemap><loc>/maps/{name}</loc></sitemap>" for name in ("news.xml.gz", "old.xml", "lost.xml"))
-    name = room.add(server.put("/index", ok(f"<sitemapindex>{maps}</sitemapindex>".encode(), ETag='"same"')))
-    server.put("/maps/news.xml.gz", ok(gzip.compress(f"<urlset><url><loc>{A}</loc></url></urlset>".encode())))
-    server.put("/maps/old.xml", ok(b"<sitemapindex><sitemap><loc>/deeper</loc></sitemap></sitemapindex>"))
+def test_the_parts_of_a_sitemap_index_are_read_and_a_missing_one_is_said(
+    room: Newsroom, server: FeedServer
+) -> None:
+    maps = "".join(
+        f"<sitemap><loc>/maps/{name}</loc></sitemap>"
+        for name in ("news.xml.gz", "old.xml", "lost.xml")
+    )
+    name = room.add(
+        server.put(
+            "/index", ok(f"<sitemapindex>{maps}</sitemapindex>".encode(), ETag='"same"')
+        )
+    )
+    server.put(
+        "/maps/news.xml.gz",
+        ok(gzip.compress(f"<urlset><url><loc>{A}</loc></url></urlset>".encode())),
+    )
+    server.put(
+        "/maps/old.xml",
+        ok(b"<sitemapindex><sitemap><loc>/deeper</loc></sitemap></sitemapindex>"),
+    )
     after = room.poll(name)
     assert (after.state, after.kind, room.submitted()) == ("ok", "sitemap_index", [A])
     assert "inside another" in after.problem
     assert "the server answered 404" in after.problem
-    server.put("/maps/news.xml.gz", ok(f"<urlset><url><loc>{B}</loc></url></urlset>".encode()))
+    server.put(
+        "/maps/news.xml.gz", ok(f"<urlset><url><loc>{B}</loc></url></urlset>".encode())
+    )
     room.poll(name)  # the index has not changed, its part has
     assert room.submitted() == [A, B]
 
@@ -284,14 +374,28 @@ def test_a_feed_at_a_private_address_fails_and_opens_no_connection(
     room = Newsroom(connection, store.url, tmp_path, allowed_hosts=frozenset())
     with room.door:
         after = room.poll(room.add(server.put("/feed", ok(rss(A)))))
-    assert (after.state, after.reason, server.asked) == ("failing", "refused_address", [])
+    assert (after.state, after.reason, server.asked) == (
+        "failing",
+        "refused_address",
+        [],
+    )
 
 
-def test_a_sitemap_index_cannot_lead_to_a_private_address(room: Newsroom, server: FeedServer) -> None:
+def test_a_sitemap_index_cannot_lead_to_a_private_address(
+    room: Newsroom, server: FeedServer
+) -> None:
     with feed_server() as other:
         part = f"<sitemap><loc>http://127.0.0.2:{other.port}/target</loc></sitemap>"
-        after = room.poll(room.add(server.put("/feed", ok(f"<sitemapindex>{part}</sitemapindex>".encode()))))
-        assert (after.state, after.reason, other.asked) == ("failing", "refused_address", [])
+        after = room.poll(
+            room.add(
+                server.put("/feed", ok(f"<sitemapindex>{part}</sitemapindex>".encode()))
+            )
+        )
+        assert (after.state, after.reason, other.asked) == (
+            "failing",
+            "refused_address",
+            [],
+        )
 
 
 def drip(connection: Any) -> None:
@@ -323,12 +427,21 @@ def hang_up(connection: Any) -> None:
 
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
-    [(drip, "timeout"), (endless, "too_large"), (bomb, "too_large"), (hang_up, "bad_response")],
+    [
+        (drip, "timeout"),
+        (endless, "too_large"),
+        (bomb, "too_large"),
+        (hang_up, "bad_response"),
+    ],
 )
-def test_a_misbehaving_server_is_a_failure_with_its_reason(room: Newsroom, behaviour: Any, reason: str) -> None:
-    limits = Limits(connect_s=1.0, read_s=1.0, total_s=1.5, max_bytes=1_000_000)
+def test_a_misbehaving_server_is_a_failure_with_its_reason(
+    room: Newsroom, behaviour: Any, reason: str
+) -> None:
+    limits = RequestLimits(connect_s=1.0, read_s=1.0, total_s=1.5, max_bytes=1_000_000)
     hostile = HostileServer(behaviour)
-    with Door(user_agent="test", allowed_hosts=frozenset({"127.0.0.1"}), limits=limits) as door:
+    with HttpClient(
+        user_agent="test", allowed_hosts=frozenset({"127.0.0.1"}), limits=limits
+    ) as door:
         room.poller = replace(room.poller, door=door)
         after = room.poll(room.add(hostile.url))
     hostile.close()
@@ -343,7 +456,11 @@ def test_an_overloaded_house_puts_the_poll_off_and_loses_nothing(
     room.log.append(busy, ItemSubmitted(via="x", url=A))
     name = room.add(server.put_versioned("/feed", rss(B), '"1"'))
     after = room.poll(name)
-    assert (after.state, after.next_poll, server.asked) == ("new", room.now + poll.PUT_OFF_S, [])
+    assert (after.state, after.next_poll, server.asked) == (
+        "new",
+        room.now + poll.PUT_OFF_S,
+        [],
+    )
     end(room, busy)
     fresh = Newsroom(connection, store.url, tmp_path)  # asks anew how much is under way
     assert (fresh.poll(name).state, room.submitted()) == ("ok", [A, B])
@@ -351,13 +468,15 @@ def test_an_overloaded_house_puts_the_poll_off_and_loses_nothing(
     fresh.door.close()
 
 
-def test_a_poller_killed_between_handing_in_and_its_state_costs_nothing(room: Newsroom, server: FeedServer) -> None:
+def test_a_poller_killed_between_handing_in_and_its_state_costs_nothing(
+    room: Newsroom, server: FeedServer
+) -> None:
     name = room.add(server.put_versioned("/feed", rss(A, B), '"1"'))
     taken = room.feeds.take(name, room.now)
     assert taken is not None
     got = poll.ask(room.poller, taken.feed)
     assert isinstance(got, poll.Content)
-    submit.hand_in(room.poller.submitter, taken.feed, got.reading, room.now)
+    submit.submit_entries(room.poller.submitter, taken.feed, got.reading, room.now)
     del taken, got  # and here it dies: no state was written, the lease runs on
     assert room.feeds.due(room.now + 1, 10) == []
     room.now += 1000
@@ -378,14 +497,16 @@ def test_a_poller_killed_between_an_update_or_a_failure_and_its_state_does_it_on
     assert before is not None
     got = poll.ask(room.poller, before.feed)
     assert isinstance(got, poll.Content)
-    submit.hand_in(room.poller.submitter, before.feed, got.reading, room.now)
+    submit.submit_entries(room.poller.submitter, before.feed, got.reading, room.now)
     end(room, ids(A)[0])  # and the refetch was done, before the next poller comes
     room.now += 2 * submit.REFETCH_PAUSE_S
     room.poll(name)
     assert len(room.refetches()) == 1
     server.put("/feed", (500, {}, b""))
-    failed = schedule.failed(room.feed(name), room.now, schedule.Failure(reason="http_status"))
-    lost = Taken(feed=room.feed(name), token="of a dead poller")
+    failed = schedule.failed(
+        room.feed(name), room.now, schedule.PollFailure(reason="http_status")
+    )
+    lost = FeedLease(feed=room.feed(name), token="of a dead poller")
     assert poll.record(room.feeds, lost, failed) is False
     room.poll(name)
     assert room.failures() == ["http_status"]
@@ -405,12 +526,19 @@ def test_two_pollers_of_one_feed_at_once_do_everything_once(
         other = Newsroom(store.connect(), store.url, tmp_path)
         first = room.feeds.take(name, room.now)
         assert room.feeds.take(name, room.now) is None
-        second = other.feeds.take(name, room.now + 10_000)  # the first one's lease has ended, and it polls on
+        second = other.feeds.take(
+            name, room.now + 10_000
+        )  # the first one's lease has ended, and it polls on
         assert first is not None
         assert second is not None
         with ThreadPoolExecutor(2) as pool:
-            polls = [pool.submit(poll.poll, r.poller, t) for r, t in ((room, first), (other, second))]
-            assert {poll.result().state for poll in polls if (_ := poll.result())} == {"ok"}  # type: ignore[union-attr]
+            polls = [
+                pool.submit(poll.poll, r.poller, t)
+                for r, t in ((room, first), (other, second))
+            ]
+            assert {poll.result().state for poll in polls if (_ := poll.result())} == {
+                "ok"
+            }  # type: ignore[union-attr]
         assert (len(arrived), sorted(room.submitted())) == (2, [A, B, C])
         assert room.feeds.finish(first, first.feed) is False
         other.door.close()
@@ -420,14 +548,19 @@ def test_two_processes_worth_of_pollers_share_the_feeds(
     room: Newsroom, store: Store, tmp_path: Path, server: FeedServer
 ) -> None:
     other = Newsroom(store.connect(), store.url, tmp_path)
-    names = [room.add(server.put(f"/feed{n}", ok(rss(f"https://quay.example/{n}")))) for n in range(12)]
+    names = [
+        room.add(server.put(f"/feed{n}", ok(rss(f"https://quay.example/{n}"))))
+        for n in range(12)
+    ]
     room.now = other.now = room.now + 1
     with ThreadPoolExecutor(8) as pool:
-        rounds = [Rounds(room.poller, pool), Rounds(other.poller, pool)]
+        rounds = [PollLoop(room.poller, pool), PollLoop(other.poller, pool)]
         while room.feeds.due(room.now, 100) or any(r.running for r in rounds):
             for each in rounds:
                 each.turn()
-            room.now = other.now = room.now + 2  # past the pause of a host, far from any second poll
+            room.now = other.now = (
+                room.now + 2
+            )  # past the pause of a host, far from any second poll
     assert {room.feed(name).state for name in names} == {"ok"}
     assert [server.count(f"/feed{n}") for n in range(12)] == [1] * 12
     assert len(room.submitted()) == 12
@@ -435,20 +568,20 @@ def test_two_processes_worth_of_pollers_share_the_feeds(
 
 
 def test_one_host_is_asked_one_feed_at_a_time(room: Newsroom) -> None:
-    under_way, most = [], []
+    request_context, most = [], []
 
     def reply(_: Any) -> tuple[int, dict[str, str], bytes]:
-        under_way.append(1)
-        most.append(len(under_way))
+        request_context.append(1)
+        most.append(len(request_context))
         threading.Event().wait(0.02)
-        under_way.pop()
+        request_context.pop()
         return ok(rss(A))
 
     with feed_server() as server, ThreadPoolExecutor(8) as pool:
         for n in range(4):
             room.add(server.put(f"/feed{n}", reply))
         room.now += 1
-        rounds = Rounds(room.poller, pool)
+        rounds = PollLoop(room.poller, pool)
         while room.feeds.due(room.now, 10) or rounds.running:
             rounds.turn()
             room.now += 0.2
@@ -461,16 +594,20 @@ def test_an_error_of_ours_in_one_feed_is_seen_and_stops_no_other(
     def read(body: bytes, **about: Any) -> Any:
         if b"poison" in body:
             raise ZeroDivisionError
-        return read_apart(body, **about)
+        return parse_in_sandbox(body, **about)
 
     room.poller = replace(room.poller, read=read)
     bad = room.add(server.put("/bad", ok(rss(A, head="poison"))))
     good = room.add(server.put("/good", ok(rss(B))))
     with ThreadPoolExecutor(2) as pool:
-        rounds = Rounds(room.poller, pool)
+        rounds = PollLoop(room.poller, pool)
         while room.feeds.due(room.now, 10) or rounds.running:
             rounds.turn()
             room.now += 2
-    assert (room.feed(bad).state, room.feed(bad).reason, room.feed(good).state) == ("failing", "internal", "ok")
+    assert (room.feed(bad).state, room.feed(bad).reason, room.feed(good).state) == (
+        "failing",
+        "internal",
+        "ok",
+    )
     assert "ZeroDivisionError" in caplog.text
     assert room.submitted() == [B]

@@ -17,7 +17,14 @@ from services.ingest.feeds.schedule import MOVE_PAUSE_S
 from services.ingest.feeds.store import FeedStore, feed_id
 from tests.conftest import Store
 from tests.house import House
-from tests.ingest.feeds.feed_house import FeedServer, Newsroom, Reply, feed_server, ok, rss
+from tests.ingest.feeds.feed_house import (
+    FeedServer,
+    Newsroom,
+    Reply,
+    feed_server,
+    ok,
+    rss,
+)
 
 A, B = "https://quay.example/a", "https://quay.example/b"
 
@@ -39,7 +46,11 @@ def leads(to: str, status: int = 301) -> Reply:
 
 def facts(room: Newsroom) -> list[tuple[str, str]]:
     """What the log says of feeds: (type, id)."""
-    return [(entry.type, entry.subject) for entry in room.log.read() if entry.type.startswith("feed.")]
+    return [
+        (entry.type, entry.subject)
+        for entry in room.log.read()
+        if entry.type.startswith("feed.")
+    ]
 
 
 @pytest.mark.parametrize("status", [301, 308])
@@ -52,17 +63,31 @@ def test_a_feed_that_has_moved_is_polled_at_its_new_address_and_keeps_what_it_kn
     new = server.put_versioned("/new", rss(A, B), "v1")
     server.put("/old", leads("/new", status))
     moved = room.poll(name)
-    assert (moved.id, moved.url, moved.state, moved.moved_from) == (feed_id(new), new, "ok", name)
-    assert (moved.who, moved.title, moved.handed_in, moved.redirected_to) == ("anna", "Quay", 2, "")
+    assert (moved.id, moved.url, moved.state, moved.moved_from) == (
+        feed_id(new),
+        new,
+        "ok",
+        name,
+    )
+    assert (moved.who, moved.title, moved.handed_in, moved.redirected_to) == (
+        "anna",
+        "Quay",
+        2,
+        "",
+    )
     assert room.feeds.names() == [moved.id]
-    [gone] = [e.event for e in room.log.of(name) if isinstance(e.event, FeedRemoved)]
-    [came] = [e.event for e in room.log.of(moved.id)]
+    [gone] = [
+        e.event for e in room.log.history(name) if isinstance(e.event, FeedRemoved)
+    ]
+    [came] = [e.event for e in room.log.history(moved.id)]
     assert (gone.who, gone.moved_to) == (f"feed:{name}", moved.id)
     assert came == FeedAdded(url=new, who="anna", title="Quay", moved_from=name)
     asked = server.count("/old")
     assert room.poll(moved.id).state == "ok"
     assert server.count("/old") == asked
-    assert server.asked[-1][1]["If-None-Match"] == "v1"  # what it had learned went along
+    assert (
+        server.asked[-1][1]["If-None-Match"] == "v1"
+    )  # what it had learned went along
     assert room.submitted() == [A, B]
 
 
@@ -81,8 +106,13 @@ def test_a_way_that_is_temporary_anywhere_changes_nothing(
     assert server.count("/0") == 2
 
 
-@pytest.mark.parametrize("target", [(404, {}, b""), (200, {"Content-Type": "text/html"}, b"<html>Welcome</html>")])
-def test_what_leads_to_no_feed_leads_nowhere(room: Newsroom, server: FeedServer, target: Reply) -> None:
+@pytest.mark.parametrize(
+    "target",
+    [(404, {}, b""), (200, {"Content-Type": "text/html"}, b"<html>Welcome</html>")],
+)
+def test_what_leads_to_no_feed_leads_nowhere(
+    room: Newsroom, server: FeedServer, target: Reply
+) -> None:
     name = room.add(server.put("/old", leads("/")))
     server.put("/", target)
     after = room.poll(name)
@@ -90,15 +120,26 @@ def test_what_leads_to_no_feed_leads_nowhere(room: Newsroom, server: FeedServer,
     assert room.feeds.names() == [name]
 
 
-def test_a_feed_that_moves_to_a_known_one_ends_in_it(room: Newsroom, server: FeedServer) -> None:
+def test_a_feed_that_moves_to_a_known_one_ends_in_it(
+    room: Newsroom, server: FeedServer
+) -> None:
     new = server.put("/new", ok(rss(A)))
     kept = room.feeds.add(new, who="bert", title="The one", now=room.now)[0].id
     room.poll(kept)
     name = room.add(server.put("/old", leads("/new")))
     moved = room.poll(name)
-    assert (moved.id, moved.who, moved.title, moved.handed_in) == (kept, "bert", "The one", 1)
+    assert (moved.id, moved.who, moved.title, moved.handed_in) == (
+        kept,
+        "bert",
+        "The one",
+        1,
+    )
     assert room.feeds.names() == [kept]
-    assert facts(room) == [("feed.added", kept), ("feed.added", name), ("feed.removed", name)]
+    assert facts(room) == [
+        ("feed.added", kept),
+        ("feed.added", name),
+        ("feed.removed", name),
+    ]
 
 
 def test_a_known_feed_that_was_gone_is_polled_again_when_another_moves_to_it(
@@ -124,7 +165,9 @@ def test_who_adds_the_new_address_later_finds_it_known_and_the_old_one_ends_agai
     assert room.feeds.names() == [moved.id]
 
 
-def test_a_move_grows_back_from_the_log_alone(room: Newsroom, server: FeedServer) -> None:
+def test_a_move_grows_back_from_the_log_alone(
+    room: Newsroom, server: FeedServer
+) -> None:
     server.put("/new", ok(rss(A)))
     moved = room.poll(name := room.add(server.put("/old", leads("/new"))))
     for key in room.log.connection.scan_iter("iw:feed*"):
@@ -137,7 +180,9 @@ def test_a_move_grows_back_from_the_log_alone(room: Newsroom, server: FeedServer
     assert room.submitted() == [A]
 
 
-def test_a_server_that_moves_a_feed_about_moves_it_once_a_day(room: Newsroom, server: FeedServer) -> None:
+def test_a_server_that_moves_a_feed_about_moves_it_once_a_day(
+    room: Newsroom, server: FeedServer
+) -> None:
     name = room.add(server.put("/0", leads("/1")))
     server.put("/1", ok(rss(A)))
     moved = room.poll(name)
@@ -150,7 +195,9 @@ def test_a_server_that_moves_a_feed_about_moves_it_once_a_day(room: Newsroom, se
     assert len(facts(room)) == 5
 
 
-def test_a_feed_removed_while_it_moves_is_not_brought_back(room: Newsroom, server: FeedServer) -> None:
+def test_a_feed_removed_while_it_moves_is_not_brought_back(
+    room: Newsroom, server: FeedServer
+) -> None:
     name = room.add(f"http://127.0.0.1:{server.port}/old")
 
     def while_it_is_asked(_: object) -> Reply:
@@ -164,7 +211,9 @@ def test_a_feed_removed_while_it_moves_is_not_brought_back(room: Newsroom, serve
     assert facts(room) == [("feed.added", name), ("feed.removed", name)]
 
 
-def test_feeds_that_move_to_one_address_at_once_become_one(room: Newsroom, store: Store) -> None:
+def test_feeds_that_move_to_one_address_at_once_become_one(
+    room: Newsroom, store: Store
+) -> None:
     def moves(name: str) -> str | None:
         feeds = FeedStore(store.connect())
         feed = feeds.get(name, room.now)
@@ -191,9 +240,22 @@ def test_the_old_id_shows_the_feed_as_it_is_now_and_removes_nothing(
     name = room.add(server.put("/old", leads("/new")))
     moved = room.poll(name)
     [listed] = house.client.get("/v1/feeds", headers=house.auth).get_json()["feeds"]
-    assert (listed["id"], listed["url"], listed["moved_from"], listed["redirected_to"]) == (moved.id, new, name, None)
-    assert house.client.get(f"/v1/feeds/{name}", headers=house.auth).get_json() == listed
+    assert (
+        listed["id"],
+        listed["url"],
+        listed["moved_from"],
+        listed["redirected_to"],
+    ) == (moved.id, new, name, None)
+    assert (
+        house.client.get(f"/v1/feeds/{name}", headers=house.auth).get_json() == listed
+    )
     refused = house.client.delete(f"/v1/feeds/{name}", headers=house.auth)
-    assert (refused.status_code, moved.id in refused.get_json()["detail"]) == (404, True)
-    assert house.client.delete(f"/v1/feeds/{moved.id}", headers=house.auth).status_code == 200
+    assert (refused.status_code, moved.id in refused.get_json()["detail"]) == (
+        404,
+        True,
+    )
+    assert (
+        house.client.delete(f"/v1/feeds/{moved.id}", headers=house.auth).status_code
+        == 200
+    )
     assert house.client.get(f"/v1/feeds/{name}", headers=house.auth).status_code == 404

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from incidentwire.web.auth import Keys
-from services.ingest.feeds.schedule import Failure, failed
+from services.ingest.feeds.schedule import PollFailure, failed
 from services.ingest.feeds.store import FeedStore
 from tests.house import House
 
@@ -28,18 +28,34 @@ def test_a_feed_is_added_shown_listed_and_removed(house: House) -> None:
     feed = added.get_json()
     assert added.status_code == 201
     assert added.headers["Location"] == f"/v1/feeds/{feed['id']}"
-    assert (feed["url"], feed["title"], feed["added_by"], feed["position"]) == (URL, "The Quay", "tester", 1)
-    assert (feed["state"], feed["last_poll"], feed["reason"], feed["handed_in"]) == ("new", None, None, 0)
+    assert (feed["url"], feed["title"], feed["added_by"], feed["position"]) == (
+        URL,
+        "The Quay",
+        "tester",
+        1,
+    )
+    assert (feed["state"], feed["last_poll"], feed["reason"], feed["handed_in"]) == (
+        "new",
+        None,
+        None,
+        0,
+    )
     assert feed["next_poll"]
     assert add(house, url=URL + "#again").status_code == 200
     assert call(house, "GET", f"/v1/feeds/{feed['id']}").get_json() == feed
     assert call(house, "GET", "/v1/feeds").get_json() == {"feeds": [feed], "next": None}
     removed = call(house, "DELETE", f"/v1/feeds/{feed['id']}")
-    assert (removed.status_code, removed.get_json()) == (200, {"id": feed["id"], "position": 2})
+    assert (removed.status_code, removed.get_json()) == (
+        200,
+        {"id": feed["id"], "position": 2},
+    )
     assert call(house, "GET", "/v1/feeds").get_json() == {"feeds": [], "next": None}
     for method in ("GET", "DELETE"):
         missing = call(house, method, f"/v1/feeds/{feed['id']}")
-        assert (missing.status_code, missing.get_json()["type"]) == (404, "urn:incidentwire:problem:unknown-feed")
+        assert (missing.status_code, missing.get_json()["type"]) == (
+            404,
+            "urn:incidentwire:problem:unknown-feed",
+        )
 
 
 def test_a_failing_feed_is_seen_to_fail(house: House) -> None:
@@ -47,12 +63,21 @@ def test_a_failing_feed_is_seen_to_fail(house: House) -> None:
     feeds = FeedStore(house.connection)
     taken = feeds.take(name, 4e9)
     assert taken is not None
-    failure = Failure(reason="timeout", detail="nothing came for 10 s", retryable=True)
+    failure = PollFailure(
+        reason="timeout", detail="nothing came for 10 s", retryable=True
+    )
     feeds.finish(taken, failed(taken.feed, 4e9, failure))
     shown = call(house, "GET", f"/v1/feeds/{name}").get_json()
-    assert (shown["state"], shown["reason"], shown["detail"]) == ("failing", "timeout", "nothing came for 10 s")
+    assert (shown["state"], shown["reason"], shown["detail"]) == (
+        "failing",
+        "timeout",
+        "nothing came for 10 s",
+    )
     assert (shown["failures"], shown["failing_since"]) == (1, "2096-10-02T07:06:40Z")
-    assert (shown["last_poll"], shown["next_poll"]) == ("2096-10-02T07:06:40Z", "2096-10-02T07:11:40Z")
+    assert (shown["last_poll"], shown["next_poll"]) == (
+        "2096-10-02T07:06:40Z",
+        "2096-10-02T07:11:40Z",
+    )
 
 
 def test_a_long_list_comes_in_pages(house: House) -> None:
@@ -81,7 +106,9 @@ def test_a_long_list_comes_in_pages(house: House) -> None:
         ({"url": URL, "every": 5}, "every", ""),
     ],
 )
-def test_what_cannot_be_polled_is_refused_at_once(house: House, fields: dict[str, Any], field: str, said: str) -> None:
+def test_what_cannot_be_polled_is_refused_at_once(
+    house: House, fields: dict[str, Any], field: str, said: str
+) -> None:
     refused = add(house, **fields)
     assert (refused.status_code, refused.mimetype) == (422, "application/problem+json")
     [error] = refused.get_json()["errors"]
@@ -94,7 +121,10 @@ def test_what_cannot_be_polled_is_refused_at_once(house: House, fields: dict[str
 def test_only_curators_add_and_remove(house: House, scope: str) -> None:
     name = add(house, url=URL).get_json()["id"]
     key = Keys(house.connection).create("other", [scope])
-    assert call(house, "POST", "/v1/feeds", key, json={"url": URL + "2"}).status_code == 403
+    assert (
+        call(house, "POST", "/v1/feeds", key, json={"url": URL + "2"}).status_code
+        == 403
+    )
     assert call(house, "DELETE", f"/v1/feeds/{name}", key).status_code == 403
     for path in ("/v1/feeds", f"/v1/feeds/{name}"):
         assert call(house, "GET", path, key).status_code == 200
