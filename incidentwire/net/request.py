@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from urllib3.util import wait_for_read, wait_for_write
@@ -161,12 +162,8 @@ class DeadlineSocket:
         patience = CALL.get().patience
         rest = memoryview(data)
         while rest:
-            sent = retry_until_ready(
-                self._sock,
-                lambda rest=rest: self._sock.send(rest),
-                patience,
-                sends=True,
-            )  # type: ignore[misc]
+            send = partial(self._sock.send, rest)
+            sent = retry_until_ready(self._sock, send, patience, sends=True)
             rest = rest[sent:]
 
     def settimeout(self, _: float | None) -> None:

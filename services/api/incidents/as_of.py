@@ -73,7 +73,8 @@ def _of_items(
     """The live incidents of items that have what the filter asks for."""
     state = past.state
     items = db.execute(
-        f"SELECT t.id FROM items t WHERE {_ITEMS[name]}", {name: values[name]}  # noqa: S608
+        f"SELECT t.id FROM items t WHERE {_ITEMS[name]}",
+        {name: values[name]},
     )
     found = {
         state.resolve(state.links[key].incident)

@@ -38,7 +38,7 @@ def one(
     if root is None:
         return None
     tables, given = then(db, past, [root]) if past else ("", {})
-    sql = f"{tables} SELECT * FROM incidents WHERE id = :id"  # noqa: S608
+    sql = f"{tables} SELECT * FROM incidents WHERE id = :id"
     row = dicts(db, sql, {**given, "id": root})[0]
     members = _members(db, tables, {**given, "n": row["n"]})
     position, log_id = db.execute("SELECT position, log_id FROM checkpoint").fetchone()
@@ -96,7 +96,7 @@ def _members(
 ) -> list[dict[str, Any]]:
     """A row per mention, with the item's columns, the earliest report first."""
     sql = (
-        f"{tables} SELECT t.*, m.item, m.mention, m.score, m.person, m.linked,"  # noqa: S608
+        f"{tables} SELECT t.*, m.item, m.mention, m.score, m.person, m.linked,"
         " m.review AS link_review, m.labels AS mention_labels FROM memberships m LEFT JOIN items t ON t.id = m.item"
         " WHERE m.incident = :n ORDER BY t.day, t.n, m.item, length(m.mention), m.mention"
     )

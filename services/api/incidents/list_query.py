@@ -33,7 +33,7 @@ NUMERIC = ("items", "updated")
 LEAST, MOST = 200, 5_000  # rows of then that are built at a time
 
 _BY_ITEMS = "SELECT m.incident FROM memberships m JOIN items t ON t.id = m.item WHERE"
-_BY_WORDS = f"{_BY_ITEMS} t.n IN (SELECT rowid FROM words WHERE words MATCH"  # noqa: S608
+_BY_WORDS = f"{_BY_ITEMS} t.n IN (SELECT rowid FROM words WHERE words MATCH"
 # parameter of GET /v1/incidents -> condition; the value is bound under its name
 CONDITIONS: Mapping[str, str] = {
     "from": "i.last_report >= :from",
@@ -70,7 +70,7 @@ def page(
             "key": int(after[0] or 0) if sort in NUMERIC else after[0],
             "n": after[1],
         }
-    sql = f"SELECT i.* FROM incidents i WHERE {where} ORDER BY {key} {direction}, i.n {direction} LIMIT :limit"  # noqa: S608
+    sql = f"SELECT i.* FROM incidents i WHERE {where} ORDER BY {key} {direction}, i.n {direction} LIMIT :limit"
     if past is None:
         found = dicts(db, sql, {**values, "limit": limit + 1})
     else:
@@ -175,7 +175,7 @@ def dicts(
 def _table(name: str, columns: Sequence[str]) -> str:
     picked = ", ".join(f"json_extract(value, '$[{n}]')" for n in range(len(columns)))
     # a table of its own, not a view: json is read once, and joins may build an index
-    return f"{name} ({', '.join(columns)}) AS MATERIALIZED (SELECT {picked} FROM json_each(:{name}))"  # noqa: S608
+    return f"{name} ({', '.join(columns)}) AS MATERIALIZED (SELECT {picked} FROM json_each(:{name}))"
 
 
 def _where(asked: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

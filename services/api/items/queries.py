@@ -42,7 +42,7 @@ class ItemPage:
 def page(db: sqlite3.Connection, asked: Mapping[str, Any], limit: int) -> ItemPage:
     """Items that fit every condition in `asked`: keys of CONDITIONS, `label` (all of a list) and `review`."""
     where, values = _where(asked)
-    sql = f"SELECT i.* FROM items i WHERE {where} ORDER BY i.n DESC LIMIT ?"  # noqa: S608  # values are bound
+    sql = f"SELECT i.* FROM items i WHERE {where} ORDER BY i.n DESC LIMIT ?"  # values are bound
     rows = _dicts(db, sql, [*values, limit + 1])
     position, log_id = db.execute("SELECT position, log_id FROM checkpoint").fetchone()
     texts = _texts(db, [row for row in rows[:limit] if row["evidence"] != "{}"])
@@ -170,7 +170,7 @@ def _texts(db: sqlite3.Connection, rows: Sequence[Mapping[str, Any]]) -> dict[in
     marks = ",".join("?" * len(rows))
     numbers = [row["n"] for row in rows]
     return dict(
-        db.execute(f"SELECT n, text FROM documents WHERE n IN ({marks})", numbers)  # noqa: S608
+        db.execute(f"SELECT n, text FROM documents WHERE n IN ({marks})", numbers)
     )
 
 

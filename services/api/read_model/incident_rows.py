@@ -61,10 +61,10 @@ def write(db: sqlite3.Connection, happenings: IncidentProjection) -> None:
         if key in happenings.state.links
     ]
     marks = ", ".join("?" * len(MEMBERSHIPS))
-    db.executemany(f"INSERT OR REPLACE INTO memberships VALUES ({marks})", there)  # noqa: S608
+    db.executemany(f"INSERT OR REPLACE INTO memberships VALUES ({marks})", there)
     marks = ", ".join("?" * len(INCIDENTS))
     fresh = rows(db, happenings, sorted(happenings.touched))
-    db.executemany(f"INSERT OR REPLACE INTO incidents VALUES ({marks})", fresh)  # noqa: S608
+    db.executemany(f"INSERT OR REPLACE INTO incidents VALUES ({marks})", fresh)
     happenings.clear()
 
 

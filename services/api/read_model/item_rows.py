@@ -125,7 +125,7 @@ def _upsert(db: sqlite3.Connection, values: Mapping[str, Any]) -> None:
         f"{name} = excluded.{name}" for name in values if name not in ("n", "id")
     )
     db.execute(  # names of columns come from `row` alone
-        f"INSERT INTO items ({columns}) VALUES ({marks}) ON CONFLICT (n) DO UPDATE SET {updates}",  # noqa: S608
+        f"INSERT INTO items ({columns}) VALUES ({marks}) ON CONFLICT (n) DO UPDATE SET {updates}",
         values,
     )
 
@@ -146,7 +146,8 @@ def _held(db: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, str]:
     marks = ",".join("?" * len(numbers))
     return dict(
         db.execute(
-            f"SELECT n, digest FROM documents WHERE n IN ({marks})", list(numbers)  # noqa: S608
+            f"SELECT n, digest FROM documents WHERE n IN ({marks})",
+            list(numbers),
         )
     )
 

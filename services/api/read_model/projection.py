@@ -96,7 +96,8 @@ class Projection:
         return [
             row[0]
             for row in self.db.execute(
-                f"SELECT id FROM items WHERE id IN ({marks})", names  # noqa: S608
+                f"SELECT id FROM items WHERE id IN ({marks})",
+                names,
             )
         ]
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 import zstandard
@@ -85,9 +86,9 @@ def write(path: Path, mark: CheckpointHeader, folded: LinkerState) -> int:
     """Put a snapshot in the place of the old one, and return its size in bytes. One at a time."""
 
     def body(out: HashingWriter) -> None:
-        with zstandard.ZstdCompressor(level=LEVEL).stream_writer(
-            out, closefd=False
-        ) as packed:  # type: ignore[arg-type]
+        compressor = zstandard.ZstdCompressor(level=LEVEL)
+        file = cast("IO[bytes]", out)
+        with compressor.stream_writer(file, closefd=False) as packed:
             for array in folded.arrays():
                 np.lib.format.write_array(packed, array, allow_pickle=False)
 
