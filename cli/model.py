@@ -16,7 +16,7 @@ from cli.context import current_settings
 from cli.progress import bar
 from incidentwire.archive import Archive, ContentNotFound
 from incidentwire.documents import StoredDocument
-from incidentwire.labels import LABELS
+from incidentwire.labels import LABEL_TABLE, LABELS
 from incidentwire.log.event_log import EventLog
 from incidentwire.net.client import HttpClient
 from incidentwire.store import connect
@@ -30,12 +30,6 @@ from services.classifier.labelling.classifier import Classifier
 from services.classifier.linking.fingerprint_key import fingerprint_key
 
 TOP = 8  # features shown per label
-COLOURS = {
-    "data_leak": "red",
-    "consent": "yellow",
-    "deepfake": "magenta",
-    "regulation": "cyan",
-}
 
 
 @click.command()
@@ -129,9 +123,9 @@ def explain(source: str, title: str) -> None:
     said = classifier.classify(title, text)
     console = Console()
     marked = Text(text)
-    for label, spans in said.evidence.items():
-        for start, end in spans:
-            marked.stylize(f"bold {COLOURS[label]}", start, end)
+    for label, definition in LABEL_TABLE.items():
+        for start, end in said.evidence.get(label, ()):
+            marked.stylize(f"bold {definition.colour}", start, end)
     if title:
         console.print(Text(title, style="bold"))
     console.print(marked)
@@ -142,7 +136,8 @@ def explain(source: str, title: str) -> None:
         unsure = "  (not sure)" if label in said.review else ""
         console.print(
             Text(
-                f"{mark} {label} {said.scores[label]:.2f}{unsure}", style=COLOURS[label]
+                f"{mark} {label} {said.scores[label]:.2f}{unsure}",
+                style=LABEL_TABLE[label].colour,
             )
         )
         strongest = ", ".join(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from incidentwire.labels import LABELS
 from services.classifier.labelling import evidence, mentions, model_file
 from services.classifier.labelling.analyzed_text import (
     TITLE_CHARS,
@@ -17,7 +18,7 @@ from services.classifier.labelling.analyzed_text import (
 from services.classifier.labelling.explain import Reason, explain
 from services.classifier.labelling.lexicon import Lexicon
 from services.classifier.labelling.mentions import Labelled, Mention
-from services.classifier.labelling.model_file import LABELS, LEXICON_FILE, WEIGHTS_FILE
+from services.classifier.labelling.model_file import LEXICON_FILE, WEIGHTS_FILE
 from services.classifier.labelling.passages import Passage, article_end, passages
 from services.classifier.labelling.scoring import Scorer, Scores
 from services.classifier.linking.fingerprints import fingerprint

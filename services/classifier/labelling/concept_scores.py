@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from incidentwire.labels import LABELS
 from services.classifier.labelling.analyzed_text import AnalyzedText, opening
 from services.classifier.labelling.features import (
     EARLY_SENTENCES,
@@ -14,7 +15,6 @@ from services.classifier.labelling.features import (
     alone_and_paired,
 )
 from services.classifier.labelling.grouped import counted, summed
-from services.classifier.labelling.model_file import LABELS
 from services.classifier.text.bigrams import Codes
 
 REMEMBERED = 20_000  # sets of names; past it the memory starts anew

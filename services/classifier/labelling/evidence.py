@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import chain
 
+from incidentwire.labels import LABELS
 from services.classifier.labelling.analyzed_text import AnalyzedText, Sentence
-from services.classifier.labelling.model_file import LABELS
 from services.classifier.labelling.scoring import Scores
 from services.classifier.text.sentences import Span
 

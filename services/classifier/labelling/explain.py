@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from incidentwire.labels import LABELS
 from services.classifier.labelling.analyzed_text import AnalyzedText
-from services.classifier.labelling.model_file import LABELS
 from services.classifier.labelling.scoring import Scorer
 
 TOP = 10
@@ -37,7 +37,7 @@ def explain(
 ) -> dict[str, tuple[Reason, ...]]:
     """Per label the `top` reasons with the largest weight, for or against, strongest first."""
     contributions = scorer.contributions(reading)
-    found = {}
+    found: dict[str, tuple[Reason, ...]] = {}
     for k, label in enumerate(LABELS):
         ranked = sorted(
             contributions, key=lambda pair: (-abs(float(pair[1][k])), pair[0])

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-LABELS = ("data_leak", "consent", "deepfake", "regulation")
+from incidentwire.labels import LABELS
+
 WEIGHTS_FILE = "weights.npz"
 LEXICON_FILE = "lexicon.toml"
 

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from incidentwire.labels import LABELS
 from services.classifier.labelling.analyzed_text import AnalyzedText, Sentence, untitled
 from services.classifier.labelling.concept_scores import ConceptScores
 from services.classifier.labelling.features import vector
-from services.classifier.labelling.model_file import LABELS, Calibration, Weights
+from services.classifier.labelling.model_file import Calibration, Weights
 from services.classifier.labelling.term_scores import TermScores
 
 Scores = NDArray[np.float64]

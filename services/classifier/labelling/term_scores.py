@@ -8,9 +8,9 @@ from itertools import chain, repeat
 import numpy as np
 from numpy.typing import NDArray
 
+from incidentwire.labels import LABELS
 from services.classifier.labelling.analyzed_text import AnalyzedText
 from services.classifier.labelling.grouped import counted, summed
-from services.classifier.labelling.model_file import LABELS
 from services.classifier.text.bigrams import CODES, Codes, codes_of
 
 IN_TITLE = 2 * CODES

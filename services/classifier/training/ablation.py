@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from incidentwire.labels import LABELS
 from services.classifier.labelling.features import kind_of
-from services.classifier.labelling.model_file import LABELS
 from services.classifier.training.calibrating import (
     decide,
     prior_weights,

@@ -11,7 +11,8 @@ from string import Template
 import numpy as np
 from numpy.typing import NDArray
 
-from services.classifier.labelling.model_file import LABELS, Calibration, Weights
+from incidentwire.labels import LABELS
+from services.classifier.labelling.model_file import Calibration, Weights
 from services.classifier.training.ablation import AblationResult
 from services.classifier.training.calibrating import probabilities, weighted_f1
 from services.classifier.training.corpus import CorpusRow

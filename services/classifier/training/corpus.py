@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.classifier.labelling.model_file import LABELS
+from incidentwire.labels import LABELS
 
 CORPUS_FOLDER = Path(__file__).parent / "corpus"
 

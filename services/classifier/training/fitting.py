@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from sklearn.linear_model import LogisticRegression
 
+from incidentwire.labels import LABELS
 from services.classifier.labelling.analyzed_text import AnalyzedText, analyze, parts
 from services.classifier.labelling.features import kind_of, vector
 from services.classifier.labelling.lexicon import Lexicon
-from services.classifier.labelling.model_file import LABELS
 from services.classifier.training.corpus import CorpusRow
 
 Floats = NDArray[np.float64]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from incidentwire.labels import LABELS
 from services.classifier.labelling.classifier import Classifier
-from services.classifier.labelling.model_file import LABELS
 from services.classifier.training.corpus import CorpusRow
 
 GOLDEN_FILE = Path(__file__).parent / "golden_ids.txt"

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from sklearn.decomposition import TruncatedSVD
 from sklearn.linear_model import LogisticRegression
 
-from services.classifier.labelling.model_file import LABELS
+from incidentwire.labels import LABELS
 from services.classifier.training.fitting import (
     FOLDS,
     Example,

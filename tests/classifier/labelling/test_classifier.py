@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from incidentwire.labels import LABELS
 from services.classifier.labelling.classifier import Classification, Classifier
-from services.classifier.labelling.model_file import LABELS
 
 LEAK = (
     "Hackers stole the names, home addresses and passport numbers of 410,000 customers of the ferry line Norsund. "

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from incidentwire.labels import LABELS
 from services.classifier.labelling import model_file
 from services.classifier.labelling.classifier import MODEL_FOLDER, Classifier
 from services.classifier.labelling.lexicon import Lexicon
-from services.classifier.labelling.model_file import LABELS, LEXICON_FILE, WEIGHTS_FILE
+from services.classifier.labelling.model_file import LEXICON_FILE, WEIGHTS_FILE
 from services.classifier.training import gate
 from services.classifier.training.corpus import (
     CORPUS_FOLDER,
