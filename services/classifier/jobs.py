@@ -21,13 +21,12 @@ from incidentwire.documents import StoredDocument
 from incidentwire.events import Event, ItemAliased, ItemRejected
 from incidentwire.items import Item
 from incidentwire.log.event_log import EventLog, Withdrawn
-from incidentwire.net import urls
 from incidentwire.net.client import HttpClient
 from incidentwire.net.rate_limit import HostRateLimiter
 from incidentwire.settings import Settings
 from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import event_line
-from services.classifier import outcomes
+from services.classifier import duplicates, outcomes
 from services.classifier.extraction.extract import Document, extract
 from services.classifier.fetching.fetcher import FetchResult, PageFetcher
 from services.classifier.fetching.result import FetchedPage, FetchFailure
@@ -202,9 +201,16 @@ def _facts(place: WorkerContext, item: Item, found: FetchResult | None) -> list[
         return [failed(place, item, found)]
     else:
         page, document = found
-        alias = _canonical_duplicate(place.log, item, page, document)
-        if alias:
-            return [ItemAliased(into=alias, canonical_url=document.canonical_url)]
+        original = duplicates.find_original(
+            item,
+            page.url,
+            document,
+            lambda other: items.fold_all(other, place.log.history(other)),
+        )
+        if original:
+            return [
+                ItemAliased(into=original.item_id, canonical_url=original.canonical_url)
+            ]
         revision = _keep(place, item, page, document)
         if document.shortcoming:
             return [
@@ -279,30 +285,6 @@ def _keep(
         headers_digest=place.archive.put(item.id, page.headers),
         completeness=found.completeness,
     )
-
-
-def _canonical_duplicate(
-    log: EventLog, item: Item, page: FetchedPage, document: Document
-) -> str | None:
-    """The known item that this page says it is a copy of. Believed within one registrable domain only: a stranger's
-    page must not be able to disappear behind, or take over, another site's."""
-    for claimed in (document.canonical_url, document.amp_url):
-        if not claimed or urls.registrable_domain(claimed) != urls.registrable_domain(
-            page.url
-        ):
-            continue
-        try:
-            other = urls.item_id(urls.canonicalize(claimed))
-        except urls.UrlError:
-            continue
-        if other != item.id and item.fetched is None:
-            known = items.fold_all(other, log.history(other))
-            if known.version and known.state not in (
-                items.State.ALIASED,
-                items.State.WITHDRAWN,
-            ):
-                return other
-    return None
 
 
 # -- fetching ------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from incidentwire.labels import Label, MentionRef
 from services.classifier.extraction.extract import Document
 from services.classifier.fetching.result import FetchedPage, FetchFailure
 from services.classifier.labelling.classifier import Classification
+from services.classifier.text.words import count_words
 
 SCORE_DIGITS = 3
 MAX_DETAIL = (
@@ -148,14 +149,6 @@ def retry_or_reject(
     return ItemDeferred(
         reason=failure.reason, attempt=attempt, next_try=next_try, detail=detail
     )
-
-
-def count_words(text: str) -> int:
-    """Words of a text; a Chinese, Japanese or Korean character counts as half of one, as readers' counts do."""
-    wide = sum(
-        1 for c in text if "\u3040" <= c <= "\u9fff" or "\uac00" <= c <= "\ud7af"
-    )
-    return len(text.split()) + wide // 2
 
 
 def labels_of(labels: Sequence[str]) -> tuple[Label, ...]:

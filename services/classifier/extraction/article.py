@@ -16,7 +16,6 @@ from services.classifier.extraction.boilerplate import (
     pointers,
     prune,
 )
-from services.classifier.extraction.completeness import count_words
 from services.classifier.extraction.decoding import clean
 from services.classifier.extraction.metadata import Metadata
 from services.classifier.extraction.recovery import (
@@ -24,6 +23,7 @@ from services.classifier.extraction.recovery import (
     standfirst,
     with_missing,
 )
+from services.classifier.text.words import count_words
 
 # JSON-LD's articleBody replaces the extraction where it is this much longer: then the visible page hides part of
 # the text.

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from services.classifier.text.words import count_words
+
 THRESHOLD = 0.5  # below it, an item is not classified but rejected as incomplete
 BRIEF_WORDS = 40  # of a complete brief with a headline
 UNTITLED_WORDS = 80  # the same where no headline vouches for it
@@ -20,11 +22,8 @@ CONSENT_WORDS = 400
 WORDS_TO_A_PHRASE = (
     120  # a consent form says "we and our partners" once in so many words at least
 )
-CHARS_PER_CJK_WORD = 1.5  # so that 60 Chinese characters weigh as much as 40 words
 STATED_SHARE = 0.5  # of the word count that the page itself states
 
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
 _ERROR_TITLE = re.compile(
     r"^\W*(?:error\s*)?(?:400|401|403|404|410|429|451|500|502|503|504)\b(?!\s*(?:\w+\s+){3})|^\W*(?:(?:oops|"
     r"sorry|uh[- ]oh)\W+.{0,40})?(?:the )?"
@@ -114,12 +113,6 @@ class Completeness:
 
     score: float
     shortcoming: str | None
-
-
-def count_words(text: str) -> int:
-    """Words; Chinese, Japanese and Korean by characters, 1.5 to the word."""
-    cjk = len(_CJK.findall(text))
-    return len(_WORD.findall(_CJK.sub(" ", text))) + round(cjk / CHARS_PER_CJK_WORD)
 
 
 def judge(page: PageSignals) -> Completeness:

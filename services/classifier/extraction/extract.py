@@ -17,11 +17,11 @@ from services.classifier.extraction import article, markup, metadata, pdf
 from services.classifier.extraction.completeness import (
     CONSENT_WORDS,
     PageSignals,
-    count_words,
     judge,
 )
 from services.classifier.extraction.decoding import clean_lines, decode, looks_binary
 from services.classifier.extraction.metadata import Metadata
+from services.classifier.text.words import count_words
 
 HTML = frozenset({"text/html", "application/xhtml+xml"})
 PLAIN = frozenset({"text/plain", "text/markdown"})
@@ -69,6 +69,7 @@ class Document:
     refresh_url: str | None = (
         None  # where a page leads that is little more than a meta refresh
     )
+    is_continuation: bool = False  # a later page of an article on several pages
     completeness: float  # 0..1; below completeness.THRESHOLD `shortcoming` says why
     shortcoming: str | None = (
         None  # thin, teaser, paywall, consent_wall, script_only, error_page
@@ -175,6 +176,7 @@ def _document(
         canonical_url=meta.canonical_url,
         amp_url=meta.amp_url,
         refresh_url=refresh,
+        is_continuation=meta.is_continuation,
         completeness=verdict.score,
         shortcoming=verdict.shortcoming,
         words=count_words(found),

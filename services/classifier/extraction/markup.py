@@ -116,7 +116,8 @@ def absolute(base: str, href: str | None) -> str | None:
     if not href or len(href) > 4096:
         return None
     try:
-        joined = urljoin(base, href.strip())
+        # Browsers encode the spaces that many templates leave in addresses.
+        joined = urljoin(base, href.strip().replace(" ", "%20"))
         parts = urlsplit(joined)
         return joined if parts.scheme in ("http", "https") and parts.hostname else None
     except ValueError:

@@ -14,6 +14,7 @@ from lxml import html
 from services.classifier.extraction import publication, structured_data, titles
 from services.classifier.extraction.decoding import clean
 from services.classifier.extraction.markup import absolute, base_of
+from services.classifier.extraction.pagination import continues
 from services.classifier.extraction.structured_data import ArticleData
 
 MAX_AUTHORS = 8
@@ -90,6 +91,7 @@ class Metadata:
     canonical_url: str | None
     amp_url: str | None
     base_url: str
+    is_continuation: bool
     article: ArticleData
 
 
@@ -143,6 +145,7 @@ def read(tree: html.HtmlElement, url: str) -> Metadata:
         canonical_url=absolute(base, links.get("canonical")),
         amp_url=absolute(base, links.get("amphtml")),
         base_url=base,
+        is_continuation=_is_continuation(links, base, url),
         article=article,
     )
 
@@ -170,6 +173,12 @@ def _links(tree: html.HtmlElement) -> dict[str, str]:
             if link.get("href"):
                 found.setdefault(rel, link.get("href"))
     return found
+
+
+def _is_continuation(links: dict[str, str], base: str, url: str) -> bool:
+    """Return True if the page's `rel=prev` names an earlier page of the same article."""
+    before = absolute(base, links.get("prev") or links.get("previous"))
+    return before is not None and continues(before, url)
 
 
 def _language(
