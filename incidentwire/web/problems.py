@@ -1,39 +1,62 @@
-"""Errors over HTTP: RFC 9457 `application/problem+json` everywhere, field by field for bad input."""
+"""Errors over HTTP: RFC 9457 `application/problem+json`, field by field for bad input.
+
+The domain raises named errors. Each app has one table that says which problem each of
+them is, and hands it to `register`.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, cast
 
 import redis
-from flask import Flask, Response
+from flask import Flask, Response, current_app
 from werkzeug.exceptions import HTTPException
 
 from incidentwire.telemetry import event_line
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_STORE_S = 2  # a store that restarts answers again within seconds
+RETRY_STORE_S = 2  # a restarted store answers again within seconds
+RETRY_FULL_S = 60  # somebody has to make room first
+MAX_FIELD_ERRORS = 20  # an answer must not grow with a hostile body
+MAX_FIELD_NAME = 200  # characters of a field's name that are repeated
+INVALID_FIELDS = "Some fields are invalid. See `errors` for each of them."
+HEADERS = ("Allow", "Retry-After", "WWW-Authenticate", "Accept", "Accept-Encoding")
+# Replies of a store that cannot accept writes at the moment, for example while it
+# fails over. redis-py has a class for only some of them.
+STORE_REFUSES = (
+    "READONLY",
+    "NOREPLICAS",
+    "MISCONF",
+    "LOADING",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "NOPERM",
+    "NOAUTH",
+)
+STORAGE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FieldError:
-    """What is wrong with one field: `field` is a dotted path, `message` names the remedy."""
+    """One invalid field: `field` is a dotted path, `message` names the remedy."""
 
     field: str
     message: str
 
 
-@dataclass(
-    kw_only=True, eq=False
-)  # not frozen: contextlib sets __traceback__ on what passes through it
+# Not frozen: contextlib sets __traceback__ on an exception that passes through it.
+@dataclass(kw_only=True, eq=False)
 class Problem(Exception):
-    """Raised by views; becomes the answer. `slug` is stable and names the kind of problem."""
+    """An error as the client sees it. `slug` is stable and names the kind."""
 
     status: int
     slug: str
@@ -41,13 +64,13 @@ class Problem(Exception):
     errors: Sequence[FieldError] = ()
     retry_after_s: int | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def body(self) -> dict[str, Any]:
-        """The problem details object."""
-        title = HTTPStatus(self.status).phrase
+        """Return the problem details object."""
         body: dict[str, Any] = {
             "type": f"urn:incidentwire:problem:{self.slug}",
-            "title": title,
+            "title": HTTPStatus(self.status).phrase,
             "status": self.status,
         }
         if self.detail:
@@ -59,93 +82,177 @@ class Problem(Exception):
         return {**body, **self.more}
 
     def response(self) -> Response:
-        headers = (
-            {"Retry-After": str(self.retry_after_s)}
-            if self.retry_after_s is not None
-            else None
-        )
-        return Response(
-            json.dumps(self.body()), self.status, headers, mimetype=MEDIA_TYPE
-        )
+        """Return the problem as an HTTP response."""
+        headers = dict(self.headers)
+        if self.retry_after_s is not None:
+            headers["Retry-After"] = str(self.retry_after_s)
+        # ASCII only: a field name with a lone surrogate has no UTF-8 form.
+        body = json.dumps(self.body())
+        return Response(body, self.status, headers, mimetype=MEDIA_TYPE)
 
 
-def field_errors(messages: Any, path: str = "") -> list[FieldError]:
-    """marshmallow's nested messages as a flat list."""
+MakeProblem = Callable[[Any], Problem]
+ProblemTable = Mapping[type[Exception], MakeProblem]
+
+
+def as_problem(
+    status: int, slug: str, *, retry_after_s: int | None = None
+) -> MakeProblem:
+    """Return the maker of problems whose detail is the error's own message.
+
+    Attributes of the error that a client needs (`log_id`, `version` …) are listed in
+    its `more` mapping, if it has one.
+    """
+
+    def make(error: Exception) -> Problem:
+        return Problem(
+            status=status,
+            slug=slug,
+            detail=str(error),
+            retry_after_s=retry_after_s,
+            more=getattr(error, "more", {}),
+        )
+
+    return make
+
+
+def problem_of(error: Exception, table: ProblemTable | None = None) -> Problem | None:
+    """Return the problem that the table says this error is, or None.
+
+    Without a table, that of the current app is used.
+    """
+    if isinstance(error, Problem):
+        return error
+    if table is None:
+        table = current_app.extensions["incidentwire.problems"]
+    for kind in type(error).__mro__:
+        if make := table.get(kind):
+            return make(error)
+    return None
+
+
+def invalid_fields(errors: Sequence[FieldError]) -> Problem:
+    """Return the problem of a request with invalid fields."""
+    return Problem(
+        status=422, slug="invalid-fields", detail=INVALID_FIELDS, errors=errors
+    )
+
+
+def field_errors(messages: Any) -> list[FieldError]:
+    """Flatten marshmallow's nested messages; at most MAX_FIELD_ERRORS of them."""
+    return list(islice(_flat(messages, ""), MAX_FIELD_ERRORS))
+
+
+def _flat(messages: Any, path: str) -> Iterator[FieldError]:
     if isinstance(messages, Mapping):
-        return [
-            e
-            for key, inner in messages.items()
-            for e in field_errors(inner, _join(path, key))
-        ]
-    if isinstance(messages, list) and all(isinstance(m, str) for m in messages):
-        return [FieldError(field=path or "(body)", message=m) for m in messages]
-    return [FieldError(field=path or "(body)", message=str(messages))]
+        for key, inner in messages.items():
+            yield from _flat(inner, _join(path, key))
+        return
+    texts = messages if isinstance(messages, list) else [messages]
+    for text in texts:
+        yield FieldError(field=path or "(body)", message=str(text))
 
 
 def _join(path: str, key: object) -> str:
     if key in ("_schema", "json", "query", "headers", "path"):
         return path
-    return f"{path}.{key}" if path else str(key)
+    name = str(key)[:MAX_FIELD_NAME]
+    return f"{path}.{name}" if path else name
 
 
-def register(app: Flask) -> None:
-    """Answer every error of the app as a problem. No stack trace leaves; what is ours to mend is logged with it."""
+def register(app: Flask, table: ProblemTable) -> None:
+    """Answer every error of the app as a problem.
 
-    def problem(error: Problem) -> Response:
-        return error.response()
+    `table` says which problem each named error of the domain is; an entry for a base
+    class also covers its subclasses. No stack trace leaves the process. Call this
+    after flask-smorest's Api, which registers a handler of its own.
+    """
+    app.extensions["incidentwire.problems"] = table
+    for kind, make in table.items():
+        app.register_error_handler(kind, _responder(make))
+    app.register_error_handler(Problem, Problem.response)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(redis.exceptions.OutOfMemoryError, _store_full)
+    app.register_error_handler(redis.exceptions.ConnectionError, _store_away)
+    app.register_error_handler(redis.exceptions.TimeoutError, _store_away)
+    app.register_error_handler(redis.exceptions.ResponseError, _store_error)
+    app.register_error_handler(OSError, _os_error)
+    app.register_error_handler(Exception, _unexpected)
 
-    def http_error(error: HTTPException) -> Response:
-        if error.code is not None and error.code < 400:  # a redirect is no error
-            return cast("Response", error.get_response())
-        data = (
-            getattr(error, "data", None) or {}
-        )  # webargs puts the messages of a 422 here
-        errors = field_errors(data["messages"]) if data.get("messages") else []
-        status = error.code or 500
-        phrase = HTTPStatus(status).phrase.lower().replace(" ", "-")
-        detail = (
-            "the request has fields that cannot be accepted"
-            if errors
-            else (error.description or "")
-        )
-        answer = Problem(
-            status=status,
-            slug="invalid-fields" if errors else phrase,
-            detail=detail,
-            errors=errors,
-        )
-        response = answer.response()
-        for name, value in [*error.get_headers(), *(data.get("headers") or {}).items()]:
-            if name in ("Allow", "Retry-After", "WWW-Authenticate"):
-                response.headers[name] = value
-        return response
 
-    def store_away(error: Exception) -> Response:
-        logger.error(event_line("store unreachable", error=str(error)))
-        detail = "the store does not answer; nothing was accepted, try again"
-        return Problem(
-            status=503,
-            slug="store-unreachable",
-            detail=detail,
-            retry_after_s=RETRY_STORE_S,
-        ).response()
+def _responder(make: MakeProblem) -> Callable[[Exception], Response]:
+    def respond(error: Exception) -> Response:
+        problem = make(error)
+        if problem.status >= 500:
+            logger.error(event_line(problem.slug, error=str(error)))
+        return problem.response()
 
-    def store_full(error: redis.exceptions.OutOfMemoryError) -> Response:
-        logger.error(event_line("store full", error=str(error)))
-        detail = "the store is full; nothing was accepted, try later"
-        return Problem(
-            status=503, slug="store-full", detail=detail, retry_after_s=60
-        ).response()
+    return respond
 
-    def unexpected(error: Exception) -> Response:
-        logger.error(event_line("request failed", error=repr(error)), exc_info=error)
-        return Problem(
-            status=500, slug="internal", detail="an error of ours; it has been logged"
-        ).response()
 
-    app.register_error_handler(Problem, problem)
-    app.register_error_handler(HTTPException, http_error)
-    app.register_error_handler(redis.exceptions.OutOfMemoryError, store_full)
-    app.register_error_handler(redis.exceptions.ConnectionError, store_away)
-    app.register_error_handler(redis.exceptions.TimeoutError, store_away)
-    app.register_error_handler(Exception, unexpected)
+def _http_error(error: HTTPException) -> Response:
+    if error.code is not None and error.code < 400:  # a redirect is not an error
+        return cast("Response", error.get_response())
+    # webargs puts the messages of a 422 into `data`.
+    data = getattr(error, "data", None) or {}
+    if data.get("messages"):
+        problem = invalid_fields(field_errors(data["messages"]))
+    else:
+        status = HTTPStatus(error.code or 500)
+        slug = status.phrase.lower().replace(" ", "-")
+        detail = error.description or ""
+        problem = Problem(status=status, slug=slug, detail=detail)
+    response = problem.response()
+    for name, value in [*error.get_headers(), *(data.get("headers") or {}).items()]:
+        if name in HEADERS:
+            response.headers[name] = value
+    return response
+
+
+def _store_away(error: Exception) -> Response:
+    logger.error(event_line("store unreachable", error=str(error)))
+    return Problem(
+        status=503,
+        slug="store-unreachable",
+        detail="The store is unreachable; nothing was accepted. Try again.",
+        retry_after_s=RETRY_STORE_S,
+    ).response()
+
+
+def _store_full(error: redis.exceptions.OutOfMemoryError) -> Response:
+    logger.error(event_line("store full", error=str(error)))
+    return Problem(
+        status=503,
+        slug="store-full",
+        detail="The store is full; nothing was accepted. Try again later.",
+        retry_after_s=RETRY_FULL_S,
+    ).response()
+
+
+def _store_error(error: redis.exceptions.ResponseError) -> Response:
+    refuses = isinstance(
+        error, redis.exceptions.ReadOnlyError | redis.exceptions.NoPermissionError
+    )
+    if refuses or str(error).startswith(STORE_REFUSES):
+        return _store_away(error)
+    return _unexpected(error)
+
+
+def _os_error(error: OSError) -> Response:
+    """Answer 503 if the disk is full or fails: somebody is about to make room."""
+    if error.errno not in STORAGE_ERRNOS:
+        return _unexpected(error)
+    logger.error(event_line("storage unavailable", error=str(error)))
+    return Problem(
+        status=503,
+        slug="storage-unavailable",
+        detail="The archive cannot be written; nothing was accepted. Try again later.",
+        retry_after_s=RETRY_FULL_S,
+    ).response()
+
+
+def _unexpected(error: Exception) -> Response:
+    logger.error(event_line("request failed", error=repr(error)), exc_info=error)
+    return Problem(
+        status=500, slug="internal", detail="Internal error. It has been logged."
+    ).response()

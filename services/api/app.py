@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-
 import redis
-from flask import Flask, Response
+from flask import Flask
 
 from incidentwire.archive import Archive
 from incidentwire.log.codec import UnknownType
 from incidentwire.settings import Settings
-from incidentwire.telemetry import event_line
 from incidentwire.web import auth, problems
-from incidentwire.web.problems import Problem
+from incidentwire.web.problems import as_problem
 from services.api import health, openapi
 from services.api.events import stream
 from services.api.events import views as event_views
@@ -25,7 +22,7 @@ from services.api.items import views as item_views
 from services.api.read_model.checkpoint import NAME, IncidentCheckpoint
 from services.api.read_model.reader import Executor, Reader, run_here
 
-logger = logging.getLogger(__name__)
+PROBLEMS: problems.ProblemTable = {UnknownType: as_problem(503, "log-is-newer")}
 
 BLUEPRINTS = (
     event_views.blueprint, stream.blueprint, item_views.blueprint, corrections.blueprint, evidence.blueprint,
@@ -55,11 +52,5 @@ def create_app(
     api = openapi.add_api(app)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
-    problems.register(app)
-    app.register_error_handler(UnknownType, _log_is_newer)
+    problems.register(app, PROBLEMS)
     return app
-
-
-def _log_is_newer(error: UnknownType) -> Response:
-    logger.error(event_line("log is newer than this code", error=str(error)))
-    return Problem(status=503, slug="log-is-newer", detail=str(error)).response()

@@ -39,7 +39,7 @@ def create_app(settings: Settings, connection: redis.Redis) -> Flask:
     api.spec.components.schema("Submission", schema=SubmissionSchema)
     for blueprint in (health.blueprint, views.blueprint, feed_views.blueprint):
         api.register_blueprint(blueprint)
-    problems.register(app)
+    problems.register(app, {})
 
     @app.get("/openapi.json")
     @auth.require("submit")
