@@ -1,0 +1,1 @@
+"""Search and the filter language that lists, exports, streams and subscriptions share."""

@@ -1,0 +1,108 @@
+"""Decide a parsed query on the facts of one item, incident or event. Pure.
+
+services/api/search turns the same tree into SQL; tests hold the two to the same answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from services.api.search.filters import All, Any, Field, Node, Not, Words
+from services.api.search.folding import fold
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known of one item, incident or event when a filter decides on it.
+
+    `text` is title and text; `sources` and `entities` are folded (see `fold`); `days`
+    are the ISO days of the first and the last report.
+    """
+
+    text: str = ""
+    labels: frozenset[str] = frozenset()
+    sources: frozenset[str] = frozenset()
+    entities: frozenset[str] = frozenset()
+    languages: frozenset[str] = frozenset()
+    statuses: frozenset[str] = frozenset()
+    states: frozenset[str] = frozenset()
+    days: tuple[str, str] = ("", "")
+    types: frozenset[str] = frozenset()
+    subjects: frozenset[str] = frozenset()
+    _folded: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    def folded_text(self) -> str:
+        """Return the folded text with a space around every word; computed once."""
+        if "text" not in self._folded:
+            self._folded["text"] = f" {fold(self.text)} "
+        return self._folded["text"]
+
+
+def matches(node: Node, facts: Facts) -> bool:
+    """Return whether the facts satisfy the query."""
+    match node:
+        case Words():
+            return _has_words(node, facts)
+        case Field():
+            return _has_field(node, facts)
+        case Not():
+            return not matches(node.part, facts)
+        case All():
+            return all(matches(part, facts) for part in node.parts)
+        case Any():
+            return any(matches(part, facts) for part in node.parts)
+
+
+def _has_words(words: Words, facts: Facts) -> bool:
+    wanted = fold(words.text)
+    text = facts.folded_text()
+    if _is_unspaced(wanted):
+        return wanted in text
+    return f" {wanted}" in text if words.prefix else f" {wanted} " in text
+
+
+def _is_unspaced(text: str) -> bool:
+    """Chinese and Japanese write no spaces, so a word may stand anywhere in a run."""
+    return any("\u3040" <= c <= "\u30ff" or "\u3400" <= c <= "\u9fff" for c in text)
+
+
+def _has_field(wanted: Field, facts: Facts) -> bool:
+    value = wanted.value
+    match wanted.name:
+        case "label":
+            return value in facts.labels
+        case "source":
+            return any(s == value or s.endswith(f" {value}") for s in facts.sources)
+        case "entity":
+            return value in facts.entities
+        case "lang":
+            return value in facts.languages
+        case "status":
+            return value in facts.statuses
+        case "state":
+            return value in facts.states
+        case "after":
+            return facts.days[1] >= value
+        case "before":
+            return bool(facts.days[0]) and facts.days[0] < value
+        case "type":
+            return any(_is_type(name, value) for name in facts.types)
+        case _:
+            return value in facts.subjects
+
+
+def _is_type(name: str, wanted: str) -> bool:
+    return name == wanted or (wanted.endswith(".") and name.startswith(wanted))
+
+
+def fields_used(node: Node) -> frozenset[str]:
+    """Return the names of the fields in a query; `text` stands for words and phrases."""
+    match node:
+        case Words():
+            return frozenset({"text"})
+        case Field():
+            return frozenset({node.name})
+        case Not():
+            return fields_used(node.part)
+        case All() | Any():
+            return frozenset().union(*(fields_used(part) for part in node.parts))
