@@ -27,7 +27,7 @@ from services.classifier.text.bigrams import (
     letters,
     starts_of,
 )
-from services.classifier.text.tokens import MAX_CHARS, Tokens, is_run, stem, tokens
+from services.classifier.text.tokens import MAX_CHARS, Tokens, is_run, term_of, tokens
 
 TITLE_BOOST = 1.5
 NAME_BOOST = 1.25
@@ -194,5 +194,5 @@ def _is_common(codes: Codes, plain: list[str]) -> Flags:
 
 @cache
 def _common() -> tuple[frozenset[str], Codes]:
-    words = frozenset(stem(word) for word in ENGLISH)
+    words = frozenset(term_of(word) for word in ENGLISH)
     return words, codes_of(sorted(CHINESE))

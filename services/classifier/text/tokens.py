@@ -11,6 +11,8 @@ from functools import lru_cache
 import numpy as np
 
 from services.classifier.text.bigrams import Codes, Flags
+from services.classifier.text.stem import stem
+from services.classifier.text.stop_words import STOP_WORDS
 
 MAX_CHARS = 20_000  # of a text; what a news story is about stands before that
 
@@ -47,20 +49,6 @@ _DATE = re.compile(
     rf"|\b(\d{{1,2}})(?:st|nd|rd|th)?\s({_MONTH})\.?,?\s(\d{{4}})\b)",
     re.IGNORECASE,
 )
-STOP = frozenset(
-    """a an the of in to on at by for with from as is are was were be been being it its he she his her hers him them
-    they their theirs we our ours us you your yours i my mine me and or but not no nor so if than then that this these
-    those which who whom whose what when where why how will would can could may might shall should must do does did
-    done doing has have had having there here about after before over under up down out off into onto between during
-    through against also more most some any all each every other another such own same only very just too now s t d ll
-    re ve m said say says told mr mrs ms dr according because while until since both many much few several still even
-    yet however de la le les el los las en et der die das und ein eine le du des que y
-    """.split()
-)
-_SUFFIXES = (
-    ("ies", "y"), ("sses", "ss"), ("ings", ""), ("ing", ""), ("edly", ""), ("ed", ""), ("es", ""), ("s", ""),
-    ("ly", ""),
-)  # fmt: skip
 # Compatibility characters of ordinary Chinese text and what NFKC makes of each.
 _WIDE = [
     (wide, unicodedata.normalize("NFKC", wide))
@@ -89,7 +77,7 @@ def tokens(text: str) -> Tokens:
     for match in _PLAIN.finditer(found.text):
         said = match.group()
         if not said[0].isdecimal():
-            token = stem(said)
+            token = term_of(said)
             if token and said[0].isupper():
                 found.capitals.append(token)
         elif len(token := _amount(said, found.text, match.end())) > 1:
@@ -120,7 +108,7 @@ def spans(text: str) -> Iterator[tuple[str, int, int]]:
     for match in TOKEN.finditer(text[:MAX_CHARS]):
         run, word, number = match.groups()
         start = match.start()
-        if word and (stemmed := stem(word)):
+        if word and (stemmed := term_of(word)):
             yield stemmed, start, match.end()
         elif run:
             yield from (
@@ -164,28 +152,14 @@ def _date(match: re.Match[str]) -> str:
 
 
 @lru_cache(maxsize=1 << 16)
-def stem(word: str) -> str:
-    """The word without case, possessive and common English endings; empty for a stop word or a single letter."""
+def term_of(word: str) -> str:
+    """Return the stem of a word, without case and possessive.
+
+    Stop words and single letters give an empty string.
+    """
     word = word.lower().replace("\u2019", "'")
-    if word.endswith("'s"):
-        word = word[:-2]
-    word = word.replace("'", "")
-    if word in STOP:
+    word = word.removesuffix("'s").replace("'", "")
+    if word in STOP_WORDS:
         return ""
-    for suffix, put in _SUFFIXES:
-        if not word.endswith(suffix) or len(word) - len(suffix) < 3:
-            continue
-        if suffix == "s" and word.endswith(("ss", "us", "is")):
-            continue
-        word = word[: -len(suffix)] + put
-        if (
-            suffix in ("ing", "ed", "ings")
-            and len(word) > 3
-            and word[-1] == word[-2]
-            and word[-1] not in "lsz"
-        ):
-            word = word[:-1]
-        break
-    if word.endswith("e") and len(word) > 3:
-        word = word[:-1]
-    return word if len(word) > 1 else ""
+    stemmed = stem(word)
+    return stemmed if len(stemmed) > 1 else ""

@@ -113,7 +113,7 @@ def test_a_month_later_the_same_words_need_more() -> None:
 
 
 def test_a_syndicated_copy_joins_however_late() -> None:
-    title, text = LEAK[0]
+    title, text = LEAK[0][0], f"{LEAK[0][1]} {LEAK[1][1]}"
     index = LinkIndex()
     index.add("n_leak", "a#m0", decode(fingerprint(title, text, "en", "2024-03-05")))
     decision = decide(
@@ -385,6 +385,6 @@ def test_scores_are_the_same_on_every_machine() -> None:
     story = f"{LEAK[1][1]} Tolm Lake wildlife park was named too."
     matches = index.matches(decode(fingerprint(PARK[0], story, "en", "2024-03-20")))
     assert [(m.incident, m.score) for m in matches] == [
-        ("n_leak", 3780),
-        ("n_park", 3765),
+        ("n_leak", 3746),
+        ("n_park", 3731),
     ]
