@@ -5,32 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flask_smorest import Blueprint as SmorestBlueprint
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
-from webargs.flaskparser import FlaskParser
+from marshmallow import ValidationError, fields, validate
+
+from incidentwire.web.blueprint import Blueprint as Blueprint
+from incidentwire.web.blueprint import QuerySchema as QuerySchema
 
 NO_NUL = r"^[^\x00]*$"  # text search takes none
 WITH_NUL = "contains a NUL character: remove it"
 MAX_POSITION = 2**53 - 1  # what every JSON reader can hold exactly
-
-
-class StrictParser(FlaskParser):
-    """A query parameter that does not exist is an error: a misspelt filter must not answer with everything."""
-
-    DEFAULT_UNKNOWN_BY_LOCATION = {  # noqa: RUF012
-        **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
-        "query": RAISE,
-    }
-
-
-class Blueprint(SmorestBlueprint):
-    ARGUMENTS_PARSER = StrictParser()
-
-
-class QuerySchema(Schema):
-    """A query string without any parameter; views with some derive from it."""
-
-    error_messages = {"unknown": "is no parameter of this address: remove it"}  # noqa: RUF012
 
 
 class Names(fields.List[str]):
