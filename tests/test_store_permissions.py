@@ -16,8 +16,8 @@ from incidentwire.items import State
 from incidentwire.settings import to_env
 from services.classifier import keeper, worker
 from services.ingest.submit import Submitter
-from tests.conftest import Store, free_port, server_binaries
 from tests.house import LEAK, House
+from tests.store import Store, free_port, server_binaries
 
 COMPOSE = Path(__file__).parent.parent / "docker-compose.yml"
 PASSWORD = "a-password-of-the-test"
@@ -82,16 +82,16 @@ def test_the_whole_path_works_with_the_applications_permissions(
     assert isinstance(house.app.extensions["incidentwire.submitter"], Submitter)
     for name, value in to_env(house.settings).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(worker.jobs, "worker_context", lambda: house.place)
+    monkeypatch.setattr(worker.jobs, "worker_context", lambda: house.context)
     worker.make_worker(queue.open_item_queues(connection)).work(
         burst=True, logging_level="ERROR"
     )
     assert {house.item(i).state for i in ids} == {State.CLASSIFIED}
     assert keeper.requeue_expired(connection, 50, 1e12) == []
-    assert house.client.get("/readyz").status_code == 200
-    token, wait_s = house.place.slots.acquire("example.org")
+    assert house.ingest_client.get("/readyz").status_code == 200
+    token, wait_s = house.context.slots.acquire("example.org")
     assert (bool(token), wait_s) == (True, 0.0)
-    house.place.slots.release("example.org", token)
+    house.context.slots.release("example.org", token)
 
 
 def test_no_command_of_the_application_can_harm_the_log(

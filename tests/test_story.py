@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 import requests
 
-from tests.conftest import Store, free_port
-from tests.house import LEAK, PLAIN, House, Site, eventually, page, process
+from tests.eventually import eventually
+from tests.house import LEAK, PLAIN, House, Site, page, process
+from tests.store import Store, free_port
 
 OTHER_PAPER = """Anyone could read the booking records of patients of a clinic chain until this week. A researcher found
 names, dates of birth and telephone numbers of 61,000 people on an open server, and the data protection authority is

@@ -18,7 +18,7 @@ from incidentwire import events as e
 from incidentwire.events import ItemSubmitted
 from incidentwire.web.auth import Keys
 from services.api.app import create_app
-from tests.api.conftest import House
+from tests.house import House
 
 OPEN = {"/healthz", "/readyz"}
 
@@ -26,7 +26,7 @@ OPEN = {"/healthz", "/readyz"}
 def test_no_view_but_the_two_health_checks_answers_without_a_scope(
     house: House,
 ) -> None:
-    app = house.client().application
+    app = house.api_client().application
     unguarded = {
         rule.rule
         for rule in app.url_map.iter_rules()
@@ -48,7 +48,7 @@ def test_no_view_but_the_two_health_checks_answers_without_a_scope(
 
 def test_a_key_without_the_scope_is_refused(house: House) -> None:
     key = Keys(house.connection).create("submitter", ["submit"])
-    client = house.client()
+    client = house.api_client()
     assert (
         client.get("/v1/items", headers={"Authorization": f"Bearer {key}"}).status_code
         == 403
@@ -67,7 +67,7 @@ def test_public_read_opens_reading(house: House) -> None:
 
 
 def test_the_docs_page_loads_nothing_from_elsewhere(house: House) -> None:
-    client = house.client()
+    client = house.api_client()
     page = client.get("/docs")
     assert "default-src 'self'" in page.headers["Content-Security-Policy"]
     assert "//" not in page.text.replace("<!--", "")
@@ -86,7 +86,7 @@ def test_numbers_add_up_and_a_lost_item_shows(house: House) -> None:
         ItemSubmitted(url="https://news.example.org/c", via="t"),
         e.ItemRejected(reason="empty"),
     )
-    client = house.client()
+    client = house.api_client()
     house.projector().catch_up()
     stats = client.get("/v1/stats").get_json()
     assert stats["states"] == {
@@ -111,7 +111,7 @@ def test_numbers_add_up_and_a_lost_item_shows(house: House) -> None:
 
 def test_readiness_says_why_not(own_house: House) -> None:
     house = own_house
-    client = house.client()
+    client = house.api_client()
     assert "not there yet" in client.get("/readyz").get_json()["reasons"][0]
     house.add_item("i_a")
     house.add_item("i_b")
@@ -141,14 +141,14 @@ def test_no_request_gets_a_5xx_or_an_answer_that_is_not_documented(
     house.log.append("i_b", ItemSubmitted(url="https://news.example.org/b", via="t"))
     house.projector().catch_up()
     schema = schemathesis.openapi.from_wsgi(
-        "/openapi.json", house.client().application, headers=house.headers
+        "/openapi.json", house.api_client().application, headers=house.auth
     )
     asked = 0
     # the stream never ends: test_stream.py asks it wrong questions
     for operation in schema.exclude(path="/v1/events/stream").get_all_operations():
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
             assert isinstance(operation, Ok)
-            asked += check(operation.ok(), mode, house.headers)
+            asked += check(operation.ok(), mode, house.auth)
     assert asked > 300
 
 
@@ -174,7 +174,7 @@ def check(operation: Any, mode: GenerationMode, headers: dict[str, str]) -> int:
 
 
 def test_it_is_openapi_3_1_and_its_schemas_are_valid(house: House) -> None:
-    document = house.client().get("/openapi.json").get_json()
+    document = house.api_client().get("/openapi.json").get_json()
     assert document["openapi"].startswith("3.1")
     for schema in document["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)

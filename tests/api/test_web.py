@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from incidentwire.events import ItemSubmitted
-from tests.api.conftest import House, eventually
-from tests.conftest import free_port
+from tests.eventually import eventually
+from tests.house import House
+from tests.store import free_port
 
 
 def test_events_arrive_on_a_stream_while_a_slow_query_is_still_running(

@@ -13,8 +13,8 @@ from incidentwire.events import ItemCorrected, ItemReclassifyRequested, ItemWith
 from incidentwire.items import State
 from services.classifier.fetching.result import FetchFailure
 from services.classifier.jobs import failed, record, work
-from tests.conftest import Store
 from tests.house import LEAK, PLAIN, House, Site, page
+from tests.store import Store
 
 
 def test_a_page_becomes_a_classified_item_with_evidence(
@@ -134,7 +134,7 @@ def test_a_transient_failure_waits_as_long_as_the_server_asks_then_gives_up(
     assert (
         due - submitted_at >= 299
     )  # Retry-After is longer than the first delay of 30 s
-    work(house.place, [item_id])  # too early: nothing happens
+    work(house.context, [item_id])  # too early: nothing happens
     assert house.types(item_id) == ["item.submitted", "item.deferred"]
 
 
@@ -144,7 +144,7 @@ def test_a_page_that_keeps_failing_is_rejected_in_the_end(
     house = House(connection, store.url, tmp_path, retry_delays_s=(0.0, 0.0))
     item_id = house.submit(url=web_site.put("/busy", b"", 500))
     for _ in range(4):
-        work(house.place, [item_id])
+        work(house.context, [item_id])
     assert house.types(item_id) == [
         "item.submitted",
         "item.deferred",
@@ -158,9 +158,9 @@ def test_the_same_job_twice_changes_nothing(house: House, web_site: Site) -> Non
     item_id = house.submit(
         url=web_site.put("/a", page("Benches return to the river park", PLAIN))
     )
-    work(house.place, [item_id])
+    work(house.context, [item_id])
     last = house.log.last()
-    work(house.place, [item_id])
+    work(house.context, [item_id])
     house.work()
     assert house.log.last() == last
 
@@ -174,7 +174,7 @@ def test_one_items_misfortune_leaves_its_neighbours_alone(
     lost = house.submit(text=LEAK, title="A text whose archived bytes are damaged")
     digest = house.item(lost).given_digest or ""
     next(house.settings.data_dir.rglob(f"{digest}.zst")).write_bytes(b"rot")
-    work(house.place, [lost, good])
+    work(house.context, [lost, good])
     assert house.item(good).state is State.CLASSIFIED
     assert (house.item(lost).state, house.item(lost).reason) == (
         State.WAITING,
@@ -189,9 +189,9 @@ def test_a_withdrawn_item_does_not_come_back(house: House, web_site: Site) -> No
     house.archive.delete(item_id)
     house.archive.put(item_id, b"kept by a worker that had begun before")
     record(
-        house.place,
+        house.context,
         queued,
-        [failed(house.place, queued, FetchFailure(reason="crashed"))],
+        [failed(house.context, queued, FetchFailure(reason="crashed"))],
     )
     assert house.types(item_id) == ["item.submitted", "item.withdrawn"]
     assert house.archive.digests(item_id) == []
@@ -224,7 +224,7 @@ def test_people_stand_over_the_model(house: House) -> None:
         item_id, ItemCorrected(who="ann", labels=("consent",), labels_before=())
     )
     house.log.append(item_id, ItemReclassifyRequested(who="release"))
-    work(house.place, [item_id])
+    work(house.context, [item_id])
     item = house.item(item_id)
     assert (item.labels, item.model_labels, house.types(item_id)[-1]) == (
         ("consent",),

@@ -200,7 +200,7 @@ def test_a_mention_that_people_moved_out_is_not_put_back(
     facts = decisions.move(linker.state, key, away, who="ann")
     house.log.append_many([AppendRequest(events=facts)])
     house.log.append(three[1], ItemReclassifyRequested(who="release"))
-    work(house.place, [three[1]])
+    work(house.context, [three[1]])
     linker = linked(house.log)
     assert home(linker, three[1]) == away
 

@@ -12,8 +12,9 @@ from incidentwire import queue
 from incidentwire.items import State
 from incidentwire.settings import to_env
 from services.classifier import worker
-from tests.conftest import Store
-from tests.house import PLAIN, House, Site, eventually, page, process
+from tests.eventually import eventually
+from tests.house import PLAIN, House, Site, page, process
+from tests.store import Store
 
 
 def test_a_worker_takes_what_is_queued_and_ends_on_sigterm(house: House) -> None:
@@ -80,18 +81,20 @@ def test_a_batch_whose_horse_dies_is_split_until_the_poison_stands_alone(
     house.connection.delete(*house.connection.keys("rq:*"))
     for name, value in to_env(house.settings).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(worker.jobs, "worker_context", lambda: house.place)
+    monkeypatch.setattr(worker.jobs, "worker_context", lambda: house.context)
     bulk = queue.open_queue(queue.CLASSIFY, house.connection)
     # a job of ours that is known to kill its horse: it sends itself SIGKILL when the poisonous item is in its batch
     poison = ids[2]
     monkeypatch.setattr(
-        house.place.archive, "get", _deadly(poison, house.place.archive.get)
+        house.context.archive, "get", _deadly(poison, house.context.archive.get)
     )
     with house.connection.pipeline() as pipe:
         pipe.multi()
         queue.jobs_for(bulk, queue.WORK_ON_ITEMS, [ids])(pipe)
         pipe.execute()
-    monkeypatch.setattr("services.classifier.jobs.worker_context", lambda: house.place)
+    monkeypatch.setattr(
+        "services.classifier.jobs.worker_context", lambda: house.context
+    )
     worker.make_worker(queue.open_item_queues(house.connection)).work(
         burst=True, logging_level="ERROR"
     )
@@ -118,9 +121,11 @@ def test_neighbours_are_taken_along_and_a_poisonous_one_still_stands_alone(
     ]  # a job each
     poison = ids[3]
     monkeypatch.setattr(
-        house.place.archive, "get", _deadly(poison, house.place.archive.get)
+        house.context.archive, "get", _deadly(poison, house.context.archive.get)
     )
-    monkeypatch.setattr("services.classifier.jobs.worker_context", lambda: house.place)
+    monkeypatch.setattr(
+        "services.classifier.jobs.worker_context", lambda: house.context
+    )
     worker.make_worker(queue.open_item_queues(house.connection)).work(
         burst=True, logging_level="ERROR"
     )
@@ -150,7 +155,9 @@ def test_a_job_of_a_bulk_submission_takes_nobody_along(
         pipe.multi()
         queue.jobs_for(bulk, queue.WORK_ON_ITEMS, [ids[:2], ids[2:4], ids[4:]])(pipe)
         pipe.execute()
-    monkeypatch.setattr("services.classifier.jobs.worker_context", lambda: house.place)
+    monkeypatch.setattr(
+        "services.classifier.jobs.worker_context", lambda: house.context
+    )
     one_job = worker.make_worker(queue.open_item_queues(house.connection))
     one_job.work(burst=True, max_jobs=1, logging_level="ERROR")
     assert [house.item(i).ended for i in ids] == [

@@ -16,8 +16,8 @@ from cli.export import export
 from incidentwire.log.event_log import IN_FLIGHT
 from services.api.app import create_app
 from services.api.read_model.projector import Projector
-from tests.conftest import Store, free_port
 from tests.house import LEAK, PLAIN, House, Site, page
+from tests.store import Store, free_port
 
 Run = Callable[..., Result]
 

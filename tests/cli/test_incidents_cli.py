@@ -12,16 +12,14 @@ from click.testing import CliRunner, Result
 from werkzeug.serving import make_server
 
 from cli.incidents import incidents
-from incidentwire.settings import Settings
-from tests.api.conftest import House
-from tests.api.incident_house import FAKE, LEAK, Newsroom
-from tests.conftest import Store
+from tests.house import House
+from tests.newsroom import FAKE, LEAK, Newsroom
+from tests.store import Store
 
 
 @pytest.fixture
 def room(store: Store, tmp_path: Path) -> Iterator[Newsroom]:
-    house = House(store, Settings(redis_url=store.url, data_dir=tmp_path / "data"))
-    house.settings.data_dir.mkdir()
+    house = House(store.connect(), store.url, tmp_path / "data")
     room = Newsroom(house)
     room.ids["a"] = room.add(
         "i_a1", (LEAK,), title="Records\x1b[31m lay open", published="2024-03-01"
@@ -37,8 +35,7 @@ def room(store: Store, tmp_path: Path) -> Iterator[Newsroom]:
     room.ids["b"] = room.add("i_b1", (FAKE,), title="A cloned voice")
     room.grow()
     yield room
-    for close in house.closing:
-        close()
+    house.__exit__()
     house.connection.close()
 
 

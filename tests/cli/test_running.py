@@ -19,8 +19,9 @@ from cli.context import RUNNING
 from cli.main import command
 from incidentwire.settings import to_env
 from incidentwire.store import connect
-from tests.conftest import free_port
-from tests.house import PLAIN, House, eventually, process
+from tests.eventually import eventually
+from tests.house import PLAIN, House, process
+from tests.store import free_port
 
 
 @pytest.mark.timeout(180)

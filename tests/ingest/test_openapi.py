@@ -62,7 +62,7 @@ def _ask(operation: Any, mode: GenerationMode, headers: dict[str, str]) -> None:
 
 
 def test_it_is_openapi_3_1_and_names_every_refusal(house: House) -> None:
-    document = house.client.get("/openapi.json", headers=house.auth).get_json()
+    document = house.ingest_client.get("/openapi.json", headers=house.auth).get_json()
     assert document["openapi"].startswith("3.1")
     post = document["paths"]["/v1/submissions"]["post"]
     assert {"202", "200", "400", "401", "403", "413", "415", "422", "503"} <= set(
@@ -74,7 +74,9 @@ def test_it_is_openapi_3_1_and_names_every_refusal(house: House) -> None:
 def test_an_operation_names_the_refusals_that_it_has_and_each_is_a_problem(
     house: House,
 ) -> None:
-    paths = house.client.get("/openapi.json", headers=house.auth).get_json()["paths"]
+    paths = house.ingest_client.get("/openapi.json", headers=house.auth).get_json()[
+        "paths"
+    ]
     for operations in paths.values():
         for method, operation in operations.items():
             for status, response in (

@@ -204,7 +204,7 @@ def test_an_endless_line_is_refused_and_the_next_one_read(house: House) -> None:
     ],
 )
 def test_an_unknown_item_has_no_receipt(house: House, path: str) -> None:
-    answer = house.client.get(path, headers=house.auth)
+    answer = house.ingest_client.get(path, headers=house.auth)
     assert (answer.status_code, answer.get_json()["type"]) == (
         404,
         "urn:incidentwire:problem:unknown-item",
@@ -245,7 +245,7 @@ def test_every_address_but_the_health_checks_needs_a_key(house: House) -> None:
     for rule in rules:
         for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
             path = rule.rule.replace("<item_id>", "i_x").replace("<feed_id>", "f_x")
-            answer = house.client.open(path, method=method)
+            answer = house.ingest_client.open(path, method=method)
             assert (answer.status_code, answer.mimetype) == (
                 401,
                 "application/problem+json",
@@ -257,16 +257,16 @@ def test_a_key_without_the_scope_or_revoked_is_refused(
 ) -> None:
     reader = Keys(connection).create("reader", ["read"])
     headers = {"Authorization": f"Bearer {reader}", "Content-Type": "application/json"}
-    answer = house.client.post(
+    answer = house.ingest_client.post(
         "/v1/submissions", data=b'{"text": "x"}', headers=headers
     )
     assert (answer.status_code, "submit" in answer.get_json()["detail"]) == (403, True)
-    wrong = house.client.post(
+    wrong = house.ingest_client.post(
         "/v1/submissions", data=b"{}", headers={"Authorization": "Bearer iwk_guess"}
     )
     assert wrong.status_code == 401
     assert (
-        house.client.get("/v1/feeds", headers=headers).status_code == 200
+        house.ingest_client.get("/v1/feeds", headers=headers).status_code == 200
     )  # reading is enough to see the feeds
     assert house.log.last() == 0
 
@@ -299,8 +299,8 @@ def test_a_store_that_is_away_is_a_503_and_not_an_acceptance(
         503,
         "urn:incidentwire:problem:store-unreachable",
     )
-    assert house.client.get("/healthz").status_code == 200
-    assert house.client.get("/readyz").status_code == 503
+    assert house.ingest_client.get("/healthz").status_code == 200
+    assert house.ingest_client.get("/readyz").status_code == 503
 
 
 def test_event_and_job_are_there_together(

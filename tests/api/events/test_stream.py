@@ -17,8 +17,9 @@ from incidentwire.log.event_log import LOG_ID, STREAM
 from services.api.events.broadcaster import Broadcaster
 from services.api.events.filters import EventFilter
 from services.api.events.subscriber import Subscriber
-from tests.api.conftest import House, eventually
-from tests.api.events.sse import Closed
+from tests.event_stream import Closed
+from tests.eventually import eventually
+from tests.house import House
 
 
 def submit(house: House, count: int, first: int = 0) -> None:
@@ -295,7 +296,7 @@ def test_head_says_what_a_stream_would_be_and_holds_no_place(house: House) -> No
     house.projector().catch_up()
     house.run_web()
     connection = http.client.HTTPConnection("127.0.0.1", house.port, timeout=30)
-    connection.request("HEAD", "/v1/events/stream", headers=house.headers)
+    connection.request("HEAD", "/v1/events/stream", headers=house.auth)
     answer = connection.getresponse()
     assert (answer.status, answer.headers["Content-Type"]) == (
         200,
@@ -330,7 +331,7 @@ def test_an_old_client_without_chunked_coding_gets_the_same_events(
 def test_a_wrong_subscription_is_refused_by_name(
     house: House, query: str, headers: dict[str, str], field: str
 ) -> None:
-    answer = house.client().get(f"/v1/events/stream{query}", headers=headers)
+    answer = house.api_client().get(f"/v1/events/stream{query}", headers=headers)
     assert answer.status_code == 422
     assert [e["field"] for e in answer.get_json()["errors"]] == [field]
 

@@ -9,7 +9,7 @@ import pytest
 
 from incidentwire.events import TYPES, ItemRejected, ItemSubmitted
 from incidentwire.log.event_log import STREAM
-from tests.api.conftest import House
+from tests.house import House
 
 NDJSON = {"Accept": "application/x-ndjson"}
 
@@ -17,7 +17,7 @@ NDJSON = {"Accept": "application/x-ndjson"}
 def test_pages_follow_each_other_without_gap_or_overlap(house: House) -> None:
     for n in range(4):
         house.add_item(f"i_{n}")
-    client = house.client()
+    client = house.api_client()
     seen, after = [], 0
     while True:
         page = client.get(f"/v1/events?after={after}&limit=5").get_json()
@@ -34,7 +34,7 @@ def test_ndjson_is_the_same_events_to_the_end(house: House) -> None:
         house.log.append(
             f"i_{n}", ItemSubmitted(url=f"https://news.example.org/{n}", via="t")
         )
-    client = house.client()
+    client = house.api_client()
     answer = client.get("/v1/events?after=100", headers=NDJSON)
     assert answer.mimetype == "application/x-ndjson"
     assert answer.headers["Incidentwire-Last"] == "800"
@@ -70,7 +70,7 @@ def test_filters_choose_and_next_says_how_far_was_looked(
     house.add_item("i_a", labels=("data_leak",))
     house.add_item("i_b", labels=("consent",))
     house.log.append("i_a", ItemRejected(reason="empty"))
-    client = house.client()
+    client = house.api_client()
     page = client.get(f"/v1/events?{query}").get_json()
     assert [event["sequence"] for event in page["events"]] == wanted
     assert page["next"] == (5 if "limit" in query else 7)
@@ -84,7 +84,7 @@ def test_a_cursor_of_another_log_or_ahead_of_it_gets_409_and_history_that_is_gon
 ) -> None:
     for n in range(5):
         house.add_item(f"i_{n}")
-    client = house.client()
+    client = house.api_client()
     for query in ("after=1&log_id=another", "after=16"):
         answer = client.get(f"/v1/events?{query}")
         assert answer.status_code == 409
@@ -103,14 +103,14 @@ def test_an_event_of_a_newer_release_is_said_and_not_skipped(house: House) -> No
     house.connection.xadd(
         STREAM, {"t": "item.dreamt", "s": "i_a", "at": 1, "d": "{}"}, id="1-0"
     )
-    answer = house.client().get("/v1/events")
+    answer = house.api_client().get("/v1/events")
     assert answer.status_code == 503
     assert "item.dreamt" in answer.get_json()["detail"]
 
 
 def test_every_event_fits_the_schema_that_is_served_for_its_type(house: House) -> None:
     house.add_item("i_a", labels=("data_leak",))
-    client = house.client()
+    client = house.api_client()
     assert set(client.get("/v1/schemas").get_json()["types"]) == set(TYPES)
     for event in client.get("/v1/events").get_json()["events"]:
         schema = json.loads(client.get(f"/v1/schemas/{event['type']}").data)

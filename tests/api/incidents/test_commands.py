@@ -19,8 +19,8 @@ from services.api.app import create_app
 from services.api.incidents import commands
 from services.api.incidents.commands import execute
 from services.classifier.linker import Linker
-from tests.api.conftest import House
-from tests.api.incident_house import FAKE, LEAK, Newsroom
+from tests.house import House
+from tests.newsroom import FAKE, LEAK, Newsroom
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_who_may_only_read_decides_nothing(room: Newsroom) -> None:
     answer = room.client.post(
         f"/v1/incidents/{room.ids['a']}/notes",
         json={"note": "x", "version": 0},
-        headers=room.house.headers,
+        headers=room.house.auth,
     )
     assert answer.status_code == 403
 

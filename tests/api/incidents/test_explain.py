@@ -10,8 +10,8 @@ from incidentwire import events as e
 from incidentwire.documents import StoredDocument
 from incidentwire.labels import MentionRef
 from services.api.incidents.explain import sentences
-from tests.api.conftest import House
-from tests.api.incident_house import FAKE, LEAK, Newsroom
+from tests.house import House
+from tests.newsroom import FAKE, LEAK, Newsroom
 
 TEXT = "On 30 August the face app Zao let people star in films;\nMoMo had made it."
 SPANS = [[26, 29], [56, 60], [3, 12]]

@@ -11,8 +11,8 @@ from xml.etree import ElementTree as ET
 import feedparser  # type: ignore[import-untyped]
 import pytest
 
-from tests.api.conftest import House
-from tests.api.incident_house import FAKE, LEAK, Newsroom
+from tests.house import House
+from tests.newsroom import FAKE, LEAK, Newsroom
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from incidentwire import events as e
 from incidentwire.log.cloudevents import rfc3339
 from incidentwire.log.event_log import LOG_ID, EventLog
-from tests.api.conftest import House
-from tests.api.incident_house import FAKE, LEAK, Newsroom
-from tests.api.read_model.test_incident_state import Written
-from tests.incidentwire.incidents.test_state import STEP, take
+from tests.house import House
+from tests.incident_steps import STEP, RecordedSteps, take
+from tests.newsroom import FAKE, LEAK, Newsroom
 
 
 @pytest.fixture
@@ -68,7 +67,7 @@ def test_as_of_the_end_equals_now_and_an_earlier_moment_what_was_shown_then(
     house.connection.flushdb()
     room = Newsroom(house)
     room.log = house.log = EventLog(house.connection)
-    written = Written(house.log)
+    written = RecordedSteps(house.log)
     seen: dict[int, Any] = {}
     for n, step in enumerate(steps):
         take(written, step)

@@ -12,8 +12,8 @@ from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import negative_data_rejection
 
-from tests.api.conftest import House
-from tests.api.incident_house import FAKE, LEAK, Newsroom
+from tests.house import House
+from tests.newsroom import FAKE, LEAK, Newsroom
 
 
 def test_nothing_asked_of_an_incident_gets_a_5xx_or_an_undocumented_answer(

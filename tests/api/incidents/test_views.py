@@ -7,8 +7,8 @@ import pytest
 from incidentwire import events as e
 from services.api.incidents import list_query
 from services.api.read_model.incident_rows import lead
-from tests.api.conftest import House
-from tests.api.incident_house import FAKE, LAW, LEAK, Newsroom
+from tests.house import House
+from tests.newsroom import FAKE, LAW, LEAK, Newsroom
 
 CLINIC = "Names of patients of the Harbour Clinic lay open. The clinic apologised to all of them."
 

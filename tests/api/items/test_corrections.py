@@ -11,8 +11,8 @@ import redis
 
 from incidentwire.events import ItemCorrected
 from services.api.app import create_app
-from tests.conftest import Store
 from tests.house import LEAK, House
+from tests.store import Store
 
 
 class Desk:

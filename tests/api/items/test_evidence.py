@@ -27,8 +27,8 @@ from incidentwire.items import State
 from incidentwire.web.auth import Keys
 from services.api.app import create_app
 from services.api.items import inert_page
-from tests.conftest import Store
 from tests.house import LEAK, PLAIN, House, Site, page
+from tests.store import Store
 
 CHROMIUM = "/usr/bin/chromium"
 TITLE = "Clinic chain exposed patient records"

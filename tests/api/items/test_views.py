@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from incidentwire import events as e
-from tests.api.conftest import House
+from tests.house import House
 
 
 def ids(house: House, query: str) -> list[str]:
-    answer = house.client().get(f"/v1/items?{query}")
+    answer = house.api_client().get(f"/v1/items?{query}")
     assert answer.status_code == 200, answer.text
     return [item["id"] for item in answer.get_json()["items"]]
 
@@ -113,7 +113,7 @@ def test_pages_are_stable_while_items_come_in(house: House) -> None:
     for n in range(7):
         house.add_item(f"i_{n}")
     house.projector().catch_up()
-    client = house.client()
+    client = house.api_client()
     seen, cursor = [], ""
     while True:
         page = client.get(f"/v1/items?limit=3{cursor}").get_json()
@@ -130,7 +130,7 @@ def test_pages_are_stable_while_items_come_in(house: House) -> None:
 def test_an_item_shows_its_labels_with_quoted_evidence_and_where_the_rest_is(
     stocked: House,
 ) -> None:
-    client = stocked.client()
+    client = stocked.api_client()
     item = client.get("/v1/items/i_leak").get_json()
     assert item["labels"] == [
         {
@@ -167,7 +167,7 @@ def test_a_quote_is_left_out_where_the_evidence_is_of_an_earlier_text(
         "i_leak", e.ItemFetched(document_digest="0" * 64, text_digest="1" * 64, words=1)
     )
     stocked.projector().catch_up()
-    item = stocked.client().get("/v1/items/i_leak").get_json()
+    item = stocked.api_client().get("/v1/items/i_leak").get_json()
     assert item["labels"][0]["evidence"] == [{"start": 0, "end": 4, "quote": None}]
 
 
@@ -181,7 +181,7 @@ def test_people_stand_over_the_model_and_the_model_is_still_shown(
         ),
     )
     stocked.projector().catch_up()
-    item = stocked.client().get("/v1/items/i_none").get_json()
+    item = stocked.api_client().get("/v1/items/i_none").get_json()
     assert [(label["label"], label["by"]) for label in item["labels"]] == [
         ("deepfake", "person")
     ]
@@ -195,7 +195,7 @@ def test_an_alias_answers_with_the_item_it_stands_for(stocked: House) -> None:
     )
     stocked.log.append("i_copy", e.ItemAliased(into="i_leak"))
     stocked.projector().catch_up()
-    client = stocked.client()
+    client = stocked.api_client()
     item = client.get("/v1/items/i_copy").get_json()
     assert (item["id"], item["requested_id"], item["aliases"]) == (
         "i_leak",
@@ -211,7 +211,7 @@ def test_a_read_waits_for_the_position_that_was_written(house: House) -> None:
     house.add_item("i_a")
     house.projector().catch_up()
     last = house.add_item("i_b")
-    client = house.client()
+    client = house.api_client()
     assert client.get("/v1/items/i_b").status_code == 404
     house.run_projector()
     assert client.get(f"/v1/items/i_b?min_position={last}").status_code == 200
@@ -224,12 +224,12 @@ def test_a_projector_that_stands_still_gets_503_and_when_to_try_again(
     house.add_item("i_a")
     house.projector().catch_up()
     last = house.add_item("i_b")
-    answer = house.client().get(f"/v1/items/i_b?min_position={last}")
+    answer = house.api_client().get(f"/v1/items/i_b?min_position={last}")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
 
 
 def test_what_is_not_there_is_said(stocked: House) -> None:
-    client = stocked.client()
+    client = stocked.api_client()
     for path in (
         "/v1/items/i_unknown",
         "/v1/items/i_unknown/text",
@@ -247,7 +247,7 @@ def test_without_a_read_model_items_get_503_and_the_log_is_still_served(
     house: House,
 ) -> None:
     house.add_item("i_a")
-    client = house.client()
+    client = house.api_client()
     answer = client.get("/v1/items")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
     assert client.get("/v1/items/i_a/events").status_code == 200

@@ -18,10 +18,9 @@ from services.api.read_model import checkpoint
 from services.api.read_model.checkpoint import NAME, IncidentCheckpoint, fold_until
 from services.api.read_model.checkpoint_codec import InvalidCheckpointBody, pack, unpack
 from services.api.read_model.incident_state import IncidentProjection
-from tests.api.conftest import House
-from tests.api.incident_house import FAKE, LEAK, Newsroom
-from tests.api.read_model.test_incident_state import Written, tables
-from tests.incidentwire.incidents.test_state import STEP, take
+from tests.house import House
+from tests.incident_steps import STEP, RecordedSteps, incident_tables, take
+from tests.newsroom import FAKE, LEAK, Newsroom
 
 READ, IGNORED = "snapshot of incidents read", "snapshot of incidents ignored"
 
@@ -56,7 +55,7 @@ def test_a_snapshot_and_the_tail_make_what_the_whole_log_makes(
 ) -> None:
     house.connection.flushdb()
     log = house.log = EventLog(house.connection)
-    written = Written(log)
+    written = RecordedSteps(log)
     for step in steps:
         take(written, step)
     last = log.last()
@@ -94,7 +93,7 @@ def test_web_processes_and_the_projector_start_from_it(
     room: Newsroom, caplog: pytest.LogCaptureFixture
 ) -> None:
     taken_at, a = room.log.last(), room.ids["a"]
-    room.client = room.house.client()  # a process that starts now
+    room.client = room.house.api_client()  # a process that starts now
     room.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {room.key}"
     room.projector = room.house.projector()
     assert room.command(a, "status", status="confirmed", version=1)["version"] == 2
@@ -103,10 +102,10 @@ def test_web_processes_and_the_projector_start_from_it(
     ]
     assert read == [f"{READ} position={taken_at}"] * 2  # each once
     assert everything(start(room)) == everything(folded(room.log, room.log.last()))
-    kept = tables(room.house)
+    kept = incident_tables(room.house)
     room.house.settings.read_model.unlink()
     room.house.projector().catch_up()
-    assert tables(room.house) == kept
+    assert incident_tables(room.house) == kept
 
 
 def test_a_web_process_reads_it_beside_what_it_serves(room: Newsroom) -> None:

@@ -14,39 +14,10 @@ from incidentwire import events as e
 from incidentwire.incidents.decisions import Facts
 from incidentwire.incidents.item_labels import split_key
 from incidentwire.incidents.state import IncidentsState
-from incidentwire.log.event_log import EventLog, Withdrawn
+from incidentwire.log.event_log import EventLog
 from services.api.read_model.incident_state import IncidentProjection
-from tests.api.conftest import House
-from tests.api.read_model.test_projector import delete_read_model
-from tests.incidentwire.incidents.test_state import STEP, take
-from tests.incidentwire.incidents.test_state import Log as Steps
-
-
-class Written(Steps):
-    """Steps of linker and people that are written to the real log too."""
-
-    def __init__(self, log: EventLog) -> None:
-        super().__init__()
-        self.log = log
-
-    def append(self, *facts: tuple[str, e.Event]) -> None:
-        for subject, event in facts:
-            try:
-                self.log.append(subject, event)
-            except Withdrawn:
-                return
-            super().append((subject, event))
-
-
-def tables(house: House) -> dict[str, list[tuple[Any, ...]]]:
-    db = sqlite3.connect(house.settings.read_model)
-    try:
-        return {
-            name: db.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall()
-            for name in ("incidents", "memberships")
-        }
-    finally:
-        db.close()
+from tests.house import House
+from tests.incident_steps import STEP, RecordedSteps, incident_tables, take
 
 
 def expected(state: IncidentsState) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -97,7 +68,7 @@ def test_after_any_history_the_tables_are_what_a_fresh_fold_says(
 ) -> None:
     house.connection.flushdb()
     house.log = EventLog(house.connection)
-    written, live = Written(house.log), house.projector()
+    written, live = RecordedSteps(house.log), house.projector()
     for n, step in enumerate(steps):
         take(written, step)
         if n in cuts:
@@ -106,10 +77,10 @@ def test_after_any_history_the_tables_are_what_a_fresh_fold_says(
             live.catch_up()
     live.catch_up()
     assert held(house) == expected(written.state)
-    kept = tables(house)
-    delete_read_model(house)
+    kept = incident_tables(house)
+    house.delete_read_model()
     house.projector().catch_up()
-    assert tables(house) == kept
+    assert incident_tables(house) == kept
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -119,7 +90,7 @@ def test_a_copy_folds_on_to_the_same_and_leaves_the_first_as_it_was(
 ) -> None:
     house.connection.flushdb()
     house.log = EventLog(house.connection)
-    written = Written(house.log)
+    written = RecordedSteps(house.log)
     for step in steps:
         take(written, step)
     entries = list(house.log.read())
@@ -145,10 +116,10 @@ def test_a_batch_that_fails_leaves_no_trace_in_what_is_folded_next(
     house.log.append("i_a", e.ItemSubmitted(via="t"))
     projector = house.projector()
     projector.catch_up()
-    steps = Written(house.log)
+    steps = RecordedSteps(house.log)
     facts: Facts = [("n_a", e.IncidentOpened(item="i_a", mention="m0"))]
     steps.append(*facts)
     house.log.append("n_lost", e.IncidentRenamed(new="never opened", who="ann"))
     with pytest.raises(KeyError):
         projector.catch_up()
-    assert tables(house)["incidents"] == []
+    assert incident_tables(house)["incidents"] == []

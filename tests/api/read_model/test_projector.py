@@ -17,7 +17,8 @@ from incidentwire.labels import LABELS
 from incidentwire.log.codec import UnknownType
 from incidentwire.log.event_log import LOG_ID, STREAM, EventLog
 from services.api.read_model import changes, database
-from tests.api.conftest import House, eventually
+from tests.eventually import eventually
+from tests.house import House
 
 TABLES = (
     "items",
@@ -50,11 +51,6 @@ def contents(house: House) -> dict[str, list[tuple[Any, ...]]]:
         db.close()
 
 
-def delete_read_model(house: House) -> None:
-    for path in house.settings.read_model.parent.iterdir():
-        path.unlink()
-
-
 def test_every_type_is_folded_or_named_as_not_yet() -> None:
     assert set(changes.FOLDS) == set(e.TYPES)
     with pytest.raises(UnknownType, match="dreamt"):
@@ -66,7 +62,7 @@ def test_it_follows_the_log(house: House) -> None:
         "i_a", "Passwords of many people were exposed.", labels=("data_leak",)
     )
     house.run_projector()
-    client = house.client()
+    client = house.api_client()
     eventually(lambda: client.get("/v1/items").status_code == 200)
     last = house.add_item("i_b", "A quiet day.")
     page = client.get(f"/v1/items?min_position={last}").get_json()
@@ -90,7 +86,7 @@ def test_after_kill_9_it_goes_on_where_it_was_and_ends_the_same(house: House) ->
     house.projector().catch_up()
     kept = contents(house)
     assert kept["checkpoint"][0][1] == house.log.last()
-    delete_read_model(house)
+    house.delete_read_model()
     house.projector().catch_up()
     assert contents(house) == kept
 
@@ -100,10 +96,10 @@ def test_a_deleted_read_model_grows_back_under_a_running_projector(
 ) -> None:
     last = house.add_item("i_a", "Voices were cloned.", labels=("deepfake",))
     house.run_projector()
-    client = house.client()
+    client = house.api_client()
     eventually(lambda: client.get("/v1/items/i_a").status_code == 200)
     before = contents(house)
-    delete_read_model(house)
+    house.delete_read_model()
     eventually(
         lambda: client.get(f"/v1/items/i_a?min_position={last}").status_code == 200
     )
@@ -134,7 +130,7 @@ def test_a_damaged_file_is_rebuilt(house: House) -> None:
 def test_readers_notice_the_new_file_and_old_files_go(house: House) -> None:
     house.add_item("i_a")
     house.projector().catch_up()
-    client = house.client()
+    client = house.api_client()
     assert client.get("/v1/items/i_a").status_code == 200
     house.connection.set(LOG_ID, "restored")
     house.add_item("i_b")
@@ -197,7 +193,7 @@ def test_no_word_of_a_withdrawn_item_is_left_in_any_file(house: House) -> None:
         house.add_item(f"i_{n}", f"Another story, number {n}.")
     projector = house.projector()
     projector.catch_up()
-    client = house.client()
+    client = house.api_client()
     assert [
         i["id"] for i in client.get("/v1/items?q=vermilionkestrel").get_json()["items"]
     ] == ["i_a"]
@@ -216,7 +212,7 @@ def test_it_does_without_documents_that_are_gone(house: House) -> None:
     house.add_item("i_a", "Some text.", labels=("consent",))
     house.archive.delete("i_a")
     house.projector().catch_up()
-    item = house.client().get("/v1/items/i_a").get_json()
+    item = house.api_client().get("/v1/items/i_a").get_json()
     assert (item["title"], item["labels"][0]["evidence"][0]["quote"]) == (None, None)
 
 
@@ -306,7 +302,7 @@ def test_any_history_gives_the_same_rows_live_and_rebuilt(
             live.catch_up()
     live.catch_up()
     kept = contents(house)
-    delete_read_model(house)
+    house.delete_read_model()
     house.projector().catch_up()
     assert contents(house) == kept
     counted = dict(kept["state_counts"])

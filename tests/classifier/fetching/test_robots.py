@@ -13,8 +13,8 @@ from incidentwire.net.client import HttpClient
 from services.classifier.fetching import robots
 from services.classifier.fetching.robots import Robots
 from services.ingest.submit import Submission, Submitter
-from tests.conftest import Store, free_port
 from tests.house import PLAIN, House, Site, page
+from tests.store import Store, free_port
 
 ARTICLE = page("Benches return to the river park", PLAIN)
 
@@ -268,7 +268,7 @@ def test_a_crawl_delay_makes_the_host_rest(
     item_id = by_feed(house, web_site.put("/a", ARTICLE))
     house.work()
     assert house.item(item_id).state is State.CLASSIFIED
-    token, wait_s = house.place.slots.acquire("127.0.0.1")
+    token, wait_s = house.context.slots.acquire("127.0.0.1")
     assert token == ""
     assert 0 < wait_s <= 7
 

@@ -25,8 +25,9 @@ from incidentwire.settings import to_env
 from services.classifier.jobs import work
 from services.classifier.keeping import retention
 from services.classifier.keeping.retention import Retention
-from tests.conftest import Store
-from tests.house import LEAK, PLAIN, House, Site, eventually, page, process
+from tests.eventually import eventually
+from tests.house import LEAK, PLAIN, House, Site, page, process
+from tests.store import Store
 
 DAY_S = 86_400.0
 TITLE = "Benches return to the river park"
@@ -120,7 +121,7 @@ def test_an_item_in_flight_does_not_expire(house: House, web_site: Site) -> None
     house.log.append(item_id, ItemReclassifyRequested(who="release"))
     keeping(house).expire(later(1000))
     assert len(house.archive.digests(item_id)) == 3
-    work(house.place, [item_id])
+    work(house.context, [item_id])
     keeping(house).expire(
         later(1000)
     )  # its end is an event too, and old enough some day
@@ -149,7 +150,7 @@ def test_a_text_that_has_expired_cannot_be_judged_again_and_the_item_ends_all_th
     house.work()
     keeping(house).expire(later(366))
     house.log.append(item_id, ItemReclassifyRequested(who="release"))
-    work(house.place, [item_id])
+    work(house.context, [item_id])
     assert (house.item(item_id).state, house.item(item_id).reason) == (
         State.CLASSIFIED,
         "not_kept",
@@ -197,7 +198,7 @@ def test_a_worker_in_flight_cannot_bring_a_withdrawn_item_back(
     house: House, web_site: Site
 ) -> None:
     item_id = house.submit(url=web_site.put("/a", page(TITLE, PLAIN)))
-    keep = house.place.archive.put
+    keep = house.context.archive.put
 
     def withdrawn_meanwhile(item: str, data: bytes) -> str:
         if house.types(item)[-1] != "item.withdrawn":
@@ -205,7 +206,7 @@ def test_a_worker_in_flight_cannot_bring_a_withdrawn_item_back(
             house.archive.delete(item)
         return keep(item, data)
 
-    house.place.archive.put = withdrawn_meanwhile  # type: ignore[method-assign]
+    house.context.archive.put = withdrawn_meanwhile  # type: ignore[method-assign]
     house.work()
     assert house.types(item_id) == ["item.submitted", "item.withdrawn"]
     assert house.archive.digests(item_id) == []
@@ -240,7 +241,7 @@ def test_what_is_in_flight_is_deleted_once_it_has_ended(
     now = time.time()
     keeping(house).delete(now)
     assert len(house.archive.digests(item_id)) == 4
-    work(house.place, [item_id])
+    work(house.context, [item_id])
     keeping(house).delete(now + retention.SOON_S + 1)
     assert sorted(house.archive.digests(item_id)) == sorted(
         [given, fetched.document_digest]

@@ -45,8 +45,9 @@ from services.classifier.linking.checkpoint import (
     write,
 )
 from services.classifier.linking.decide import decode, fingerprint
-from tests.conftest import Store
-from tests.house import House, eventually, process
+from tests.eventually import eventually
+from tests.house import House, process
+from tests.store import Store
 
 STORIES = (
     "Marwick Vale Clinics left records of {n} patients on a server of Ostrel Data; Ilse Brandt opened an inquiry",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from incidentwire.incidents.codec import WRONG, dump, load
 from incidentwire.incidents.state import IncidentsState
-from tests.incidentwire.incidents.test_state import STEP, Log, take
+from tests.incident_steps import STEP, Steps, take
 
 
 @settings(max_examples=150)
@@ -17,7 +17,7 @@ from tests.incidentwire.incidents.test_state import STEP, Log, take
 def test_what_comes_back_equals_what_went_and_folds_on_alike(
     steps: list[tuple[str, int, int]], cut: int
 ) -> None:
-    log = Log()
+    log = Steps()
     for step in steps[:cut]:
         take(log, step)
     seen = len(log.facts)
@@ -39,7 +39,7 @@ def test_what_comes_back_equals_what_went_and_folds_on_alike(
 
 
 def test_a_dump_does_not_follow_the_state() -> None:
-    log = Log()
+    log = Steps()
     take(log, ("link", 0, 0))
     said = dump(log.state)
     before = json.dumps(said)
@@ -59,7 +59,7 @@ def test_a_dump_does_not_follow_the_state() -> None:
     ],
 )
 def test_anything_else_is_refused(spoil: Any) -> None:
-    log = Log()
+    log = Steps()
     take(log, ("link", 0, 0))
     said = dump(log.state)
     spoil(said)

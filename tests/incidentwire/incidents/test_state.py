@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import copy
 from collections.abc import Callable
 
@@ -12,67 +11,13 @@ from incidentwire import events as e
 from incidentwire.incidents import decisions as decisions
 from incidentwire.incidents.decisions import CommandRejected, Facts
 from incidentwire.incidents.state import IncidentsState, incident_id
-from incidentwire.labels import Label, MentionRef
-
-LEAK: Label = "data_leak"
-FAKE: Label = "deepfake"
-LAW: Label = "regulation"
-
-
-class Log:
-    """The facts so far and the state that they make, as linker and api keep it."""
-
-    def __init__(self) -> None:
-        self.facts: Facts = []
-        self.state = IncidentsState()
-
-    def append(self, *facts: tuple[str, e.Event]) -> None:
-        for subject, event in facts:
-            self.facts.append((subject, event))
-            self.state.apply(subject, event)
-
-    def classify(self, item: str, *mentions: tuple[Label, ...]) -> None:
-        """The model speaks of an item; what has a label finds a place, each an incident of its own."""
-        refs = tuple(
-            MentionRef(id=f"m{n}", start=n, end=n + 1, labels=labels)
-            for n, labels in enumerate(mentions)
-        )
-        labels = tuple(dict.fromkeys(label for m in mentions for label in m))
-        self.append((item, e.ItemClassified(
-            text_digest="d", model="test", scores={}, labels=labels, evidence={}, mentions=refs,
-        )))  # fmt: skip
-        self.settle(item)
-
-    def correct(self, item: str, *labels: Label, withdrawn: bool = False) -> None:
-        self.append(
-            (item, e.ItemCorrected(who="ann", labels=labels, withdrawn=withdrawn))
-        )
-        self.settle(item)
-
-    def settle(self, item: str, into: str | None = None) -> None:
-        facts, homeless = decisions.reconcile(self.state, item)
-        self.append(*facts)
-        for key in homeless:
-            name, _, mention = key.rpartition("#")
-            known = into in self.state.known and into not in self.state.cannot_link_for(
-                key
-            )
-            allowed = into if known else None
-            self.append(*decisions.assign(self.state, name, mention, allowed))
-
-    def join(self, item: str, incident: str) -> None:
-        """One more report comes to an incident."""
-        ref = MentionRef(id="m0", start=0, end=1, labels=(LEAK,))
-        self.append((item, e.ItemClassified(
-            text_digest="d", model="test", scores={}, labels=(LEAK,), evidence={}, mentions=(ref,),
-        )))  # fmt: skip
-        self.settle(item, incident)
+from tests.incident_steps import FAKE, LAW, LEAK, STEP, Steps, take
 
 
 @pytest.fixture
-def log() -> Log:
+def log() -> Steps:
     """Two incidents: `a` with the reports a1 a2, `b` with b1 b2."""
-    made = Log()
+    made = Steps()
     for name in "ab":
         made.classify(f"{name}1", (LEAK,))
         made.join(f"{name}2", incident_id(f"{name}1", "m0"))
@@ -91,7 +36,7 @@ def shape(state: IncidentsState) -> object:
 
 
 def test_an_incident_opens_with_its_first_mention_and_the_next_report_joins(
-    log: Log,
+    log: Steps,
 ) -> None:
     assert log.state.members(A) == ("a1#m0", "a2#m0")
     assert log.state.where("a2#m0") == A
@@ -100,12 +45,12 @@ def test_an_incident_opens_with_its_first_mention_and_the_next_report_joins(
     assert len(A) == 22
 
 
-def test_placing_a_mention_twice_changes_nothing(log: Log) -> None:
+def test_placing_a_mention_twice_changes_nothing(log: Steps) -> None:
     assert decisions.assign(log.state, "a1", "m0", None) == []
     assert decisions.assign(log.state, "a1", "m9", None) == []
 
 
-def test_the_items_of_a_round_up_go_to_different_incidents(log: Log) -> None:
+def test_the_items_of_a_round_up_go_to_different_incidents(log: Steps) -> None:
     log.classify("week", (LEAK,), (), (FAKE, LAW))
     first, third = log.state.where("week#m0"), log.state.where("week#m2")
     assert first != third
@@ -113,7 +58,7 @@ def test_the_items_of_a_round_up_go_to_different_incidents(log: Log) -> None:
     assert log.state.labels(log.state.members(str(third))) == (FAKE, LAW)
 
 
-def test_a_merged_id_redirects_and_after_the_undo_is_itself_again(log: Log) -> None:
+def test_a_merged_id_redirects_and_after_the_undo_is_itself_again(log: Steps) -> None:
     before = shape(log.state)
     log.append(*decisions.merge(log.state, A, B, "ann"))
     assert log.state.resolve(A) == B
@@ -125,7 +70,7 @@ def test_a_merged_id_redirects_and_after_the_undo_is_itself_again(log: Log) -> N
     assert A in log.state.cannot_link_for("b2#m0")
 
 
-def test_what_joined_after_a_merge_stays_where_it_joined(log: Log) -> None:
+def test_what_joined_after_a_merge_stays_where_it_joined(log: Steps) -> None:
     log.append(*decisions.merge(log.state, A, B, "ann"))
     log.join("late", A)
     assert log.state.where("late#m0") == B
@@ -134,7 +79,7 @@ def test_what_joined_after_a_merge_stays_where_it_joined(log: Log) -> None:
 
 
 def test_mentions_split_off_are_an_incident_of_their_own_until_the_undo(
-    log: Log,
+    log: Steps,
 ) -> None:
     log.append(*decisions.merge(log.state, A, B, "ann"))
     before = shape(log.state)
@@ -154,7 +99,7 @@ def test_mentions_split_off_are_an_incident_of_their_own_until_the_undo(
     assert log.state.cannot_link_for("a2#m0") == frozenset()
 
 
-def test_the_linker_does_not_put_back_what_people_moved_out(log: Log) -> None:
+def test_the_linker_does_not_put_back_what_people_moved_out(log: Steps) -> None:
     log.append(*decisions.move(log.state, "a2#m0", B, "ann", "another clinic"))
     assert log.state.where("a2#m0") == B
     assert log.state.cannot_link_for("a2#m0") == {A}
@@ -167,7 +112,7 @@ def test_the_linker_does_not_put_back_what_people_moved_out(log: Log) -> None:
 
 
 def test_an_incident_left_without_items_is_closed_and_opens_again_with_the_next(
-    log: Log,
+    log: Steps,
 ) -> None:
     for item in ("a1", "a2"):
         log.append((item, e.ItemWithdrawn(who="ann")))
@@ -184,7 +129,7 @@ def test_an_incident_left_without_items_is_closed_and_opens_again_with_the_next(
     assert log.state.known[A].status == "open"
 
 
-def test_peoples_labels_stand_over_the_models(log: Log) -> None:
+def test_peoples_labels_stand_over_the_models(log: Steps) -> None:
     log.classify("week", (LEAK,), (FAKE,))
     log.correct("week", LAW, FAKE)
     assert log.state.labelled("week") == {"week#m0": (LAW,), "week#m1": (FAKE,)}
@@ -198,7 +143,7 @@ def test_peoples_labels_stand_over_the_models(log: Log) -> None:
     assert log.state.labelled("never classified") == {"never classified#m0": (LEAK,)}
 
 
-def test_events_carry_the_labels_before_and_after(log: Log) -> None:
+def test_events_carry_the_labels_before_and_after(log: Steps) -> None:
     log.classify("fake", (FAKE,))
     other = str(log.state.where("fake#m0"))
     ((_, merged),) = decisions.merge(log.state, other, A, "ann")
@@ -209,7 +154,7 @@ def test_events_carry_the_labels_before_and_after(log: Log) -> None:
     assert (unlinked.labels_before, unlinked.labels) == ((FAKE,), ())
 
 
-def test_only_what_people_did_makes_a_version_stale(log: Log) -> None:
+def test_only_what_people_did_makes_a_version_stale(log: Steps) -> None:
     log.join("a3", A)
     assert decisions.rename(log.state, A, "Open server", "ann", seen=0)
     log.append(*decisions.rename(log.state, A, " Open server ", "ann", seen=0))
@@ -223,7 +168,9 @@ def test_only_what_people_did_makes_a_version_stale(log: Log) -> None:
     assert (log.state.known[A].people, log.state.known[B].people) == (4, 4)
 
 
-def test_an_undo_within_a_chain_makes_stale_what_was_seen_of_its_end(log: Log) -> None:
+def test_an_undo_within_a_chain_makes_stale_what_was_seen_of_its_end(
+    log: Steps,
+) -> None:
     log.classify("c1", (LEAK,))
     c = incident_id("c1", "m0")
     log.append(*decisions.merge(log.state, A, B, "ann"))
@@ -236,7 +183,7 @@ def test_an_undo_within_a_chain_makes_stale_what_was_seen_of_its_end(log: Log) -
 
 
 def test_mentions_that_go_back_where_they_were_make_stale_what_was_seen_there(
-    log: Log,
+    log: Steps,
 ) -> None:
     log.append(*decisions.merge(log.state, A, B, "ann"))
     ((_, split),) = decisions.split(log.state, B, ["a2#m0"], "ann")
@@ -250,7 +197,7 @@ def test_mentions_that_go_back_where_they_were_make_stale_what_was_seen_there(
 
 
 def test_a_version_seen_under_an_id_does_not_fit_the_incident_that_it_redirects_to_later(
-    log: Log,
+    log: Steps,
 ) -> None:
     log.append(*decisions.add_note(log.state, A, "looked into", "ann"))
     seen = log.state.get(A).people
@@ -270,7 +217,7 @@ REFUSALS: dict[str, Callable[[IncidentsState], Facts]] = {
 
 
 @pytest.mark.parametrize("reason", REFUSALS)
-def test_what_cannot_be_done_is_refused_with_a_reason(log: Log, reason: str) -> None:
+def test_what_cannot_be_done_is_refused_with_a_reason(log: Steps, reason: str) -> None:
     with pytest.raises(CommandRejected) as refusal:
         REFUSALS[reason](log.state)
     assert refusal.value.reason == reason
@@ -289,74 +236,19 @@ def test_what_cannot_be_done_is_refused_with_a_reason(log: Log, reason: str) -> 
     ],
 )
 def test_senseless_commands_are_refused(
-    log: Log, command: Callable[[IncidentsState], Facts]
+    log: Steps, command: Callable[[IncidentsState], Facts]
 ) -> None:
     with pytest.raises(CommandRejected):
         command(log.state)
 
 
-def test_a_log_that_redirects_in_a_circle_is_refused_loudly(log: Log) -> None:
+def test_a_log_that_redirects_in_a_circle_is_refused_loudly(log: Steps) -> None:
     log.append(*decisions.merge(log.state, A, B, "ann"))
     with pytest.raises(ValueError, match="damaged"):
         log.state.apply(B, e.IncidentMerged(into=A, who="ann"))
 
 
 # -- any sequence of link, move, merge, split and undo
-
-ITEMS = [f"i{n}" for n in range(6)]
-STEP = st.tuples(
-    st.sampled_from(
-        [
-            "link",
-            "relabel",
-            "withdraw",
-            "move",
-            "merge",
-            "unmerge",
-            "split",
-            "unsplit",
-            "status",
-        ]
-    ),
-    st.integers(0, 99),
-    st.integers(0, 99),
-)
-
-
-def take(log: Log, step: tuple[str, int, int]) -> None:
-    """One step of somebody who picks incidents and mentions at random; what is refused changes nothing."""
-    kind, n, m = step
-    ids, keys = list(log.state.known), list(log.state.links)
-    pick = ids[n % len(ids)] if ids else "n_none"
-    other = ids[m % len(ids)] if ids else "n_none"
-    item = ITEMS[n % len(ITEMS)]
-    if kind == "link":
-        if item not in log.state.items:
-            log.join(item, other)
-        return
-    if kind == "relabel":
-        log.correct(item, *((LEAK,) if m % 2 else ()), withdrawn=m % 3 == 0)
-        return
-    if kind == "withdraw":
-        if m % 4 == 0:
-            log.append((item, e.ItemWithdrawn(who="ann")))
-            log.settle(item)
-        return
-    state = log.state
-    commands: dict[str, Callable[[], Facts]] = {
-        "move": lambda: decisions.move(
-            state, keys[n % len(keys)] if keys else "", other, "ann"
-        ),
-        "merge": lambda: decisions.merge(state, pick, other, "ann"),
-        "unmerge": lambda: decisions.unmerge(state, pick, "ann"),
-        "split": lambda: decisions.split(state, pick, keys[m % 5 : n % 5 + 2], "ann"),
-        "unsplit": lambda: decisions.unsplit(state, pick, "ann"),
-        "status": lambda: decisions.change_status(
-            state, pick, ["open", "resolved"][m % 2], "ann"
-        ),
-    }
-    with contextlib.suppress(CommandRejected):
-        log.append(*commands[kind]())
 
 
 def check(state: IncidentsState) -> None:
@@ -386,7 +278,7 @@ def check(state: IncidentsState) -> None:
 def test_any_sequence_keeps_every_labelled_mention_in_one_live_incident(
     steps: list[tuple[str, int, int]],
 ) -> None:
-    log = Log()
+    log = Steps()
     known: set[str] = set()
     for step in steps:
         take(log, step)
@@ -412,7 +304,7 @@ def shown(state: IncidentsState) -> dict[str, object]:
 def test_what_people_change_under_an_id_gets_a_version_that_nobody_saw_there(
     steps: list[tuple[str, int, int]],
 ) -> None:
-    log = Log()
+    log = Steps()
     highest: dict[str, int] = {}
     for step in (("link", 0, 0), ("link", 1, 0), ("link", 2, 0), *steps):
         before = shown(log.state)
@@ -430,7 +322,7 @@ def test_what_people_change_under_an_id_gets_a_version_that_nobody_saw_there(
 def test_after_any_history_undo_of_a_merge_or_a_split_is_exact(
     steps: list[tuple[str, int, int]], n: int, m: int
 ) -> None:
-    log = Log()
+    log = Steps()
     for step in (("link", 0, 0), ("link", 1, 0), *steps):
         take(log, step)
     before = copy.deepcopy(log.state)

@@ -24,7 +24,7 @@ from incidentwire.log.event_log import (
     VersionConflict,
     Withdrawn,
 )
-from tests.conftest import Store
+from tests.store import Store
 
 
 def submitted(n: int = 0) -> ItemSubmitted:

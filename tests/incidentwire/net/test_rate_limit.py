@@ -13,10 +13,11 @@ import redis
 from incidentwire.net.rate_limit import HostBusy, HostRateLimiter, host_of
 from services.ingest.feeds import poll
 from services.ingest.feeds.process import PollLoop
-from tests.conftest import Store
-from tests.house import PLAIN, House, eventually, page
-from tests.ingest.feeds.feed_house import Newsroom, rss
+from tests.eventually import eventually
+from tests.feed_poller import FeedPolling, rss
+from tests.house import PLAIN, House, page
 from tests.loopback import Asked, Reply, answering
+from tests.store import Store
 
 HOST = "quay.example"
 
@@ -118,8 +119,8 @@ class Counting:
 def test_feeds_and_workers_together_ask_one_host_twice_at_once_and_never_more(
     house: House, store: Store, tmp_path: Path
 ) -> None:
-    room = Newsroom(store.connect(), store.url, tmp_path)
-    other = Newsroom(store.connect(), store.url, tmp_path)
+    room = FeedPolling(store.connect(), store.url, tmp_path)
+    other = FeedPolling(store.connect(), store.url, tmp_path)
     other.now = room.now = room.now + 1
     counting = Counting()
     with answering(counting.answer) as port, ThreadPoolExecutor(3) as pool:
@@ -146,7 +147,7 @@ def test_feeds_and_workers_together_ask_one_host_twice_at_once_and_never_more(
 def test_a_feed_whose_host_stays_busy_is_put_off_and_keeps_its_state(
     connection: redis.Redis, store: Store, tmp_path: Path
 ) -> None:
-    room = Newsroom(connection, store.url, tmp_path)
+    room = FeedPolling(connection, store.url, tmp_path)
     room.poller = replace(room.poller, host_patience_s=0.0)
     name = room.add(f"https://{HOST}/feed")
     workers = slots(store.connect())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.ingest.feeds.model import MAX_ENTRIES, ParsedFeed
 from services.ingest.feeds.parser import read
 from services.ingest.feeds.sandbox import from_json, parse_in_sandbox, to_json
-from tests.ingest.feeds.feed_house import atom, rss
+from tests.feed_poller import atom, rss
 
 URL = "https://quay.example/feeds/all.xml"
 

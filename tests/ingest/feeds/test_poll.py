@@ -29,16 +29,16 @@ from services.ingest.feeds.process import PollLoop
 from services.ingest.feeds.sandbox import parse_in_sandbox
 from services.ingest.feeds.store import FeedLease
 from services.ingest.submit import Submission
-from tests.conftest import Store
-from tests.incidentwire.net.hostile_server import HostileServer, read_request
-from tests.ingest.feeds.feed_house import (
+from tests.feed_poller import (
+    FeedPolling,
     FeedServer,
-    Newsroom,
     atom,
     feed_server,
     ok,
     rss,
 )
+from tests.incidentwire.net.hostile_server import HostileServer, read_request
+from tests.store import Store
 
 A, B, C = (f"https://quay.example/{name}" for name in "abc")
 
@@ -50,13 +50,15 @@ def server() -> Iterator[FeedServer]:
 
 
 @pytest.fixture
-def room(connection: redis.Redis, store: Store, tmp_path: Path) -> Iterator[Newsroom]:
-    newsroom = Newsroom(connection, store.url, tmp_path)
+def room(
+    connection: redis.Redis, store: Store, tmp_path: Path
+) -> Iterator[FeedPolling]:
+    newsroom = FeedPolling(connection, store.url, tmp_path)
     yield newsroom
     newsroom.door.close()
 
 
-def end(room: Newsroom, item_id: str, event: Event | None = None) -> None:
+def end(room: FeedPolling, item_id: str, event: Event | None = None) -> None:
     """Bring an item to its end, as a worker would."""
     item = items.fold_all(item_id, room.log.history(item_id))
     room.log.append(
@@ -71,7 +73,7 @@ def ids(*urls: str) -> list[str]:
 
 
 def test_new_entries_are_handed_in_once_and_say_which_feed_brought_them(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     name = room.add(server.put("/feed", ok(rss(A, B))))
     first = room.poll(name)
@@ -95,7 +97,7 @@ def test_new_entries_are_handed_in_once_and_say_which_feed_brought_them(
 
 
 def test_an_entry_that_somebody_else_handed_in_is_known(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     room.poller.submitter.submit_many(
         [Submission.of({"url": A + "?utm_source=x"})], via="a person"
@@ -106,7 +108,7 @@ def test_an_entry_that_somebody_else_handed_in_is_known(
 
 
 def test_the_next_request_is_conditional_and_not_modified_is_a_success(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     dated = "Tue, 02 Jun 2026 10:00:00 GMT"
     server.put("/feed", ok(rss(A), ETag='W/"one"', Last_Modified=dated))
@@ -121,7 +123,7 @@ def test_the_next_request_is_conditional_and_not_modified_is_a_success(
 
 
 def test_the_same_bytes_again_are_not_read_again(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     name = room.add(server.put("/feed", ok(rss(A))))
     room.poll(name)
@@ -130,7 +132,7 @@ def test_the_same_bytes_again_are_not_read_again(
 
 
 def test_not_modified_does_not_hide_that_the_content_could_not_be_read(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     name = room.add(
         server.put_versioned("/feed", b"<rss><channel><title>Quay", '"bad"')
@@ -148,14 +150,14 @@ def test_not_modified_does_not_hide_that_the_content_could_not_be_read(
 
 
 def test_not_modified_without_having_asked_is_a_failure(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     after = room.poll(room.add(server.put("/feed", (304, {}, b""))))
     assert (after.state, after.reason) == ("failing", "http_status")
 
 
 def test_the_problem_of_an_ill_formed_feed_stays_while_it_is_not_modified(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     name = room.add(server.put_versioned("/feed", rss(A + "?x=1&y=2"), '"1"'))
     assert "not well-formed" in room.poll(name).problem
@@ -163,7 +165,9 @@ def test_the_problem_of_an_ill_formed_feed_stays_while_it_is_not_modified(
     assert (after.state, "not well-formed" in after.problem) == ("ok", True)
 
 
-def test_each_run_of_failures_is_one_event(room: Newsroom, server: FeedServer) -> None:
+def test_each_run_of_failures_is_one_event(
+    room: FeedPolling, server: FeedServer
+) -> None:
     name = room.add(server.put("/feed", ok(rss(A))))
     room.poll(name)
     for _ in range(2):
@@ -180,7 +184,9 @@ def test_each_run_of_failures_is_one_event(room: Newsroom, server: FeedServer) -
     assert room.failures() == ["http_status", "http_status"]
 
 
-def test_a_server_can_say_when_to_come_back(room: Newsroom, server: FeedServer) -> None:
+def test_a_server_can_say_when_to_come_back(
+    room: FeedPolling, server: FeedServer
+) -> None:
     after = room.poll(
         room.add(server.put("/feed", (429, {"Retry-After": "7200"}, b"")))
     )
@@ -192,7 +198,7 @@ def test_a_server_can_say_when_to_come_back(room: Newsroom, server: FeedServer) 
 
 
 def test_a_feed_that_is_gone_is_polled_no_more_until_somebody_adds_it_again(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     url = server.put("/feed", ok(rss(A)))
     name = room.add(url)
@@ -206,7 +212,7 @@ def test_a_feed_that_is_gone_is_polled_no_more_until_somebody_adds_it_again(
     assert (room.poll(name).state, room.submitted()) == ("ok", [A, B])
 
 
-def test_where_a_feed_leads_is_noted(room: Newsroom, server: FeedServer) -> None:
+def test_where_a_feed_leads_is_noted(room: FeedPolling, server: FeedServer) -> None:
     target = server.put("/new", ok(rss("/relative")))
     after = room.poll(room.add(server.put("/old", (302, {"Location": "/new"}, b""))))
     assert (after.state, after.redirected_to) == ("ok", target)
@@ -214,7 +220,7 @@ def test_where_a_feed_leads_is_noted(room: Newsroom, server: FeedServer) -> None
 
 
 def test_an_updated_entry_is_fetched_again_once_per_update(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     url = server.put(
         "/feed", ok(atom(a="2026-06-01T00:00:00Z", b="2026-06-01T00:00:00Z"))
@@ -241,7 +247,7 @@ def test_an_updated_entry_is_fetched_again_once_per_update(
 
 
 def test_an_update_waits_until_the_item_has_ended_and_is_not_lost_to_not_modified(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     name = room.add(
         server.put_versioned("/feed", atom(a="2026-06-01T00:00:00Z"), '"1"')
@@ -256,7 +262,7 @@ def test_an_update_waits_until_the_item_has_ended_and_is_not_lost_to_not_modifie
 
 
 def test_a_feed_that_calls_everything_updated_every_time_is_held_back(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     name = room.add(server.put("/feed", ok(atom(a="0"))))
     room.poll(name)
@@ -273,7 +279,7 @@ def test_a_feed_that_calls_everything_updated_every_time_is_held_back(
 
 @pytest.mark.parametrize("last", [ItemWithdrawn(who="x"), ItemAliased(into="i_other")])
 def test_what_was_withdrawn_or_stands_for_another_is_not_fetched_again(
-    room: Newsroom, server: FeedServer, last: Event
+    room: FeedPolling, server: FeedServer, last: Event
 ) -> None:
     name = room.add(server.put("/feed", ok(atom(a="1"))))
     room.poll(name)
@@ -285,7 +291,7 @@ def test_what_was_withdrawn_or_stands_for_another_is_not_fetched_again(
 
 
 def test_a_long_feed_comes_in_over_several_polls(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     links = [f"https://quay.example/{n}" for n in range(submit.MAX_NEW + 20)]
     name = room.add(server.put_versioned("/feed", rss(*links), '"long"'))
@@ -301,7 +307,7 @@ def test_a_long_feed_comes_in_over_several_polls(
 
 
 def test_entries_without_a_usable_address_are_counted_and_cost_the_others_nothing(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     bad = (
         "https://u:p@quay.example/",
@@ -317,7 +323,7 @@ def test_entries_without_a_usable_address_are_counted_and_cost_the_others_nothin
 
 
 def test_the_parts_of_a_sitemap_index_are_read_and_a_missing_one_is_said(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     maps = "".join(
         f"<sitemap><loc>/maps/{name}</loc></sitemap>"
@@ -358,7 +364,7 @@ def test_the_parts_of_a_sitemap_index_are_read_and_a_missing_one_is_said(
     ],
 )
 def test_a_redirect_to_a_private_address_fails_and_opens_no_connection(
-    room: Newsroom, server: FeedServer, location: str, reason: str
+    room: FeedPolling, server: FeedServer, location: str, reason: str
 ) -> None:
     with feed_server() as other:
         other.put("/target", ok(rss(A)))
@@ -371,7 +377,7 @@ def test_a_redirect_to_a_private_address_fails_and_opens_no_connection(
 def test_a_feed_at_a_private_address_fails_and_opens_no_connection(
     connection: redis.Redis, store: Store, tmp_path: Path, server: FeedServer
 ) -> None:
-    room = Newsroom(connection, store.url, tmp_path, allowed_hosts=frozenset())
+    room = FeedPolling(connection, store.url, tmp_path, allowed_hosts=frozenset())
     with room.door:
         after = room.poll(room.add(server.put("/feed", ok(rss(A)))))
     assert (after.state, after.reason, server.asked) == (
@@ -382,7 +388,7 @@ def test_a_feed_at_a_private_address_fails_and_opens_no_connection(
 
 
 def test_a_sitemap_index_cannot_lead_to_a_private_address(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     with feed_server() as other:
         part = f"<sitemap><loc>http://127.0.0.2:{other.port}/target</loc></sitemap>"
@@ -435,7 +441,7 @@ def hang_up(connection: Any) -> None:
     ],
 )
 def test_a_misbehaving_server_is_a_failure_with_its_reason(
-    room: Newsroom, behaviour: Any, reason: str
+    room: FeedPolling, behaviour: Any, reason: str
 ) -> None:
     limits = RequestLimits(connect_s=1.0, read_s=1.0, total_s=1.5, max_bytes=1_000_000)
     hostile = HostileServer(behaviour)
@@ -451,7 +457,7 @@ def test_a_misbehaving_server_is_a_failure_with_its_reason(
 def test_an_overloaded_house_puts_the_poll_off_and_loses_nothing(
     connection: redis.Redis, store: Store, tmp_path: Path, server: FeedServer
 ) -> None:
-    room = Newsroom(connection, store.url, tmp_path, max_in_flight=1)
+    room = FeedPolling(connection, store.url, tmp_path, max_in_flight=1)
     busy = ids(A)[0]
     room.log.append(busy, ItemSubmitted(via="x", url=A))
     name = room.add(server.put_versioned("/feed", rss(B), '"1"'))
@@ -462,14 +468,16 @@ def test_an_overloaded_house_puts_the_poll_off_and_loses_nothing(
         [],
     )
     end(room, busy)
-    fresh = Newsroom(connection, store.url, tmp_path)  # asks anew how much is under way
+    fresh = FeedPolling(
+        connection, store.url, tmp_path
+    )  # asks anew how much is under way
     assert (fresh.poll(name).state, room.submitted()) == ("ok", [A, B])
     room.door.close()
     fresh.door.close()
 
 
 def test_a_poller_killed_between_handing_in_and_its_state_costs_nothing(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     name = room.add(server.put_versioned("/feed", rss(A, B), '"1"'))
     taken = room.feeds.take(name, room.now)
@@ -486,7 +494,7 @@ def test_a_poller_killed_between_handing_in_and_its_state_costs_nothing(
 
 
 def test_a_poller_killed_between_an_update_or_a_failure_and_its_state_does_it_once(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     name = room.add(server.put("/feed", ok(atom(a="1"))))
     room.poll(name)
@@ -513,7 +521,7 @@ def test_a_poller_killed_between_an_update_or_a_failure_and_its_state_does_it_on
 
 
 def test_two_pollers_of_one_feed_at_once_do_everything_once(
-    room: Newsroom, connection: redis.Redis, store: Store, tmp_path: Path
+    room: FeedPolling, connection: redis.Redis, store: Store, tmp_path: Path
 ) -> None:
     both, arrived = threading.Barrier(2, timeout=30), []
 
@@ -523,7 +531,7 @@ def test_two_pollers_of_one_feed_at_once_do_everything_once(
 
     with feed_server() as server:
         name = room.add(server.put("/feed", reply))
-        other = Newsroom(store.connect(), store.url, tmp_path)
+        other = FeedPolling(store.connect(), store.url, tmp_path)
         first = room.feeds.take(name, room.now)
         assert room.feeds.take(name, room.now) is None
         second = other.feeds.take(
@@ -545,9 +553,9 @@ def test_two_pollers_of_one_feed_at_once_do_everything_once(
 
 
 def test_two_processes_worth_of_pollers_share_the_feeds(
-    room: Newsroom, store: Store, tmp_path: Path, server: FeedServer
+    room: FeedPolling, store: Store, tmp_path: Path, server: FeedServer
 ) -> None:
-    other = Newsroom(store.connect(), store.url, tmp_path)
+    other = FeedPolling(store.connect(), store.url, tmp_path)
     names = [
         room.add(server.put(f"/feed{n}", ok(rss(f"https://quay.example/{n}"))))
         for n in range(12)
@@ -567,7 +575,7 @@ def test_two_processes_worth_of_pollers_share_the_feeds(
     other.door.close()
 
 
-def test_one_host_is_asked_one_feed_at_a_time(room: Newsroom) -> None:
+def test_one_host_is_asked_one_feed_at_a_time(room: FeedPolling) -> None:
     request_context, most = [], []
 
     def reply(_: Any) -> tuple[int, dict[str, str], bytes]:
@@ -589,7 +597,7 @@ def test_one_host_is_asked_one_feed_at_a_time(room: Newsroom) -> None:
 
 
 def test_an_error_of_ours_in_one_feed_is_seen_and_stops_no_other(
-    room: Newsroom, server: FeedServer, caplog: pytest.LogCaptureFixture
+    room: FeedPolling, server: FeedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     def read(body: bytes, **about: Any) -> Any:
         if b"poison" in body:

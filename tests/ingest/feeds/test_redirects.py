@@ -15,16 +15,16 @@ from incidentwire.events import FeedAdded, FeedRemoved
 from services.ingest.feeds import redirects
 from services.ingest.feeds.schedule import MOVE_PAUSE_S
 from services.ingest.feeds.store import FeedStore, feed_id
-from tests.conftest import Store
-from tests.house import House
-from tests.ingest.feeds.feed_house import (
+from tests.feed_poller import (
+    FeedPolling,
     FeedServer,
-    Newsroom,
     Reply,
     feed_server,
     ok,
     rss,
 )
+from tests.house import House
+from tests.store import Store
 
 A, B = "https://quay.example/a", "https://quay.example/b"
 
@@ -36,15 +36,15 @@ def server() -> Iterator[FeedServer]:
 
 
 @pytest.fixture
-def room(connection: redis.Redis, store: Store, tmp_path: Path) -> Newsroom:
-    return Newsroom(connection, store.url, tmp_path)
+def room(connection: redis.Redis, store: Store, tmp_path: Path) -> FeedPolling:
+    return FeedPolling(connection, store.url, tmp_path)
 
 
 def leads(to: str, status: int = 301) -> Reply:
     return status, {"Location": to}, b""
 
 
-def facts(room: Newsroom) -> list[tuple[str, str]]:
+def facts(room: FeedPolling) -> list[tuple[str, str]]:
     """What the log says of feeds: (type, id)."""
     return [
         (entry.type, entry.subject)
@@ -55,7 +55,7 @@ def facts(room: Newsroom) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("status", [301, 308])
 def test_a_feed_that_has_moved_is_polled_at_its_new_address_and_keeps_what_it_knows(
-    room: Newsroom, server: FeedServer, status: int
+    room: FeedPolling, server: FeedServer, status: int
 ) -> None:
     old = server.put("/old", ok(rss(A)))
     name = room.feeds.add(old, who="anna", title="Quay", now=room.now)[0].id
@@ -93,7 +93,7 @@ def test_a_feed_that_has_moved_is_polled_at_its_new_address_and_keeps_what_it_kn
 
 @pytest.mark.parametrize("statuses", [(302,), (303,), (307,), (301, 302), (307, 308)])
 def test_a_way_that_is_temporary_anywhere_changes_nothing(
-    room: Newsroom, server: FeedServer, statuses: tuple[int, ...]
+    room: FeedPolling, server: FeedServer, statuses: tuple[int, ...]
 ) -> None:
     for n, status in enumerate(statuses):
         server.put(f"/{n}", leads(f"/{n + 1}", status))
@@ -111,7 +111,7 @@ def test_a_way_that_is_temporary_anywhere_changes_nothing(
     [(404, {}, b""), (200, {"Content-Type": "text/html"}, b"<html>Welcome</html>")],
 )
 def test_what_leads_to_no_feed_leads_nowhere(
-    room: Newsroom, server: FeedServer, target: Reply
+    room: FeedPolling, server: FeedServer, target: Reply
 ) -> None:
     name = room.add(server.put("/old", leads("/")))
     server.put("/", target)
@@ -121,7 +121,7 @@ def test_what_leads_to_no_feed_leads_nowhere(
 
 
 def test_a_feed_that_moves_to_a_known_one_ends_in_it(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     new = server.put("/new", ok(rss(A)))
     kept = room.feeds.add(new, who="bert", title="The one", now=room.now)[0].id
@@ -143,7 +143,7 @@ def test_a_feed_that_moves_to_a_known_one_ends_in_it(
 
 
 def test_a_known_feed_that_was_gone_is_polled_again_when_another_moves_to_it(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     kept = room.add(server.put("/new", (410, {}, b"")))
     assert room.poll(kept).state == "gone"
@@ -154,7 +154,7 @@ def test_a_known_feed_that_was_gone_is_polled_again_when_another_moves_to_it(
 
 
 def test_who_adds_the_new_address_later_finds_it_known_and_the_old_one_ends_again(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     old, new = server.put("/old", leads("/new")), server.put("/new", ok(rss(A)))
     moved = room.poll(room.add(old))
@@ -166,7 +166,7 @@ def test_who_adds_the_new_address_later_finds_it_known_and_the_old_one_ends_agai
 
 
 def test_a_move_grows_back_from_the_log_alone(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     server.put("/new", ok(rss(A)))
     moved = room.poll(name := room.add(server.put("/old", leads("/new"))))
@@ -181,7 +181,7 @@ def test_a_move_grows_back_from_the_log_alone(
 
 
 def test_a_server_that_moves_a_feed_about_moves_it_once_a_day(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     name = room.add(server.put("/0", leads("/1")))
     server.put("/1", ok(rss(A)))
@@ -196,7 +196,7 @@ def test_a_server_that_moves_a_feed_about_moves_it_once_a_day(
 
 
 def test_a_feed_removed_while_it_moves_is_not_brought_back(
-    room: Newsroom, server: FeedServer
+    room: FeedPolling, server: FeedServer
 ) -> None:
     name = room.add(f"http://127.0.0.1:{server.port}/old")
 
@@ -212,7 +212,7 @@ def test_a_feed_removed_while_it_moves_is_not_brought_back(
 
 
 def test_feeds_that_move_to_one_address_at_once_become_one(
-    room: Newsroom, store: Store
+    room: FeedPolling, store: Store
 ) -> None:
     def moves(name: str) -> str | None:
         feeds = FeedStore(store.connect())
@@ -234,12 +234,14 @@ def test_feeds_that_move_to_one_address_at_once_become_one(
 
 
 def test_the_old_id_shows_the_feed_as_it_is_now_and_removes_nothing(
-    house: House, room: Newsroom, server: FeedServer
+    house: House, room: FeedPolling, server: FeedServer
 ) -> None:
     new = server.put("/new", ok(rss(A)))
     name = room.add(server.put("/old", leads("/new")))
     moved = room.poll(name)
-    [listed] = house.client.get("/v1/feeds", headers=house.auth).get_json()["feeds"]
+    [listed] = house.ingest_client.get("/v1/feeds", headers=house.auth).get_json()[
+        "feeds"
+    ]
     assert (
         listed["id"],
         listed["url"],
@@ -247,15 +249,21 @@ def test_the_old_id_shows_the_feed_as_it_is_now_and_removes_nothing(
         listed["redirected_to"],
     ) == (moved.id, new, name, None)
     assert (
-        house.client.get(f"/v1/feeds/{name}", headers=house.auth).get_json() == listed
+        house.ingest_client.get(f"/v1/feeds/{name}", headers=house.auth).get_json()
+        == listed
     )
-    refused = house.client.delete(f"/v1/feeds/{name}", headers=house.auth)
+    refused = house.ingest_client.delete(f"/v1/feeds/{name}", headers=house.auth)
     assert (refused.status_code, moved.id in refused.get_json()["detail"]) == (
         404,
         True,
     )
     assert (
-        house.client.delete(f"/v1/feeds/{moved.id}", headers=house.auth).status_code
+        house.ingest_client.delete(
+            f"/v1/feeds/{moved.id}", headers=house.auth
+        ).status_code
         == 200
     )
-    assert house.client.get(f"/v1/feeds/{name}", headers=house.auth).status_code == 404
+    assert (
+        house.ingest_client.get(f"/v1/feeds/{name}", headers=house.auth).status_code
+        == 404
+    )

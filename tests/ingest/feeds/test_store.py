@@ -16,8 +16,8 @@ from incidentwire.events import FeedAdded, FeedRemoved, ItemSubmitted
 from incidentwire.log.event_log import EventLog
 from incidentwire.settings import Settings, to_env
 from services.ingest.feeds.store import CHECKPOINT, FEED, FEEDS, FeedStore, feed_id
-from tests.conftest import Store
-from tests.ingest.feeds.feed_house import feed_server, ok, rss
+from tests.feed_poller import feed_server, ok, rss
+from tests.store import Store
 
 URL = "https://quay.example/feed"
 

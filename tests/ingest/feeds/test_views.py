@@ -16,7 +16,7 @@ URL = "https://quay.example/feed"
 
 def call(house: House, method: str, path: str, key: str = "", **more: Any) -> Any:
     headers = {"Authorization": f"Bearer {key or house.key}"}
-    return house.client.open(path, method=method, headers=headers, **more)
+    return house.ingest_client.open(path, method=method, headers=headers, **more)
 
 
 def add(house: House, **fields: Any) -> Any:
@@ -128,7 +128,7 @@ def test_only_curators_add_and_remove(house: House, scope: str) -> None:
     assert call(house, "DELETE", f"/v1/feeds/{name}", key).status_code == 403
     for path in ("/v1/feeds", f"/v1/feeds/{name}"):
         assert call(house, "GET", path, key).status_code == 200
-    assert house.client.get("/v1/feeds").status_code == 401
+    assert house.ingest_client.get("/v1/feeds").status_code == 401
 
 
 def test_the_api_document_speaks_of_feeds(house: House) -> None:

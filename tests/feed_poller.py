@@ -97,7 +97,7 @@ def feed_server() -> Iterator[FeedServer]:
         yield here
 
 
-class Newsroom:
+class FeedPolling:
     """Feeds on a real store, polled when a test says so. `now` is the clock: real at first, then set by hand."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A subscriber as strict as a browser: it reads the chunked answer and the events in it itself."""
+"""A client of the event stream as strict as a browser: it parses chunks and events itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Closed(Exception):
-    """The server closed the stream. `clean` is True where it ended it properly."""
+    """The server closed the stream; `clean` tells whether it ended the chunked answer."""
 
     def __init__(self, *, clean: bool) -> None:
         super().__init__("clean" if clean else "cut")
@@ -26,7 +26,7 @@ class Message:
     data: dict[str, Any]
 
 
-class Subscriber:
+class EventStream:
     """One connection. Every read fails after `timeout_s`, so that a test never hangs."""
 
     def __init__(

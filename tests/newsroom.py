@@ -13,7 +13,7 @@ from incidentwire.incidents.item_labels import split_key
 from incidentwire.incidents.state import IncidentsState
 from incidentwire.labels import Label, MentionRef
 from incidentwire.web.auth import Keys
-from tests.api.conftest import House
+from tests.house import House
 
 LEAK: Label = "data_leak"
 FAKE: Label = "deepfake"
@@ -26,7 +26,7 @@ class Newsroom:
     def __init__(self, house: House) -> None:
         self.house, self.log = house, house.log
         self.projector = house.projector()
-        self.client: FlaskClient = house.client()
+        self.client: FlaskClient = house.api_client()
         self.ids: dict[str, str] = {}  # incidents, as a test calls them
         self.key = Keys(house.connection).create("ann", ["read", "curate"])
         self.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {self.key}"
