@@ -147,6 +147,12 @@ class House:
     def auth(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}"}
 
+    @cached_property
+    def reader(self) -> dict[str, str]:
+        """Headers with a key that may only read."""
+        key = Keys(self.connection).create("reader", ["read"])
+        return {"Authorization": f"Bearer {key}"}
+
     def post(self, body: Any, path: str = "/v1/submissions", **headers: str) -> Any:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.ingest_client.post(
@@ -229,11 +235,11 @@ class House:
     # The API, in this process or in processes of its own.
 
     def api_client(self) -> FlaskClient:
-        """Return a client of the API application in this process, without gevent."""
+        """Return a client with a reader's key of the API application, without gevent."""
         app = api_app(self.settings, self.connection)
         self.closing.append(app.extensions["incidentwire.reader"].close)
         client = app.test_client()
-        client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {self.key}"
+        client.environ_base["HTTP_AUTHORIZATION"] = self.reader["Authorization"]
         return client
 
     def projector(self) -> Projector:
