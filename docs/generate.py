@@ -8,7 +8,7 @@ import typing
 from pathlib import Path
 
 from incidentwire import events
-from incidentwire.log import schemas
+from incidentwire.log import codec, schemas
 from incidentwire.settings import PREFIX, Settings
 
 DOCS = Path(__file__).parent
@@ -60,21 +60,13 @@ def _events() -> str:
         parts.append("| field | type | default |\n|---|---|---|")
         hints = typing.get_type_hints(cls)
         for field in dataclasses.fields(cls):
-            default = (
-                "required"
-                if field.name in schema["required"]
-                else f"`{_default(field)}`"
-            )
-            parts.append(f"| `{field.name}` | {_type(hints[field.name])} | {default} |")
+            name = codec.stored_name(field)
+            default = "required"
+            if name not in schema["required"]:
+                default = f"`{codec.default_text(field)}`"
+            parts.append(f"| `{name}` | {_type(hints[field.name])} | {default} |")
         parts.append("")
     return "\n".join(parts)
-
-
-def _default(field: dataclasses.Field[typing.Any]) -> str:
-    value = (
-        field.default_factory() if callable(field.default_factory) else field.default
-    )
-    return json.dumps(value)
 
 
 def _type(hint: typing.Any) -> str:
@@ -86,6 +78,7 @@ def _type(hint: typing.Any) -> str:
         ("collections.abc.", ""),
         ("typing.", ""),
         ("incidentwire.labels.", ""),
+        ("incidentwire.events.", ""),
         ("NoneType", "null"),
         ("None", "null"),
     ):

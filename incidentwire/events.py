@@ -1,44 +1,81 @@
-"""The facts of the log: one frozen dataclass per type. event_codec.py says how they are stored and read.
+"""The event types of the log, one frozen dataclass each.
 
-No event holds words of a page: titles and texts live in the archive under the digests that events name.
+What a type does (changes labels, changes the archive, seals its subject, moves the item in
+or out of flight) is a class attribute; every list of types is derived with `types_where`.
+log/codec.py defines the stored form.
+
+No event holds words of a page: titles and texts live in the archive, and events name them
+by digest.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from incidentwire.labels import Evidence, Label, MentionRef
 
 
 class InFlight(StrEnum):
-    """What a type does to its item's place among the items in flight."""
+    """The effect of an event type on its item's entry in the in-flight set."""
 
     UNTOUCHED = ""
-    ENQUEUES = "asks"  # somebody wants an answer: the item is in flight until an event that ends it
-    DELAYS = "waits"  # in flight still, not to be looked at before `next_try`
+    ENQUEUES = "asks"  # opens a request: in flight until an event that completes it
+    DELAYS = "waits"  # still in flight, not due before `next_try`
     COMPLETES = "ends"
+
+
+class ArchiveEffect(StrEnum):
+    """The effect of an event type on the stored revisions of its item."""
+
+    UNTOUCHED = ""
+    ADDS = "adds"
+    DELETES = "deletes"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """A fact. Subclasses name their stable `type`; `version` counts incompatible shapes of it."""
+    """A recorded fact. `type` is stable; `version` counts incompatible shapes of it."""
 
     type: ClassVar[str]
     version: ClassVar[int] = 1
     in_flight: ClassVar[InFlight] = InFlight.UNTOUCHED
+    affects_labels: ClassVar[bool] = False  # which labels of the item count
+    affects_archive: ClassVar[ArchiveEffect] = ArchiveEffect.UNTOUCHED
+    seals: ClassVar[bool] = False  # nothing can be appended to the subject any more
+
+
+class ItemEvent(Event):
+    """An event whose subject is an item."""
+
+
+class IncidentEvent(Event):
+    """An event whose subject is an incident."""
+
+    @property
+    def by_person(self) -> bool:
+        """Return whether a curator, not the linker, caused the event."""
+        return bool(getattr(self, "who", None))
+
+
+class FeedEvent(Event):
+    """An event whose subject is a feed."""
+
+
+class SubscriptionEvent(Event):
+    """An event whose subject is a subscription."""
 
 
 # -- items ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
-class ItemSubmitted(Event):
-    """Somebody handed in an item. `url` is None for a text without URL; `given_digest` names the archived document
-    of title, text, date and language that came along; `canonical_url` is left out where it equals `url`."""
+class ItemSubmitted(ItemEvent):
+    """An item was submitted. `url` is null for a text without a URL. `given_digest` names the archived document of the
+    submitted title, text, date and language. `canonical_url` is omitted if it equals `url`."""
 
     type = "item.submitted"
     in_flight = InFlight.ENQUEUES
@@ -50,8 +87,8 @@ class ItemSubmitted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ItemRetryRequested(Event):
-    """Somebody asked for the item to be fetched again."""
+class ItemRetryRequested(ItemEvent):
+    """A new fetch of the item was requested."""
 
     type = "item.retry_requested"
     in_flight = InFlight.ENQUEUES
@@ -59,8 +96,8 @@ class ItemRetryRequested(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ItemTextSupplied(Event):
-    """A submitter handed in the text that goes with a URL; it is used instead of the page."""
+class ItemTextSupplied(ItemEvent):
+    """A submitter supplied the text of a URL. It is used instead of the page."""
 
     type = "item.text_supplied"
     in_flight = InFlight.ENQUEUES
@@ -69,8 +106,8 @@ class ItemTextSupplied(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ItemReclassifyRequested(Event):
-    """The kept text is to be classified again, by the model that is installed then."""
+class ItemReclassifyRequested(ItemEvent):
+    """A new classification of the stored text, by the model installed at that time, was requested."""
 
     type = "item.reclassify_requested"
     in_flight = InFlight.ENQUEUES
@@ -78,12 +115,13 @@ class ItemReclassifyRequested(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ItemFetched(Event):
-    """A revision of the item was kept. Digests are SHA-256 in hex and name what the archive holds under the item:
-    the page as it came (None for a text handed in) and the document (title, byline, text). `text_digest` is the
-    digest of the text alone, to which evidence offsets refer. `bytes` counts the page after content decoding."""
+class ItemFetched(ItemEvent):
+    """A revision of the item was stored. Digests are SHA-256 in hex and name archive objects of the item: the page as
+    received (null for a supplied text) and the document (title, byline, text). `text_digest` is the digest of the text
+    alone, to which evidence offsets refer. `bytes` is the size of the page after content decoding."""
 
     type = "item.fetched"
+    affects_archive = ArchiveEffect.ADDS
     document_digest: str
     text_digest: str
     words: int
@@ -102,8 +140,8 @@ class ItemFetched(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ItemRejected(Event):
-    """The item came to an end without labels. `reason` is a stable slug; `detail` never quotes the page."""
+class ItemRejected(ItemEvent):
+    """Processing of the item ended without labels. `reason` is a stable slug. `detail` never quotes the page."""
 
     type = "item.rejected"
     in_flight = InFlight.COMPLETES
@@ -113,9 +151,9 @@ class ItemRejected(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ItemDeferred(Event):
-    """The item waits for another attempt. `attempt` counts those that failed since it was asked for; `next_try` is
-    an RFC 3339 time."""
+class ItemDeferred(ItemEvent):
+    """The item waits for another attempt. `attempt` counts failed attempts since the request. `next_try` is an
+    RFC 3339 time."""
 
     type = "item.deferred"
     in_flight = InFlight.DELAYS
@@ -126,12 +164,13 @@ class ItemDeferred(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ItemClassified(Event):
-    """The model's judgement of one text. `labels` are the item's effective labels after this event, `labels_before`
-    those before it (people's corrections stand over the model's `model_labels`, left out where they agree)."""
+class ItemClassified(ItemEvent):
+    """The model classified one text. `labels` are the item's effective labels after this event, `labels_before` those
+    before it. A curator's correction takes precedence over `model_labels`, which are omitted if both agree."""
 
     type = "item.classified"
     in_flight = InFlight.COMPLETES
+    affects_labels = True
     text_digest: str
     model: str
     scores: Mapping[str, float]
@@ -146,10 +185,11 @@ class ItemClassified(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ItemCorrected(Event):
-    """A person set the labels; with `withdrawn`, took that back, so that `labels` are the model's again."""
+class ItemCorrected(ItemEvent):
+    """A curator set the labels. With `withdrawn`, the correction was revoked and `labels` are the model's again."""
 
     type = "item.corrected"
+    affects_labels = True
     who: str
     labels: tuple[Label, ...]
     labels_before: tuple[Label, ...] = ()
@@ -158,30 +198,35 @@ class ItemCorrected(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ItemWithdrawn(Event):
-    """What was kept of the item is deleted; only the bare fact stays. Nothing can be appended to it any more."""
+class ItemWithdrawn(ItemEvent):
+    """The item was withdrawn: stored content is deleted, and nothing can be appended to the item any more."""
 
     type = "item.withdrawn"
     in_flight = InFlight.COMPLETES
+    affects_labels = True
+    affects_archive = ArchiveEffect.DELETES
+    seals = True
     who: str
     why: str = ""
     labels_before: tuple[Label, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class ItemExpired(Event):
-    """Retention has come for what was kept: `what` is `page` or `all`. The deletion itself is a job."""
+class ItemExpired(ItemEvent):
+    """The retention period of stored content ended. `what` is `page` or `all`. Deletion follows asynchronously."""
 
     type = "item.expired"
+    affects_archive = ArchiveEffect.DELETES
     what: Literal["page", "all"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ItemAliased(Event):
-    """The page says that it stands for another item; both ids resolve to that one."""
+class ItemAliased(ItemEvent):
+    """The page names another item as its canonical version. Both ids resolve to that item."""
 
     type = "item.aliased"
     in_flight = InFlight.COMPLETES
+    affects_labels = True
     into: str
     canonical_url: str | None = None
 
@@ -190,7 +235,40 @@ class ItemAliased(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IncidentOpened(Event):
+class SharedTerms:
+    """Counts of terms that two mentions share, by kind."""
+
+    names: int = 0
+    terms: int = 0
+    amounts: int = 0
+    dates: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkReason:
+    """Why the linker placed a mention: counts and offsets, never words.
+
+    `score` is 0 to 1, `days` the time between the mention and the nearest one, which
+    `nearest` (stored as `with`) names as `<item>#<mention>`. `copy` marks a copy of a text
+    in the incident. `retold` marks an excerpt, or a text with an excerpt, that repeats the
+    lead name of the other one. `spans` lists at most 8 passages `[start, end)` found in
+    both, most telling first, in code points of the text of the item's newest
+    `item.classified` before this event; it is omitted if that text could not be read.
+    """
+
+    score: float | None = None
+    shared: SharedTerms | None = None
+    days: int | None = None
+    copy: bool = False
+    retold: bool = False
+    nearest: str | None = dataclasses.field(default=None, metadata={"stored": "with"})
+    spans: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentOpened(IncidentEvent):
+    """A mention opened a new incident."""
+
     type = "incident.opened"
     item: str
     mention: str
@@ -198,14 +276,12 @@ class IncidentOpened(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IncidentItemLinked(Event):
-    """`why` holds offsets of what is shared and counts, never words. `who` is None for the linker.
-
-    In the `why` of a mention that joins an incident, `copy` says that it is a copy of a text there, and `retold` that
-    one of the two is a part of a longer text and repeats the name that the other is about; `with` names the nearest
-    mention there as `<item>#<mention>`, and `spans` lists `[start, end)` of what both say, the most telling first, at
-    most 8: code points of the text of the item's newest `item.classified` before. It is left out where that text could
-    not be read."""
+class IncidentItemLinked(IncidentEvent):
+    """A mention joined the incident. `who` is null for the linker; `why` then gives its reason: counts of shared terms,
+    `days` apart, `copy` for a copy of a text in the incident, `retold` for an excerpt that repeats the lead name of
+    another text, the nearest mention there (`with`, as `<item>#<mention>`), and `spans`, at most 8 passages
+    `[start, end)` found in both, most telling first: code points of the text of the item's newest `item.classified`
+    before. `spans` is omitted if that text could not be read."""
 
     type = "incident.item_linked"
     item: str
@@ -214,13 +290,15 @@ class IncidentItemLinked(Event):
     labels: tuple[Label, ...] = ()
     labels_before: tuple[Label, ...] = ()
     review: tuple[str, ...] = ()
-    why: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    why: LinkReason = LinkReason()
     who: str | None = None
     note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class IncidentItemUnlinked(Event):
+class IncidentItemUnlinked(IncidentEvent):
+    """A mention left the incident. `who` is null for the linker."""
+
     type = "incident.item_unlinked"
     item: str
     mention: str
@@ -232,8 +310,8 @@ class IncidentItemUnlinked(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IncidentMerged(Event):
-    """The subject redirects to `into` from now on."""
+class IncidentMerged(IncidentEvent):
+    """The subject was merged: its id redirects to `into`."""
 
     type = "incident.merged"
     into: str
@@ -244,7 +322,9 @@ class IncidentMerged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IncidentUnmerged(Event):
+class IncidentUnmerged(IncidentEvent):
+    """The merge of the subject into `into` was undone."""
+
     type = "incident.unmerged"
     into: str
     who: str
@@ -254,9 +334,9 @@ class IncidentUnmerged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IncidentSplit(Event):
-    """The mentions named (`<item>#<mention>`) leave the subject for the new incident `into`; with `undone`, they
-    come back."""
+class IncidentSplit(IncidentEvent):
+    """The named mentions (`<item>#<mention>`) left the subject for the new incident `into`. With `undone`, they
+    returned."""
 
     type = "incident.split"
     into: str
@@ -269,7 +349,9 @@ class IncidentSplit(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IncidentStatusChanged(Event):
+class IncidentStatusChanged(IncidentEvent):
+    """The status changed. `who` is null if it followed from the mentions alone."""
+
     type = "incident.status_changed"
     old: str
     new: str
@@ -279,8 +361,8 @@ class IncidentStatusChanged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IncidentRenamed(Event):
-    """A title chosen by a person (it is theirs, not the page's, so it may stand in the log)."""
+class IncidentRenamed(IncidentEvent):
+    """A curator chose a title. It is their own text, not the page's, and may therefore appear in the log."""
 
     type = "incident.renamed"
     new: str
@@ -291,7 +373,9 @@ class IncidentRenamed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IncidentNoted(Event):
+class IncidentNoted(IncidentEvent):
+    """A curator added a note."""
+
     type = "incident.noted"
     who: str
     note: str
@@ -302,8 +386,8 @@ class IncidentNoted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeedAdded(Event):
-    """`moved_from` is the feed whose publisher sends everybody here for good; None where somebody added it."""
+class FeedAdded(FeedEvent):
+    """A feed was added. `moved_from` is the feed that redirects here permanently, null if a person added it."""
 
     type = "feed.added"
     url: str
@@ -313,8 +397,8 @@ class FeedAdded(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeedRemoved(Event):
-    """`moved_to` is the feed at the address to which the publisher redirects for good; None where somebody removed
+class FeedRemoved(FeedEvent):
+    """A feed was removed. `moved_to` is the feed to which its publisher redirects permanently, null if a person removed
     it."""
 
     type = "feed.removed"
@@ -323,8 +407,8 @@ class FeedRemoved(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeedFailed(Event):
-    """The first failure after a success; further ones in a row show in the feed's state only."""
+class FeedFailed(FeedEvent):
+    """A poll failed after a success. Further failures in a row are visible in the feed's state only."""
 
     type = "feed.failed"
     reason: str
@@ -332,7 +416,7 @@ class FeedFailed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SubscriptionCreated(Event):
+class SubscriptionCreated(SubscriptionEvent):
     type = "subscription.created"
     url: str
     who: str
@@ -341,20 +425,33 @@ class SubscriptionCreated(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SubscriptionDisabled(Event):
+class SubscriptionDisabled(SubscriptionEvent):
     type = "subscription.disabled"
     reason: str
     who: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class SubscriptionRemoved(Event):
+class SubscriptionRemoved(SubscriptionEvent):
     type = "subscription.removed"
     who: str
 
 
-def _all_types() -> dict[str, type[Event]]:
-    return {cls.type: cls for cls in Event.__subclasses__()}
+def _concrete(cls: type[Event]) -> Iterator[type[Event]]:
+    for subclass in cls.__subclasses__():
+        if "type" in vars(subclass):
+            yield subclass
+        yield from _concrete(subclass)
 
 
-TYPES: Mapping[str, type[Event]] = _all_types()
+TYPES: Mapping[str, type[Event]] = {cls.type: cls for cls in _concrete(Event)}
+
+
+def types_where(condition: Callable[[type[Event]], bool]) -> frozenset[str]:
+    """Return the names of the event types whose class meets the condition."""
+    return frozenset(name for name, cls in TYPES.items() if condition(cls))
+
+
+def base_type(stored_type: str) -> str:
+    """Return a stored type without its version."""
+    return stored_type.partition(":")[0]

@@ -1,6 +1,7 @@
-"""An item, folded from its own events: where it stands, what was kept, which labels count. Pure.
+"""The state of an item, folded from its own events: pure.
 
-Receipts (ingest), the worker (classifier) and the read model (api) fold with this one function, so they agree.
+Receipts (ingest), the worker (classifier) and the read model (api) fold with this one
+function, so that they agree.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from incidentwire import events as e
 from incidentwire.labels import Label
 from incidentwire.log.recorded_event import RecordedEvent
 
+Pending = Literal["fetch", "use_given", "reclassify"]
+
 
 class State(StrEnum):
-    """Every item is in exactly one of these; the first two are in flight."""
+    """Every item is in exactly one of these states; the first two are in flight."""
 
     QUEUED = "queued"
     WAITING = "waiting"
@@ -31,74 +34,121 @@ IN_FLIGHT = (State.QUEUED, State.WAITING)
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """The state of one item after `version` events."""
+    """The state of one item after `version` events.
+
+    `pending` is the work that the open request asks for, None if no request is open.
+    `is_text_given` tells that a submitter supplied the text, so that no page is fetched.
+    `request_position` is the position of the newest request, `attempt` the number of
+    attempts that failed since then. `expired` is the part of the stored content, newest
+    revision included, whose retention period ended.
+    """
 
     id: str
     version: int = 0
     state: State = State.QUEUED
+    pending: Pending | None = None
     url: str | None = None
     canonical_url: str | None = None
     via: str = ""
     feed: str | None = None
     submitted_at: int = 0  # position
-    request_position: int = (
-        0  # position of the event that is to be answered, or was answered last
-    )
-    attempt: int = 0  # failed attempts since request_position
+    request_position: int = 0
+    attempt: int = 0
     next_try: str | None = None
     reason: str | None = None
     detail: str = ""
     retryable: bool = False
     given_digest: str | None = None
-    use_given: bool = False  # the text was handed in: there is nothing to fetch
-    reclassify: bool = (
-        False  # the kept text is to be judged again: there is nothing to fetch either
-    )
-    traceparent: str = ""  # of the event that asked
+    is_text_given: bool = False
+    traceparent: str = ""  # of the newest request
     fetched: e.ItemFetched | None = None
     classified: e.ItemClassified | None = None
     corrected: e.ItemCorrected | None = None
     alias_of: str | None = None
-    expired: Literal["page", "all"] | None = (
-        None  # of what was kept, the newest revision included
-    )
+    expired: Literal["page", "all"] | None = None
 
     @property
     def labels(self) -> tuple[Label, ...]:
-        """The labels that count: a person's where there are any, else the model's."""
+        """Return the effective labels: the curator's if any set them, else the model's."""
         if self.state is State.WITHDRAWN:
             return ()
-        return self.corrected.labels if self.corrected else self.model_labels
+        if self.corrected is not None:
+            return self.corrected.labels
+        return self.model_labels
 
     @property
     def model_labels(self) -> tuple[Label, ...]:
+        """Return the labels that the model assigned last."""
         if self.classified is None:
             return ()
-        said = self.classified.model_labels
-        return self.classified.labels if said is None else said
+        if self.classified.model_labels is None:
+            return self.classified.labels
+        return self.classified.model_labels
 
     @property
     def ended(self) -> bool:
+        """Return whether no request is open."""
         return self.state not in IN_FLIGHT
 
     def completion_key(self) -> str:
-        """The claim under which this question may be answered once."""
+        """Return the idempotency key under which the open request is completed once."""
         return f"ended:{self.request_position}"
 
 
 def fold(item: Item, position: int, event: e.Event, traceparent: str = "") -> Item:
-    """The item after one more event. Events that are not an item's are a fault of the caller (ValueError)."""
+    """Return the item after one more event. Raises ValueError for another subject's."""
+    if not isinstance(event, e.ItemEvent):
+        raise ValueError(f"{event.type} is not an item event")
     item = replace(item, version=item.version + 1)
     if event.in_flight is e.InFlight.ENQUEUES:
-        item = _asked(
-            item,
-            position,
-            traceparent,
-            reclassify=isinstance(event, e.ItemReclassifyRequested),
-        )
+        return _with_request(item, position, event, traceparent)
+    if event.in_flight is e.InFlight.COMPLETES:
+        return _completed(item, event)
+    match event:
+        case e.ItemDeferred():
+            return replace(
+                item,
+                state=State.WAITING,
+                reason=event.reason,
+                detail=event.detail,
+                attempt=event.attempt,
+                next_try=event.next_try,
+            )
+        case e.ItemFetched():
+            return replace(item, fetched=event, expired=None)
+        case e.ItemCorrected():
+            return replace(item, corrected=None if event.withdrawn else event)
+        case e.ItemExpired():
+            return replace(item, expired="all" if item.expired == "all" else event.what)
+        case _:
+            raise ValueError(f"{event.type} has no fold")
+
+
+def fold_all(item_id: str, history: Iterable[RecordedEvent]) -> Item:
+    """Return the item after its whole history; version 0 if that is empty."""
+    item = Item(id=item_id)
+    for entry in history:
+        item = fold(item, entry.position, entry.event, entry.traceparent)
+    return item
+
+
+def _with_request(
+    item: Item, position: int, event: e.ItemEvent, traceparent: str
+) -> Item:
+    item = replace(
+        item,
+        state=State.QUEUED,
+        request_position=position,
+        traceparent=traceparent,
+        attempt=0,
+        next_try=None,
+        reason=None,
+        detail="",
+        retryable=False,
+    )
     match event:
         case e.ItemSubmitted():
-            return replace(
+            item = replace(
                 item,
                 url=event.url,
                 canonical_url=event.canonical_url or event.url,
@@ -106,76 +156,38 @@ def fold(item: Item, position: int, event: e.Event, traceparent: str = "") -> It
                 feed=event.feed,
                 submitted_at=position,
                 given_digest=event.given_digest,
-                use_given=event.url is None,
+                is_text_given=event.url is None,
             )
         case e.ItemTextSupplied():
-            return replace(item, given_digest=event.given_digest, use_given=True)
-        case e.ItemRetryRequested() | e.ItemReclassifyRequested():
-            return item
-        case e.ItemDeferred():
-            waiting = replace(
-                item, state=State.WAITING, reason=event.reason, detail=event.detail
-            )
-            return replace(waiting, attempt=event.attempt, next_try=event.next_try)
-        case e.ItemFetched():
-            return replace(item, fetched=event, expired=None)
-        case e.ItemRejected():
-            # a refetch that fails takes nothing back of what was known
-            state = State.CLASSIFIED if item.classified else State.REJECTED
-            ended = replace(
-                item,
-                state=state,
-                reason=event.reason,
-                detail=event.detail,
-                next_try=None,
-            )
-            return replace(ended, retryable=event.retryable)
+            item = replace(item, given_digest=event.given_digest, is_text_given=True)
+    return replace(item, pending=_pending(item, event))
+
+
+def _pending(item: Item, event: e.ItemEvent) -> Pending:
+    # An item that never stored a text has nothing to classify again.
+    if isinstance(event, e.ItemReclassifyRequested) and item.fetched is not None:
+        return "reclassify"
+    return "use_given" if item.is_text_given else "fetch"
+
+
+def _completed(item: Item, event: e.ItemEvent) -> Item:
+    item = replace(item, pending=None, next_try=None)
+    if isinstance(event, e.ItemRejected):
+        # a failed refetch leaves the labels of the earlier text in place
+        return replace(
+            item,
+            state=State.CLASSIFIED if item.classified else State.REJECTED,
+            reason=event.reason,
+            detail=event.detail,
+            retryable=event.retryable,
+        )
+    item = replace(item, reason=None, detail="")
+    match event:
         case e.ItemClassified():
-            return replace(
-                item,
-                state=State.CLASSIFIED,
-                classified=event,
-                reason=None,
-                detail="",
-                next_try=None,
-            )
-        case e.ItemCorrected():
-            return replace(item, corrected=None if event.withdrawn else event)
+            return replace(item, state=State.CLASSIFIED, classified=event)
         case e.ItemWithdrawn():
-            return replace(
-                item, state=State.WITHDRAWN, reason=None, detail="", next_try=None
-            )
+            return replace(item, state=State.WITHDRAWN)
         case e.ItemAliased():
-            return replace(
-                item,
-                state=State.ALIASED,
-                alias_of=event.into,
-                reason=None,
-                detail="",
-                next_try=None,
-            )
-        case e.ItemExpired():
-            return replace(item, expired=event.what if item.expired != "all" else "all")
+            return replace(item, state=State.ALIASED, alias_of=event.into)
         case _:
-            raise ValueError(f"{event.type} is not an item's event")
-
-
-def fold_all(item_id: str, history: Iterable[RecordedEvent]) -> Item:
-    """The item as its whole history makes it; version 0 where there is none."""
-    item = Item(id=item_id)
-    for entry in history:
-        item = fold(item, entry.position, entry.event, entry.traceparent)
-    return item
-
-
-def _asked(item: Item, position: int, traceparent: str, *, reclassify: bool) -> Item:
-    asked = replace(
-        item,
-        state=State.QUEUED,
-        request_position=position,
-        traceparent=traceparent,
-        reclassify=reclassify,
-    )
-    return replace(
-        asked, attempt=0, next_try=None, reason=None, detail="", retryable=False
-    )
+            raise ValueError(f"{event.type} has no fold")

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from incidentwire import events as e
 from incidentwire.documents import StoredDocument
-from incidentwire.incidents.decisions import assign, reconcile
+from incidentwire.incidents.decisions import NO_REASON, assign, reconcile
 from incidentwire.incidents.item_labels import split_key
 from incidentwire.incidents.state import IncidentsState
 from incidentwire.labels import Label, MentionRef
@@ -59,7 +59,8 @@ class Newsroom:
             for n, labels in enumerate(mentions)
         )
         url = about.pop("url", f"https://news.example.org/{name}")
-        score, why = about.pop("score", 0.9), about.pop("why", None)
+        score = about.pop("score", 0.9)
+        why = e.LinkReason(**about.pop("why", {}))
         self.log.append(
             name,
             e.ItemSubmitted(url=url, via="test"),
@@ -73,7 +74,7 @@ class Newsroom:
         return self.state().where(f"{name}#m0") or ""
 
     def link(
-        self, name: str, into: str | None = None, why: dict[str, Any] | None = None
+        self, name: str, into: str | None = None, why: e.LinkReason = NO_REASON
     ) -> None:
         """What the linker would append after news of an item."""
         while True:

@@ -5,8 +5,7 @@ The linker uses `place` and `settle`; the api uses the others for commands of pe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 from incidentwire import events as e
 from incidentwire.incidents.item_labels import mention_key, split_key
@@ -16,6 +15,7 @@ Facts = list[
     tuple[str, e.Event]
 ]  # incident id, event; to be appended together, in this order
 LEFT_EMPTY = "left without items"
+NO_REASON = e.LinkReason()
 
 
 class CommandRejected(ValueError):
@@ -48,7 +48,7 @@ def expect(state: IncidentsState, incident: str, seen: int | None) -> Incident:
 
 def assign(
     state: IncidentsState, item: str, mention: str, incident: str | None, *, score: float = 1.0,
-    review: tuple[str, ...] = (), why: Mapping[str, Any] | None = None,
+    review: tuple[str, ...] = (), why: e.LinkReason = NO_REASON,
 ) -> Facts:  # fmt: skip
     """A labelled mention comes to an incident, or opens one where None is given. Nothing happens to a mention that has
     its place, or that has no labels."""
@@ -61,7 +61,7 @@ def assign(
         before = state.labels(state.members(target.id))
         after = state.labels((*state.members(target.id), key))
         facts: Facts = [(target.id, e.IncidentItemLinked(
-            item=item, mention=mention, score=score, review=review, why=why or {}, labels=after, labels_before=before,
+            item=item, mention=mention, score=score, review=review, why=why, labels=after, labels_before=before,
         ))]  # fmt: skip
         return facts + _reopened(target)
     new = fresh_id(state, item, mention)
@@ -70,9 +70,7 @@ def assign(
         (new, opened),
         (
             new,
-            e.IncidentItemLinked(
-                item=item, mention=mention, labels=mine, why=why or {}
-            ),
+            e.IncidentItemLinked(item=item, mention=mention, labels=mine, why=why),
         ),
     ]
 

@@ -10,7 +10,6 @@ from incidentwire import events as e
 from incidentwire.labels import LABELS, Label
 
 MAIN_MENTION = "m0"  # of an item in which the model found none, and a person did
-ITEM_EVENTS = (e.ItemClassified, e.ItemCorrected, e.ItemWithdrawn, e.ItemAliased)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +33,7 @@ def split_key(key: str) -> tuple[str, str]:
 
 
 def apply_item_event(facts: ItemLabels, event: e.Event) -> ItemLabels:
-    """What is known of an item after one of ITEM_EVENTS."""
+    """Return the labels of an item after an event that affects them."""
     match event:
         case e.ItemClassified():
             return facts_of(

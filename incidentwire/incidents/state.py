@@ -15,7 +15,6 @@ from typing import Any
 
 from incidentwire import events as e
 from incidentwire.incidents.item_labels import (
-    ITEM_EVENTS,
     NO_LABELS,
     ItemLabels,
     apply_item_event,
@@ -134,12 +133,12 @@ class IncidentsState:
 
     def apply(self, subject: str, event: e.Event) -> None:
         """Takes in one event of the log, of any type. KeyError where an incident event names one that never opened."""
-        if isinstance(event, ITEM_EVENTS):
+        if event.affects_labels:
             self.items[subject] = apply_item_event(
                 self.items.get(subject, NO_LABELS), event
             )
             return
-        by_person = isinstance(event, _INCIDENT_EVENTS) and bool(event.who)
+        by_person = isinstance(event, e.IncidentEvent) and event.by_person
         concerned = self._concerned(subject, event) if by_person else set[str]()
         match event:
             case e.IncidentOpened():
@@ -276,9 +275,3 @@ class IncidentsState:
 
     def _change(self, incident: str, **changes: Any) -> None:
         self.known[incident] = replace(self.known[incident], **changes)
-
-
-_INCIDENT_EVENTS = (
-    e.IncidentItemLinked, e.IncidentItemUnlinked, e.IncidentMerged, e.IncidentUnmerged, e.IncidentSplit,
-    e.IncidentStatusChanged, e.IncidentRenamed, e.IncidentNoted,
-)  # fmt: skip

@@ -1,16 +1,20 @@
-"""One entry of the log, as those read it who only fold: pure, unlike the log itself (log.py)."""
+"""One entry of the log, for readers that only fold: pure, unlike event_log.py."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from incidentwire.events import Event
+from incidentwire.events import Event, base_type
 from incidentwire.log import codec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordedEvent:
-    """One entry of the log. `data` is the stored JSON text; `time_ms` is since the epoch, and never runs back."""
+    """One entry of the log.
+
+    `type` is the stored type, `data` the stored JSON text. `time_ms` is since the epoch
+    and never decreases along the log.
+    """
 
     position: int
     type: str
@@ -20,6 +24,11 @@ class RecordedEvent:
     traceparent: str = ""
 
     @property
+    def name(self) -> str:
+        """Return the type without its version."""
+        return base_type(self.type)
+
+    @property
     def event(self) -> Event:
-        """The fact. Raises event_codec.UnknownType for one that a newer release wrote."""
+        """Return the decoded event. Raises codec.UnknownType."""
         return codec.decode(self.type, self.data)

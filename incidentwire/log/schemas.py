@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from incidentwire.events import TYPES, Event
+from incidentwire.log.codec import default_of, stored_name
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -69,12 +70,10 @@ def _object(cls: type[Any]) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
     properties, required = {}, []
     for field in dataclasses.fields(cls):
-        properties[field.name] = _schema(hints[field.name])
-        if (
-            field.default is dataclasses.MISSING
-            and field.default_factory is dataclasses.MISSING
-        ):
-            required.append(field.name)
+        name = stored_name(field)
+        properties[name] = _schema(hints[field.name])
+        if default_of(field) is dataclasses.MISSING:
+            required.append(name)
     return {
         "type": "object",
         "properties": properties,

@@ -102,14 +102,10 @@ def work(place: WorkerContext, ids: Sequence[str]) -> None:
     with Lease(place.log.connection, ids) as lease:
         due = [item for item in _items(place.log, ids) if _is_due(item)]
         for item in due:
-            if item.use_given or _is_reclassification(item):
+            if item.pending != "fetch":
                 _conclude(place, item, None)
                 lease.done(item.id)
-        pages = [
-            item
-            for item in due
-            if not item.use_given and not _is_reclassification(item)
-        ]
+        pages = [item for item in due if item.pending == "fetch"]
         for item, found in _fetch_all(place, pages):
             _conclude(place, item, found)
             lease.done(item.id)
@@ -125,10 +121,6 @@ def _is_due(item: Item) -> bool:
     if item.version == 0 or item.ended:
         return False
     return item.next_try is None or datetime.fromisoformat(item.next_try) <= now()
-
-
-def _is_reclassification(item: Item) -> bool:
-    return item.reclassify and item.fetched is not None
 
 
 def _conclude(place: WorkerContext, item: Item, found: FetchResult | None) -> None:
@@ -187,7 +179,7 @@ def _facts(place: WorkerContext, item: Item, found: FetchResult | None) -> list[
         try:
             revision = (
                 _kept_revision(place, item)
-                if _is_reclassification(item)
+                if item.pending == "reclassify"
                 else _given_revision(place, item)
             )
         except ContentNotFound:
@@ -261,7 +253,7 @@ def _given_revision(place: WorkerContext, item: Item) -> Revision:
 
 
 def _kept_revision(place: WorkerContext, item: Item) -> Revision:
-    assert item.fetched is not None  # noqa: S101  # _is_reclassification said so
+    assert item.fetched is not None  # noqa: S101  # so says item.pending
     digest = item.fetched.document_digest
     document = StoredDocument.from_bytes(place.archive.get(item.id, digest))
     return Revision(document=document, document_digest=digest)

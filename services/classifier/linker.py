@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import replace
 
 import redis
 
@@ -22,7 +22,7 @@ from incidentwire import events as e
 from incidentwire import items
 from incidentwire.archive import Archive
 from incidentwire.incidents.decisions import Facts, assign, reconcile
-from incidentwire.incidents.item_labels import ITEM_EVENTS, mention_key, split_key
+from incidentwire.incidents.item_labels import mention_key, split_key
 from incidentwire.lifecycle import shutdown_event, touch_heartbeat
 from incidentwire.log.event_log import (
     AppendRequest,
@@ -42,13 +42,9 @@ from services.classifier.linking.linker_state import LinkerState
 from services.classifier.linking.shared_spans import SharedSpans
 
 WAIT_S = 1.0
-FOLDED = (
-    "item.classified",
-    "item.corrected",
-    "item.withdrawn",
-    "item.aliased",
-    "incident.",
-)  # what counts here
+FOLDED = e.types_where(
+    lambda cls: cls.affects_labels or issubclass(cls, e.IncidentEvent)
+)
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +86,7 @@ class Linker:
         """Fold events in their order. Raises event_codec.UnknownType for one that a newer release wrote."""
         for entry in batch:
             self.position = entry.position
-            if entry.type.startswith(FOLDED):
+            if entry.name in FOLDED:
                 self._fold(entry.subject, entry.event, entry.position)
         if self.snapshots and self.snapshots.is_due(self.position):
             self.save()
@@ -163,11 +159,9 @@ class Linker:
         said = decide(
             found, self.index, self.state.cannot_link_for(key), sibling_incidents
         )
-        why = (
-            said.why
-            if said.incident is None
-            else said.why | self._shared_with(key, found, said.incident)
-        )
+        why = said.why
+        if said.incident is not None:
+            why = self._with_nearest(why, key, found, said.incident)
         return assign(
             self.state,
             item,
@@ -178,21 +172,21 @@ class Linker:
             why=why,
         )
 
-    def _shared_with(
-        self, key: str, found: Fingerprint, incident: str
-    ) -> dict[str, Any]:
-        """The mention of the incident that is nearest, and where the text says the same. Nothing is decided by it."""
+    def _with_nearest(
+        self, why: e.LinkReason, key: str, found: Fingerprint, incident: str
+    ) -> e.LinkReason:
+        """Add the nearest mention of the incident, and the passages found in both texts. No decision depends on it."""
         nearest = self.index.nearest(found, incident, self.state.members(incident))
         other = self._print_of(nearest) if nearest is not None else None
         if other is None:
-            return {}
-        told: dict[str, Any] = {"with": nearest}
+            return why
+        why = replace(why, nearest=nearest)
+        if self.reasons is None:
+            return why
         item, mention = split_key(key)
-        if self.reasons:
-            known = items.fold_all(item, self._history(item))
-            spans = self.reasons.spans(known, mention, other, self.index.rarity(other))
-            told["spans"] = [list(span) for span in spans]
-        return {name: value for name, value in told.items() if value}
+        known = items.fold_all(item, self._history(item))
+        spans = self.reasons.spans(known, mention, other, self.index.rarity(other))
+        return replace(why, spans=tuple(spans))
 
     @staticmethod
     def _leaves(facts: Facts) -> bool:
@@ -203,7 +197,7 @@ class Linker:
     def _fold(self, subject: str, event: e.Event, position: int) -> None:
         before = {key: self._owner(key) for key in self._touched(event)}
         self.state.apply(subject, event)
-        if isinstance(event, ITEM_EVENTS):
+        if event.affects_labels:
             self.news.pop(subject, None)
             self.news[subject] = position
             if isinstance(event, e.ItemClassified):

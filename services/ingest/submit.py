@@ -221,7 +221,7 @@ class Submitter:
         if item.state is items.State.WITHDRAWN:
             return None  # nothing of it may be kept again
         digest = self._keep(s)
-        if digest is None or (item.use_given and item.given_digest == digest):
+        if digest is None or (item.is_text_given and item.given_digest == digest):
             return None
         return self._ask(item, ItemTextSupplied(who=who, given_digest=digest))
 

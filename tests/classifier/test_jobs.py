@@ -288,7 +288,7 @@ def test_an_incomplete_page_waits_for_the_text_from_its_sender(
     assert (answer.status_code, answer.get_json()["id"]) == (202, item_id)
     house.work()
     item = house.item(item_id)
-    assert (item.state, item.use_given) == (State.CLASSIFIED, True)
+    assert (item.state, item.is_text_given) == (State.CLASSIFIED, True)
     assert "data_leak" in item.labels
     assert web_site.seen.count("/wall") == 1
     assert digest_of(b"") not in house.archive.digests(item_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,6 +15,7 @@ from incidentwire.events import (
     ItemFetched,
     ItemReclassifyRequested,
     ItemWithdrawn,
+    LinkReason,
 )
 from incidentwire.incidents import decisions as decisions
 from incidentwire.labels import MentionRef
@@ -264,14 +264,14 @@ def settled(linker: Linker) -> Linker:
     return linker
 
 
-def why(log: EventLog, item: str) -> dict[str, Any]:
+def why(log: EventLog, item: str) -> LinkReason:
     """What the link of an item's first mention gives as its reason."""
     links = [
         entry.event
         for entry in log.read()
         if isinstance(entry.event, IncidentItemLinked)
     ]
-    return dict(next(link.why for link in links if link.item == item))
+    return next(link.why for link in links if link.item == item)
 
 
 def quoted(house: House, item: str) -> list[str]:
@@ -281,7 +281,7 @@ def quoted(house: House, item: str) -> list[str]:
     text = StoredDocument.from_bytes(
         house.archive.get(item, fetched.document_digest)
     ).text
-    return [text[start:end] for start, end in why(house.log, item).get("spans", ())]
+    return [text[start:end] for start, end in why(house.log, item).spans]
 
 
 def test_the_offsets_of_a_link_quote_what_both_papers_say_and_names_come_first(
@@ -289,8 +289,8 @@ def test_the_offsets_of_a_link_quote_what_both_papers_say_and_names_come_first(
 ) -> None:
     with_reasons(house)
     told = why(house.log, three[1])
-    assert told["with"] == f"{three[0]}#m0"
-    assert 0 < len(told["spans"]) <= MAX_SPANS
+    assert told.nearest == f"{three[0]}#m0"
+    assert 0 < len(told.spans) <= MAX_SPANS
     said = quoted(house, three[1])
     assert said[0].startswith("Oakmere")
     assert "61,000 patients" in said
@@ -299,9 +299,11 @@ def test_the_offsets_of_a_link_quote_what_both_papers_say_and_names_come_first(
         for span in said
     )
     assert len(set(said)) == len(said)
-    assert {"score", "shared"} <= told.keys()
+    assert told.score is not None
+    assert told.shared is not None
     for opened in (three[0], three[2]):
-        assert not why(house.log, opened).keys() & {"with", "spans"}
+        reason = why(house.log, opened)
+        assert (reason.nearest, reason.spans) == (None, ())
 
 
 def test_chinese_offsets_quote_whole_names(house: House) -> None:
@@ -384,11 +386,11 @@ def test_of_a_round_up_only_the_mentions_own_stretch_is_quoted(
         if isinstance(link, IncidentItemLinked) and link.item == "i_week"
     }
     assert linker.state.where("i_week#m1") == home(linker, three[0])
-    assert told["m0"]["with"] == f"{three[2]}#m0"
-    assert told["m0"]["spans"]
-    assert all(end <= cut for _, end in told["m0"]["spans"])
-    assert told["m1"]["spans"]
-    assert all(cut <= start < end <= len(text) for start, end in told["m1"]["spans"])
+    assert told["m0"].nearest == f"{three[2]}#m0"
+    assert told["m0"].spans
+    assert all(end <= cut for _, end in told["m0"].spans)
+    assert told["m1"].spans
+    assert all(cut <= start < end <= len(text) for start, end in told["m1"].spans)
 
 
 @pytest.mark.parametrize(
@@ -430,11 +432,11 @@ def test_a_text_that_cannot_be_read_has_no_spans_and_is_linked_all_the_same(
     )
     assert home(linker, three[0]) == home(linker, three[1]) is not None
     told = why(house.log, three[1])
-    assert "spans" not in told
+    assert told.spans == ()
     assert ("text unreadable" in caplog.text) == (
         lost == "damaged"
     )  # what was deleted is no fault
-    assert told["with"] == f"{three[0]}#m0"
+    assert told.nearest == f"{three[0]}#m0"
 
 
 def test_an_item_that_is_withdrawn_leaves_offsets_and_no_word(

@@ -47,8 +47,6 @@ def _values(name: str, hint: Any) -> st.SearchStrategy[Any]:
             labels=LABEL_TUPLES,
         )
         return st.lists(one, max_size=3).map(tuple)
-    if name == "why" and hint is not str:
-        return st.dictionaries(WORDS, st.integers(), max_size=3)
     if name == "scores":
         return st.dictionaries(st.sampled_from(LABELS), FINITE)
     return FINITE if hint is float else st.from_type(hint)
@@ -144,3 +142,49 @@ def test_what_is_no_json_is_not_stored() -> None:
                 document_digest="d", text_digest="t", words=1, completeness=float("nan")
             )
         )
+
+
+LINKED = (
+    '{"item":"i_b","mention":"m0","score":0.7,"why":{"score":0.7,"shared":{"names":4,'
+    '"dates":1},"days":2,"retold":true,"with":"i_a#m0","spans":[[3,12],[40,47]]}}'
+)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        LINKED,
+        '{"item":"i_b","mention":"m0","why":{"score":0.0,"shared":{},"copy":true}}',
+        '{"item":"i_b","mention":"m0"}',
+    ],
+)
+def test_the_reason_of_a_link_keeps_its_stored_form(stored: str) -> None:
+    event = codec.decode("incident.item_linked", stored)
+    assert codec.encode(event) == stored
+    jsonschema.validate(json.loads(stored), schemas.data_schema("incident.item_linked"))
+
+
+def test_a_reason_with_an_unknown_part_stops_the_reader() -> None:
+    with pytest.raises(codec.UnknownType, match="colour"):
+        codec.decode(
+            "incident.item_linked", '{"item":"i","mention":"m0","why":{"colour":1}}'
+        )
+
+
+def test_lists_of_types_follow_from_what_each_type_does() -> None:
+    assert events.types_where(lambda cls: cls.affects_labels) == {
+        "item.classified",
+        "item.corrected",
+        "item.withdrawn",
+        "item.aliased",
+    }
+    assert events.types_where(lambda cls: cls.seals) == {"item.withdrawn"}
+    kinds = (
+        events.ItemEvent,
+        events.IncidentEvent,
+        events.FeedEvent,
+        events.SubscriptionEvent,
+    )
+    for name, cls in events.TYPES.items():
+        (kind,) = [kind for kind in kinds if issubclass(cls, kind)]
+        assert name.startswith(kind.__name__.removesuffix("Event").lower() + ".")

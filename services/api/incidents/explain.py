@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from incidentwire import events as e
-from incidentwire.incidents.item_labels import split_key
+from incidentwire.labels import MentionId
 from incidentwire.log.event_log import EventLog
 from incidentwire.log.recorded_event import RecordedEvent
 from services.api.incidents import detail_query
@@ -128,23 +128,20 @@ def sentences(
     def name() -> str:
         return "it" if said else called
 
-    if why.get("copy"):
+    if why.copy:
         said.append(f"the same text as {name()}")
-    if why.get("retold"):
+    if why.retold:
         said.append(f"speaks above all of the name that {name()} speaks of")
-    counts = why.get("shared") or {}
-    if amounts := [
-        _count(counts[key], word) for key, word in COUNTED if counts.get(key)
-    ]:
+    counts = [(getattr(why.shared, kind, 0), word) for kind, word in COUNTED]
+    if amounts := [_count(number, word) for number, word in counts if number]:
         said.append(f"shares {_listed(amounts)} with {name()}")
     if quotes:
         said.append(
             f"says {', '.join(f'“{quote}”' for quote in quotes[:QUOTED])} as {name()} does"
         )
-    if (days := why.get("days")) is not None:
-        said.append(
-            {0: "on the same day", 1: "one day apart"}.get(days, f"{days} days apart")
-        )
+    if why.days is not None:
+        apart = {0: "on the same day", 1: "one day apart"}
+        said.append(apart.get(why.days, f"{why.days} days apart"))
     return said
 
 
@@ -156,14 +153,14 @@ def shared(event: e.IncidentItemLinked, text: str | None) -> list[dict[str, Any]
             "end": end,
             "quote": " ".join(text[start:end].split()) if text is not None else None,
         }
-        for start, end in event.why.get("spans", ())
+        for start, end in event.why.spans
     ]
 
 
 def nearest(event: e.Event) -> str | None:
     """The item whose mention was the nearest when this one was linked."""
-    if isinstance(event, e.IncidentItemLinked) and "with" in event.why:
-        return split_key(event.why["with"])[0]
+    if isinstance(event, e.IncidentItemLinked) and event.why.nearest is not None:
+        return MentionId.parse(event.why.nearest).item
     return None
 
 

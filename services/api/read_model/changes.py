@@ -3,7 +3,6 @@ fall anywhere and a rebuild gives the same rows. folding.py brings the changes i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from incidentwire import events as e
@@ -63,62 +62,20 @@ def advance(standing: ItemState, entry: RecordedEvent) -> ItemState:
     )
 
 
-def change(stored_type: str) -> Callable[[Changes, RecordedEvent], None]:
-    """What an event of this type does. Raises UnknownType: a read model that skips what it cannot read is wrong."""
-    name = stored_type.partition(":")[0]
-    if name not in FOLDS:
-        raise UnknownType(
-            f"unknown event type {name!r}: update Incidentwire before building the read model further"
-        )
-    return FOLDS[name]
+def apply(changes: Changes, entry: RecordedEvent) -> None:
+    """Apply one event. Raises UnknownType, because skipping an event would be wrong."""
+    cls = e.TYPES.get(entry.name)
+    if cls is None:
+        raise UnknownType(f"unknown event type {entry.name!r}: update Incidentwire")
+    if issubclass(cls, e.ItemEvent):
+        _apply_item_event(changes, entry)
+    elif issubclass(cls, e.IncidentEvent):
+        changes.happenings.take(entry)
 
 
-def on_item_event(changes: Changes, entry: RecordedEvent) -> None:
+def _apply_item_event(changes: Changes, entry: RecordedEvent) -> None:
     before = changes.standings[entry.subject]
     after = advance(before, entry)
     changes.put(after)
     changes.happenings.take(entry)
     changes.erased |= before.document is not None and after.document is None
-
-
-def on_incident_event(changes: Changes, entry: RecordedEvent) -> None:
-    changes.happenings.take(entry)
-
-
-def nothing(changes: Changes, entry: RecordedEvent) -> None:
-    """Not in the read model."""
-
-
-NOT_IN_THE_READ_MODEL_YET = (
-    "feed.added",
-    "feed.removed",
-    "feed.failed",
-    "subscription.created",
-    "subscription.disabled",
-    "subscription.removed",
-)
-
-FOLDS: Mapping[str, Callable[[Changes, RecordedEvent], None]] = {
-    "item.submitted": on_item_event,
-    "item.retry_requested": on_item_event,
-    "item.text_supplied": on_item_event,
-    "item.reclassify_requested": on_item_event,
-    "item.fetched": on_item_event,
-    "item.rejected": on_item_event,
-    "item.deferred": on_item_event,
-    "item.classified": on_item_event,
-    "item.corrected": on_item_event,
-    "item.aliased": on_item_event,
-    "item.withdrawn": on_item_event,
-    "item.expired": on_item_event,
-    "incident.opened": on_incident_event,
-    "incident.item_linked": on_incident_event,
-    "incident.item_unlinked": on_incident_event,
-    "incident.merged": on_incident_event,
-    "incident.unmerged": on_incident_event,
-    "incident.split": on_incident_event,
-    "incident.status_changed": on_incident_event,
-    "incident.renamed": on_incident_event,
-    "incident.noted": on_incident_event,
-    **dict.fromkeys(NOT_IN_THE_READ_MODEL_YET, nothing),
-}

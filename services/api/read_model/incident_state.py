@@ -16,13 +16,9 @@ from incidentwire.incidents.item_labels import mention_key
 from incidentwire.incidents.state import IncidentsState
 from incidentwire.log.recorded_event import RecordedEvent
 
-JUDGING = frozenset(
-    {"item.classified", "item.corrected", "item.withdrawn", "item.aliased"}
-)
-SHOWING = JUDGING | {
-    "item.fetched",
-    "item.expired",
-}  # these change what an incident shows of its items
+LABELLING = e.types_where(lambda cls: cls.affects_labels)
+# what an incident shows of its items depends on their labels and their stored text
+SHOWN = LABELLING | e.types_where(lambda cls: bool(cls.affects_archive))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,10 +66,10 @@ class IncidentProjection:
     def take(self, entry: RecordedEvent) -> None:
         """One more event, of any type. Raises UnknownType, and KeyError where the log names an incident that never
         opened: it is damaged then."""
-        name = entry.type.partition(":")[0]
-        if name in JUDGING:
+        name = entry.name
+        if name in LABELLING:
             self.state.apply(entry.subject, entry.event)
-        if name in SHOWING:
+        if name in SHOWN:
             keys = self.state.placed.get(entry.subject, ())
             self.moved.update(keys)
             self._touch({self.state.links[key].incident for key in keys}, entry)
@@ -95,7 +91,7 @@ class IncidentProjection:
         self.state.apply(subject, event)
         if isinstance(event, e.IncidentItemLinked):
             self.linked.append(entry.position)
-        self.decided += bool(getattr(event, "who", None))
+        self.decided += isinstance(event, e.IncidentEvent) and event.by_person
         keys |= self._keys(subject, event)
         self.moved |= keys
         self._touch(before | ids | self._owners(keys), entry)

@@ -96,7 +96,7 @@ def row(standing: ItemState, document: StoredDocument | None) -> dict[str, Any]:
         "text_digest": fetched.text_digest if fetched else None,
         "evidence_digest": said.text_digest if said else None,
         "document_digest": standing.document,
-        "given": int(fetched.given if fetched else item.use_given),
+        "given": int(fetched.given if fetched else item.is_text_given),
         "reason": item.reason,
         "detail": item.detail or None,
         "retryable": int(item.retryable),

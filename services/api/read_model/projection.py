@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from incidentwire.items import Item
 from incidentwire.log.recorded_event import RecordedEvent
 from services.api.read_model import incident_rows, item_rows
-from services.api.read_model.changes import Changes, ItemState, advance, change
+from services.api.read_model.changes import Changes, ItemState, advance, apply
 from services.api.read_model.incident_state import IncidentProjection
 
 REMEMBERED = 20_000  # items whose state is kept between batches, about 5 kB each
@@ -54,7 +54,7 @@ class Projection:
             happenings = self._incidents_at(position)
             changes = Changes(self._before(batch), happenings)
             for entry in batch:
-                change(entry.type)(changes, entry)
+                apply(changes, entry)
             item_rows.write(self.db, changes.changed, self.documents)
             incident_rows.write(self.db, changes.happenings)
             changes.happenings.position = batch[-1].position

@@ -33,11 +33,7 @@ class Retained:
     def needed(self) -> set[str]:
         """What must be there: the newest revision, and a text that waits to be read."""
         fetched = self.item.fetched
-        wanted = (
-            {self.item.given_digest}
-            if self.item.use_given and not self.item.ended
-            else set()
-        )
+        wanted = {self.item.given_digest} if self.item.pending == "use_given" else set()
         if fetched is not None:
             wanted |= {
                 fetched.document_digest,

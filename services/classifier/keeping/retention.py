@@ -19,7 +19,6 @@ from incidentwire import events as e
 from incidentwire.archive import Archive
 from incidentwire.items import State
 from incidentwire.log.event_log import EventLog, VersionConflict, Withdrawn
-from incidentwire.log.recorded_event import RecordedEvent
 from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
 from services.classifier.keeping.retained import Retained, expires, kept
@@ -31,13 +30,11 @@ SOON_S = 60
 STEP = 1000  # events looked at per step, so that a step stays short
 DAY_MS = 86_400_000
 
-ENDS = (
-    e.ItemClassified.type,
-    e.ItemRejected.type,
-    e.ItemAliased.type,
-    e.ItemCorrected.type,
-)
-DELETES = (e.ItemWithdrawn.type, e.ItemExpired.type)
+DELETING = e.types_where(lambda cls: cls.affects_archive is e.ArchiveEffect.DELETES)
+# the events after which an item may be without labels for good, and so expire
+SETTLING = e.types_where(
+    lambda cls: cls.in_flight is e.InFlight.COMPLETES or cls.affects_labels
+) - e.types_where(lambda cls: cls.seals)
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +65,7 @@ class Retention:
         """Delete what events since the last time ask for, and what had to wait."""
         store = cast("Any", self.log.connection)
         batch = self.log.after(self._position("erase"), STEP)
-        fresh = {entry.subject for entry in batch if _name(entry) in DELETES}
+        fresh = {entry.subject for entry in batch if entry.name in DELETING}
         waiting = {
             _text(item)
             for item in store.zrangebyscore(AGAIN, "-inf", now, start=0, num=STEP)
@@ -97,7 +94,7 @@ class Retention:
         ]
         expired = []
         for found in self._kept(
-            {entry.subject for entry in batch if _name(entry) in ENDS}
+            {entry.subject for entry in batch if entry.name in SETTLING}
         ):
             if expires(
                 found,
@@ -164,10 +161,6 @@ class Retention:
 
     def _advance(self, what: str, position: int) -> None:
         self.log.connection.hset(CHECKPOINTS, f"{self.log.id}:{what}", position)
-
-
-def _name(entry: RecordedEvent) -> str:
-    return entry.type.partition(":")[0]
 
 
 def _text(value: str | bytes) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
+from incidentwire.events import LinkReason, SharedTerms
 from services.classifier.linking.fingerprints import (
     FINGERPRINT_VERSION,
     Fingerprint,
@@ -49,14 +49,13 @@ AHEAD = 2
 @dataclass(frozen=True, kw_only=True)
 class Decision:
     """`incident` is the one to link to, None to open a new one. `score` is 0 to 1: for a new incident, how near the
-    nearest one was. `review` names the incident that was nearly as good, empty where the link is clear. `why` is JSON
-    without words: score, counts of shared terms by kind, days between, `copy` where the text is syndicated, `retold`
-    where a part of a longer text joined for the name that it repeats."""
+    nearest one was. `review` names the incident that was nearly as good, empty where the link is clear. `why` is the
+    reason without the nearest mention and the spans."""
 
     incident: str | None
     score: float
     review: tuple[str, ...]
-    why: dict[str, Any]
+    why: LinkReason
 
 
 def decide(
@@ -69,7 +68,7 @@ def decide(
     its text are in: what was told apart there, one name does not bring together."""
     matches = index.matches(mention, cannot_link)
     if not matches:
-        return Decision(incident=None, score=0.0, review=(), why={})
+        return Decision(incident=None, score=0.0, review=(), why=LinkReason())
     best, needed = matches[0], _needed(matches)
     if best.score < needed:
         if told := _lookback_match(
@@ -79,7 +78,7 @@ def decide(
                 incident=told.incident,
                 score=told.score / FULL,
                 review=(),
-                why=_why(told) | {"retold": True},
+                why=replace(_why(told), retold=True),
             )
         return Decision(
             incident=None, score=best.score / FULL, review=(), why=_why(best)
@@ -111,20 +110,15 @@ def _needed(matches: Sequence[Match]) -> int:
     return LINK + min(others // (2 * OTHERS), CROWDING_PENALTY_MAX)
 
 
-def _why(match: Match) -> dict[str, Any]:
-    names, words = match.shared[TermKind.NAME], match.shared[TermKind.WORD]
-    shared = {
-        "names": names,
-        "terms": words,
-        "amounts": match.shared[TermKind.AMOUNT],
-        "dates": match.shared[TermKind.DATE],
-    }
-    why: dict[str, Any] = {
-        "score": match.score / FULL,
-        "shared": {k: n for k, n in shared.items() if n},
-    }
-    if match.days is not None:
-        why["days"] = match.days
-    if match.copy:
-        why["copy"] = True
-    return why
+def _why(match: Match) -> LinkReason:
+    return LinkReason(
+        score=match.score / FULL,
+        shared=SharedTerms(
+            names=match.shared[TermKind.NAME],
+            terms=match.shared[TermKind.WORD],
+            amounts=match.shared[TermKind.AMOUNT],
+            dates=match.shared[TermKind.DATE],
+        ),
+        days=match.days,
+        copy=bool(match.copy),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,15 +10,20 @@ import pytest
 from incidentwire import events as e
 from incidentwire.documents import StoredDocument
 from incidentwire.labels import MentionRef
+from incidentwire.log import codec
 from services.api.incidents.explain import sentences
 from tests.house import House
 from tests.newsroom import FAKE, LEAK, Newsroom
 
 TEXT = "On 30 August the face app Zao let people star in films;\nMoMo had made it."
-SPANS = [[26, 29], [56, 60], [3, 12]]
+SPANS = ((26, 29), (56, 60), (3, 12))
 WHY = {
-    "score": 0.83, "shared": {"names": 4, "terms": 11, "amounts": 1}, "days": 1, "spans": SPANS, "with": "i_a1#m0",
-}  # fmt: skip
+    "score": 0.83,
+    "shared": e.SharedTerms(names=4, terms=11, amounts=1),
+    "days": 1,
+    "spans": SPANS,
+    "nearest": "i_a1#m0",
+}
 
 
 @pytest.fixture
@@ -76,6 +82,14 @@ def test_the_history_gives_the_same_reasons(room: Newsroom) -> None:
     ]
 
 
+def linked(why: dict[str, Any]) -> e.IncidentItemLinked:
+    """An event with this reason, as the log stores it."""
+    data = json.dumps({"item": "i_b", "mention": "m0", "why": why})
+    event = codec.decode("incident.item_linked", data)
+    assert isinstance(event, e.IncidentItemLinked)
+    return event
+
+
 @pytest.mark.parametrize(
     ("why", "said"),
     [
@@ -104,12 +118,7 @@ def test_the_history_gives_the_same_reasons(room: Newsroom) -> None:
     ],
 )
 def test_what_is_not_known_is_left_out(why: dict[str, Any], said: list[str]) -> None:
-    assert (
-        sentences(
-            e.IncidentItemLinked(item="i_b", mention="m0", why=why), {"i_a": "Ash"}
-        )
-        == said
-    )
+    assert sentences(linked(why), {"i_a": "Ash"}) == said
 
 
 def test_no_quote_stays_of_a_text_that_is_gone_or_is_another_one_now(

@@ -5,6 +5,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from incidentwire.events import LinkReason
 from services.classifier.linking.decide import (
     OTHERS,
     Decision,
@@ -61,9 +62,10 @@ def test_two_papers_on_one_breach_become_one_incident() -> None:
     decision = decide(decode(fingerprint(*LEAK[1], "en", "2024-03-06")), index)
     assert decision.incident == "n_leak"
     assert decision.review == ()
-    assert decision.why["shared"]["names"] >= 5
-    assert decision.why["days"] == 1
-    assert decision.why["score"] == decision.score
+    assert decision.why.shared is not None
+    assert decision.why.shared.names >= 5
+    assert decision.why.days == 1
+    assert decision.why.score == decision.score
 
 
 def test_other_happenings_open_incidents_of_their_own() -> None:
@@ -91,7 +93,11 @@ def test_chinese_reports_meet_without_segmentation() -> None:
 
 def test_the_first_mention_of_all_opens_an_incident() -> None:
     decision = decide(decode(fingerprint(*PARK, "en")), LinkIndex())
-    assert (decision.incident, decision.score, decision.why) == (None, 0.0, {})
+    assert (decision.incident, decision.score, decision.why) == (
+        None,
+        0.0,
+        LinkReason(),
+    )
     assert decide(decode(fingerprint("", "", "en")), LinkIndex()).incident is None
 
 
@@ -119,7 +125,7 @@ def test_a_syndicated_copy_joins_however_late() -> None:
     decision = decide(
         decode(fingerprint("From our partners", text, "en", "2026-03-05")), index
     )
-    assert (decision.incident, decision.score, decision.why["copy"]) == (
+    assert (decision.incident, decision.score, decision.why.copy) == (
         "n_leak",
         1.0,
         True,
@@ -153,9 +159,9 @@ def test_a_part_of_a_feature_joins_what_it_looks_back_at_by_the_name_it_repeats(
     index.add("n_app", "a#m0", decode(fingerprint(*APP, "en", "2024-09-03")))
     index.add("n_park", "b#m0", decode(fingerprint(*PARK, "en", "2024-11-30")))
     said = decide(_part(LOOKING_BACK), index)
-    assert (said.incident, said.why["retold"], said.review) == ("n_app", True, ())
+    assert (said.incident, said.why.retold, said.review) == ("n_app", True, ())
     whole = decide(decode(fingerprint("", LOOKING_BACK, "en", "2024-12-06")), index)
-    assert (whole.incident, "retold" in whole.why) == (None, False)
+    assert (whole.incident, whole.why.retold) == (None, False)
 
 
 def test_a_report_joins_the_part_of_a_feature_that_came_before_it() -> None:
