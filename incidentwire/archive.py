@@ -6,10 +6,12 @@ names what is not there; a crash between leaves an orphan, which `incidentwire c
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import fsspec
@@ -17,6 +19,45 @@ import zstandard
 
 COMPRESSION_LEVEL = 6  # measured on pages: level 9 saves 3 % more at twice the time
 MAX_BYTES = 200_000_000  # refuse to inflate more than this from one object
+
+
+class ArchiveAway(OSError):
+    """The archive cannot be read or written at the moment: full, read-only or failing."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+_AWAY = {
+    errno.ENOSPC: "full",
+    errno.EDQUOT: "full",
+    errno.EROFS: "read_only",
+    errno.EIO: "failing",
+}
+
+
+def outage_of(error: BaseException) -> ArchiveAway | None:
+    """Return the outage that an error of the file system means, None for others."""
+    if isinstance(error, ArchiveAway):
+        return error
+    if not isinstance(error, OSError) or error.errno not in _AWAY:
+        return None
+    reason = _AWAY[error.errno]
+    shown = reason.replace("_", "-")
+    return ArchiveAway(reason, f"The archive is {shown}: {error.strerror}.")
+
+
+@contextmanager
+def outages() -> Iterator[None]:
+    """Raise an outage of the file system as ArchiveAway, other errors unchanged."""
+    try:
+        yield
+    except OSError as error:
+        away = outage_of(error)
+        if away is None or away is error:
+            raise
+        raise away from error
 
 
 class ContentNotFound(LookupError):

@@ -1,33 +1,149 @@
-"""How processes connect to the store that holds log and queue."""
+"""Connections to the store that holds log and queue, and the one family of its outages."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Any
 
 import redis
+from redis import exceptions
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-SOCKET_TIMEOUT_S = 30.0  # longer than any blocking read, so that a dead peer is noticed and a quiet one is not
+SOCKET_TIMEOUT_S = 30.0  # longer than any blocking read, so that only a dead peer ends
+PROBE_TIMEOUT_S = 0.7  # health checks answer within a second
 
 
-def connect(url: str) -> redis.Redis:
-    """A connection pool to the store, for log and queue alike: responses stay bytes, as RQ needs them."""
-    return redis.Redis.from_url(
-        url, socket_timeout=SOCKET_TIMEOUT_S, health_check_interval=30
+class StoreOutage(StrEnum):
+    """Why the store cannot do its work at the moment."""
+
+    UNREACHABLE = "unreachable"
+    HANGS = "hangs"
+    LOADING = "loading"
+    READ_ONLY = "read_only"
+    NO_REPLICAS = "no_replicas"
+    NO_PERMISSION = "no_permission"
+    FULL = "full"
+    CANNOT_PERSIST = "cannot_persist"
+    NO_MASTER = "no_master"
+
+
+MESSAGES = {
+    StoreOutage.UNREACHABLE: "The store is unreachable.",
+    StoreOutage.HANGS: "The store does not answer in time.",
+    StoreOutage.LOADING: "The store is loading its data.",
+    StoreOutage.READ_ONLY: "The store is read-only: it may be failing over.",
+    StoreOutage.NO_REPLICAS: "The store has too few replicas to accept writes.",
+    StoreOutage.NO_PERMISSION: "The store denies access: check its users and password.",
+    StoreOutage.FULL: "The store is full: raise its memory limit.",
+    StoreOutage.CANNOT_PERSIST: "The store cannot write to its disk.",
+    StoreOutage.NO_MASTER: "The store has no master at the moment.",
+}
+# error classes, most specific first; BusyLoadingError and AuthenticationError are
+# ConnectionErrors
+_BY_CLASS: tuple[tuple[type[Exception], StoreOutage], ...] = (
+    (exceptions.BusyLoadingError, StoreOutage.LOADING),
+    (exceptions.AuthenticationError, StoreOutage.NO_PERMISSION),
+    (exceptions.AuthorizationError, StoreOutage.NO_PERMISSION),
+    (exceptions.ConnectionError, StoreOutage.UNREACHABLE),
+    (exceptions.TimeoutError, StoreOutage.HANGS),
+    (exceptions.NoPermissionError, StoreOutage.NO_PERMISSION),
+    (exceptions.ReadOnlyError, StoreOutage.READ_ONLY),
+    (exceptions.OutOfMemoryError, StoreOutage.FULL),
+    (exceptions.MasterDownError, StoreOutage.NO_MASTER),
+    (exceptions.ClusterDownError, StoreOutage.NO_MASTER),
+)
+# first word of a reply: redis-py has no class for some, and passes others on as text
+_BY_CODE = {
+    "LOADING": StoreOutage.LOADING,
+    "READONLY": StoreOutage.READ_ONLY,
+    "NOREPLICAS": StoreOutage.NO_REPLICAS,
+    "NOPERM": StoreOutage.NO_PERMISSION,
+    "NOAUTH": StoreOutage.NO_PERMISSION,
+    "WRONGPASS": StoreOutage.NO_PERMISSION,
+    "OOM": StoreOutage.FULL,
+    "MISCONF": StoreOutage.CANNOT_PERSIST,
+    "MASTERDOWN": StoreOutage.NO_MASTER,
+    "CLUSTERDOWN": StoreOutage.NO_MASTER,
+}
+
+
+class StoreAway(Exception):
+    """The store cannot do its work at the moment; nothing was accepted. Try again."""
+
+    def __init__(self, reason: StoreOutage) -> None:
+        super().__init__(MESSAGES[reason])
+        self.reason = reason
+
+
+def outage_of(error: BaseException) -> StoreOutage | None:
+    """Return why the store is away, or None if the error says something else."""
+    if isinstance(error, StoreAway):
+        return error.reason
+    for kind, reason in _BY_CLASS:
+        if isinstance(error, kind):
+            return reason
+    if isinstance(error, exceptions.RedisError):
+        return _BY_CODE.get(_reply(error).partition(" ")[0])
+    return None
+
+
+def _reply(error: exceptions.RedisError) -> str:
+    """Return the reply itself, without what redis-py and MULTI put before it."""
+    reply = str(error).rpartition("caused error: ")[2]
+    return reply.rpartition("discarded because of: ")[2]
+
+
+def is_away(error: BaseException) -> bool:
+    """Return whether the error is an outage of the store, which ends by itself."""
+    return outage_of(error) is not None
+
+
+@contextmanager
+def outages() -> Iterator[None]:
+    """Raise an outage of the store as StoreAway, and every other error unchanged."""
+    try:
+        yield
+    except exceptions.RedisError as error:
+        reason = outage_of(error)
+        if reason is None:
+            raise
+        raise StoreAway(reason) from error
+
+
+def connect(url: str, *, timeout_s: float = SOCKET_TIMEOUT_S) -> redis.Redis:
+    """Return a connection pool for log and queue: replies stay bytes, as RQ needs."""
+    return redis.Redis.from_url(url, socket_timeout=timeout_s, health_check_interval=30)
+
+
+def probe(connection: redis.Redis) -> redis.Redis:
+    """Return a connection to the same store that gives up within PROBE_TIMEOUT_S."""
+    kwargs: dict[str, Any] = dict(connection.connection_pool.connection_kwargs)
+    kwargs.update(
+        socket_timeout=PROBE_TIMEOUT_S,
+        socket_connect_timeout=PROBE_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=0,
     )
+    pool = redis.ConnectionPool(
+        connection_class=connection.connection_pool.connection_class, **kwargs
+    )
+    return redis.Redis.from_pool(pool)
 
 
 def connect_when_ready(url: str, patience_s: float = 60.0) -> redis.Redis:
-    """A connection to a store that may still be starting. Raises redis.ConnectionError after `patience_s`."""
+    """Connect to a store that may still be starting. Raises StoreAway after `patience_s`."""
     connection = connect(url)
     deadline = time.monotonic() + patience_s
     while True:
         try:
-            connection.ping()
+            with outages():
+                connection.ping()
             return connection
-        except (
-            redis.exceptions.ConnectionError,
-            redis.exceptions.TimeoutError,
-        ):  # BusyLoading is a ConnectionError
+        except StoreAway:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)

@@ -1,13 +1,14 @@
--- Appends units of events to the log; each unit is written whole or not at all. Everything that can fail is checked
--- before anything is written, because a script that fails half-way keeps what it wrote.
+-- Appends requests to the log; each request is written in full or not at all. Everything that can fail is checked
+-- before anything is written, because a script that fails half-way keeps its writes.
 --
 -- KEYS[1] log (stream)  KEYS[2] in flight (zset)  KEYS[3..] one hash per subject
---   subject hash: n = events so far, p = their positions "1,7,9", c:<claim> = position, gone = 1 once withdrawn
--- ARGV: units, then per unit:
---   key of the claim's subject | claim or "" | expectations (count, then key + version each)
---   | events (count, then key, subject, type, data, due, traceparent each)
---   due: "" untouched, "-" out of flight, "+30" look again in 30 s, else a time in s since the epoch
--- Returns one row per unit: {"ok", first, last} | {"known", position} | {"conflict", version, key} | {"gone", 0}
+--   subject hash: n = events so far, p = their positions "1,7,9", c:<idempotency key> = position, gone = 1 once sealed
+-- ARGV: number of requests, then per request:
+--   key of the idempotency scope | idempotency key or "" | expected versions (count, then key + version each)
+--   | events (count, then key, subject, type, data, due, traceparent, seals each)
+--   due: "" untouched, "-" out of flight, "+30" due in 30 s, else a time in s since the epoch
+--   seals: "1" if nothing can be appended to the subject afterwards, else ""
+-- Returns one row per request: {"ok", first, last} | {"known", position} | {"conflict", version, key} | {"gone", 0}
 
 local log, in_flight = KEYS[1], KEYS[2]
 local at = 1
@@ -21,10 +22,10 @@ if newest then
 end
 local now = redis.call('TIME')
 local now_s = tonumber(now[1]) + tonumber(now[2]) / 1000000
--- time never runs back, whatever the machine's clock does: as-of by time stays monotonic
+-- time never decreases, whatever the machine's clock does: as-of by time stays monotonic
 local ms = math.max(last_ms, math.floor(tonumber(now[1]) * 1000 + tonumber(now[2]) / 1000))
 
-local states = {}  -- per subject key: what its hash says, and what this run added
+local states = {}  -- per subject key: its hash as stored, and what this run added
 local function state_of(key)
   if not states[key] then
     local is = redis.call('HMGET', key, 'n', 'p', 'gone')
@@ -48,7 +49,7 @@ for unit = 1, tonumber(take()) do
   end
   local events = {}
   for i = 1, tonumber(take()) do
-    local e = {key = KEYS[tonumber(take())], subject = take(), type = take(), data = take(), due = take(), trace = take()}
+    local e = {key = KEYS[tonumber(take())], subject = take(), type = take(), data = take(), due = take(), trace = take(), seals = take()}
     if not refusal and state_of(e.key).gone then refusal = {'gone', 0} end
     events[i] = e
   end
@@ -63,7 +64,7 @@ for unit = 1, tonumber(take()) do
       state.n = state.n + 1
       state.p = state.p and state.p .. ',' .. string.format('%d', position) or string.format('%d', position)
       redis.call('HSET', e.key, 'n', state.n, 'p', state.p)
-      if e.type == 'item.withdrawn' then redis.call('HSET', e.key, 'gone', 1); state.gone = true end
+      if e.seals == '1' then redis.call('HSET', e.key, 'gone', 1); state.gone = true end
       if e.due == '-' then redis.call('ZREM', in_flight, e.subject)
       elseif string.sub(e.due, 1, 1) == '+' then redis.call('ZADD', in_flight, now_s + tonumber(e.due), e.subject)
       elseif e.due ~= '' then redis.call('ZADD', in_flight, e.due, e.subject) end

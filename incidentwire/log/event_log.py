@@ -1,8 +1,9 @@
-"""The log: an append-only sequence of events on one Redis stream, at positions 1, 2, 3 … without gaps.
+"""The log: an append-only sequence of events on one Redis stream, positions 1, 2, 3 …
 
-This is the one place that writes the stream, and it does so with one script (append.lua). Redis runs with
-`appendfsync always`, so an answered append is on disk. Inside MULTI the script is sent whole each time: a forgotten one
-(NOSCRIPT after a restart) would lose the event while the rest of the transaction commits.
+Only this module writes the stream, with one script (append.lua). Redis runs with
+`appendfsync always`, so an acknowledged append is on disk. Inside MULTI the script is sent
+in full each time: with its digest alone, a restarted store would answer NOSCRIPT and lose
+the event while the rest of the transaction commits.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -30,30 +31,28 @@ LOG_ID = "iw:log_id"
 IN_FLIGHT = "iw:in_flight"
 SUBJECT = "iw:subject:"
 
-VISIBILITY_TIMEOUT_S = (
-    30  # an item that was asked for and is not ended by then is looked at by the keeper
-)
+VISIBILITY_TIMEOUT_S = 30  # then the keeper requeues an item that no job holds
 PAGE = 1000  # entries per XRANGE: about 1 MB
 
 _LINES = (Path(__file__).parent / "append.lua").read_text(encoding="utf-8").splitlines()
 SCRIPT = "\n".join(
     line for line in _LINES if line.strip() and not line.startswith("--")
 )
-SHA = hashlib.sha1(
-    SCRIPT.encode(), usedforsecurity=False
-).hexdigest()  # Redis' name for the script
+# the name of the script in Redis
+SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 
 class VersionConflict(Exception):
-    """The subject has moved on since it was read. `version` is the one it has now."""
+    """The subject changed since it was read. `version` is its current version."""
 
     def __init__(self, subject: str, version: int) -> None:
         super().__init__(f"{subject} is at version {version}")
-        self.subject, self.version = subject, version
+        self.subject = subject
+        self.version = version
 
 
 class Withdrawn(Exception):
-    """The subject was withdrawn; nothing can be appended to it."""
+    """The subject is sealed; nothing can be appended to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +73,10 @@ class AppendRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Appended:
-    """Where a unit stands in the log. Where the claim was taken before, `new` is False and `last` that position."""
+    """First and last position of an append.
+
+    `new` is False if the idempotency key was used before; `last` is then its position.
+    """
 
     first: int
     last: int
@@ -82,16 +84,23 @@ class Appended:
 
 
 class EventLog:
-    """The log on one Redis. `connection` may decode responses or not."""
+    """The log on one Redis. `connection` may decode replies or not."""
 
     def __init__(self, connection: redis.Redis) -> None:
         self.connection = connection
 
     @cached_property
     def id(self) -> str:
-        """The log's identity: cursors of another log are answered by `gap`."""
-        self.connection.setnx(LOG_ID, secrets.token_hex(8))
-        return _text(self.connection.get(LOG_ID))
+        """Return the identity of the log, read once.
+
+        A log without identity (new, or restored from a backup) gets one from its first
+        reader or writer. Otherwise nothing is written.
+        """
+        held = self.connection.get(LOG_ID)
+        if held is None:
+            self.connection.setnx(LOG_ID, secrets.token_hex(8))
+            held = self.connection.get(LOG_ID)
+        return _text(held)
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
@@ -141,7 +150,7 @@ class EventLog:
         return [_result(row, keys) for row in cast("list[list[Any]]", rows)]
 
     def _eval(self, keys: Sequence[str], argv: Sequence[str | int]) -> Any:
-        """The script by its digest, or whole where the store does not know it. Never so inside MULTI, see above."""
+        """Run the script by its digest, or in full if the store does not know it."""
         try:
             return self.connection.evalsha(SHA, len(keys), *keys, *argv)
         except redis.exceptions.NoScriptError:
@@ -150,17 +159,17 @@ class EventLog:
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def last(self) -> int:
-        """The last position; 0 for an empty log."""
+        """Return the last position; 0 for an empty log."""
         newest: Any = self.connection.xrevrange(STREAM, count=1)
         return _position(newest[0][0]) if newest else 0
 
     def first(self) -> int:
-        """The first position that is still there: 1, unless somebody cut the log; 0 for an empty log."""
+        """Return the first position: 1 unless the log was cut, 0 for an empty log."""
         oldest: Any = self.connection.xrange(STREAM, count=1)
         return _position(oldest[0][0]) if oldest else 0
 
     def is_gapless(self) -> bool:
-        """True where first and last position and the length agree that nothing is missing."""
+        """Return whether first position, last position and length leave no gap."""
         with self.connection.pipeline(transaction=True) as pipe:
             pipe.xrange(STREAM, count=1)
             pipe.xrevrange(STREAM, count=1)
@@ -171,20 +180,32 @@ class EventLog:
         )
 
     def after(self, position: int, limit: int = PAGE) -> list[RecordedEvent]:
-        """Up to `limit` events behind `position`, in order."""
+        """Return up to `limit` events after `position`, in order."""
         rows: Any = self.connection.xrange(STREAM, min=f"{position + 1}-0", count=limit)
         return [_recorded(row) for row in rows]
 
     def get(self, position: int) -> RecordedEvent | None:
-        rows: Any = self.connection.xrange(
-            STREAM, min=f"{position}-0", max=f"{position}-0"
-        )
-        return _recorded(rows[0]) if rows else None
+        """Return the event at a position, None if the log has none there."""
+        return self.get_many([position]).get(position)
+
+    def get_many(self, positions: Iterable[int]) -> dict[int, RecordedEvent]:
+        """Return the events at these positions in one round trip, by position.
+
+        Positions that the log does not have are left out.
+        """
+        with self.connection.pipeline(transaction=False) as pipe:
+            for position in positions:
+                pipe.xrange(STREAM, min=f"{position}-0", max=f"{position}-0")
+            found = [_recorded(rows[0]) for rows in pipe.execute() if rows]
+        return {entry.position: entry for entry in found}
 
     def follow(
         self, position: int, *, wait_s: float = 5.0, limit: int = PAGE
     ) -> Iterator[list[RecordedEvent]]:
-        """Batches of events behind `position`, for ever; an empty batch each time `wait_s` passed without one."""
+        """Yield batches of events after `position`, without end.
+
+        A batch is empty if `wait_s` passed without an event.
+        """
         while True:
             batch = self.after(position, limit)
             if not batch:
@@ -195,17 +216,17 @@ class EventLog:
             yield batch
 
     def read(self, position: int = 0) -> Iterator[RecordedEvent]:
-        """Every event behind `position` that is there now, in order, a page at a time."""
+        """Yield every event after `position` up to the current end, in order."""
         while batch := self.after(position):
             yield from batch
             position = batch[-1].position
 
     def history(self, subject: str) -> list[RecordedEvent]:
-        """One subject's own history, in order; its length is the subject's version."""
+        """Return the events of one subject in order; their number is its version."""
         return self.histories([subject])[0]
 
     def histories(self, subjects: Sequence[str]) -> list[list[RecordedEvent]]:
-        """The histories of several subjects, in two round trips."""
+        """Return the histories of several subjects in two round trips."""
         with self.connection.pipeline(transaction=False) as pipe:
             for subject in subjects:
                 pipe.hget(SUBJECT + subject, "p")
@@ -217,7 +238,7 @@ class EventLog:
         return [[_recorded(next(found)[0]) for _ in row] for row in positions]
 
     def first_positions(self, subjects: Sequence[str]) -> dict[str, int]:
-        """Where each known subject begins; subjects without events are left out."""
+        """Return the first position of each subject; unknown ones are left out."""
         with self.connection.pipeline(transaction=False) as pipe:
             for subject in subjects:
                 pipe.hget(SUBJECT + subject, "p")
@@ -225,9 +246,13 @@ class EventLog:
         return {subject: int(_text(p).partition(",")[0]) for subject, p in found if p}
 
     def position_at(self, moment: datetime) -> int:
-        """The last position whose time is not after `moment`; 0 where the log begins later. A binary search, since
-        time never runs back along the log."""
-        wanted, low, high = int(moment.timestamp() * 1000), 0, self.last()
+        """Return the last position not after `moment`; 0 if the log begins later.
+
+        A binary search: time never decreases along the log.
+        """
+        wanted = int(moment.timestamp() * 1000)
+        low = 0
+        high = self.last()
         while low < high:
             middle = (low + high + 1) // 2
             entry = self.get(middle)
@@ -243,9 +268,8 @@ class EventLog:
             {STREAM: f"{position}-0"}, count=1, block=max(1, int(wait_s * 1000))
         )
         if not rows and time.monotonic() - began < wait_s / 10:
-            time.sleep(
-                wait_s / 10
-            )  # a connection that cannot block must not become a busy loop
+            # a connection that cannot block must not become a busy loop
+            time.sleep(wait_s / 10)
 
 
 def _arguments(requests: Sequence[AppendRequest]) -> tuple[list[str], list[str | int]]:
@@ -277,22 +301,20 @@ def _arguments(requests: Sequence[AppendRequest]) -> tuple[list[str], list[str |
                 codec.encode(event),
                 _due(event),
             ]
-            argv.append(append_request.traceparent)
+            argv += [append_request.traceparent, "1" if event.seals else ""]
     return keys, argv
 
 
 def _due(event: Event) -> str:
+    """Return the effect on the in-flight set, in the notation of append.lua."""
     match event.in_flight:
         case InFlight.ENQUEUES:
             return f"+{VISIBILITY_TIMEOUT_S}"
         case InFlight.COMPLETES:
             return "-"
         case InFlight.DELAYS:
-            return str(
-                datetime.fromisoformat(
-                    cast("events.ItemDeferred", event).next_try
-                ).timestamp()
-            )
+            deferred = cast("events.ItemDeferred", event)
+            return str(datetime.fromisoformat(deferred.next_try).timestamp())
         case _:
             return ""
 
@@ -308,7 +330,7 @@ def _result(
         case "conflict":
             return VersionConflict(keys[row[2] - 1].removeprefix(SUBJECT), row[1])
         case _:
-            return Withdrawn("this item was withdrawn: nothing can be added to it")
+            return Withdrawn("This item was withdrawn. Nothing can be added to it.")
 
 
 def _recorded(row: tuple[Any, Mapping[Any, Any]]) -> RecordedEvent:

@@ -6,7 +6,6 @@ them is, and hands it to `register`.
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +18,8 @@ import redis
 from flask import Flask, Response, current_app
 from werkzeug.exceptions import HTTPException
 
+from incidentwire import archive, store
+from incidentwire.store import StoreOutage
 from incidentwire.telemetry import event_line
 
 MEDIA_TYPE = "application/problem+json"
@@ -28,19 +29,6 @@ MAX_FIELD_ERRORS = 20  # an answer must not grow with a hostile body
 MAX_FIELD_NAME = 200  # characters of a field's name that are repeated
 INVALID_FIELDS = "Some fields are invalid. See `errors` for each of them."
 HEADERS = ("Allow", "Retry-After", "WWW-Authenticate", "Accept", "Accept-Encoding")
-# Replies of a store that cannot accept writes at the moment, for example while it
-# fails over. redis-py has a class for only some of them.
-STORE_REFUSES = (
-    "READONLY",
-    "NOREPLICAS",
-    "MISCONF",
-    "LOADING",
-    "MASTERDOWN",
-    "CLUSTERDOWN",
-    "NOPERM",
-    "NOAUTH",
-)
-STORAGE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 logger = logging.getLogger(__name__)
 
@@ -131,6 +119,25 @@ def problem_of(error: Exception, table: ProblemTable | None = None) -> Problem |
     return None
 
 
+def outage_problem(error: Exception) -> Problem | None:
+    """Return the problem of an outage of store or archive, None for other errors."""
+    if away := archive.outage_of(error):
+        slug, retry_after_s, detail = "storage-unavailable", RETRY_FULL_S, str(away)
+    elif reason := store.outage_of(error):
+        is_full = reason is StoreOutage.FULL
+        slug = "store-full" if is_full else "store-unreachable"
+        retry_after_s = RETRY_FULL_S if is_full else RETRY_STORE_S
+        detail = store.MESSAGES[reason]
+    else:
+        return None
+    return Problem(
+        status=503,
+        slug=slug,
+        detail=f"{detail} Nothing was accepted. Try again.",
+        retry_after_s=retry_after_s,
+    )
+
+
 def invalid_fields(errors: Sequence[FieldError]) -> Problem:
     """Return the problem of a request with invalid fields."""
     return Problem(
@@ -172,11 +179,9 @@ def register(app: Flask, table: ProblemTable) -> None:
         app.register_error_handler(kind, _responder(make))
     app.register_error_handler(Problem, Problem.response)
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(redis.exceptions.OutOfMemoryError, _store_full)
-    app.register_error_handler(redis.exceptions.ConnectionError, _store_away)
-    app.register_error_handler(redis.exceptions.TimeoutError, _store_away)
-    app.register_error_handler(redis.exceptions.ResponseError, _store_error)
-    app.register_error_handler(OSError, _os_error)
+    app.register_error_handler(store.StoreAway, _outage)
+    app.register_error_handler(redis.exceptions.RedisError, _outage)
+    app.register_error_handler(OSError, _outage)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -209,46 +214,13 @@ def _http_error(error: HTTPException) -> Response:
     return response
 
 
-def _store_away(error: Exception) -> Response:
-    logger.error(event_line("store unreachable", error=str(error)))
-    return Problem(
-        status=503,
-        slug="store-unreachable",
-        detail="The store is unreachable; nothing was accepted. Try again.",
-        retry_after_s=RETRY_STORE_S,
-    ).response()
-
-
-def _store_full(error: redis.exceptions.OutOfMemoryError) -> Response:
-    logger.error(event_line("store full", error=str(error)))
-    return Problem(
-        status=503,
-        slug="store-full",
-        detail="The store is full; nothing was accepted. Try again later.",
-        retry_after_s=RETRY_FULL_S,
-    ).response()
-
-
-def _store_error(error: redis.exceptions.ResponseError) -> Response:
-    refuses = isinstance(
-        error, redis.exceptions.ReadOnlyError | redis.exceptions.NoPermissionError
-    )
-    if refuses or str(error).startswith(STORE_REFUSES):
-        return _store_away(error)
-    return _unexpected(error)
-
-
-def _os_error(error: OSError) -> Response:
-    """Answer 503 if the disk is full or fails: somebody is about to make room."""
-    if error.errno not in STORAGE_ERRNOS:
+def _outage(error: Exception) -> Response:
+    """Answer an outage of store or archive, which ends by itself, with 503."""
+    problem = outage_problem(error)
+    if problem is None:
         return _unexpected(error)
-    logger.error(event_line("storage unavailable", error=str(error)))
-    return Problem(
-        status=503,
-        slug="storage-unavailable",
-        detail="The archive cannot be written; nothing was accepted. Try again later.",
-        retry_after_s=RETRY_FULL_S,
-    ).response()
+    logger.error(event_line(problem.slug, error=str(error)))
+    return problem.response()
 
 
 def _unexpected(error: Exception) -> Response:
