@@ -107,21 +107,23 @@ def parse(
     *,
     language: str = "",
     month_first: bool | None = None,
+    epoch: bool = False,
     now: datetime | None = None,
 ) -> str | None:
     """Return the first date in a short text as ISO 8601, None if there is none.
 
     The result is a date, or a date and time with the offset that the text gives; a time
     without a known zone has no offset. `language` is a BCP 47 tag; it names months and
-    orders 03/04/2021. `month_first` overrides that order. Relative words ("3 hours
-    ago") are resolved against `now` (aware), and give None without it.
+    orders 03/04/2021. `month_first` overrides that order. With `epoch`, a text of 10 or
+    13 digits counts seconds or milliseconds since 1970. Relative words ("3 hours ago")
+    are resolved against `now` (aware), and give None without it.
     """
     if not isinstance(text, str):
         return None
-    text = unicodedata.normalize("NFKC", text[:MAX_CHARS]).strip()
+    text = " ".join(unicodedata.normalize("NFKC", text[:MAX_CHARS]).split())
     language = language.replace("_", "-").lower()
     if text.isdecimal():
-        return _digits(text)
+        return _epoch(text) if epoch and len(text) in (10, 13) else _compact(text)
     relative = _RELATIVE.search(text) or _DAY_WORD.search(text)
     if relative:
         return _relative(relative, now) if now else None
@@ -174,17 +176,11 @@ def day_of(year: str, month: str, day: str) -> str | None:
 # -- forms -----------------------------------------------------------------------------
 
 
-def _digits(text: str) -> str | None:
-    """Return the date of bare digits: YYYYMMDD and longer, or seconds since 1970."""
-    if len(text) in (8, 12, 14):
-        return _compact(text)
-    if len(text) not in (9, 10, 13):
-        return None
-    seconds = int(text) // (1000 if len(text) == 13 else 1)
+def _epoch(text: str) -> str | None:
+    seconds = int(text[:10])
     if seconds > MAX_EPOCH_S:
         return None
-    instant = datetime.fromtimestamp(seconds, UTC)
-    return instant.isoformat() if instant.year >= EARLIEST else None
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def _compact(text: str) -> str | None:

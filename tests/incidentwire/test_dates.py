@@ -28,11 +28,7 @@ NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
         ("203103041030", "", "2031-03-04T10:30:00"),
         ("2031-02-30", "", None),
         ("1831-03-04", "", None),
-        # seconds and milliseconds since 1970
-        ("1709640000", "", "2024-03-05T12:00:00+00:00"),
-        ("1709640000123", "", "2024-03-05T12:00:00+00:00"),
-        ("2024030514", "", None),
-        ("12345", "", None),
+        ("1709640000", "", None),
         # Chinese, Japanese, Korean
         ("2024年3月5日 14:30", "", "2024-03-05T14:30:00"),
         ("2024年3月5日 星期二 下午3:04", "zh", "2024-03-05T15:04:00"),
@@ -84,6 +80,7 @@ NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
         ("Sept. 23, 2024 at 3:04 p.m.", "en", "2024-09-23T15:04:00"),
         ("March 4th, 2031", "", "2031-03-04"),
         ("Wed, Oct 09 2019 00:00:00 GMT", "", "2019-10-09T00:00:00+00:00"),
+        ("Miércoles, 4 de Mayo de  2022 a las 07:46", "es", "2022-05-04T07:46:00"),
         ("Wed Oct  9 00:30:00 2019", "", "2019-10-09T00:30:00"),
         ("Wed Oct 09 00:30:00 GMT 2019", "", "2019-10-09T00:30:00+00:00"),
         ("2013. október 30.", "hu", "2013-10-30"),
@@ -98,6 +95,20 @@ def test_a_date_is_read_as_it_is_written(
     text: str, language: str, found: str | None
 ) -> None:
     assert dates.parse(text, language=language) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("1709640000", "2024-03-05T12:00:00+00:00"),
+        ("1709640000123", "2024-03-05T12:00:00+00:00"),
+        ("2024030514", None),  # an hour, not a moment in 2034
+        ("750116788", None),
+        ("20240305", "2024-03-05"),
+    ],
+)
+def test_seconds_since_1970_are_read_on_request(text: str, found: str | None) -> None:
+    assert dates.parse(text, epoch=True) == found
 
 
 @pytest.mark.parametrize("value", [None, 5, b"2031-03-04", ["2031-03-04"]])
