@@ -1,4 +1,4 @@
-"""The ingest app: what is wired to what."""
+"""The ingest app: its parts, wired together, and which problem each error is."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import redis
 from flask import Flask
 from flask_smorest import Api
 
+from incidentwire.log.event_log import Withdrawn
 from incidentwire.settings import Settings
 from incidentwire.web import auth, openapi, problems
-from services.ingest import health, views
+from incidentwire.web.problems import as_problem
+from services.ingest import admission, errors, health, views
 from services.ingest.feeds import views as feed_views
+from services.ingest.feeds.store import FeedStore
 from services.ingest.schemas import SubmissionSchema
 from services.ingest.submit import Submitter
 
@@ -21,12 +24,21 @@ OPENAPI = {
     "OPENAPI_VERSION": "3.1.0",
 }
 REFUSALS = {
-    "503": "The store is away or full, or too much is under way; nothing was accepted"
+    "503": "The store is away or full, or too much is in flight; nothing was accepted"
+}
+PROBLEMS: problems.ProblemTable = {
+    errors.Overloaded: as_problem(503, "overloaded", retry_after_s=admission.RETRY_S),
+    errors.UnknownItem: as_problem(404, "unknown-item"),
+    errors.UnknownFeed: as_problem(404, "unknown-feed"),
+    errors.ItemInFlight: as_problem(409, "in-flight"),
+    errors.ItemChanged: as_problem(409, "changed"),
+    errors.ItemIsWithdrawn: as_problem(410, "withdrawn"),
+    Withdrawn: as_problem(410, "withdrawn"),
 }
 
 
 def create_app(settings: Settings, connection: redis.Redis) -> Flask:
-    """The WSGI app. `connection` must not decode responses."""
+    """Return the WSGI app. `connection` must not decode responses."""
     app = Flask(__name__, static_folder=None)
     app.config.update(OPENAPI)
     app.config.update(
@@ -34,12 +46,13 @@ def create_app(settings: Settings, connection: redis.Redis) -> Flask:
     )
     app.extensions["incidentwire.keys"] = auth.Keys(connection)
     app.extensions["incidentwire.submitter"] = Submitter(settings, connection)
+    app.extensions["incidentwire.feeds"] = FeedStore(connection)
     api = Api(app)
     openapi.prepare(api)
     api.spec.components.schema("Submission", schema=SubmissionSchema)
     for blueprint in (health.blueprint, views.blueprint, feed_views.blueprint):
         api.register_blueprint(blueprint)
-    problems.register(app, {})
+    problems.register(app, PROBLEMS)
 
     @app.get("/openapi.json")
     @auth.require("submit")

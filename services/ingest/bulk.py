@@ -1,7 +1,11 @@
-"""Bulk submissions: one JSON object a line in, one result a line out, and a bad line spoils only itself."""
+"""Bulk submissions: one JSON object a line in, one result a line out.
+
+A bad line spoils only itself.
+"""
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import tempfile
@@ -9,110 +13,152 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
+from redis.exceptions import RedisError
+
 from incidentwire.web.problems import FieldError, Problem
-from services.ingest.submit import Submission, SubmissionOutcome
+from services.ingest.errors import IngestError
+from services.ingest.schemas import accepted, accepted_status
+from services.ingest.submission import Submission, SubmissionOutcome
 
 CHUNK = 500  # lines per transaction: one fsync for all of them
-MAX_LINE_BYTES = 8_000_000  # a text of a million characters, escaped
+MAX_LINE_BYTES = 6_500_000  # a text of a million characters, escaped
+MAX_BLANK_LINES = 1_000  # passed over; more of them are not an NDJSON body
 IN_MEMORY_BYTES = 4_000_000  # larger bodies wait on disk
+COPY_BYTES = 256 * 1024
 
 Read = Callable[[bytes], Submission]  # raises Problem
 Submit = Callable[[Sequence[Submission]], list[SubmissionOutcome]]
+Refusal = Callable[[Exception], Problem]  # an error of `Submit` as a problem
 
 
 @dataclass(frozen=True, kw_only=True)
 class BulkLine:
-    """One line of the body: what it asks for, or what is wrong with it."""
+    """One line of the body: a submission, or what is wrong with it."""
 
     number: int
-    asked: Submission | Problem
+    content: Submission | Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class BulkHandler:
+    """How lines are read and submitted. `pause` lets other requests run."""
+
+    read: Read
+    submit: Submit
+    refusal: Refusal
+    max_items: int
+    pause: Callable[[], None]
+
+    def results(self, body: IO[bytes]) -> Iterator[str]:
+        """Return JSON lines, one per line of the body that is not blank, in order.
+
+        The first chunk is submitted before this returns: if nothing can be accepted,
+        its error is raised. Later errors become the results of the lines concerned.
+        """
+        chunks = _chunks(self._lines(body))
+        try:
+            first = next(chunks, [])
+            outcomes = self._submit(first)
+        except BaseException:
+            body.close()
+            raise
+        return itertools.chain(
+            [_rows(first, outcomes)] if first else [], self._rest(body, chunks)
+        )
+
+    def _rest(self, body: IO[bytes], chunks: Iterator[list[BulkLine]]) -> Iterator[str]:
+        with body:
+            for chunk in chunks:
+                outcomes: Iterator[SubmissionOutcome | Problem]
+                try:
+                    outcomes = self._submit(chunk)
+                except (IngestError, RedisError, OSError) as error:
+                    # The answer has begun: it can only be reported line by line.
+                    problem = self.refusal(error)
+                    outcomes = itertools.repeat(problem)
+                yield _rows(chunk, outcomes)
+
+    def _submit(
+        self, chunk: Sequence[BulkLine]
+    ) -> Iterator[SubmissionOutcome | Problem]:
+        good = [line.content for line in chunk if isinstance(line.content, Submission)]
+        return iter(self.submit(good) if good else [])
+
+    def _lines(self, body: IO[bytes]) -> Iterator[BulkLine]:
+        items = blank = 0
+        for number in itertools.count(1):
+            raw = body.readline(MAX_LINE_BYTES + 1)
+            if not raw:
+                return
+            self.pause()
+            if not raw.strip():
+                blank += 1
+                if blank > MAX_BLANK_LINES:
+                    yield BulkLine(number=number, content=_too_many_blank())
+                    return
+                continue
+            items += 1
+            if items > self.max_items:
+                yield BulkLine(number=number, content=_too_many(self.max_items))
+                return
+            yield BulkLine(number=number, content=self._read(raw, body))
+
+    def _read(self, raw: bytes, body: IO[bytes]) -> Submission | Problem:
+        if len(raw) > MAX_LINE_BYTES and not raw.endswith(b"\n"):
+            self._skip_line(body)
+            return _too_long()
+        try:
+            return self.read(raw)
+        except Problem as problem:
+            return problem
+
+    def _skip_line(self, body: IO[bytes]) -> None:
+        while rest := body.readline(MAX_LINE_BYTES):
+            self.pause()
+            if rest.endswith(b"\n"):
+                return
 
 
 def spool(stream: IO[bytes]) -> IO[bytes]:
-    """The whole body first: a client that sends before it reads must not wait for us to read after we have sent."""
-    body: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115  # closed by `results`
-    shutil.copyfileobj(stream, body, 256 * 1024)
+    """Return the whole body, read to its end.
+
+    A client that sends before it reads must not wait for us to read after sending.
+    """
+    body: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115  # `results` closes it
+    try:
+        shutil.copyfileobj(stream, body, COPY_BYTES)
+    except BaseException:
+        body.close()
+        raise
     body.seek(0)
     return body
 
 
-def results(
-    body: IO[bytes], read: Read, submit: Submit, max_items: int
-) -> Iterator[str]:
-    """One JSON line per line of the body, in order, a chunk at a time. Blank lines are passed over."""
-    with body:
-        chunk: list[BulkLine] = []
-        for line in _lines(body, read, max_items):
-            chunk.append(line)
-            if len(chunk) == CHUNK:
-                yield _answers(chunk, submit)
-                chunk = []
-        if chunk:
-            yield _answers(chunk, submit)
+def _chunks(lines: Iterator[BulkLine]) -> Iterator[list[BulkLine]]:
+    while chunk := list(itertools.islice(lines, CHUNK)):
+        yield chunk
 
 
-def _lines(body: IO[bytes], read: Read, max_items: int) -> Iterator[BulkLine]:
-    number = count = 0
-    while raw := body.readline(MAX_LINE_BYTES + 1):
-        number += 1
-        if len(raw) > MAX_LINE_BYTES and not raw.endswith(b"\n"):
-            yield BulkLine(number=number, asked=_too_long())
-            while (rest := body.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
-                pass
-            continue
-        if not raw.strip():
-            continue
-        count += 1
-        if count > max_items:
-            yield BulkLine(number=number, asked=_too_many(max_items))
-            return
-        yield BulkLine(number=number, asked=_read(raw, read))
-
-
-def _read(raw: bytes, read: Read) -> Submission | Problem:
-    try:
-        return read(raw)
-    except Problem as problem:
-        return problem
-
-
-def _answers(chunk: Sequence[BulkLine], submit: Submit) -> str:
-    good = [line.asked for line in chunk if isinstance(line.asked, Submission)]
-    try:
-        outcomes: Iterator[SubmissionOutcome | Problem] = iter(
-            submit(good) if good else []
-        )
-    except (
-        Problem
-    ) as problem:  # such as overload: these lines were not accepted, and say so
-        outcomes = iter([problem] * len(good))
+def _rows(
+    chunk: Sequence[BulkLine], outcomes: Iterator[SubmissionOutcome | Problem]
+) -> str:
     rows = []
     for line in chunk:
-        answer = line.asked if isinstance(line.asked, Problem) else next(outcomes)
-        rows.append(
-            json.dumps({"line": line.number, **_row(answer)}, ensure_ascii=False)
-        )
-    return "\n".join(rows) + "\n"
+        content = line.content
+        result = content if isinstance(content, Problem) else next(outcomes)
+        row = {"line": line.number, **_row(result)}
+        rows.append(json.dumps(row, ensure_ascii=False) + "\n")
+    return "".join(rows)
 
 
-def _row(answer: SubmissionOutcome | Problem) -> dict[str, Any]:
-    if isinstance(answer, Problem):
-        return answer.body()
-    return {"status": 200 if answer.known else 202, **accepted(answer)}
-
-
-def accepted(outcome: SubmissionOutcome) -> dict[str, Any]:
-    """The fields of AcceptedSchema."""
-    return {
-        "id": outcome.id,
-        "position": outcome.position,
-        "known": outcome.known,
-        "receipt": f"/v1/submissions/{outcome.id}",
-    }
+def _row(result: SubmissionOutcome | Problem) -> dict[str, Any]:
+    if isinstance(result, Problem):
+        return result.body()
+    return {"status": accepted_status(result), **accepted(result)}
 
 
 def _too_long() -> Problem:
-    message = f"the line is longer than {MAX_LINE_BYTES} bytes: shorten it"
+    message = f"The line is longer than {MAX_LINE_BYTES} bytes. Shorten the text."
     return Problem(
         status=413,
         slug="line-too-long",
@@ -121,5 +167,16 @@ def _too_long() -> Problem:
 
 
 def _too_many(max_items: int) -> Problem:
-    detail = f"more than {max_items} items in one body: this line and those behind it were not read, send them again"
+    detail = (
+        f"More than {max_items} items in one body. "
+        "This line and the following were not read. Send them again in another body."
+    )
     return Problem(status=413, slug="too-many-items", detail=detail)
+
+
+def _too_many_blank() -> Problem:
+    detail = (
+        f"More than {MAX_BLANK_LINES} blank lines. "
+        "This line and the following were not read. Send one item per line."
+    )
+    return Problem(status=413, slug="too-many-blank-lines", detail=detail)

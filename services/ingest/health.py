@@ -1,4 +1,4 @@
-"""Is the process alive, and can it accept anything? The two addresses that answer without a key."""
+"""Health checks: the two addresses that answer without a key."""
 
 from __future__ import annotations
 
@@ -28,22 +28,25 @@ class ReadySchema(HealthSchema):
 @blueprint.route("/healthz", methods=["GET"])
 @blueprint.response(200, HealthSchema)
 def alive() -> dict[str, str]:
-    """The process answers."""
+    """Answer if the process is alive."""
     return {"status": "alive"}
 
 
 @blueprint.route("/readyz", methods=["GET"])
 @blueprint.response(200, ReadySchema)
 def ready() -> dict[str, Any]:
-    """The store answers and its log is whole."""
+    """Answer if the store does, and its log has no gap."""
     log = cast("EventLog", current_app.extensions["incidentwire.submitter"].log)
     try:
-        whole, last = log.is_gapless(), log.last()
+        is_gapless = log.is_gapless()
+        last = log.last()
     except redis.exceptions.ConnectionError as error:
         raise Problem(
             status=503, slug="store-unreachable", detail=str(error), retry_after_s=2
         ) from None
-    if not whole:
-        detail = "positions are missing from the log: restore it from a backup (docs/operations)"
+    if not is_gapless:
+        detail = (
+            "Positions are missing from the log. Restore a backup, see docs/operations."
+        )
         raise Problem(status=503, slug="log-not-whole", detail=detail)
     return {"status": "ready", "log_last": last}

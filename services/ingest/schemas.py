@@ -1,8 +1,9 @@
-"""What may be handed in, and what is answered. The OpenAPI document is made from these."""
+"""What may be submitted, and what is answered. The OpenAPI document derives from this."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,122 +16,140 @@ from marshmallow import (
     validates_schema,
 )
 
-from incidentwire.net import urls
+from incidentwire.net.urls import UrlError
+from services.ingest.submission import SubmissionOutcome, WebAddress
 
-LANGUAGE = re.compile(r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*\Z")
+MONTH = re.compile(r"\d{4}-\d{2}")  # some publishers say no more
 MAX_TITLE = 1000  # characters
-MAX_TEXT = 1_000_000  # characters: five long novels; a body of max_body_bytes holds it in any script
+MAX_TEXT = 1_000_000  # characters: five long novels
 
 
-def clean_text(value: str) -> None:
-    """Refuse what is no text: NUL and lone surrogates cannot be stored as UTF-8 or searched."""
+def check_text(value: str) -> None:
+    """Refuse NUL and lone surrogates, which cannot be stored as UTF-8 or searched."""
     if "\x00" in value:
-        raise ValidationError("contains a NUL character: remove it")
+        raise ValidationError("Contains a NUL character. Remove it.")
     try:
         value.encode()
     except UnicodeEncodeError:
         raise ValidationError(
-            "contains a lone surrogate: send well-formed Unicode"
+            "Contains a lone surrogate. Send well-formed Unicode."
         ) from None
 
 
-def a_url(value: str) -> None:
-    """Refuse what cannot be an item's URL; the message says what to send instead."""
-    clean_text(value)
-    try:
-        urls.canonicalize(value)
-    except urls.UrlError as error:
-        raise ValidationError(str(error)) from None
-
-
-MONTH = re.compile(r"\d{4}-\d{2}")  # for a publisher who says no more
-
-
-def a_date(value: str) -> None:
+def check_date(value: str) -> None:
+    """Refuse anything but an ISO 8601 date, date and time, or year and month."""
     try:
         datetime.fromisoformat(f"{value}-01" if MONTH.fullmatch(value) else value)
     except ValueError:
         raise ValidationError(
-            "is no ISO 8601 date: use 2026-05-31, 2026-05 or 2026-05-31T10:00:00Z"
+            "Not an ISO 8601 date. Use 2026-05-31, 2026-05 or 2026-05-31T10:00:00Z."
         ) from None
 
 
+class AddressField(fields.String):
+    """A URL, deserialised to a WebAddress: it is canonicalised here and nowhere else."""
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
+        # Blanks and line breaks around it come from copying, not from the writer.
+        text = super()._deserialize(*args, **kwargs).strip(" \t\r\n")
+        check_text(text)
+        try:
+            return WebAddress.of(text)
+        except UrlError as error:
+            raise ValidationError(str(error)) from None
+
+
 class StrictSchema(Schema):
-    """Unknown fields are errors, said in words that help."""
+    """A schema that refuses unknown fields in words that help."""
 
     error_messages = {  # noqa: RUF012  # marshmallow declares it an instance variable
-        "unknown": "is no field of a submission: remove it",
-        "type": 'must be a JSON object such as {"url": "https://…"}',
+        "unknown": "Unknown field. Remove it.",
+        "type": 'Not a JSON object. Send one such as {"url": "https://…"}.',
     }
 
 
 class SubmissionSchema(StrictSchema):
-    """A news item: a URL, a text, or both (then the text is used and the URL names the item)."""
+    """A news item: a URL, a text, or both (then the URL names the item)."""
 
-    url = fields.String(
-        validate=a_url,
+    url = AddressField(
         metadata={"description": "http or https", "example": "https://example.org/a"},
     )
     text = fields.String(
-        validate=[validate.Length(min=1, max=MAX_TEXT), clean_text],
+        validate=[validate.Length(min=1, max=MAX_TEXT), check_text],
         metadata={
-            "description": "the whole article, where there is no URL or its page cannot be had"
+            "description": "the whole article, if it has no URL or its page cannot be "
+            "fetched"
         },
     )
-    title = fields.String(validate=[validate.Length(max=MAX_TITLE), clean_text])
+    title = fields.String(validate=[validate.Length(max=MAX_TITLE), check_text])
     published = fields.String(
-        validate=a_date,
+        validate=check_date,
         metadata={"description": "ISO 8601 date, date and time, or year and month"},
     )
     language = fields.String(
         validate=validate.Regexp(
-            LANGUAGE, error="is no language code: use en, zh, de …"
+            LANGUAGE, error="Not a language code. Use en, zh, de …"
         )
     )
 
     @validates_schema
-    def has_something(self, data: dict[str, Any], **_: Any) -> None:
+    def has_content(self, data: dict[str, Any], **_: Any) -> None:
+        """Require a URL or a text that is not blank."""
         if not data.get("url") and not data.get("text"):
-            raise ValidationError("send a url, a text, or both", "url")
+            raise ValidationError("Missing. Send a url, a text, or both.", "url")
         if "text" in data and not data["text"].strip():
-            raise ValidationError("is blank: send the article's text", "text")
+            raise ValidationError("Blank. Send the article's text.", "text")
 
     @post_load
-    def shorten(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+    def name_parts(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Return the arguments of Submission.of."""
+        if "url" in data:
+            data["address"] = data.pop("url")
         if data.get("language"):
             data["language"] = re.split(r"[-_]", data["language"].lower())[0]
         return data
 
 
 class AcceptedSchema(Schema):
-    """Where the item stands in the log, and where its receipt is."""
+    """Where the item is in the log, and where its receipt is."""
 
     id = fields.String(required=True, metadata={"example": "i_mfrggzdfmztwq2lkmfrg"})
     position = fields.Integer(
-        required=True, metadata={"description": "of the event that handed it in"}
+        required=True, metadata={"description": "of the event of this submission"}
     )
     known = fields.Boolean(
         required=True,
-        metadata={"description": "it was here already; nothing was added"},
+        metadata={"description": "the item was known already; nothing was added"},
     )
     receipt = fields.String(
         required=True, metadata={"example": "/v1/submissions/i_mfrggzdfmztwq2lkmfrg"}
     )
 
 
-class BulkLineSchema(AcceptedSchema):
-    """One line of the answer to an NDJSON body."""
+def accepted(outcome: SubmissionOutcome) -> dict[str, Any]:
+    """Return an outcome in the form of AcceptedSchema."""
+    return {
+        "id": outcome.id,
+        "position": outcome.position,
+        "known": outcome.known,
+        "receipt": receipt_path(outcome.id),
+    }
 
-    line = fields.Integer(
-        required=True, metadata={"description": "of the request body, from 1"}
-    )
-    status = fields.Integer(
-        required=True,
-        metadata={"description": "what a single submission would have got"},
-    )
+
+def receipt_path(item_id: str) -> str:
+    """Return the path of an item's receipt."""
+    return f"/v1/submissions/{item_id}"
+
+
+def accepted_status(outcome: SubmissionOutcome) -> int:
+    """Return 200 for an item that was known, 202 for one that was accepted now."""
+    return 200 if outcome.known else 202
 
 
 class ReceiptEventSchema(Schema):
+    """One event of the item. `reason` and `detail` are there if the event has them."""
+
     position = fields.Integer(required=True)
     type = fields.String(required=True)
     time = fields.String(required=True)
@@ -139,7 +158,7 @@ class ReceiptEventSchema(Schema):
 
 
 class ReceiptSchema(Schema):
-    """What a submitter can see of their item, at any time, folded from the item's own events."""
+    """What a submitter can see of an item at any time, folded from its own events."""
 
     id = fields.String(required=True)
     state = fields.String(
@@ -167,3 +186,12 @@ class ReceiptSchema(Schema):
     labels = fields.List(fields.String(), required=True)
     alias_of = fields.String(allow_none=True)
     history = fields.List(fields.Nested(ReceiptEventSchema), required=True)
+
+
+def submission_fields(data: Any) -> Mapping[str, Any]:
+    """Return the arguments of Submission.of. Raises marshmallow.ValidationError."""
+    loaded: Mapping[str, Any] = _SUBMISSION.load(data)
+    return loaded
+
+
+_SUBMISSION = SubmissionSchema()

@@ -1,27 +1,39 @@
-"""The HTTP side of handing in: POST /v1/submissions, the receipt, and retries."""
+"""The HTTP side of submissions: POST /v1/submissions, receipts and retries."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, cast
 
-from flask import Response, current_app, g, request
+import gevent
+from flask import Flask, Response, current_app, g, request
 from flask_smorest import Blueprint
 from marshmallow import ValidationError
 
 from incidentwire import items
-from incidentwire.log import cloudevents
-from incidentwire.log.event_log import EventLog
 from incidentwire.telemetry import traceparent_from
 from incidentwire.web.auth import require
-from incidentwire.web.problems import Problem, field_errors
+from incidentwire.web.problems import Problem, field_errors, invalid_fields
 from services.ingest import bulk
-from services.ingest.schemas import AcceptedSchema, ReceiptSchema, SubmissionSchema
-from services.ingest.submit import Submission, SubmissionOutcome, Submitter
+from services.ingest.receipt import receipt_of
+from services.ingest.schemas import (
+    AcceptedSchema,
+    ReceiptSchema,
+    accepted,
+    accepted_status,
+    receipt_path,
+    submission_fields,
+)
+from services.ingest.submission import Submission, SubmissionOutcome
+from services.ingest.submit import Submitter
 
 NDJSON = "application/x-ndjson"
-TOO_DEEP = "the JSON is nested too deeply: a submission is one flat object"
-
+# Names of the same format: tools disagree, and none is registered.
+NDJSON_TYPES = frozenset(
+    {NDJSON, "application/ndjson", "application/jsonl", "application/x-jsonlines"}
+)
+TOO_DEEP = "The JSON is nested too deeply. A submission is one flat object."
 BODY = {
     "required": True,
     "content": {
@@ -34,9 +46,8 @@ BODY = {
 UNKNOWN = "There is no such item"
 
 blueprint = Blueprint(
-    "submissions", __name__, url_prefix="/v1", description="Hand in news items"
+    "submissions", __name__, url_prefix="/v1", description="Submit news items"
 )
-_schema = SubmissionSchema()
 
 
 @blueprint.route("/submissions", methods=["POST"])
@@ -46,27 +57,28 @@ _schema = SubmissionSchema()
     schema=AcceptedSchema,
     description="Known already; or one result per NDJSON line",
 )
-@blueprint.alt_response(
-    409, description="The item changed while a text was handed in for it"
-)
+@blueprint.alt_response(409, description="The item changed while its text was supplied")
 @blueprint.alt_response(415, description="The body's media type is none of those named")
 @blueprint.alt_response(422)
 @blueprint.doc(requestBody=BODY)
 @require("submit")
 def submit() -> Any:
-    """Hand in one item as JSON, or up to 10,000 as NDJSON."""
-    if request.mimetype == NDJSON:
+    """Submit one item as JSON, or up to 10,000 as NDJSON."""
+    if request.mimetype in NDJSON_TYPES:
         return _submit_bulk()
     if request.mimetype != "application/json":
-        detail = (
-            f"send Content-Type: application/json, or {NDJSON} for one item per line"
+        raise Problem(
+            status=415,
+            slug="unsupported-media-type",
+            detail=f"Send Content-Type: application/json, or {NDJSON} for one item "
+            "per line.",
         )
-        raise Problem(status=415, slug="unsupported-media-type", detail=detail)
-    outcome = _submit([read(request.get_data())])[0]
-    body = json.dumps(bulk.accepted(outcome))
-    headers = {"Location": f"/v1/submissions/{outcome.id}"}
+    [outcome] = _submit([read(request.get_data())])
     return Response(
-        body, 200 if outcome.known else 202, headers, mimetype="application/json"
+        json.dumps(accepted(outcome)),
+        accepted_status(outcome),
+        {"Location": receipt_path(outcome.id)},
+        mimetype="application/json",
     )
 
 
@@ -75,8 +87,9 @@ def submit() -> Any:
 @blueprint.alt_response(404, description=UNKNOWN)
 @require("submit")
 def receipt(item_id: str) -> dict[str, Any]:
-    """The receipt of an item: where it stands, and its history."""
-    return _receipt(item_id)
+    """Show the receipt of an item: its state and its history."""
+    history = _submitter().history(item_id)
+    return receipt_of(items.fold_all(item_id, history), history)
 
 
 @blueprint.route("/submissions/<item_id>/retry", methods=["POST"])
@@ -88,49 +101,62 @@ def receipt(item_id: str) -> dict[str, Any]:
 def retry(item_id: str) -> dict[str, Any]:
     """Ask for the item's page to be fetched again."""
     position = _submitter().retry(item_id, g.who)
-    return bulk.accepted(SubmissionOutcome(id=item_id, position=position, known=False))
+    return accepted(SubmissionOutcome(id=item_id, position=position, known=False))
 
 
 def read(raw: bytes) -> Submission:
-    """A submission from one JSON object. Raises Problem 400 for what is no JSON, 422 naming each bad field."""
+    """Return the submission in a JSON object.
+
+    Raises Problem 400 for a body that is not JSON, and 422 naming each invalid field.
+    """
     try:
         data = json.loads(raw)
     except RecursionError:
-        raise Problem(status=400, slug="malformed-json", detail=TOO_DEEP) from None
+        raise _malformed(TOO_DEEP) from None
     except UnicodeDecodeError:
-        raise Problem(
-            status=400, slug="malformed-json", detail="the body is not UTF-8"
-        ) from None
+        raise _malformed("The body is not UTF-8. Encode it as UTF-8.") from None
     except ValueError as error:
-        raise Problem(
-            status=400, slug="malformed-json", detail=f"the body is not JSON: {error}"
-        ) from None
+        raise _malformed(f"The body is not JSON: {error}.") from None
     try:
-        return Submission.of(cast("dict[str, Any]", _schema.load(data)))
+        return Submission.of(**submission_fields(data))
     except ValidationError as error:
-        detail = "the submission has fields that cannot be accepted"
-        errors = field_errors(error.messages)
-        raise Problem(
-            status=422, slug="invalid-fields", detail=detail, errors=errors
-        ) from None
+        raise invalid_fields(field_errors(error.messages)) from None
+
+
+def _malformed(detail: str) -> Problem:
+    return Problem(status=400, slug="malformed-json", detail=detail)
 
 
 def _submit_bulk() -> Response:
     settings = current_app.config["SETTINGS"]
-    _submitter().refuse_when_overloaded()
+    submitter = _submitter()
+    submitter.admission.admit()
     request.max_content_length = settings.max_bulk_bytes
-    body = bulk.spool(request.stream)
-    submitter, via, trace = (
-        _submitter(),
-        g.who,
-        traceparent_from(request.headers.get("traceparent")),
-    )
+    via = g.who
+    trace = traceparent_from(request.headers.get("traceparent"))
+    app = cast("Flask", current_app._get_current_object())  # type: ignore[attr-defined]
 
-    def submit_chunk(submissions: Any) -> list[SubmissionOutcome]:
+    def submit_chunk(submissions: Sequence[Submission]) -> list[SubmissionOutcome]:
         return submitter.submit_many(submissions, via=via, traceparent=trace)
 
-    lines = bulk.results(body, read, submit_chunk, settings.max_bulk_items)
+    handler = bulk.BulkHandler(
+        read=read,
+        submit=submit_chunk,
+        refusal=lambda error: _refusal(app, error),
+        max_items=settings.max_bulk_items,
+        pause=lambda: gevent.sleep(0),
+    )
+    lines = handler.results(bulk.spool(request.stream))
     return Response(lines, 200, mimetype=NDJSON)
+
+
+def _refusal(app: Flask, error: Exception) -> Problem:
+    """Return the problem that a single submission would get for this error."""
+    with app.app_context():
+        response = cast("Response", app.handle_user_exception(error))
+    body = json.loads(response.get_data())
+    slug = body["type"].rpartition(":")[2]
+    return Problem(status=body["status"], slug=slug, detail=body.get("detail", ""))
 
 
 def _submit(submissions: list[Submission]) -> list[SubmissionOutcome]:
@@ -140,37 +166,3 @@ def _submit(submissions: list[Submission]) -> list[SubmissionOutcome]:
 
 def _submitter() -> Submitter:
     return cast("Submitter", current_app.extensions["incidentwire.submitter"])
-
-
-def _receipt(item_id: str) -> dict[str, Any]:
-    log: EventLog = _submitter().log
-    history = log.history(item_id)
-    item = items.fold_all(item_id, history)
-    if item.version == 0:
-        raise Problem(status=404, slug="unknown-item", detail="no item has this id")
-    rows = []
-    for entry in history:
-        event = entry.event
-        row = {
-            "position": entry.position,
-            "type": event.type,
-            "time": cloudevents.rfc3339(entry.time_ms),
-        }
-        for name in ("reason", "detail"):
-            if value := getattr(event, name, ""):
-                row[name] = value
-        rows.append(row)
-    return {
-        "id": item.id,
-        "state": str(item.state),
-        "url": item.url,
-        "position": history[-1].position,
-        "reason": item.reason,
-        "detail": item.detail or None,
-        "retryable": item.retryable,
-        "next_try": item.next_try,
-        "attempt": item.attempt,
-        "labels": list(item.labels),
-        "alias_of": item.alias_of,
-        "history": rows,
-    }

@@ -31,7 +31,7 @@ def main(host: str, port: int, workers: int) -> None:
 
 
 def make_app(settings: Settings) -> Flask:
-    """Runs in the worker, after gevent's patching: what is imported here sees patched sockets and locks."""
+    """Return the app. Runs in the worker: imports here see gevent's patched sockets."""
     from incidentwire.store import connect
     from services.ingest.app import create_app
 

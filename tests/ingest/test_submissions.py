@@ -276,7 +276,7 @@ def test_with_too_much_in_flight_nothing_is_accepted_and_reading_goes_on(
 ) -> None:
     item_id = house.submit(text=PLAIN)
     object.__setattr__(house.settings, "max_in_flight", 1)
-    house.app.extensions["incidentwire.submitter"].clock = lambda: 1e12
+    house.app.extensions["incidentwire.submitter"].admission.clock = lambda: 1e12
     answer = house.post({"text": "another"})
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
     bulk = house.post(

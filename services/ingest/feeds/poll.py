@@ -23,7 +23,7 @@ from incidentwire.net.client import (
 )
 from incidentwire.net.rate_limit import HostBusy, HostRateLimiter, host_of
 from incidentwire.telemetry import event_line
-from incidentwire.web.problems import Problem
+from services.ingest.errors import Overloaded
 from services.ingest.feeds import redirects, schedule, submit
 from services.ingest.feeds.model import ParsedFeed, joined, unread
 from services.ingest.feeds.sandbox import parse_in_sandbox
@@ -92,12 +92,10 @@ def poll(place: Poller, taken: FeedLease) -> Feed | None:
     if not place.feeds.apply(feed.id, place.clock()):
         return None
     try:
-        place.submitter.refuse_when_overloaded()
+        place.submitter.admission.admit()
         after = _outcome(place, feed)
-    except (Problem, HostBusy) as problem:  # not the feed's fault: it keeps its state
-        logger.warning(
-            event_line("feed put off", feed_id=feed.id, detail=problem.detail)
-        )
+    except (Overloaded, HostBusy) as error:  # not the feed's fault: it keeps its state
+        logger.warning(event_line("feed put off", feed_id=feed.id, detail=str(error)))
         after = replace(feed, next_poll=place.clock() + PUT_OFF_S, moved=False)
     moved = redirects.move(place.feeds, after, place.clock())
     if moved is None:

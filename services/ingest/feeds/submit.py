@@ -15,7 +15,8 @@ from incidentwire.log.recorded_event import RecordedEvent
 from incidentwire.net import urls
 from services.ingest.feeds.model import Entry, ParsedFeed
 from services.ingest.feeds.schedule import Feed, PollResult
-from services.ingest.submit import Submission, Submitter
+from services.ingest.submission import Submission, WebAddress
+from services.ingest.submit import Submitter
 
 MAX_NEW = 500  # entries handed in per poll; the others wait for the next one
 MAX_REFETCHES = 100  # per poll
@@ -47,7 +48,7 @@ class EntryPlan:
 def submit_entries(
     submitter: Submitter, feed: Feed, reading: ParsedFeed, now: float
 ) -> PollResult:
-    """Hand in what is new, ask again for what was updated; on disk when this returns. Raises Problem (503)."""
+    """Hand in what is new, ask again for what was updated; on disk when this returns. Raises Overloaded."""
     choice = choose(reading.entries, feed.seen)
     via = f"feed:{feed.id}"
     outcomes = (
@@ -109,17 +110,16 @@ def submission_of(entry: Entry) -> Submission | None:
     """An entry as a submission; None where its address is none that an item can have."""
     if entry.url is None:
         return None
-    about = {
-        "title": entry.title,
-        "published": entry.published,
-        "language": entry.language,
-    }
     try:
-        return Submission.of(
-            {"url": entry.url} | {name: value for name, value in about.items() if value}
-        )
+        address = WebAddress.of(entry.url)
     except urls.UrlError:
         return None
+    return Submission.of(
+        address=address,
+        title=entry.title,
+        published=entry.published,
+        language=entry.language,
+    )
 
 
 def digest_of(updated: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from flask import Response, current_app, g
 from flask_smorest import Blueprint
@@ -18,7 +18,12 @@ from services.ingest.feeds import redirects, schedule
 from services.ingest.feeds.model import rfc3339
 from services.ingest.feeds.schedule import Feed
 from services.ingest.feeds.store import FeedStore
-from services.ingest.schemas import MAX_TITLE, StrictSchema, a_url, clean_text
+from services.ingest.schemas import (
+    MAX_TITLE,
+    AddressField,
+    StrictSchema,
+    check_text,
+)
 
 PAGE = 1000  # feeds per answer at most
 UNKNOWN = "There is no such feed"
@@ -32,16 +37,15 @@ blueprint = Blueprint(
 
 
 class NewFeedSchema(StrictSchema):
-    url = fields.String(
+    url = AddressField(
         required=True,
-        validate=a_url,
         metadata={
             "description": "RSS, Atom, JSON Feed, or a news sitemap",
             "example": "https://example.org/feed.xml",
         },
     )
     title = fields.String(
-        validate=[validate.Length(max=MAX_TITLE), clean_text],
+        validate=[validate.Length(max=MAX_TITLE), check_text],
         metadata={"description": "what people call it; empty: what it calls itself"},
     )
 
@@ -138,11 +142,12 @@ class FeedRemovedSchema(Schema):
     schema=FeedSchema,
     description="Known already; one that was gone is polled again",
 )
-def add(asked: dict[str, str]) -> Any:
+def add(asked: dict[str, Any]) -> Any:
     """Add a feed."""
-    _refuse_address(asked["url"])
+    url = asked["url"].url
+    _refuse_address(url)
     feed, _, new = _feeds().add(
-        asked["url"], who=g.who, title=asked.get("title", "").strip(), now=time.time()
+        url, who=g.who, title=asked.get("title", "").strip(), now=time.time()
     )
     headers = {"Location": f"/v1/feeds/{feed.id}"}
     return Response(
@@ -198,7 +203,7 @@ def remove(feed_id: str) -> dict[str, Any]:
 
 
 def _feeds() -> FeedStore:
-    return FeedStore(current_app.extensions["incidentwire.submitter"].log.connection)
+    return cast("FeedStore", current_app.extensions["incidentwire.feeds"])
 
 
 def _refuse_address(url: str) -> None:

@@ -12,7 +12,8 @@ from incidentwire.items import State
 from incidentwire.net.client import HttpClient
 from services.classifier.fetching import robots
 from services.classifier.fetching.robots import Robots
-from services.ingest.submit import Submission, Submitter
+from services.ingest.submission import Submission, WebAddress
+from services.ingest.submit import Submitter
 from tests.house import PLAIN, House, Site, page
 from tests.store import Store, free_port
 
@@ -26,7 +27,7 @@ def door(house: House) -> HttpClient:
 
 def by_feed(house: House, url: str) -> str:
     """An item as a feed brings it."""
-    submission = Submission.of({"url": url})
+    submission = Submission.of(address=WebAddress.of(url))
     Submitter(house.settings, house.connection).submit_many(
         [submission], via="feed:f_a", feed="f_a"
     )

@@ -28,7 +28,7 @@ from services.ingest.feeds import poll, schedule, submit
 from services.ingest.feeds.process import PollLoop
 from services.ingest.feeds.sandbox import parse_in_sandbox
 from services.ingest.feeds.store import FeedLease
-from services.ingest.submit import Submission
+from services.ingest.submission import Submission, WebAddress
 from tests.feed_poller import (
     FeedPolling,
     FeedServer,
@@ -69,7 +69,7 @@ def end(room: FeedPolling, item_id: str, event: Event | None = None) -> None:
 
 
 def ids(*urls: str) -> list[str]:
-    return [Submission.of({"url": url}).id for url in urls]
+    return [Submission.of(address=WebAddress.of(url)).id for url in urls]
 
 
 def test_new_entries_are_handed_in_once_and_say_which_feed_brought_them(
@@ -100,7 +100,7 @@ def test_an_entry_that_somebody_else_handed_in_is_known(
     room: FeedPolling, server: FeedServer
 ) -> None:
     room.poller.submitter.submit_many(
-        [Submission.of({"url": A + "?utm_source=x"})], via="a person"
+        [Submission.of(address=WebAddress.of(A + "?utm_source=x"))], via="a person"
     )
     after = room.poll(room.add(server.put("/feed", ok(rss(A, B)))))
     assert after.handed_in == 1

@@ -1,0 +1,40 @@
+"""The named errors of this service. HTTP maps them to problems in app.py."""
+
+from __future__ import annotations
+
+
+class IngestError(Exception):
+    """A request that cannot be carried out; the message says why and what to do."""
+
+
+class Overloaded(IngestError):
+    """Too much is in flight, or the store is nearly full. Try again later."""
+
+
+class UnknownItem(IngestError):
+    """No item has this id."""
+
+    def __init__(self) -> None:
+        super().__init__("No item has this id. Check the id.")
+
+
+class ItemInFlight(IngestError):
+    """The item is being worked on; it cannot be asked for again yet."""
+
+
+class ItemIsWithdrawn(IngestError):
+    """The item was withdrawn; nothing can be added to it."""
+
+    def __init__(self) -> None:
+        super().__init__("The item was withdrawn. It cannot be fetched again.")
+
+
+class ItemChanged(IngestError):
+    """Somebody else changed the item at the same moment."""
+
+    def __init__(self) -> None:
+        super().__init__("The item has just changed. Read its receipt and try again.")
+
+
+class UnknownFeed(IngestError):
+    """No feed has this id, or the feed has moved."""

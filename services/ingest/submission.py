@@ -1,0 +1,69 @@
+"""A submission after its fields were checked, and what became of it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from incidentwire.documents import StoredDocument
+from incidentwire.net import urls
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebAddress:
+    """A URL as it was sent, and its canonical form."""
+
+    url: str
+    canonical: str
+
+    @classmethod
+    def of(cls, url: str) -> WebAddress:
+        """Canonicalise a URL. Raises urls.UrlError, whose message names the remedy."""
+        return cls(url=url, canonical=urls.canonicalize(url))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """A news item that somebody handed in: an address, a text, or both."""
+
+    id: str
+    address: WebAddress | None = None
+    given: StoredDocument | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        address: WebAddress | None = None,
+        text: str = "",
+        title: str = "",
+        published: str | None = None,
+        language: str | None = None,
+    ) -> Submission:
+        """Build a submission; without an address, title and text make its id.
+
+        Raises urls.UrlError for a text with lone surrogates.
+        """
+        given = StoredDocument(
+            title=title, text=text, published=published, language=language
+        )
+        item_id = (
+            urls.item_id(address.canonical)
+            if address
+            else urls.text_item_id(title, text)
+        )
+        is_empty = given == StoredDocument()
+        return cls(id=item_id, address=address, given=None if is_empty else given)
+
+    @property
+    def text(self) -> str:
+        """The text that came along; empty if none did."""
+        return self.given.text if self.given else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmissionOutcome:
+    """What became of a submission. `known`: the item was there, nothing was added."""
+
+    id: str
+    position: int
+    known: bool
