@@ -60,7 +60,14 @@ class Settings:
     )
     key: str = _setting("", "API key that the command line sends")
     public_read: bool = _setting(False, "answer reading requests without a key")
-    max_body_bytes: int = _setting(16_000_000, "largest request body", least=1000)
+    max_body_bytes: int = _setting(
+        6_500_000,  # a text of a million characters, escaped
+        "largest JSON body",
+        least=1000,
+    )
+    body_timeout_s: float = _setting(
+        120.0, "whole time for a request body to arrive", least=0.1
+    )
     max_bulk_bytes: int = _setting(100_000_000, "largest NDJSON body", least=1000)
     max_bulk_items: int = _setting(10_000, "items in one NDJSON body", least=1)
     max_in_flight: int = _setting(

@@ -56,27 +56,19 @@ class BulkHandler:
         its error is raised. Later errors become the results of the lines concerned.
         """
         chunks = _chunks(self._lines(body))
-        try:
-            first = next(chunks, [])
-            outcomes = self._submit(first)
-        except BaseException:
-            body.close()
-            raise
-        return itertools.chain(
-            [_rows(first, outcomes)] if first else [], self._rest(body, chunks)
-        )
+        first = next(chunks, [])
+        rows = _rows(first, self._submit(first))
+        return itertools.chain([rows], self._rest(chunks))
 
-    def _rest(self, body: IO[bytes], chunks: Iterator[list[BulkLine]]) -> Iterator[str]:
-        with body:
-            for chunk in chunks:
-                outcomes: Iterator[SubmissionOutcome | Problem]
-                try:
-                    outcomes = self._submit(chunk)
-                except (IngestError, RedisError, OSError) as error:
-                    # The answer has begun: it can only be reported line by line.
-                    problem = self.refusal(error)
-                    outcomes = itertools.repeat(problem)
-                yield _rows(chunk, outcomes)
+    def _rest(self, chunks: Iterator[list[BulkLine]]) -> Iterator[str]:
+        for chunk in chunks:
+            outcomes: Iterator[SubmissionOutcome | Problem]
+            try:
+                outcomes = self._submit(chunk)
+            except (IngestError, RedisError, OSError) as error:
+                # The answer has begun: it can only be reported line by line.
+                outcomes = itertools.repeat(self.refusal(error))
+            yield _rows(chunk, outcomes)
 
     def _submit(
         self, chunk: Sequence[BulkLine]
@@ -124,7 +116,7 @@ def spool(stream: IO[bytes]) -> IO[bytes]:
 
     A client that sends before it reads must not wait for us to read after sending.
     """
-    body: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115  # `results` closes it
+    body: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115  # the caller closes it
     try:
         shutil.copyfileobj(stream, body, COPY_BYTES)
     except BaseException:

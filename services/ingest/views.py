@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import gevent
 from flask import Flask, Response, current_app, g, request
-from flask_smorest import Blueprint
 from marshmallow import ValidationError
 
 from incidentwire import items
 from incidentwire.telemetry import traceparent_from
+from incidentwire.web import json_body
 from incidentwire.web.auth import require
+from incidentwire.web.blueprint import Blueprint
 from incidentwire.web.problems import Problem, field_errors, invalid_fields
 from services.ingest import bulk
 from services.ingest.receipt import receipt_of
@@ -33,7 +35,6 @@ NDJSON = "application/x-ndjson"
 NDJSON_TYPES = frozenset(
     {NDJSON, "application/ndjson", "application/jsonl", "application/x-jsonlines"}
 )
-TOO_DEEP = "The JSON is nested too deeply. A submission is one flat object."
 BODY = {
     "required": True,
     "content": {
@@ -57,6 +58,7 @@ blueprint = Blueprint(
     schema=AcceptedSchema,
     description="Known already; or one result per NDJSON line",
 )
+@blueprint.alt_response(408, description="The body did not arrive in time")
 @blueprint.alt_response(409, description="The item changed while its text was supplied")
 @blueprint.alt_response(415, description="The body's media type is none of those named")
 @blueprint.alt_response(422)
@@ -73,7 +75,7 @@ def submit() -> Any:
             detail=f"Send Content-Type: application/json, or {NDJSON} for one item "
             "per line.",
         )
-    [outcome] = _submit([read(request.get_data())])
+    [outcome] = _submit([read(_body())])
     return Response(
         json.dumps(accepted(outcome)),
         accepted_status(outcome),
@@ -109,29 +111,17 @@ def read(raw: bytes) -> Submission:
 
     Raises Problem 400 for a body that is not JSON, and 422 naming each invalid field.
     """
-    try:
-        data = json.loads(raw)
-    except RecursionError:
-        raise _malformed(TOO_DEEP) from None
-    except UnicodeDecodeError:
-        raise _malformed("The body is not UTF-8. Encode it as UTF-8.") from None
-    except ValueError as error:
-        raise _malformed(f"The body is not JSON: {error}.") from None
+    data = json_body.parse(raw)
     try:
         return Submission.of(**submission_fields(data))
     except ValidationError as error:
         raise invalid_fields(field_errors(error.messages)) from None
 
 
-def _malformed(detail: str) -> Problem:
-    return Problem(status=400, slug="malformed-json", detail=detail)
-
-
 def _submit_bulk() -> Response:
     settings = current_app.config["SETTINGS"]
     submitter = _submitter()
     submitter.admission.admit()
-    request.max_content_length = settings.max_bulk_bytes
     via = g.who
     trace = traceparent_from(request.headers.get("traceparent"))
     app = cast("Flask", current_app._get_current_object())  # type: ignore[attr-defined]
@@ -146,8 +136,43 @@ def _submit_bulk() -> Response:
         max_items=settings.max_bulk_items,
         pause=lambda: gevent.sleep(0),
     )
-    lines = handler.results(bulk.spool(request.stream))
-    return Response(lines, 200, mimetype=NDJSON)
+    with (
+        _body_deadline(),
+        json_body.body_stream(request, settings.max_bulk_bytes) as stream,
+    ):
+        body = bulk.spool(stream)
+    try:
+        lines = handler.results(body)
+    except BaseException:
+        body.close()
+        raise
+    response = Response(lines, 200, mimetype=NDJSON)
+    response.call_on_close(body.close)
+    return response
+
+
+def _body() -> bytes:
+    max_bytes = current_app.config["SETTINGS"].max_body_bytes
+    with _body_deadline(), json_body.body_stream(request, max_bytes) as stream:
+        return stream.read()
+
+
+@contextmanager
+def _body_deadline() -> Iterator[None]:
+    """Raise Problem 408 if the body has not arrived within `body_timeout_s`."""
+    timeout = gevent.Timeout(current_app.config["SETTINGS"].body_timeout_s)
+    try:
+        with timeout:
+            yield
+    except gevent.Timeout as expired:
+        if expired is not timeout:
+            raise
+        raise Problem(
+            status=408,
+            slug="body-timeout",
+            detail=f"The body did not arrive within {timeout.seconds:g} s. "
+            "Send it faster, or in smaller parts.",
+        ) from None
 
 
 def _refusal(app: Flask, error: Exception) -> Problem:

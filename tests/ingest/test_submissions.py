@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 from typing import Any
@@ -238,7 +239,7 @@ def test_a_retry_is_refused_while_the_item_is_in_flight(house: House) -> None:
 def test_every_address_but_the_health_checks_needs_a_key(house: House) -> None:
     rules = [
         rule
-        for rule in house.app.url_map.iter_rules()
+        for rule in house.ingest_client.application.url_map.iter_rules()
         if rule.rule not in ("/healthz", "/readyz")
     ]
     assert rules
@@ -276,13 +277,15 @@ def test_with_too_much_in_flight_nothing_is_accepted_and_reading_goes_on(
 ) -> None:
     item_id = house.submit(text=PLAIN)
     object.__setattr__(house.settings, "max_in_flight", 1)
-    house.app.extensions["incidentwire.submitter"].admission.clock = lambda: 1e12
+    house.ingest_client.application.extensions[
+        "incidentwire.submitter"
+    ].admission.clock = lambda: 1e12
     answer = house.post({"text": "another"})
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
     bulk = house.post(
         b'{"text": "another"}', **{"Content-Type": "application/x-ndjson"}
     )
-    assert bulk.status_code == 503
+    assert (bulk.status_code, bulk.headers["Retry-After"]) == (503, "30")
     assert house.receipt(item_id)["state"] == "queued"
     assert house.log.last() == 1
 
@@ -292,7 +295,9 @@ def test_a_store_that_is_away_is_a_503_and_not_an_acceptance(
 ) -> None:
     dead = redis.Redis(port=1, retry=None, socket_connect_timeout=0.2)
     monkeypatch.setattr(
-        house.app.extensions["incidentwire.submitter"].log, "connection", dead
+        house.ingest_client.application.extensions["incidentwire.submitter"].log,
+        "connection",
+        dead,
     )
     answer = house.post({"text": "x"})
     assert (answer.status_code, answer.get_json()["type"]) == (
@@ -319,3 +324,73 @@ def test_a_text_for_a_withdrawn_item_is_not_kept(house: House) -> None:
     answer = house.post({"url": "https://example.org/withdrawn", "text": PLAIN})
     assert (answer.status_code, answer.get_json()["known"]) == (200, True)
     assert house.archive.digests(item_id) == []
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "application/ndjson",
+        "application/jsonl",
+        "application/x-jsonlines",
+        "application/x-ndjson; charset=utf-8",
+    ],
+)
+def test_every_name_of_ndjson_is_read(house: House, media_type: str) -> None:
+    body = b'{"text": "one"}\n{"text": "two"}\n'
+    answer = house.post(body, **{"Content-Type": media_type})
+    rows = [json.loads(line) for line in answer.get_data().splitlines()]
+    assert [row["status"] for row in rows] == [202, 202]
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/x-ndjson"])
+def test_a_compressed_body_is_read(house: House, media_type: str) -> None:
+    body = gzip.compress(b'{"text": "some text"}')
+    headers = {"Content-Type": media_type, "Content-Encoding": "gzip"}
+    answer = house.post(body, **headers)
+    assert answer.status_code in (200, 202)
+    answer.close()
+    assert house.log.last() == 1
+
+
+def test_a_pasted_line_break_around_an_address_is_dropped(house: House) -> None:
+    house.submit(url=" https://news.example.org/a\r\n")
+    event = house.log.history(house.log.after(0)[0].subject)[0].event
+    assert isinstance(event, ItemSubmitted)
+    assert event.url == "https://news.example.org/a"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"url": %s}' % (b"9" * 5000),
+        b'{"url": "https://a.example/", "url": "https://b.example/"}',
+        b'{"text": "x", "title": NaN}',
+        b"{%s}" % b",".join(b'"k%d": 1' % n for n in range(5000)),
+    ],
+)
+def test_json_that_no_reader_agrees_on_is_refused_in_our_own_words(
+    house: House, body: bytes
+) -> None:
+    answer = house.post(body)
+    assert answer.status_code == 422
+    assert "sys.set_int" not in answer.get_data(as_text=True)
+    assert len(answer.get_data()) < 5000
+    assert house.log.last() == 0
+
+
+def test_a_body_of_blank_lines_is_given_up(house: House) -> None:
+    rows = _bulk(house, b'{"text": "one"}', *[b""] * 50_000, b'{"text": "two"}')
+    assert [row["status"] for row in rows] == [202, 413]
+    assert "blank lines" in rows[1]["detail"]
+
+
+def test_bulk_to_a_store_that_cannot_be_written_is_one_503(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.post({"text": "first"})  # the load is known; the append is what fails
+    dead = redis.Redis(port=1, retry=None, socket_connect_timeout=0.2)
+    submitter = house.ingest_client.application.extensions["incidentwire.submitter"]
+    monkeypatch.setattr(submitter.log, "connection", dead)
+    answer = house.post(b'{"text": "x"}', **{"Content-Type": "application/x-ndjson"})
+    assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
+    assert int(answer.headers["Retry-After"]) > 0

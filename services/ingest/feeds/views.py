@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from flask import Response, current_app, g
-from flask_smorest import Blueprint
 from marshmallow import Schema, fields, validate
 
 from incidentwire.net.client import HttpClient, OutboundError
 from incidentwire.web.auth import require
+from incidentwire.web.blueprint import Blueprint, QuerySchema
 from incidentwire.web.problems import FieldError, Problem
 from services.ingest.feeds import redirects, schedule
 from services.ingest.feeds.model import rfc3339
@@ -50,7 +50,7 @@ class NewFeedSchema(StrictSchema):
     )
 
 
-class FeedsQuerySchema(Schema):
+class FeedsQuerySchema(QuerySchema):
     limit = fields.Integer(load_default=PAGE, validate=validate.Range(1, PAGE))
     after = fields.String(
         load_default="", metadata={"description": "`next` of the page before"}
