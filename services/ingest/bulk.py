@@ -58,17 +58,18 @@ class BulkHandler:
         chunks = _chunks(self._lines(body))
         first = next(chunks, [])
         rows = _rows(first, self._submit(first))
-        return itertools.chain([rows], self._rest(chunks))
+        return itertools.chain([rows], self._rest(body, chunks))
 
-    def _rest(self, chunks: Iterator[list[BulkLine]]) -> Iterator[str]:
-        for chunk in chunks:
-            outcomes: Iterator[SubmissionOutcome | Problem]
-            try:
-                outcomes = self._submit(chunk)
-            except (IngestError, RedisError, OSError) as error:
-                # The answer has begun: it can only be reported line by line.
-                outcomes = itertools.repeat(self.refusal(error))
-            yield _rows(chunk, outcomes)
+    def _rest(self, body: IO[bytes], chunks: Iterator[list[BulkLine]]) -> Iterator[str]:
+        with body:
+            for chunk in chunks:
+                outcomes: Iterator[SubmissionOutcome | Problem]
+                try:
+                    outcomes = self._submit(chunk)
+                except (IngestError, RedisError, OSError) as error:
+                    # The answer has begun: it can only be reported line by line.
+                    outcomes = itertools.repeat(self.refusal(error))
+                yield _rows(chunk, outcomes)
 
     def _submit(
         self, chunk: Sequence[BulkLine]
