@@ -9,9 +9,8 @@ from flask.testing import FlaskClient
 from incidentwire import events as e
 from incidentwire.documents import StoredDocument
 from incidentwire.incidents.decisions import NO_REASON, assign, reconcile
-from incidentwire.incidents.item_labels import split_key
 from incidentwire.incidents.state import IncidentsState
-from incidentwire.labels import Label, MentionRef
+from incidentwire.labels import Label, MentionId, MentionRef
 from incidentwire.web.auth import Keys
 from tests.house import House
 
@@ -81,7 +80,7 @@ class Newsroom:
             state = self.state()
             facts, homeless = reconcile(state, name)
             if not facts and homeless:
-                facts = assign(state, *split_key(homeless[0]), into, why=why)
+                facts = assign(state, *MentionId.parse(homeless[0]), into, why=why)
             if not facts:
                 return
             for subject, event in facts:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from incidentwire import events as e
-from incidentwire.incidents.item_labels import mention_key, split_key
 from incidentwire.incidents.state import STATUSES, Incident, IncidentsState, incident_id
+from incidentwire.labels import MentionId
 
 Facts = list[
     tuple[str, e.Event]
@@ -52,7 +52,7 @@ def assign(
 ) -> Facts:  # fmt: skip
     """A labelled mention comes to an incident, or opens one where None is given. Nothing happens to a mention that has
     its place, or that has no labels."""
-    key = mention_key(item, mention)
+    key = str(MentionId(item, mention))
     mine = state.labels((key,))
     if not mine or state.where(key) is not None:
         return []
@@ -117,7 +117,7 @@ def move(
         )
     if source == target.id:
         raise CommandRejected("already_there", f"{key} is in {target.id} already")
-    item, mention = split_key(key)
+    item, mention = MentionId.parse(key)
     before = state.labels(state.members(target.id))
     linked = e.IncidentItemLinked(
         item=item, mention=mention, who=who, note=note, labels=state.labels((*state.members(target.id), key)),
@@ -205,7 +205,7 @@ def split(
             "empty",
             f"nothing would be left in {found.id}: leave at least one mention there",
         )
-    new = fresh_id(state, *split_key(going[0]))
+    new = fresh_id(state, *MentionId.parse(going[0]))
     fact = e.IncidentSplit(
         into=new,
         mentions=going,
@@ -330,7 +330,7 @@ def _unlinked(
         there = left.setdefault(root, list(state.members(root)))
         before = state.labels(there)
         there.remove(key)
-        item, mention = split_key(key)
+        item, mention = MentionId.parse(key)
         facts.append((root, e.IncidentItemUnlinked(
             item=item, mention=mention, reason=reason, who=who, note=note, labels=state.labels(there),
             labels_before=before,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from incidentwire import events as e
-from incidentwire.labels import LABELS, Label
+from incidentwire.labels import LABELS, Label, MentionId
 
 MAIN_MENTION = "m0"  # of an item in which the model found none, and a person did
 
@@ -20,16 +20,6 @@ class ItemLabels:
     mentions: Mapping[str, tuple[Label, ...]] = field(default_factory=dict)
     corrected: tuple[Label, ...] | None = None
     gone: bool = False
-
-
-def mention_key(item: str, mention: str) -> str:
-    return f"{item}#{mention}"
-
-
-def split_key(key: str) -> tuple[str, str]:
-    """The item and the mention of a key."""
-    item, _, mention = key.rpartition("#")
-    return item, mention
 
 
 def apply_item_event(facts: ItemLabels, event: e.Event) -> ItemLabels:
@@ -75,7 +65,9 @@ def labelled(item: str, facts: ItemLabels) -> dict[str, tuple[Label, ...]]:
         ]
         main = next(iter(by_mention), MAIN_MENTION)
         by_mention[main] = in_order((*by_mention.get(main, ()), *added))
-    return {mention_key(item, m): labels for m, labels in by_mention.items() if labels}
+    return {
+        str(MentionId(item, m)): labels for m, labels in by_mention.items() if labels
+    }
 
 
 def in_order(labels: Iterable[Label]) -> tuple[Label, ...]:

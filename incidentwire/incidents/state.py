@@ -20,10 +20,8 @@ from incidentwire.incidents.item_labels import (
     apply_item_event,
     in_order,
     labelled,
-    mention_key,
-    split_key,
 )
-from incidentwire.labels import Label
+from incidentwire.labels import Label, MentionId
 
 STATUSES = ("open", "confirmed", "resolved", "dismissed")
 ID_CHARS = 20  # of base32: 100 bits
@@ -62,7 +60,7 @@ class Incident:
 
 def incident_id(item: str, mention: str, attempt: int = 0) -> str:
     """The id of the incident that this mention opens; `attempt` counts those it opened before and was moved out of."""
-    named = mention_key(item, mention) + (f"#{attempt}" if attempt else "")
+    named = str(MentionId(item, mention)) + (f"#{attempt}" if attempt else "")
     digest = (
         base64.b32encode(hashlib.sha256(named.encode()).digest())
         .decode("ascii")
@@ -126,7 +124,9 @@ class IncidentsState:
     def labels(self, members: Iterable[str]) -> tuple[Label, ...]:
         """The labels that count for mentions taken together, in the order of LABELS."""
         return in_order(
-            x for key in members for x in self.labelled(split_key(key)[0]).get(key, ())
+            x
+            for key in members
+            for x in self.labelled(MentionId.parse(key).item).get(key, ())
         )
 
     # -- folding
@@ -144,9 +144,9 @@ class IncidentsState:
             case e.IncidentOpened():
                 self.known.setdefault(subject, Incident(id=subject))
             case e.IncidentItemLinked():
-                self._link(subject, mention_key(event.item, event.mention), event)
+                self._link(subject, str(MentionId(event.item, event.mention)), event)
             case e.IncidentItemUnlinked():
-                key = mention_key(event.item, event.mention)
+                key = str(MentionId(event.item, event.mention))
                 self._leave(key)
                 if event.who:
                     self._bar([key], subject)
@@ -206,7 +206,7 @@ class IncidentsState:
 
     def _put(self, key: str, link: Link) -> None:
         self.links[key] = link
-        item = split_key(key)[0]
+        item = MentionId.parse(key).item
         self.placed[item] = (*self.placed.get(item, ()), key)
         members = (*self.known[link.incident].members, key)
         self._change(
@@ -217,7 +217,7 @@ class IncidentsState:
     def _leave(self, key: str) -> None:
         link = self.links.pop(key, None)
         if link is not None:
-            item = split_key(key)[0]
+            item = MentionId.parse(key).item
             self.placed[item] = tuple(k for k in self.placed[item] if k != key)
             owner = self.known[link.incident]
             self._change(owner.id, members=tuple(m for m in owner.members if m != key))

@@ -22,7 +22,7 @@ from incidentwire import events as e
 from incidentwire import items
 from incidentwire.archive import Archive
 from incidentwire.incidents.decisions import Facts, assign, reconcile
-from incidentwire.incidents.item_labels import mention_key, split_key
+from incidentwire.labels import MentionId
 from incidentwire.lifecycle import shutdown_event, touch_heartbeat
 from incidentwire.log.event_log import (
     AppendRequest,
@@ -147,7 +147,7 @@ class Linker:
         return True
 
     def _place(self, key: str) -> Facts:
-        item, mention = split_key(key)
+        item, mention = MentionId.parse(key)
         found = self._print_of(key)
         if found is None:
             return assign(self.state, item, mention, None)
@@ -183,7 +183,7 @@ class Linker:
         why = replace(why, nearest=nearest)
         if self.reasons is None:
             return why
-        item, mention = split_key(key)
+        item, mention = MentionId.parse(key)
         known = items.fold_all(item, self._history(item))
         spans = self.reasons.spans(known, mention, other, self.index.rarity(other))
         return replace(why, spans=tuple(spans))
@@ -216,7 +216,7 @@ class Linker:
     def _touched(self, event: e.Event) -> list[str]:
         match event:
             case e.IncidentItemLinked() | e.IncidentItemUnlinked():
-                return [mention_key(event.item, event.mention)]
+                return [str(MentionId(event.item, event.mention))]
             case e.IncidentSplit():
                 return list(event.mentions)
             case _:
@@ -240,7 +240,7 @@ class Linker:
 
     def _keep_prints(self, item: str, event: e.ItemClassified) -> None:
         for mention in event.mentions:
-            key = mention_key(item, mention.id)
+            key = str(MentionId(item, mention.id))
             if key not in self.state.links:
                 self.prints[key] = mention.fingerprint
 
@@ -249,7 +249,7 @@ class Linker:
         of another version: it is compared with nothing then."""
         encoded = self.prints.get(key)
         if encoded is None:
-            item, mention = split_key(key)
+            item, mention = MentionId.parse(key)
             judged = [
                 h.event
                 for h in self._history(item)

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from incidentwire.incidents.item_labels import split_key
+from incidentwire.labels import MentionId
 from services.api.read_model.incident_state import IncidentProjection
 
 Key = tuple[str | int, int]  # what is compared, n
@@ -94,7 +94,7 @@ def _key(
     """What incident_query.SORTS compares, by id."""
 
     def items(name: str) -> set[str]:
-        return {split_key(key)[0] for key in past.state.members(name)}
+        return {MentionId.parse(key).item for key in past.state.members(name)}
 
     match sort:
         case "updated":

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, current_app
 
 from incidentwire import events as e
-from incidentwire.incidents.item_labels import split_key
+from incidentwire.labels import MentionId
 from incidentwire.log.cloudevents import envelope, rfc3339
 from incidentwire.log.event_log import EventLog
 from incidentwire.log.recorded_event import RecordedEvent
@@ -92,7 +92,8 @@ def show_diff(query: dict[str, Any], incident_id: str) -> Response:
     rows = reader().read(_rows, [(before, incident_id), (after, incident_id)])
     gained, lost = _keys_changed(before, after, incident_id)
     titles = reader().read(
-        detail_query.titles, sorted({split_key(key)[0] for key in (*gained, *lost)})
+        detail_query.titles,
+        sorted({MentionId.parse(key).item for key in (*gained, *lost)}),
     )
     return as_answer(difference(incident_id, (before, after), rows, titles))
 
@@ -267,7 +268,9 @@ def _members(happenings: IncidentProjection, name: str) -> tuple[str, ...]:
 
 
 def _items_of(happenings: IncidentProjection, name: str) -> list[str]:
-    return list(dict.fromkeys(split_key(key)[0] for key in _members(happenings, name)))
+    return list(
+        dict.fromkeys(MentionId.parse(key).item for key in _members(happenings, name))
+    )
 
 
 def _merged(happenings: IncidentProjection, name: str) -> list[str]:

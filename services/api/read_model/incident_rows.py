@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from incidentwire.incidents.item_labels import split_key
+from incidentwire.labels import MentionId
 from services.api.read_model.incident_state import IncidentProjection
 
 INCIDENTS = (
@@ -52,7 +52,9 @@ class ItemSummary(NamedTuple):
 def write(db: sqlite3.Connection, happenings: IncidentProjection) -> None:
     """Bring the rows of all that was touched up to the state. The items' rows must be there already."""
     gone = [
-        split_key(key) for key in happenings.moved if key not in happenings.state.links
+        MentionId.parse(key)
+        for key in happenings.moved
+        if key not in happenings.state.links
     ]
     db.executemany("DELETE FROM memberships WHERE item = ? AND mention = ?", gone)
     there = [
@@ -77,7 +79,9 @@ def rows(
         name: state.members(name) if state.known[name].into is None else ()
         for name in names
     }
-    about = _about(db, {split_key(key)[0] for keys in shown.values() for key in keys})
+    about = _about(
+        db, {MentionId.parse(key).item for keys in shown.values() for key in keys}
+    )
     return [
         _row(happenings, name, shown[name], about, _title(db, shown[name], about))
         for name in names
@@ -86,7 +90,7 @@ def rows(
 
 def membership(happenings: IncidentProjection, key: str) -> tuple[Any, ...]:
     """A row of table `memberships`, in the order of MEMBERSHIPS."""
-    item, mention = split_key(key)
+    item, mention = MentionId.parse(key)
     link = happenings.state.links[key]
     labels = happenings.state.labelled(item).get(key, ())
     owner = happenings.stamps[happenings.state.resolve(link.incident)].n
@@ -111,7 +115,7 @@ def _row(
     title: str | None,
 ) -> tuple[Any, ...]:
     incident, stamp = happenings.state.known[name], happenings.stamps[name]
-    ids = dict.fromkeys(split_key(key)[0] for key in keys)
+    ids = dict.fromkeys(MentionId.parse(key).item for key in keys)
     items = [about[item] for item in ids if item in about]
     days = sorted(item.day for item in items)
     values: dict[str, Any] = {
@@ -143,7 +147,7 @@ def _title(
     """The title of the item that says most clearly what happened: not of a round-up if there is another, then by the
     score of its labels, then the earliest. A round-up's title goes with the first line of its passage here."""
     own: dict[str, list[str]] = {}
-    for item, mention in map(split_key, keys):
+    for item, mention in map(MentionId.parse, keys):
         own.setdefault(item, []).append(mention)
     titled = [about[item] for item in own if item in about and about[item].title]
     best = min(

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from incidentwire import events as e
-from incidentwire.incidents.item_labels import mention_key
 from incidentwire.incidents.state import IncidentsState
+from incidentwire.labels import MentionId
 from incidentwire.log.recorded_event import RecordedEvent
 
 LABELLING = e.types_where(lambda cls: cls.affects_labels)
@@ -108,7 +108,7 @@ class IncidentProjection:
         """The mentions that the event may bring to another live incident."""
         match event:
             case e.IncidentItemLinked() | e.IncidentItemUnlinked():
-                return {mention_key(event.item, event.mention)}
+                return {str(MentionId(event.item, event.mention))}
             case e.IncidentMerged() | e.IncidentUnmerged():
                 return set(self.state.members(subject))
             case e.IncidentSplit():

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from incidentwire import events as e
 from incidentwire.incidents.decisions import Facts
-from incidentwire.incidents.item_labels import split_key
 from incidentwire.incidents.state import IncidentsState
+from incidentwire.labels import MentionId
 from incidentwire.log.event_log import EventLog
 from services.api.read_model.incident_state import IncidentProjection
 from tests.house import House
@@ -25,7 +25,7 @@ def expected(state: IncidentsState) -> tuple[dict[str, Any], dict[str, Any]]:
     incidents = {}
     for name, incident in state.known.items():
         keys = state.members(name) if incident.into is None else ()
-        items = {split_key(key)[0] for key in keys}
+        items = {MentionId.parse(key).item for key in keys}
         labels = json.dumps(state.labels(keys))
         incidents[name] = (
             incident.into, incident.status, int(incident.closed_empty), labels, len(items), len(keys), incident.people,
@@ -36,7 +36,7 @@ def expected(state: IncidentsState) -> tuple[dict[str, Any], dict[str, Any]]:
             state.where(key),
             link.score,
             int(link.person),
-            json.dumps(state.labelled(split_key(key)[0]).get(key, ())),
+            json.dumps(state.labelled(MentionId.parse(key).item).get(key, ())),
         )
         for key, link in state.links.items()
     }
