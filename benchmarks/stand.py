@@ -17,7 +17,7 @@ from pathlib import Path
 
 import redis
 
-from cli.processes import Place, store_command
+from cli.processes import Installation, store_command
 from incidentwire.settings import Settings, to_env
 from incidentwire.web.auth import SCOPES, Keys
 
@@ -67,17 +67,17 @@ class Stand:
 def stand(**changes: object) -> Iterator[Stand]:
     """A fresh stand; everything is stopped and deleted afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="incidentwire-bench-"))
-    place = Place(store_port=free_port(), data_dir=folder)
+    here = Installation(data_dir=folder)
     defaults: dict[str, object] = {
         "allowed_hosts": frozenset({"127.0.0.1"}),
         "host_pause_s": 0.0,
         "log_level": "WARNING",
     }
     settings = Settings(
-        redis_url=place.store_url, data_dir=folder, **(defaults | changes)
+        redis_url=here.store_url, data_dir=folder, **(defaults | changes)
     )  # type: ignore[arg-type]
-    store = subprocess.Popen(store_command(place), stdout=subprocess.DEVNULL)
-    connection = redis.Redis.from_url(place.store_url)
+    store = subprocess.Popen(store_command(here), stdout=subprocess.DEVNULL)
+    connection = redis.Redis.from_url(here.store_url)
     deadline = time.monotonic() + 20
     while True:
         try:

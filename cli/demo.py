@@ -1,4 +1,4 @@
-"""`incidentwire demo`: the whole path on this machine, with real pages from a local server."""
+"""`incidentwire demo`: the whole path on this machine, with pages from a local server."""
 
 from __future__ import annotations
 
@@ -6,95 +6,121 @@ import contextlib
 import dataclasses
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 import requests
-from rich.console import Console
-from rich.markup import escape
 
-from cli import context as running
-from cli import demo_pages
-from cli.processes import end_in_order
+from cli import context, demo_pages, folder_lock
+from cli.parent_death import die_with_parent
 from cli.tail import follow
 from incidentwire.settings import PREFIX, Settings
 
-START_S = 60.0
+START_S = 120.0
 FINISH_S = 120.0
 MAX_QUOTE = 160  # characters
-
-out = Console(highlight=False)
+ENDS = ("item.classified", "item.rejected")
 
 
 @click.command()
 @click.option(
     "--articles",
-    type=click.Path(path_type=Path),
-    help="Folder of articles as JSON files. [the demo's own]",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of articles as JSON files (title, text).  [the demo's own]",
 )
 @click.option(
     "--once",
     is_flag=True,
-    help="End by itself; exit 0 only when every article came through.",
+    help="End by itself; exit 0 only if every article was classified.",
 )
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
     default=Path("data/demo"),
     show_default=True,
+    help="Emptied first.",
 )
 def demo(articles: Path | None, once: bool, data_dir: Path) -> None:
-    """Start everything, hand in a few articles, show what becomes of them."""
-    end_in_order()
+    """Start everything, submit a few articles, show what becomes of them."""
+    end_with_exception_on_sigterm()
     chosen = demo_pages.articles(articles)
-    shutil.rmtree(data_dir, ignore_errors=True)
+    if not chosen:
+        raise click.UsageError(f"There is no .json file in {articles}.")
+    data_dir = data_dir.absolute()
+    _empty(data_dir)
     with (
         demo_pages.serving([demo_pages.page(a) for a in chosen]) as urls,
         _everything(data_dir, urls[0]) as settings,
     ):
-        out.print(
-            f"\n[bold]Incidentwire is up.[/bold] Handing in {len(urls)} pages from a local server.\n"
-        )
-        came_through = _show(settings, urls)
-        out.print(f"\n{came_through} of {len(urls)} articles came through.\n")
-        _say_what_next(settings)
+        click.echo(f"Incidentwire is up. Submitting {len(urls)} local pages.\n")
+        classified = _submit_and_follow(settings, urls)
+        click.echo(f"\n{classified} of {len(urls)} articles were classified.\n")
+        _print_next_steps(settings)
         if not once:
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()
-    raise SystemExit(0 if came_through == len(urls) else 1)
+    raise SystemExit(0 if classified == len(urls) else 1)
+
+
+def end_with_exception_on_sigterm() -> None:
+    """Let SIGTERM end this process as an exception does, so that `finally` runs.
+
+    A second SIGTERM (`timeout` sends two) does not break off that end.
+    """
+    signal.signal(signal.SIGTERM, _exit_once)
+
+
+def _exit_once(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(143)
+
+
+def _empty(data_dir: Path) -> None:
+    """Delete what the last demo left; refuse a folder that is in use or no demo's."""
+    if (data_dir / "store").exists() and not (data_dir / "demo").exists():
+        raise click.ClickException(
+            f"{data_dir} holds data of `incidentwire up`. Choose another --data-dir."
+        )
+    try:
+        fd = folder_lock.lock(data_dir)
+    except folder_lock.FolderInUse as error:
+        raise click.ClickException(str(error)) from None
+    for path in data_dir.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != folder_lock.LOCK:
+            path.unlink()
+    (data_dir / "demo").touch()
+    os.close(fd)
 
 
 @contextlib.contextmanager
 def _everything(data_dir: Path, page_url: str) -> Iterator[Settings]:
-    """`incidentwire up` in a process group of its own, allowed to fetch from the demo's page server."""
-    api, ingest, store = (_port(p) for p in (8000, 8001, 6390))
-    host = page_url.split("/")[2]
+    """Run `incidentwire up`, allowed to fetch from the demo's page server."""
     environ = {
         **os.environ,
-        PREFIX + "ALLOWED_HOSTS": host,
+        PREFIX + "ALLOWED_HOSTS": page_url.split("/")[2],
         PREFIX + "HOST_PAUSE_S": "0",
     }
-    data_dir.mkdir(parents=True)
     command = [sys.executable, "-m", "cli", "up", "--data-dir", str(data_dir)]
-    command += [
-        "--api-port",
-        str(api),
-        "--ingest-port",
-        str(ingest),
-        "--store-port",
-        str(store),
-    ]
+    command += ["--api-port", str(_port(8000)), "--ingest-port", str(_port(8001))]
     with (data_dir / "up.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603
-            command, env=environ, stdout=log, stderr=log, start_new_session=True
+        process = subprocess.Popen(  # noqa: S603  # our own command line
+            command,
+            env=environ,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=die_with_parent(signal.SIGTERM),
         )
     try:
         yield _wait_until_ready(data_dir, process)
@@ -107,57 +133,65 @@ def _wait_until_ready(data_dir: Path, process: subprocess.Popen[bytes]) -> Setti
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError, ValueError, requests.RequestException):
-            known: dict[str, Any] = json.loads((data_dir / running.RUNNING).read_text())
+            known: dict[str, Any] = json.loads(
+                context.running_file(data_dir).read_text()
+            )
+            known["key"] = context.key_file(data_dir).read_text().strip()
             addresses = (known["api_url"], known["ingest_url"])
             if all(requests.get(f"{url}/readyz", timeout=2).ok for url in addresses):
                 return dataclasses.replace(Settings(), data_dir=data_dir, **known)
         time.sleep(0.1)
-    raise click.ClickException(f"it did not start: see {data_dir / 'up.log'}")
+    raise click.ClickException(f"It did not start. See {data_dir / 'up.log'}.")
 
 
-def _show(settings: Settings, urls: list[str]) -> int:
-    """Hand in the URLs, and print each end as the log tells it; returns how many were classified."""
-    waiting = {}
-    for url in urls:
-        answer = running.call(
-            "POST", f"{settings.ingest_url}/v1/submissions", settings, json={"url": url}
-        )
-        waiting[answer.json()["id"]] = url
-    deadline, came_through = time.monotonic() + FINISH_S, 0
+def _submit_and_follow(settings: Settings, urls: list[str]) -> int:
+    """Submit the URLs and print each result; return how many were classified."""
+    waiting = {_submit(settings, url): url for url in urls}
+    deadline = time.monotonic() + FINISH_S
+    classified = 0
     for name, position, event in follow(settings, 0):
-        if name == "event" or name.startswith("item."):
-            data = event["data"]
-            if event["type"] == "item.classified":
-                _print_item(settings, event["subject"], position)
-                came_through += 1
-            elif event["type"] == "item.rejected":
-                out.print(
-                    f"[red]rejected[/red] {waiting[event['subject']]}: {data['reason']}"
-                )
-            if event["type"] in ("item.classified", "item.rejected"):
-                waiting.pop(event["subject"], None)
+        if name != "gap" and event.get("type") in ENDS:
+            url = waiting.pop(event["subject"], None)
+            classified += _print_end(settings, event, position, url)
         if not waiting or time.monotonic() > deadline:
-            return came_through
-    return came_through
+            break
+    return classified
+
+
+def _submit(settings: Settings, url: str) -> str:
+    response = context.call(
+        "POST", f"{settings.ingest_url}/v1/submissions", settings, json={"url": url}
+    )
+    item_id: str = response.json()["id"]
+    return item_id
+
+
+def _print_end(
+    settings: Settings, event: Mapping[str, Any], position: int, url: str | None
+) -> bool:
+    if event["type"] == "item.rejected":
+        click.echo(
+            f"{click.style('rejected', fg='red')} {url}: {event['data']['reason']}"
+        )
+        return False
+    _print_item(settings, event["subject"], position)
+    return True
 
 
 def _print_item(settings: Settings, item_id: str, position: int) -> None:
-    params = {"min_position": position}
-    item = running.call(
-        "GET", f"{settings.api_url}/v1/items/{item_id}", settings, params=params
+    item = context.call(
+        "GET",
+        f"{settings.api_url}/v1/items/{item_id}",
+        settings,
+        params={"min_position": position},
     ).json()
-    said = " ".join(
-        f"[bold cyan]{row['label']}[/bold cyan] {row['score']:.2f}"
-        for row in item["labels"]
-    )
-    out.print(f"[dim]{position:>3}[/dim] [bold]{escape(item['title'])}[/bold]")
-    out.print(f"    {said or '[dim]no label[/dim]'}")
+    click.secho(f"{position:>3} {context.printable(item['title'])}", bold=True)
+    labels = [f"{row['label']} {row['score']:.2f}" for row in item["labels"]]
+    click.secho(f"    {' '.join(labels) or 'no label'}", fg="cyan")
     for row in item["labels"]:
         for passage in row["evidence"][:1]:
-            out.print(
-                f"    {row['label']}: “{escape(_shortened(passage['quote']))}”",
-                style="italic",
-            )
+            quote = _shortened(context.printable(passage["quote"]))
+            click.echo(f"    {row['label']}: “{quote}”")
 
 
 def _shortened(quote: str) -> str:
@@ -165,20 +199,33 @@ def _shortened(quote: str) -> str:
     return quote if len(quote) <= MAX_QUOTE else quote[: MAX_QUOTE - 1] + "…"
 
 
-def _say_what_next(settings: Settings) -> None:
-    out.print(f"API    {settings.api_url}/v1/items   (browse {settings.api_url}/docs)")
-    out.print(f"key    {settings.key}")
-    out.print(
-        f"[dim]curl -N -H 'Authorization: Bearer {settings.key}' '{settings.api_url}/v1/events/stream?after=0'[/dim]"
+def _print_next_steps(settings: Settings) -> None:
+    """Print commands as they can be pasted: no line is wrapped or coloured."""
+    key_file = shlex.quote(str(context.key_file(settings.data_dir)))
+    lines = (
+        f"API     {settings.api_url}/v1/items",
+        f"docs    {settings.api_url}/docs",
+        f"ingest  {settings.ingest_url}/v1/submissions",
+        "",
+        "In a second terminal:",
+        "",
+        f"export KEY=$(cat {key_file})",
+        f"export INCIDENTWIRE_DATA_DIR={shlex.quote(str(settings.data_dir))}",
+        f'curl -N -H "Authorization: Bearer $KEY"'
+        f" '{settings.api_url}/v1/events/stream?after=0'",
+        "",
+        "Ctrl-C ends the demo.",
     )
+    for line in lines:
+        click.echo(line)
 
 
 def _port(wanted: int) -> int:
-    """The usual port where it is free, else one of the system's choice."""
+    """Return the usual port if it is free, else one of the system's choice."""
     for port in (wanted, 0):
         with socket.socket() as s, contextlib.suppress(OSError):
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             s.bind(("127.0.0.1", port))
             found: int = s.getsockname()[1]
             return found
-    raise click.ClickException("no free port on this machine")
+    raise click.ClickException("There is no free port on this machine.")

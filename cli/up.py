@@ -1,43 +1,47 @@
-"""`incidentwire up`: everything on this machine, under one process manager."""
+"""`incidentwire up`: run everything on this machine under one supervisor."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
-import shlex
+import signal
 import socket
-import subprocess
-import threading
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from honcho.manager import Manager
-from rich.console import Console
+import redis
 
-from cli import context as running
-from cli.processes import Place, commands, end_in_order, store_command
+from cli import context, folder_lock
+from cli.processes import Installation, commands, store_command
+from cli.supervisor import Child, Supervisor
 from incidentwire.settings import Settings, from_env, to_env
-from incidentwire.store import connect_when_ready
+from incidentwire.store import connect
 from incidentwire.web.auth import SCOPES, Keys
 
 FIRST_KEY = "first"
+STORE_READY_S = 120.0  # a large log takes its time to be read
+# Advice about the machine, not about this installation: nothing for a first start.
+IGNORED_OUTPUT = ("overcommit_memory",)
 
 
 @click.command()
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
-    help="Folder of store, archive and read model. [data]",
+    help="Folder of store, archive and read model.  [data]",
 )
-@click.option("--redis-url", help="Use this Redis instead of the embedded store.")
+@click.option("--redis-url", help="Use this Redis or Valkey, not the embedded store.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--api-port", default=8000, show_default=True)
 @click.option("--ingest-port", default=8001, show_default=True)
 @click.option(
-    "--store-port", default=6390, show_default=True, help="Of the embedded store."
+    "--store-maxmemory",
+    default="1gb",
+    show_default=True,
+    help="Memory of the embedded store; submissions get 503 at 80 % of it.",
 )
 def up(
     data_dir: Path | None,
@@ -45,126 +49,138 @@ def up(
     host: str,
     api_port: int,
     ingest_port: int,
-    store_port: int,
+    store_maxmemory: str,
 ) -> None:
-    """Run all of Incidentwire here until Ctrl-C."""
+    """Run all of Incidentwire here until Ctrl-C or SIGTERM.
+
+    A process that ends is started again. Files are readable by the current user only.
+    """
     settings = from_env()
-    place = Place(
-        host=host, api_port=api_port, ingest_port=ingest_port, store_port=store_port,
+    installation = Installation(
+        host=host,
+        api_port=api_port,
+        ingest_port=ingest_port,
         data_dir=(data_dir or settings.data_dir).absolute(),
-    )  # fmt: skip
-    raise SystemExit(run(place, settings, redis_url))
+        store_maxmemory=store_maxmemory,
+    )
+    run(installation, settings, redis_url)
 
 
-def run(place: Place, settings: Settings, redis_url: str | None = None) -> int:
-    """Start every process and stay until one ends or the user stops; returns the exit code."""
-    embedded = redis_url is None
-    ports = {
-        "the API": place.api_port,
-        "ingest": place.ingest_port,
-        **({"the store": place.store_port} if embedded else {}),
+def run(
+    installation: Installation, settings: Settings, redis_url: str | None = None
+) -> None:
+    """Start every process and stay until told to stop. Raises click.ClickException."""
+    os.umask(0o077)
+    with _locked(installation.data_dir) as lock_fd:
+        _check_ports(installation)
+        supervisor = Supervisor(_echo)
+        supervisor.handle_signals()
+        if redis_url is None:
+            supervisor.start(_store(installation, lock_fd))
+        try:
+            _run(installation, settings, redis_url, supervisor)
+        finally:
+            if not supervisor.is_stopped:
+                supervisor.stop()
+            context.running_file(installation.data_dir).unlink(missing_ok=True)
+
+
+def _run(
+    installation: Installation,
+    settings: Settings,
+    redis_url: str | None,
+    supervisor: Supervisor,
+) -> None:
+    addresses = {
+        "redis_url": redis_url or installation.store_url,
+        "api_url": installation.api_url,
+        "ingest_url": installation.ingest_url,
     }
-    for what, port in ports.items():
-        if _taken(place.host, port):
-            option = {
-                "the API": "--api-port",
-                "ingest": "--ingest-port",
-                "the store": "--store-port",
-            }[what]
-            raise click.ClickException(
-                f"port {port} for {what} is taken: choose another with {option}"
-            )
-    store_url = redis_url or place.store_url
+    if not _store_answers(addresses["redis_url"], supervisor):
+        return
+    key_file = ensure_first_key(addresses["redis_url"], installation.data_dir)
     settings = dataclasses.replace(
         settings,
-        redis_url=store_url,
-        data_dir=place.data_dir,
-        api_url=place.api_url,
-        ingest_url=place.ingest_url,
+        data_dir=installation.data_dir,
+        **addresses,  # type: ignore[arg-type]
     )
     environ = {**os.environ, **to_env(settings), "PYTHONUNBUFFERED": "1"}
-    end_in_order()  # until the manager's loop sees to it
-    manager = ProcessManager()
-    for name, arguments in commands(place).items():
-        manager.add_process(name, shlex.join(arguments), env=environ)
-    with _store(place, manager) if embedded else contextlib.nullcontext():
-        secret = ensure_first_key(store_url)
-        addresses = {
-            "redis_url": store_url,
-            "api_url": place.api_url,
-            "ingest_url": place.ingest_url,
-        }
-        known = {"key": secret} if secret else _key_written_before(place)
-        running.write_running(place.data_dir, **addresses, **known)
-        _say_where(place, secret)
-        manager.loop()
-    return int(manager.returncode or 0)
+    for name, command in commands(installation).items():
+        if supervisor.is_stopping:
+            return
+        supervisor.start(Child(name, command, environ))
+    context.write_running(installation.data_dir, **addresses)
+    _print_addresses(installation, key_file)
+    supervisor.run()
 
 
-class ProcessManager(Manager):
-    """Told to end before all have started, it waits until they have. Honcho's own fails then, and goes on for ever."""
+def ensure_first_key(store_url: str, data_dir: Path) -> Path | None:
+    """Create a key with all scopes if there is none; return the file that holds it.
 
-    told_early = False
-
-    def terminate(self) -> None:
-        self.told_early = not super()._all_started()
-        if not self.told_early:
-            super().terminate()
-
-    def _all_started(self) -> bool:
-        """Asked in every turn of the loop."""
-        started: bool = super()._all_started()
-        if started and self.told_early:
-            self.terminate()
-        return started
-
-
-def ensure_first_key(store_url: str) -> str | None:
-    """Make a key with all scopes where there is none yet; only now can it be seen."""
-    keys = Keys(connect_when_ready(store_url))
-    return None if keys.list() else keys.create(FIRST_KEY, SCOPES)
+    Return None if keys exist but the file does not, as on restored data.
+    """
+    keys = Keys(connect(store_url))
+    path = context.key_file(data_dir)
+    if not keys.list():
+        secret = keys.create(FIRST_KEY, SCOPES)
+        context.write_private(path, secret + "\n")
+    return path if path.exists() else None
 
 
 @contextlib.contextmanager
-def _store(place: Place, manager: Manager) -> Iterator[None]:
-    """The embedded store: there before the others start and until the last has ended, since they write when they end.
-    In a session of its own, where Ctrl-C does not reach it; should it end by itself, the others are stopped too."""
-    process = subprocess.Popen(store_command(place), start_new_session=True)  # noqa: S603  # our own command line
-
-    def watch() -> None:
-        process.wait()
-        manager.terminate()
-
-    threading.Thread(target=watch, daemon=True).start()
+def _locked(data_dir: Path) -> Iterator[int]:
     try:
-        yield
+        fd = folder_lock.lock(data_dir)
+    except folder_lock.FolderInUse as error:
+        raise click.ClickException(str(error)) from None
+    try:
+        yield fd
     finally:
-        process.terminate()
-        process.wait()
+        os.close(fd)
 
 
-def _key_written_before(place: Place) -> dict[str, str]:
-    try:
-        known: dict[str, str] = json.loads(
-            (place.data_dir / running.RUNNING).read_text()
-        )
-    except (FileNotFoundError, ValueError):
-        return {}
-    return {"key": known["key"]} if "key" in known else {}
+def _store(installation: Installation, lock_fd: int) -> Child:
+    """Describe the embedded store, which ends after all others: they write as they end."""
+    return Child(
+        "store",
+        store_command(installation),
+        os.environ,
+        stops_last=True,
+        inherited_fds=(lock_fd,),
+        parent_death_signal=signal.SIGTERM,
+    )
 
 
-def _say_where(place: Place, secret: str | None) -> None:
-    console = Console(stderr=True, highlight=False)
-    console.print(f"API    {place.api_url}   (browse {place.api_url}/docs)")
-    console.print(f"ingest {place.ingest_url}/v1/submissions")
-    console.print(f"data   {place.data_dir}")
-    if secret:
-        console.print(
-            f"key    {secret}   (all scopes; shown this once, kept in {place.data_dir / running.RUNNING})"
-        )
+def _store_answers(url: str, supervisor: Supervisor) -> bool:
+    """Wait until the store answers; return False if told to stop meanwhile."""
+    connection = connect(url)
+    left = STORE_READY_S
+    while not supervisor.is_stopping:
+        try:
+            connection.ping()
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            left -= supervisor.tick()
+            if left < 0 or any(child.failures for child in supervisor.children):
+                raise click.ClickException(
+                    f"The store does not answer: {error}"
+                ) from None
+        else:
+            return True
+    return False
 
 
-def _taken(host: str, port: int) -> bool:
+def _check_ports(installation: Installation) -> None:
+    for option, port in (
+        ("--api-port", installation.api_port),
+        ("--ingest-port", installation.ingest_port),
+    ):
+        if _is_taken(installation.host, port):
+            raise click.ClickException(
+                f"Port {port} is taken. Choose another with {option}."
+            )
+
+
+def _is_taken(host: str, port: int) -> bool:
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -172,3 +188,27 @@ def _taken(host: str, port: int) -> bool:
         except OSError:
             return True
     return False
+
+
+def _print_addresses(installation: Installation, key_file: Path | None) -> None:
+    lines = [
+        f"API     {installation.api_url}/v1/items",
+        f"docs    {installation.api_url}/docs",
+        f"ingest  {installation.ingest_url}/v1/submissions",
+        f"data    {installation.data_dir}",
+    ]
+    if key_file:
+        lines.append(f"export KEY=$(cat {context.shell_word(key_file)})")
+    else:
+        lines.append("No key is stored here. Create one: incidentwire keys create NAME")
+    lines.append("Ctrl-C ends everything.")
+    for line in lines:
+        click.echo(line, err=True)
+
+
+def _echo(name: str, line: str) -> None:
+    if any(part in line for part in IGNORED_OUTPUT):
+        return
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.write(f"{name:<18} | {context.printable(line)}\n")
+        sys.stdout.flush()

@@ -79,7 +79,9 @@ def test_the_whole_path_works_with_the_applications_permissions(
         house.submit(text=f"{LEAK} {n}", title="Clinic chain exposed records")
         for n in range(3)
     ]
-    assert isinstance(house.app.extensions["incidentwire.submitter"], Submitter)
+    assert isinstance(
+        house.ingest_client.application.extensions["incidentwire.submitter"], Submitter
+    )
     for name, value in to_env(house.settings).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(worker.jobs, "worker_context", lambda: house.context)

@@ -28,7 +28,7 @@ def run(
 @pytest.fixture
 def served(house: House) -> Iterator[dict[str, str]]:
     """The ingest app on a port; yields the environment with which commands find it."""
-    server = make_server("127.0.0.1", 0, house.app, threaded=True)
+    server = make_server("127.0.0.1", 0, house.ingest_client.application, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield {
         **to_env(house.settings),
@@ -119,16 +119,16 @@ def test_keys_are_made_listed_and_revoked(house: House) -> None:
     assert run("keys", "revoke", "desk", env=env).exit_code == 1
 
 
-def test_the_first_key_is_made_once(own_store_url: str) -> None:
-    secret = ensure_first_key(own_store_url)
-    assert secret is not None
-    assert ensure_first_key(own_store_url) is None
-
-
-@pytest.fixture
-def own_store_url(house: House) -> str:
+def test_the_first_key_is_made_once(house: House, tmp_path: Path) -> None:
     house.connection.flushall()
-    return house.settings.redis_url
+    url = house.settings.redis_url
+    path = ensure_first_key(url, tmp_path)
+    assert path is not None
+    secret = path.read_text()
+    assert ensure_first_key(url, tmp_path) == path
+    assert path.read_text() == secret
+    path.unlink()
+    assert ensure_first_key(url, tmp_path) is None  # as on restored data
 
 
 def test_texts_in_a_file_are_classified_in_order(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ OPML = b"""<?xml version="1.0"?><opml version="1.0"><body>
 
 @pytest.fixture
 def run(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    server = make_server("127.0.0.1", 0, house.app, threaded=True)
+    server = make_server("127.0.0.1", 0, house.ingest_client.application, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("INCIDENTWIRE_INGEST_URL", f"http://127.0.0.1:{server.port}")
     monkeypatch.setenv("INCIDENTWIRE_KEY", house.key)

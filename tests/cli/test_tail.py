@@ -1,0 +1,57 @@
+"""The command that follows the log: what it prints, and how it resumes."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from cli.main import command
+from incidentwire.settings import to_env
+from tests.eventually import eventually
+from tests.house import PLAIN, House, process
+from tests.store import free_port
+
+
+def test_tail_prints_what_happened_and_resumes_from_its_cursor(
+    house: House, tmp_path: Path
+) -> None:
+    port, cursor = free_port(), tmp_path / "cursor"
+    env = {
+        **to_env(house.settings),
+        "INCIDENTWIRE_API_URL": f"http://127.0.0.1:{port}",
+        "INCIDENTWIRE_KEY": house.key,
+    }
+    house.submit(text=PLAIN, title="Benches")
+    house.work()
+    with process(house, "services.api.web", "--port", str(port)):
+        _wait_for(port)
+        first = ["tail", "--after", "0", "--count", "2", "--cursor", str(cursor)]
+        said = (
+            CliRunner()
+            .invoke(command, first, env=env, catch_exceptions=False)
+            .stdout.splitlines()
+        )
+        assert [line.split("\t")[2] for line in said] == [
+            "item.submitted",
+            "item.fetched",
+        ]
+        assert cursor.read_text() == "2"
+        rest = ["tail", "--count", "1", "--cursor", str(cursor), "--json"]
+        said = (
+            CliRunner()
+            .invoke(command, rest, env=env, catch_exceptions=False)
+            .stdout.splitlines()
+        )
+        assert '"type": "item.classified"' in said[0]
+        gap = CliRunner().invoke(command, ["tail", "--after", "999"], env=env)
+        assert (gap.exit_code, "gap" in gap.output) == (3, True)
+
+
+def _wait_for(port: int) -> None:
+    def answers() -> bool:
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", port)) == 0
+
+    eventually(answers, "the API listens")
