@@ -25,7 +25,7 @@ from tests.eventually import eventually
 from tests.store import free_port
 
 CLI = [sys.executable, "-m", "cli"]
-MAX_MEMORY = 500_000_000  # bytes, of `up` and all its processes
+MAX_MEMORY = 600_000_000  # bytes, of `up` and all its processes
 
 
 @dataclass
