@@ -8,10 +8,10 @@ every pattern is linear.
 from __future__ import annotations
 
 import re
-import unicodedata
 from datetime import UTC, date, datetime, timedelta
 
 from incidentwire.month_names import month_of
+from incidentwire.normal_form import normalize
 
 MAX_CHARS = 200
 EARLIEST = 1990  # news on the web begin here; an earlier year is a date in a story
@@ -120,7 +120,7 @@ def parse(
     """
     if not isinstance(text, str):
         return None
-    text = " ".join(unicodedata.normalize("NFKC", text[:MAX_CHARS]).split())
+    text = " ".join(normalize("NFKC", text[:MAX_CHARS]).split())
     language = language.replace("_", "-").lower()
     if text.isdecimal():
         return _epoch(text) if epoch and len(text) in (10, 13) else _compact(text)

@@ -25,13 +25,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import unicodedata
 from dataclasses import dataclass
 from urllib.parse import unquote
 
 import tld
 
 from incidentwire.net.hosts import UrlError, ascii_host, is_address
+from incidentwire.normal_form import normalize
 
 __all__ = [
     "CANONICAL_VERSION",
@@ -168,9 +168,7 @@ def text_item_id(title: str, text: str) -> str:
 
     Raises UrlError for lone surrogates, which no text has.
     """
-    folded = [
-        " ".join(unicodedata.normalize("NFC", part).split()) for part in (title, text)
-    ]
+    folded = [" ".join(normalize("NFC", part).split()) for part in (title, text)]
     try:
         return _id(
             "text\n" + "\n".join(folded)

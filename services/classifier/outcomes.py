@@ -17,6 +17,7 @@ from incidentwire.events import (
 )
 from incidentwire.items import Item
 from incidentwire.labels import Label, MentionRef
+from incidentwire.normal_form import normalize
 from services.classifier.extraction.extract import Document
 from services.classifier.fetching.result import FetchedPage, FetchFailure
 from services.classifier.labelling.classifier import Classification
@@ -157,6 +158,6 @@ def labels_of(labels: Sequence[str]) -> tuple[Label, ...]:
 
 
 def _clean(text: str) -> str:
-    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
     kept = (c if c in "\n\t" or unicodedata.category(c) != "Cc" else " " for c in text)
     return "".join(kept).strip()

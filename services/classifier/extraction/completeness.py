@@ -80,10 +80,10 @@ _WALL = re.compile(
 )  # fmt: skip
 _CUT = re.compile(
     r"(?:\.{3}|…|\[…\]|\[\.\.\.\])\s*(?:\(?(?:read|see|continue|view|show|load) (?:more|reading|full|"
-    r"the).{0,40}|weiterlesen|mehr|阅读全文|查看全文|展开全文|更多|全文)?\W*$|"
+    r"the).{0,40}|weiterlesen|mehr|阅读全文|查看全文|展开全文|更多|全文)?\W{0,40}$|"
     r"(?:read (?:more|the full (?:story|article))|continue reading|weiterlesen|lire la suite|"
     r"leer más|阅读全文|查看全文|"
-    r"展开全文|点击阅读|阅读原文)\W*$", re.I,
+    r"展开全文|点击阅读|阅读原文)\W{0,40}$", re.I,
 )  # fmt: skip
 _NO_SCRIPT = re.compile(
     r"(?:enable|turn on|activate|requires?|need|without) java ?script|java ?script (?:is )?(?:disabled|required|"

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import codecs
 import re
-import unicodedata
 
 from charset_normalizer import from_bytes
+
+from incidentwire.normal_form import normalize
 
 BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -101,9 +102,7 @@ def decode(body: bytes, declared: str | None) -> str:
 
 def clean(text: str) -> str:
     """One line: NFC, no control or invisible formatting characters, runs of white space as one space."""
-    return unicodedata.normalize(
-        "NFC", _UNWANTED.sub("", " ".join(text.split()))
-    ).strip()
+    return normalize("NFC", _UNWANTED.sub("", " ".join(text.split()))).strip()
 
 
 def clean_lines(text: str) -> str:

@@ -43,10 +43,10 @@ LANGUAGE_CHARS = 1_000  # enough for a sure answer; the cost grows with the leng
 SURE_CHARS = 200  # a shorter text's language is taken from the page's `lang`, where it states one
 SURE_CJK = 20
 
-_HTML_START = re.compile(
-    rb"^\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
-    re.I | re.S,
-)
+_PROLOG = re.compile(rb"^\s*+(?:<\?xml[^>]{0,200}>\s*+)?", re.I)
+_COMMENT_OPENS = b"<!--"
+_HTML_TAG = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.I)
+_BLANKS = re.compile(rb"\s*+")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
@@ -115,7 +115,7 @@ def _kind(body: bytes, media_type: str) -> str:
     if declared in HTML:
         return declared
     if declared in PLAIN or declared in UNSAID:
-        if _HTML_START.search(body[:4096]):
+        if _begins_as_html(body[:4096]):
             return "text/html"
         if declared in PLAIN:
             return "text/plain"
@@ -127,6 +127,20 @@ def _kind(body: bytes, media_type: str) -> str:
     if declared in PDF:
         raise ExtractError("unreadable", "declared as PDF, but does not begin as one")
     raise ExtractError("unsupported_media_type", declared)
+
+
+def _begins_as_html(head: bytes) -> bool:
+    """Return True if an HTML tag follows a byte order mark, XML prolog and comments."""
+    head = head.removeprefix(b"\xef\xbb\xbf")
+    match = _PROLOG.match(head)
+    position = match.end() if match else 0
+    while head.startswith(_COMMENT_OPENS, position):
+        end = head.find(b"-->", position)
+        if end < 0:
+            return False
+        blanks = _BLANKS.match(head, end + 3)
+        position = blanks.end() if blanks else end + 3
+    return bool(_HTML_TAG.match(head, position))
 
 
 def _from_html(text: str, kind: str, url: str) -> Document:

@@ -34,9 +34,8 @@ INVISIBLE = frozenset(
 )
 
 _XML_INVALID = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-_REFRESH = re.compile(
-    r"^\s*([\d.]*)\s*[;,]?\s*(?:url\s*=)?\s*[\"']?\s*(.*?)\s*[\"']?\s*$", re.I | re.S
-)
+_DELAY = re.compile(r"[\d.]*+")
+_URL_IS = re.compile(r"url\s*+=\s*+", re.I)
 _COUNT = etree.XPath("count(//*)")
 _TOO_DEEP = etree.XPath(f"boolean({'/*' * (MAX_DEPTH + 1)})")
 _TAG = re.compile(r"<[A-Za-z!/]")
@@ -137,9 +136,9 @@ def refresh_of(tree: html.HtmlElement, base: str) -> str | None:
             up.tag == "noscript" for up in meta.iterancestors()
         ):
             continue
-        match = _REFRESH.match(meta.get("content") or "")
-        if match and match.group(2) and _number(match.group(1)) <= MAX_REFRESH_DELAY_S:
-            target = absolute(base, match.group(2))
+        delay, address = _refresh(meta.get("content") or "")
+        if address and delay <= MAX_REFRESH_DELAY_S:
+            target = absolute(base, address)
             if target and target.split("#")[0] != base.split("#")[0]:
                 return (
                     target
@@ -147,6 +146,18 @@ def refresh_of(tree: html.HtmlElement, base: str) -> str | None:
                     else None
                 )
     return None
+
+
+def _refresh(content: str) -> tuple[float, str]:
+    """Return delay in seconds and address of a meta refresh ("5; url=https://…")."""
+    content = content.strip()
+    match = _DELAY.match(content)
+    delay = match[0] if match else ""
+    rest = content[len(delay) :].lstrip().lstrip(";,").lstrip()
+    named = _URL_IS.match(rest)
+    if named:
+        rest = rest[named.end() :]
+    return _number(delay), rest.strip("\"' \t\r\n")
 
 
 def _number(text: str) -> float:

@@ -6,6 +6,7 @@ import io
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from pypdf import PdfReader
 from pypdf.errors import PyPdfError
@@ -16,11 +17,12 @@ MAX_PAGES = 200
 MAX_CHARS = 2_000_000
 SHORT_LINE = 0.8  # of the text block's width
 
-_HYPHEN = re.compile(r"(?<=[^\W\d_])-$")
 _PAGE_NUMBER = re.compile(
-    r"^\W*(?:page|seite|第)?\s*\d{1,4}\s*(?:(?:of|von|/|页)\s*\d{0,4})?\W*$", re.I
+    r"^\W*+(?:page|seite|第)?\s*+\d{1,4}\s*+(?:(?:of|von|/|页)\s*+\d{0,4})?\W*+", re.I
 )
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]$")
+PAGE_NUMBER_CHARS = 40  # of a line that may be one
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_LINE_BREAK = re.compile(r"\r\n?")
 _ENDS = (".", "!", "?", ":", "。", "！", "？", "：")
 
 # What pypdf raises on a file that is none, is cut off, or lies about itself; found by feeding it damaged files.
@@ -81,27 +83,29 @@ def read(body: bytes) -> PdfText:
 
 
 def paragraphs(text: str) -> str:
-    """Wrapped lines of a fixed layout joined: a paragraph ends at an empty line, or at a line that is short and
-    ends a sentence."""
-    out: list[str] = []
-    current = ""
+    """Join the wrapped lines of a fixed layout, and return a paragraph a line.
+
+    A paragraph ends at an empty line, or at a short line that ends a sentence.
+    """
     lines = [
         clean(line)
-        for line in text.replace("\r\n", "\n")
-        .replace("\r", "\n")
-        .replace("\f", "\n\n")
-        .split("\n")
+        for line in _LINE_BREAK.sub("\n", text).replace("\f", "\n\n").split("\n")
     ]
     width = _width(lines)
+    found: list[str] = []
+    current: list[str] = []
     for line in lines:
-        if not line or _PAGE_NUMBER.match(line):
-            current = _close(out, current) if not line else current
+        if _is_page_number(line):
             continue
-        current = _join(current, line)
-        if len(line) < SHORT_LINE * width and line.endswith(_ENDS):
-            current = _close(out, current)
-    _close(out, current)
-    return "\n".join(out)
+        if line:
+            current.append(line)
+        short = len(line) < SHORT_LINE * width and line.endswith(_ENDS)
+        if current and (short or not line):
+            found.append(_joined(current))
+            current = []
+    if current:
+        found.append(_joined(current))
+    return "\n".join(found)
 
 
 def _texts(reader: PdfReader) -> list[str]:
@@ -116,18 +120,22 @@ def _texts(reader: PdfReader) -> list[str]:
     return found
 
 
-def _join(current: str, line: str) -> str:
-    if _HYPHEN.search(current) and line[:1].islower():
-        return current[:-1] + line
-    return (
-        current + line if not current or _CJK.search(current) else f"{current} {line}"
+def _is_page_number(line: str) -> bool:
+    return bool(
+        line and len(line) <= PAGE_NUMBER_CHARS and _PAGE_NUMBER.fullmatch(line)
     )
 
 
-def _close(out: list[str], current: str) -> str:
-    if current:
-        out.append(current)
-    return ""
+def _joined(lines: list[str]) -> str:
+    """Return the lines of a paragraph as one; a hyphen at a line's end joins a word."""
+    parts = [lines[0]]
+    for before, line in pairwise(lines):
+        if before[-2:-1].isalpha() and before.endswith("-") and line[:1].islower():
+            parts[-1] = parts[-1].removesuffix("-")
+        elif not _CJK.match(before[-1]):
+            parts.append(" ")
+        parts.append(line)
+    return "".join(parts)
 
 
 def _width(lines: list[str]) -> int:

@@ -19,10 +19,13 @@ MAX_NODES = 3_000
 MAX_DEPTH = 12  # of nested objects that are looked into; articles sit at 1 to 4
 NEST_LIMIT = 200  # brackets in a row that no honest script opens; json would raise RecursionError
 
-_TRAILING_COMMA = re.compile(r",\s*([}\]])")
-_WRAPPING = re.compile(
-    r"^\s*(?:<!--|//\s*<!\[CDATA\[|/\*\s*<!\[CDATA\[\s*\*/|<!\[CDATA\[)|(?:-->|//\s*\]\]>|/\*\s*\]\]>\s*\*/|\]\]>)?\s*;?\s*$"
+# Strings are kept, comments and commas before a closing bracket go; what is left open
+# reaches to the end, so that every character is read once.
+_TO_REPAIR = re.compile(
+    r'("(?:[^"\\]|\\.)*+(?:"|\Z))|//[^\n]*+|/\*(?:.*?\*/|.*+\Z)|,\s*+(?=[}\]])', re.S
 )
+_CDATA = re.compile(r"<!\[CDATA\[|\]\](?:>|&gt;)")
+_DECODER = json.JSONDecoder(strict=False)
 _TAGS = re.compile(r"<(?:br|/p|/div|/li|/h\d)[^>]*>|\n", re.I)
 _ANY_TAG = re.compile(r"</?[A-Za-z][^>]{0,500}>")
 _ARTICLE_TYPE = re.compile(r"(?:Article|Posting|Report|CreativeWork|Review)$")
@@ -139,18 +142,37 @@ def _nodes(tree: html.HtmlElement) -> list[dict[str, Any]]:
 
 
 def _load(text: str) -> Any:
+    """Return the JSON values of a script as a list; what cannot be read is left out."""
     if "[" * NEST_LIMIT in re.sub(r"\s", "", text[:100_000]):
-        return None
-    for attempt in (
-        text,
-        _TRAILING_COMMA.sub(r"\1", _WRAPPING.sub("", text)),
-        unescape(text),
-    ):
+        return []
+    try:
+        return [json.loads(text, strict=False)]
+    except (ValueError, RecursionError):
+        pass
+    return _repaired(text) or _repaired(unescape(text))
+
+
+def _repaired(text: str) -> list[Any]:
+    """Return the objects in a script with comments, CDATA marks, trailing commas, or
+    anything around or between the objects."""
+    text = _TO_REPAIR.sub(lambda match: match[1] or "", _CDATA.sub("\n", text))
+    found: list[Any] = []
+    start = _first_object(text, 0)
+    while start >= 0:
         try:
-            return json.loads(attempt, strict=False)
+            value, end = _DECODER.raw_decode(text, start)
         except (ValueError, RecursionError):
-            continue
-    return None
+            break
+        found.append(value)
+        start = _first_object(text, end)
+    return found
+
+
+def _first_object(text: str, start: int) -> int:
+    """Return where the first object, or the list that it opens, begins; -1 if none."""
+    brace = text.find("{", start)
+    before = text[start:brace].rstrip() if brace >= 0 else ""
+    return start + len(before) - 1 if before.endswith("[") else brace
 
 
 def _walk(value: Any, depth: int) -> Iterator[dict[str, Any]]:

@@ -19,7 +19,9 @@ ENOUGH_SHARED = 0.6
 ENOUGH_COVERED = 0.4
 
 _WORD = re.compile(r"[^\W_]+")
-_SPACED = re.compile(r"\s+(?:[|\-–—·•»«:/~:]|::|&raquo;)\s+|\s*[|｜]\s*")
+_SPACED = re.compile(
+    r"(?<!\s)\s++(?:(?:[|\-–—·•»«:/~]|::|&raquo;)\s++|[|｜])|[|｜]\s*+"
+)
 _TIGHT = re.compile(r"[_\-–—－]+")  # Chinese sites write 标题_频道_站名 without spaces
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _BRAND = re.compile(

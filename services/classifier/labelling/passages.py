@@ -13,7 +13,7 @@ HAN_HEADING_CHARS = 32
 MIN_ITEMS = 3  # fewer marked lines are an aside in an article, not a list
 _LINE = re.compile(r"[^\n\r]+")
 _ITEM = re.compile(
-    r"\s*(?:[-*•·▪►‣●○◆■]\s+|\(?\d{1,2}[.)、．]\s*(?=\D)|[一二三四五六七八九十]{1,3}[、．.]\s*|【|#{1,4}\s)"
+    r"(?<![^\S\n\r])[^\S\n\r]*+(?:[-*•·▪►‣●○◆■]\s+|\(?\d{1,2}[.)、．]\s*(?=\D)|[一二三四五六七八九十]{1,3}[、．.]\s*|【|#{1,4}\s)"
 )
 _ENDS_SENTENCE = re.compile(r"[.!。！；;,，:：…][\"'”’」）)]*\s*$")
 _HAN = re.compile("[\u4e00-\u9fff]")

@@ -8,7 +8,9 @@ import re
 _CAPITALISED = re.compile(
     r"[A-Z](?<![.!?。\n\"“‘'(] .)(?<!^.)(?<!\w.)[\w'’&-]*(?:\s+(?:of\s+|the\s+)?[A-Z][\w'’&-]*){0,3}"
 )
-_OPENING = re.compile(r"(?:^|[.!?。\n\"“‘(]\s*)([A-Z][\w&-]+(?:\s+[A-Z][\w&-]+)+)")
+_OPENING = re.compile(
+    r"(?:^|[.!?。\"“‘(]\s*+|\n[^\S\n]*+)([A-Z][\w&-]+(?:\s+[A-Z][\w&-]+)+)"
+)
 _LATIN = re.compile(r"[A-Z][A-Za-z0-9&-]{2,}")
 _QUOTED = re.compile("[《“「]([^》”」\n]{2,12})[》”」]")
 _HAN_BODY = re.compile(

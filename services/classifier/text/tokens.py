@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from incidentwire.normal_form import normalize
 from services.classifier.text.bigrams import Codes, Flags
 from services.classifier.text.stem import stem
 from services.classifier.text.stop_words import STOP_WORDS
@@ -124,7 +125,7 @@ def _composed(part: str) -> str:
         return part
     for wide, plain in _WIDE:
         part = part.replace(wide, plain)
-    return unicodedata.normalize("NFKC", part)
+    return normalize("NFKC", part)
 
 
 def _amount(number: str, part: str, end: int) -> str:

@@ -232,3 +232,29 @@ def test_a_canonical_address_that_is_none_is_not_told(href: str) -> None:
 )
 def test_a_byline_is_a_name_without_by(body: str, author: str) -> None:
     assert read(page_of("", body)).author == author
+
+
+JSON_LD = """{"@type": "NewsArticle", "headline": "Ferry line sold passenger lists",
+ "author": {"name": "Ilse Quarck"}, "datePublished": "2024-03-05T08:15:00+01:00",
+ "url": "https://post.example/ferry"}"""
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"// <![CDATA[\n{JSON_LD}\n// ]]&gt;",
+        f"//<![CDATA[ {JSON_LD};//]]>",
+        f"/*<![CDATA[*/{JSON_LD}/*]]>*/",
+        f"<!-- {JSON_LD} -->",
+        JSON_LD.replace('"author"', '// the byline\n"author"'),
+        JSON_LD.replace('"author"', '/* the byline */ "author"'),
+        JSON_LD.replace("}", ",}"),
+        '{"@type": "WebSite", "name": "Post"}\n' + JSON_LD,
+        JSON_LD + "\n[" + '{"@type": "BreadcrumbList"}' + "]",
+        JSON_LD.replace('"', "&quot;"),
+    ],
+)
+def test_json_ld_is_read_through_what_templates_wrap_it_in(script: str) -> None:
+    found = read_page(f'<script type="application/ld+json">{script}</script>')
+    assert found.author == "Ilse Quarck"
+    assert found.published == "2024-03-05T08:15:00+01:00"

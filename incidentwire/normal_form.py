@@ -1,0 +1,33 @@
+"""Unicode normal forms at linear cost.
+
+Sorting a run of combining marks is quadratic in Python: 64,000 of them take 4 s. A run
+is therefore cut at MAX_MARKS, the bound of Unicode's Stream-Safe Text Format
+(https://unicode.org/reports/tr15/#UAX15-D3), which no language exceeds.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+from typing import Literal
+
+MAX_MARKS = 30
+_FIRST_MARK, _LAST_MARK = 0x300, 0x1E94A  # code points with a combining class
+
+
+def normalize(form: Literal["NFC", "NFKC", "NFD", "NFKD"], text: str) -> str:
+    """Return `text` in a normal form, runs of combining marks cut at MAX_MARKS."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize(form, _long_runs().sub(r"\1", text))
+
+
+@cache
+def _long_runs() -> re.Pattern[str]:
+    marks = "".join(
+        re.escape(chr(code))
+        for code in range(_FIRST_MARK, _LAST_MARK + 1)
+        if unicodedata.combining(chr(code))
+    )
+    return re.compile(f"([{marks}]{{{MAX_MARKS}}})[{marks}]+")
