@@ -195,7 +195,7 @@ def test_of_many_articles_in_structured_data_the_page_is_about_the_one_that_name
     other = '{"@type":"NewsArticle","headline":"Other","url":"https://www.lindhaven-courier.example/other","datePublished":"2030-01-01"}'
     mine = f'{{"@type":"NewsArticle","headline":"Mine","mainEntityOfPage":{{"@id":"{URL}"}},"datePublished":"2031-03-04"}}'
     found = read(
-        page_of(f'<script type="application/ld+json">[{other},{mine}]</script>')
+        page_of(f'<script type="application/ld+json">[{other},{mine}]</script>'))
     )
     assert (found.title, found.published) == ("Mine", "2031-03-04")
 
@@ -255,6 +255,6 @@ JSON_LD = """{"@type": "NewsArticle", "headline": "Ferry line sold passenger lis
     ],
 )
 def test_json_ld_is_read_through_what_templates_wrap_it_in(script: str) -> None:
-    found = read_page(f'<script type="application/ld+json">{script}</script>')
+    found = read(page_of(f'<script type="application/ld+json">{script}</script>'))
     assert found.author == "Ilse Quarck"
     assert found.published == "2024-03-05T08:15:00+01:00"
