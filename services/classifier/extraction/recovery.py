@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from itertools import islice
 
 from lxml import etree, html
@@ -77,6 +77,7 @@ def with_missing(tree: html.HtmlElement, lines: Sequence[TextLine]) -> list[Text
     }
     if not kinds:
         return list(lines)
+    teasers = _teaser_boxes(tree)
     scopes = {_scope(node) for node, _ in known}
     places = dict(known)
     after: dict[int, list[TextLine]] = {}
@@ -90,7 +91,7 @@ def with_missing(tree: html.HtmlElement, lines: Sequence[TextLine]) -> list[Text
             and key not in seen
             and _kind(node) in kinds
             and _scope(node) in scopes
-            and _is_prose(node, text, whole)
+            and _is_prose(node, text, whole, teasers)
         ):
             seen.add(key)
             after.setdefault(current, []).append(TextLine(text=text, kind="p"))
@@ -122,19 +123,25 @@ def _scope(node: html.HtmlElement) -> html.HtmlElement | None:
     return next((up for up in node.iterancestors("article", "main", "body")), None)
 
 
-def _is_prose(node: html.HtmlElement, text: str, whole: str) -> bool:
+def _teaser_boxes(tree: html.HtmlElement) -> frozenset[html.HtmlElement]:
+    """Return the elements with a heading that links to another story."""
+    return frozenset(
+        heading.getparent()
+        for heading in tree.iter(*_TEASER_HEADINGS)
+        if heading.find(".//a") is not None
+    )
+
+
+def _is_prose(
+    node: html.HtmlElement, text: str, whole: str, teasers: Set[html.HtmlElement]
+) -> bool:
     if (
         len(text) < MIN_CHARS
         or is_boilerplate(text)
         or any(up.tag in _OUTSIDE for up in node.iterancestors())
     ):
         return False
-    parent = node.getparent()
-    if parent is not None and any(
-        child.find(".//a") is not None
-        for child in parent
-        if child.tag in _TEASER_HEADINGS
-    ):
+    if node.getparent() in teasers:
         return False
     pieces = [squeeze(piece) for piece in node.itertext() if len(piece) >= MATCH_CHARS]
     # Most of it may be there already, in lines of its own.
@@ -148,10 +155,11 @@ def _is_prose(node: html.HtmlElement, text: str, whole: str) -> bool:
 def largest_group(tree: html.HtmlElement) -> list[TextLine]:
     """The paragraphs under the kind of parent that holds most prose: for pages on which an extractor finds next to
     nothing."""
+    teasers = _teaser_boxes(tree)
     groups: dict[tuple[str, str], list[str]] = {}
     for node in tree.iter("p"):
         text = clean(node.text_content())
-        if _is_prose(node, text, ""):
+        if _is_prose(node, text, "", teasers):
             groups.setdefault(_kind(node), []).append(text)
     best = max(groups.values(), key=lambda texts: sum(map(len, texts)), default=[])
     return [TextLine(text=text, kind="p") for text in best]

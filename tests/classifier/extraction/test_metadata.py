@@ -195,7 +195,7 @@ def test_of_many_articles_in_structured_data_the_page_is_about_the_one_that_name
     other = '{"@type":"NewsArticle","headline":"Other","url":"https://www.lindhaven-courier.example/other","datePublished":"2030-01-01"}'
     mine = f'{{"@type":"NewsArticle","headline":"Mine","mainEntityOfPage":{{"@id":"{URL}"}},"datePublished":"2031-03-04"}}'
     found = read(
-        page_of(f'<script type="application/ld+json">[{other},{mine}]</script>'))
+        page_of(f'<script type="application/ld+json">[{other},{mine}]</script>')
     )
     assert (found.title, found.published) == ("Mine", "2031-03-04")
 
