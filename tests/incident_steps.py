@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from incidentwire import events as e
 from incidentwire.incidents import decisions
-from incidentwire.incidents.decisions import CommandRejected, Facts
+from incidentwire.incidents.decisions import CommandRejected, NewEvents
 from incidentwire.incidents.state import IncidentsState
 from incidentwire.labels import Label, MentionRef
 from incidentwire.log.event_log import EventLog, Withdrawn
@@ -26,7 +26,7 @@ class Steps:
     """Events so far and the state they fold to, as linker and API keep it."""
 
     def __init__(self) -> None:
-        self.facts: Facts = []
+        self.facts: NewEvents = []
         self.state = IncidentsState()
 
     def append(self, *facts: tuple[str, e.Event]) -> None:
@@ -57,7 +57,7 @@ class Steps:
         self.append(*facts)
         for key in homeless:
             name, _, mention = key.rpartition("#")
-            known = into in self.state.known and into not in self.state.cannot_link_for(
+            known = into in self.state.by_id and into not in self.state.cannot_link_for(
                 key
             )
             allowed = into if known else None
@@ -123,7 +123,7 @@ STEP = st.tuples(
 def take(log: Steps, step: tuple[str, int, int]) -> None:
     """Apply one random step; a refused command changes nothing."""
     kind, n, m = step
-    ids, keys = list(log.state.known), list(log.state.links)
+    ids, keys = list(log.state.by_id), list(log.state.links)
     pick = ids[n % len(ids)] if ids else "n_none"
     other = ids[m % len(ids)] if ids else "n_none"
     item = ITEMS[n % len(ITEMS)]
@@ -140,7 +140,7 @@ def take(log: Steps, step: tuple[str, int, int]) -> None:
             log.settle(item)
         return
     state = log.state
-    commands: dict[str, Callable[[], Facts]] = {
+    commands: dict[str, Callable[[], NewEvents]] = {
         "move": lambda: decisions.move(
             state, keys[n % len(keys)] if keys else "", other, "ann"
         ),

@@ -109,4 +109,4 @@ class Newsroom:
 
     def version(self, incident: str) -> int:
         state = self.state()
-        return state.get(incident).people if incident in state.known else 0
+        return state.get(incident).version if incident in state.by_id else 0

@@ -1,104 +1,173 @@
-"""What may happen to incidents next: each function reads the state and returns the events to append, or refuses. Pure.
+"""Decisions on incidents: read the state, return the events to append, or refuse. Pure.
 
-The linker uses `place` and `settle`; the api uses the others for commands of people, which name what they saw.
+The linker uses `assign` and `reconcile`; the API uses the others for curator commands,
+which carry the version that the curator saw. `append_request` binds the events to
+everything they were decided on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from incidentwire import events as e
 from incidentwire.incidents.state import STATUSES, Incident, IncidentsState, incident_id
-from incidentwire.labels import MentionId
+from incidentwire.labels import Label, MentionId
+from incidentwire.log.append_request import AppendRequest, Fence
 
-Facts = list[
-    tuple[str, e.Event]
-]  # incident id, event; to be appended together, in this order
+NewEvents = list[tuple[str, e.Event]]  # (incident id, event), appended in this order
 LEFT_EMPTY = "left without items"
 NO_REASON = e.LinkReason()
+COMMANDS = "people"  # no incident has this id: it holds the fence of curator commands
 
 
 class CommandRejected(ValueError):
-    """A command that cannot be carried out. `reason` is a stable slug; the message names the remedy."""
+    """A command that cannot be executed. `reason` is a stable slug; the message says why
+    and what to do."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 
 
-def expect(state: IncidentsState, incident: str, seen: int | None) -> Incident:
-    """The live incident behind an id. Refuses one that is unknown, and one to which people did something since the
-    version that was seen; what the linker does makes no version stale."""
-    if incident not in state.known:
+def check_version(state: IncidentsState, incident: str, seen: int | None) -> Incident:
+    """Return the active incident of an id.
+
+    Raises CommandRejected if it is unknown, or if curators changed it since version
+    `seen`; the linker's changes make no version stale.
+    """
+    if incident not in state.by_id:
         raise CommandRejected(
             "not_found",
-            f"there is no incident {incident}: look it up under /v1/incidents",
+            f"There is no incident {incident}. GET /v1/incidents lists all incidents.",
         )
     found = state.get(incident)
-    if seen is not None and seen != found.people:
+    if seen is not None and seen != found.version:
         raise CommandRejected(
             "stale",
-            f"somebody changed {found.id} (version {found.people}, not {seen}): load it again",
+            f"Another curator changed {found.id} (version {found.version}, not {seen})."
+            " Load it again.",
         )
     return found
+
+
+def append_request(
+    state: IncidentsState, version_of: Callable[[str], int], events: NewEvents
+) -> AppendRequest:
+    """Return the request that appends decided events if nothing relevant changed.
+
+    `version_of` returns the number of events of an incident: it detects what the linker did. A
+    merge or a split is recorded under one incident only, so versions cannot detect every
+    change by curators: all commands share one fence, which counts them.
+    """
+    concerned = {subject for subject, _ in events}
+    for _, event in events:
+        concerned |= _named(state, event)
+    concerned |= {state.resolve(name) for name in concerned if name in state.by_id}
+    commands = sum(isinstance(x, e.IncidentEvent) and x.by_person for _, x in events)
+    return AppendRequest(
+        events=events,
+        expected_versions={name: version_of(name) for name in sorted(concerned)},
+        fence=Fence(
+            subject=COMMANDS,
+            expected=state.commands,
+            next=state.commands + commands,
+        ),
+    )
+
+
+def _named(state: IncidentsState, event: e.Event) -> set[str]:
+    """Return the incidents that an event names beside its subject, or takes mentions
+    from."""
+    match event:
+        case e.IncidentMerged() | e.IncidentUnmerged():
+            return {event.into}
+        case e.IncidentSplit():
+            return {event.into} | state.owners(event.mentions)
+        case _:
+            return set()
 
 
 # -- the linker
 
 
 def assign(
-    state: IncidentsState, item: str, mention: str, incident: str | None, *, score: float = 1.0,
-    review: tuple[str, ...] = (), why: e.LinkReason = NO_REASON,
-) -> Facts:  # fmt: skip
-    """A labelled mention comes to an incident, or opens one where None is given. Nothing happens to a mention that has
-    its place, or that has no labels."""
+    state: IncidentsState,
+    item: str,
+    mention: str,
+    incident: str | None,
+    *,
+    score: float = 1.0,
+    review: tuple[str, ...] = (),
+    why: e.LinkReason = NO_REASON,
+) -> NewEvents:
+    """Link a labelled mention to an incident, or open one if None is given.
+
+    Nothing happens to a mention that is linked already or has no labels.
+    """
     key = str(MentionId(item, mention))
-    mine = state.labels((key,))
-    if not mine or state.where(key) is not None:
+    own_labels = state.labels((key,))
+    if not own_labels or state.where(key) is not None:
         return []
-    if incident is not None:
-        target = state.get(incident)
-        before = state.labels(state.members(target.id))
-        after = state.labels((*state.members(target.id), key))
-        facts: Facts = [(target.id, e.IncidentItemLinked(
-            item=item, mention=mention, score=score, review=review, why=why, labels=after, labels_before=before,
-        ))]  # fmt: skip
-        return facts + _reopened(target)
-    new = fresh_id(state, item, mention)
-    opened = e.IncidentOpened(item=item, mention=mention, labels=mine)
-    return [
-        (new, opened),
-        (
-            new,
-            e.IncidentItemLinked(item=item, mention=mention, labels=mine, why=why),
-        ),
-    ]
+    if incident is None:
+        return _opened(state, MentionId(item, mention), own_labels, why)
+    target = state.get(incident)
+    members = state.members(target.id)
+    linked = e.IncidentItemLinked(
+        item=item,
+        mention=mention,
+        score=score,
+        review=review,
+        why=why,
+        labels=state.labels((*members, key)),
+        labels_before=state.labels(members),
+    )
+    return [(target.id, linked), *_reopened(target)]
 
 
-def reconcile(state: IncidentsState, item: str) -> tuple[Facts, list[str]]:
-    """After news of an item: the events by which mentions without labels leave their incidents, and the keys of
-    labelled mentions that have no place yet."""
+def _opened(
+    state: IncidentsState,
+    mention: MentionId,
+    labels: tuple[Label, ...],
+    why: e.LinkReason,
+) -> NewEvents:
+    new = fresh_id(state, mention)
+    opened = e.IncidentOpened(item=mention.item, mention=mention.mention, labels=labels)
+    linked = e.IncidentItemLinked(
+        item=mention.item, mention=mention.mention, labels=labels, why=why
+    )
+    return [(new, opened), (new, linked)]
+
+
+def reconcile(state: IncidentsState, item: str) -> tuple[NewEvents, list[str]]:
+    """Return what follows from changed labels of an item.
+
+    That is the events by which mentions without labels leave their incidents, and the keys
+    of labelled mentions that are not linked yet.
+    """
     labelled = state.labelled(item)
     known = state.items.get(item)
     reason = "withdrawn" if known and known.gone else "relabelled"
-    by_people = known is not None and (known.gone or known.corrected is not None)
-    placed = [key for key in state.placed.get(item, ()) if key not in labelled]
-    # what people put somewhere stays there when only the model changed its mind
-    leaving = [key for key in placed if by_people or not state.links[key].person]
-    return _unlinked(state, leaving, reason), [
-        key for key in labelled if key not in state.links
+    by_curator = known is not None and (known.gone or known.corrected is not None)
+    linked = state.mentions_of_item.get(item, ())
+    # a mention that a curator placed stays if only the model changed its mind
+    leaving = [
+        key
+        for key in linked
+        if key not in labelled and (by_curator or not state.links[key].person)
     ]
+    unlinked = [key for key in labelled if key not in state.links]
+    return _unlinked(state, leaving, reason), unlinked
 
 
-def fresh_id(state: IncidentsState, item: str, mention: str) -> str:
-    """The id of the incident that this mention would open."""
+def fresh_id(state: IncidentsState, mention: MentionId) -> str:
+    """Return the id of the incident that this mention would open."""
     attempt = 0
-    while (new := incident_id(item, mention, attempt)) in state.known:
+    while (new := incident_id(mention.item, mention.mention, attempt)) in state.by_id:
         attempt += 1
     return new
 
 
-# -- people
+# -- curators
 
 
 def move(
@@ -108,23 +177,29 @@ def move(
     who: str,
     note: str = "",
     seen: int | None = None,
-) -> Facts:
-    """A mention goes to another incident; `seen` is the version of that one."""
-    target, source = expect(state, to, seen), state.where(key)
+) -> NewEvents:
+    """Move a mention to another incident; `seen` is the version of that one."""
+    target = check_version(state, to, seen)
+    source = state.where(key)
     if source is None:
         raise CommandRejected(
-            "not_found", f"{key} is in no incident: only labelled mentions are"
+            "not_found",
+            f"{key} is in no incident. Only mentions with labels can be moved.",
         )
     if source == target.id:
-        raise CommandRejected("already_there", f"{key} is in {target.id} already")
+        raise CommandRejected("already_there", f"{key} is already in {target.id}.")
     item, mention = MentionId.parse(key)
-    before = state.labels(state.members(target.id))
+    members = state.members(target.id)
     linked = e.IncidentItemLinked(
-        item=item, mention=mention, who=who, note=note, labels=state.labels((*state.members(target.id), key)),
-        labels_before=before,
-    )  # fmt: skip
-    leaving = _unlinked(state, [key], "moved", who, note)
-    return [*leaving[:1], (target.id, linked), *leaving[1:], *_reopened(target)]
+        item=item,
+        mention=mention,
+        who=who,
+        note=note,
+        labels=state.labels((*members, key)),
+        labels_before=state.labels(members),
+    )
+    unlinked, *closed = _unlinked(state, [key], "moved", who, note)
+    return [unlinked, (target.id, linked), *closed, *_reopened(target)]
 
 
 def merge(
@@ -134,23 +209,23 @@ def merge(
     who: str,
     note: str = "",
     seen: tuple[int | None, int | None] = (None, None),
-) -> Facts:
-    """The source redirects to `into`; `seen` are the versions of both."""
-    one, other = expect(state, source, seen[0]), expect(state, into, seen[1])
+) -> NewEvents:
+    """Redirect the source to `into`; `seen` are the versions of both."""
+    one = check_version(state, source, seen[0])
+    other = check_version(state, into, seen[1])
     if one.id == other.id:
         raise CommandRejected(
-            "already_there", f"{source} and {into} are one incident already"
+            "already_there", f"{source} and {into} are one incident already."
         )
-    before = state.labels(state.members(other.id))
-    after = state.labels((*state.members(other.id), *state.members(one.id)))
-    return [
-        (
-            one.id,
-            e.IncidentMerged(
-                into=other.id, who=who, note=note, labels=after, labels_before=before
-            ),
-        )
-    ]
+    members = state.members(other.id)
+    merged = e.IncidentMerged(
+        into=other.id,
+        who=who,
+        note=note,
+        labels=state.labels((*members, *state.members(one.id))),
+        labels_before=state.labels(members),
+    )
+    return [(one.id, merged)]
 
 
 def unmerge(
@@ -159,28 +234,27 @@ def unmerge(
     who: str,
     note: str = "",
     seen: int | None = None,
-) -> Facts:
-    """A merged id is itself again; `seen` is the version of the incident that shows it now."""
-    expect(state, source, seen)
-    into = state.known[source].into
+) -> NewEvents:
+    """Undo a merge; `seen` is the version of the incident that shows the source now."""
+    check_version(state, source, seen)
+    into = state.by_id[source].into
     if into is None:
         raise CommandRejected(
-            "not_merged", f"{source} stands for itself: there is no merge to undo"
+            "not_merged", f"{source} is not merged into another incident."
         )
-    if not state.members(source):
+    own = state.members(source)
+    if not own:
         raise CommandRejected(
-            "empty", f"{source} has no mentions of its own to stand for"
+            "empty", f"{source} has no mentions of its own: the merge stays."
         )
-    before = state.labels(state.members(state.resolve(source)))
-    after = state.labels(state.members(source))
-    return [
-        (
-            source,
-            e.IncidentUnmerged(
-                into=into, who=who, note=note, labels=after, labels_before=before
-            ),
-        )
-    ]
+    unmerged = e.IncidentUnmerged(
+        into=into,
+        who=who,
+        note=note,
+        labels=state.labels(own),
+        labels_before=state.labels(state.members(state.resolve(source))),
+    )
+    return [(source, unmerged)]
 
 
 def split(
@@ -190,31 +264,33 @@ def split(
     who: str,
     note: str = "",
     seen: int | None = None,
-) -> Facts:
-    """Mentions leave for an incident of their own. At least one stays."""
-    found = expect(state, incident, seen)
-    there, going = state.members(found.id), tuple(dict.fromkeys(mentions))
-    strangers = [key for key in going if key not in there]
-    if strangers or not going:
+) -> NewEvents:
+    """Move mentions to a new incident. At least one mention must stay."""
+    found = check_version(state, incident, seen)
+    members = state.members(found.id)
+    going = tuple(dict.fromkeys(mentions))
+    if not going:
         raise CommandRejected(
-            "not_found",
-            f"{strangers[0] if strangers else 'no mention'} is in {found.id}: name its mentions",
+            "not_found", f"Name the mentions of {found.id} to split off."
         )
-    if len(going) == len(there):
-        raise CommandRejected(
-            "empty",
-            f"nothing would be left in {found.id}: leave at least one mention there",
-        )
-    new = fresh_id(state, *MentionId.parse(going[0]))
-    fact = e.IncidentSplit(
-        into=new,
+    for key in going:
+        if key not in members:
+            raise CommandRejected(
+                "not_found",
+                f"{key} is not in {found.id}. GET /v1/incidents/{found.id} lists its"
+                " mentions.",
+            )
+    if len(going) == len(members):
+        raise CommandRejected("empty", f"At least one mention must stay in {found.id}.")
+    event = e.IncidentSplit(
+        into=fresh_id(state, MentionId.parse(going[0])),
         mentions=going,
         who=who,
         note=note,
         labels=state.labels(going),
-        labels_before=state.labels(there),
+        labels_before=state.labels(members),
     )
-    return [(found.id, fact)]
+    return [(found.id, event)]
 
 
 def unsplit(
@@ -223,25 +299,27 @@ def unsplit(
     who: str,
     note: str = "",
     seen: int | None = None,
-) -> Facts:
-    """The mentions with which the incident was split off go back where each was."""
-    found = expect(state, incident, seen)
+) -> NewEvents:
+    """Undo a split: the mentions return to where each was."""
+    found = check_version(state, incident, seen)
     if found.split_from is None:
-        raise CommandRejected(
-            "not_split", f"{found.id} was not split off: there is no split to undo"
-        )
-    going = tuple(key for key, _ in found.brought if key in found.members)
+        raise CommandRejected("not_split", f"{found.id} was not split off.")
+    going = tuple(key for key, _ in found.split_members if key in found.members)
     if not going:
         raise CommandRejected(
-            "empty",
-            f"{found.id} has none of the mentions left with which it was split off",
+            "empty", f"{found.id} has none of the mentions left that were split off."
         )
-    home = state.resolve(found.split_from)
-    fact = e.IncidentSplit(
-        into=found.id, mentions=going, who=who, note=note, undone=True, labels_before=state.labels(state.members(home)),
-        labels=state.labels((*state.members(home), *going)),
-    )  # fmt: skip
-    return [(found.split_from, fact)]
+    members = state.members(state.resolve(found.split_from))
+    event = e.IncidentSplit(
+        into=found.id,
+        mentions=going,
+        who=who,
+        note=note,
+        undone=True,
+        labels_before=state.labels(members),
+        labels=state.labels((*members, *going)),
+    )
+    return [(found.split_from, event)]
 
 
 def change_status(
@@ -251,23 +329,20 @@ def change_status(
     who: str,
     note: str = "",
     seen: int | None = None,
-) -> Facts:
-    found = expect(state, incident, seen)
+) -> NewEvents:
+    """Change the status of an incident to one of STATUSES."""
+    found = check_version(state, incident, seen)
     if new not in STATUSES:
         raise CommandRejected(
-            "bad_status", f"no status {new!r}: one of {', '.join(STATUSES)}"
+            "bad_status", f"Unknown status {new!r}. Use one of {', '.join(STATUSES)}."
         )
     if new == found.status:
-        raise CommandRejected("already_there", f"{found.id} is {new} already")
+        raise CommandRejected("already_there", f"{found.id} is already {new}.")
     labels = state.labels(state.members(found.id))
-    return [
-        (
-            found.id,
-            e.IncidentStatusChanged(
-                old=found.status, new=new, who=who, note=note, labels=labels
-            ),
-        )
-    ]
+    changed = e.IncidentStatusChanged(
+        old=found.status, new=new, who=who, note=note, labels=labels
+    )
+    return [(found.id, changed)]
 
 
 def rename(
@@ -277,39 +352,30 @@ def rename(
     who: str,
     note: str = "",
     seen: int | None = None,
-) -> Facts:
-    found = expect(state, incident, seen)
+) -> NewEvents:
+    """Set the title of an incident."""
+    found = check_version(state, incident, seen)
     if not title.strip():
-        raise CommandRejected("empty", "a title needs words")
-    labels = state.labels(state.members(found.id))
-    return [
-        (
-            found.id,
-            e.IncidentRenamed(
-                old=found.title or "",
-                new=title.strip(),
-                who=who,
-                note=note,
-                labels=labels,
-            ),
-        )
-    ]
+        raise CommandRejected("empty", "The title is empty. Give one with words.")
+    renamed = e.IncidentRenamed(
+        old=found.title or "",
+        new=title.strip(),
+        who=who,
+        note=note,
+        labels=state.labels(state.members(found.id)),
+    )
+    return [(found.id, renamed)]
 
 
 def add_note(
     state: IncidentsState, incident: str, note: str, who: str, seen: int | None = None
-) -> Facts:
-    found = expect(state, incident, seen)
+) -> NewEvents:
+    """Add a note to an incident."""
+    found = check_version(state, incident, seen)
     if not note.strip():
-        raise CommandRejected("empty", "a note needs words")
-    return [
-        (
-            found.id,
-            e.IncidentNoted(
-                who=who, note=note, labels=state.labels(state.members(found.id))
-            ),
-        )
-    ]
+        raise CommandRejected("empty", "The note is empty. Give one with words.")
+    labels = state.labels(state.members(found.id))
+    return [(found.id, e.IncidentNoted(who=who, note=note, labels=labels))]
 
 
 # -- shared
@@ -321,34 +387,36 @@ def _unlinked(
     reason: str,
     who: str | None = None,
     note: str = "",
-) -> Facts:
-    """The mentions leave; an incident left without any is closed, not deleted."""
-    facts: Facts = []
+) -> NewEvents:
+    """Unlink the mentions; an incident left without any is closed, not deleted."""
+    events: NewEvents = []
     left: dict[str, list[str]] = {}
     for key in keys:
         root = state.resolve(state.links[key].incident)
-        there = left.setdefault(root, list(state.members(root)))
-        before = state.labels(there)
-        there.remove(key)
+        members = left.setdefault(root, list(state.members(root)))
+        before = state.labels(members)
+        members.remove(key)
         item, mention = MentionId.parse(key)
-        facts.append((root, e.IncidentItemUnlinked(
-            item=item, mention=mention, reason=reason, who=who, note=note, labels=state.labels(there),
+        unlinked = e.IncidentItemUnlinked(
+            item=item,
+            mention=mention,
+            reason=reason,
+            who=who,
+            note=note,
+            labels=state.labels(members),
             labels_before=before,
-        )))  # fmt: skip
-    for root, there in left.items():
-        old = state.known[root].status
-        if not there and old != "dismissed":
-            facts.append(
-                (
-                    root,
-                    e.IncidentStatusChanged(old=old, new="dismissed", note=LEFT_EMPTY),
-                )
-            )
-    return facts
+        )
+        events.append((root, unlinked))
+    for root, members in left.items():
+        old = state.by_id[root].status
+        if not members and old != "dismissed":
+            closed = e.IncidentStatusChanged(old=old, new="dismissed", note=LEFT_EMPTY)
+            events.append((root, closed))
+    return events
 
 
-def _reopened(target: Incident) -> Facts:
-    """An incident that was closed only because it was empty opens again with its next mention."""
-    if not target.closed_empty:
+def _reopened(target: Incident) -> NewEvents:
+    """Reopen an incident that was closed only because it was empty."""
+    if not target.auto_closed:
         return []
     return [(target.id, e.IncidentStatusChanged(old="dismissed", new="open"))]

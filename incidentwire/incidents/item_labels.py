@@ -1,4 +1,4 @@
-"""Which labels count for the mentions of an item: people's corrections stand over the model's judgement. Pure."""
+"""The effective labels of an item's mentions: corrections take precedence. Pure."""
 
 from __future__ import annotations
 
@@ -9,71 +9,81 @@ from functools import lru_cache
 from incidentwire import events as e
 from incidentwire.labels import LABELS, Label, MentionId
 
-MAIN_MENTION = "m0"  # of an item in which the model found none, and a person did
+MAIN_MENTION = "m0"  # used if only a curator, not the model, assigned labels
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ItemLabels:
-    """What incidents need to know of an item. `mentions` are the model's, by id, in order; `corrected` the labels as
-    a person set them."""
+    """What incidents need of an item.
+
+    `mentions` are the model's labels by mention id, in order of the text. `corrected` are
+    the labels that a curator set. `gone` marks a withdrawn or aliased item.
+    """
 
     mentions: Mapping[str, tuple[Label, ...]] = field(default_factory=dict)
     corrected: tuple[Label, ...] | None = None
     gone: bool = False
 
 
-def apply_item_event(facts: ItemLabels, event: e.Event) -> ItemLabels:
+NO_LABELS = ItemLabels()
+
+
+def apply_item_event(labels: ItemLabels, event: e.Event) -> ItemLabels:
     """Return the labels of an item after an event that affects them."""
     match event:
         case e.ItemClassified():
-            return facts_of(
-                tuple((m.id, m.labels) for m in event.mentions),
-                facts.corrected,
-                facts.gone,
-            )
+            mentions = tuple((m.id, m.labels) for m in event.mentions)
+            return intern(mentions, labels.corrected, labels.gone)
         case e.ItemCorrected():
-            return replace(facts, corrected=None if event.withdrawn else event.labels)
+            corrected = None if event.withdrawn else event.labels
+            return replace(labels, corrected=corrected)
         case _:
-            return replace(facts, gone=True)
+            return replace(labels, gone=True)
 
 
 @lru_cache(maxsize=10_000)
-def facts_of(
+def intern(
     mentions: tuple[tuple[str, tuple[Label, ...]], ...],
     corrected: tuple[Label, ...] | None,
     gone: bool,
 ) -> ItemLabels:
-    """Items of which the same is known share one object: most of the wire has one mention with one label."""
+    """Return one shared object for equal values: most items have one mention, one label."""
     return ItemLabels(mentions=dict(mentions), corrected=corrected, gone=gone)
 
 
-def labelled(item: str, facts: ItemLabels) -> dict[str, tuple[Label, ...]]:
-    """The mention keys that have labels, and the labels that count. What a person added goes to the main mention, which
-    is the first; what they took away goes from all."""
-    if facts.gone:
+def labelled(item: str, labels: ItemLabels) -> dict[str, tuple[Label, ...]]:
+    """Return the effective labels by mention key, mentions without labels left out.
+
+    A label that a curator added goes to the first mention; one that a curator removed is
+    removed from all.
+    """
+    if labels.gone:
         return {}
-    by_mention = dict(facts.mentions)
-    if facts.corrected is not None:
-        by_mention = {
-            m: tuple(x for x in labels if x in facts.corrected)
-            for m, labels in by_mention.items()
-        }
-        added = [
-            x
-            for x in facts.corrected
-            if not any(x in labels for labels in by_mention.values())
-        ]
-        main = next(iter(by_mention), MAIN_MENTION)
-        by_mention[main] = in_order((*by_mention.get(main, ()), *added))
+    by_mention = dict(labels.mentions)
+    if labels.corrected is not None:
+        by_mention = _corrected(by_mention, labels.corrected)
     return {
-        str(MentionId(item, m)): labels for m, labels in by_mention.items() if labels
+        str(MentionId(item, mention)): found
+        for mention, found in by_mention.items()
+        if found
     }
 
 
+def _corrected(
+    by_mention: Mapping[str, tuple[Label, ...]], corrected: tuple[Label, ...]
+) -> dict[str, tuple[Label, ...]]:
+    kept = {
+        mention: tuple(label for label in labels if label in corrected)
+        for mention, labels in by_mention.items()
+    }
+    assigned = {label for labels in kept.values() for label in labels}
+    main = next(iter(kept), MAIN_MENTION)
+    added = set(corrected) - assigned
+    kept[main] = in_order(added.union(kept.get(main, ())))
+    return kept
+
+
 def in_order(labels: Iterable[Label]) -> tuple[Label, ...]:
-    """Distinct labels in the order of LABELS."""
+    """Return distinct labels in the order of LABELS."""
     found = set(labels)
     return tuple(label for label in LABELS if label in found)
-
-
-NO_LABELS = ItemLabels()

@@ -1,8 +1,9 @@
-"""Incidents, folded from the log: who belongs where, what redirects where, which labels count. Pure.
+"""The incidents after a prefix of the log: members, redirects and labels. Pure.
 
-An incident owns the mentions that were linked to it. A merge only makes one id redirect to another, which then shows
-the mentions of both; so undoing it is exact, whatever happened in between. The linker and the api fold with this one
-class; incident_decisions.py decides what may happen next.
+An incident owns the mentions that were linked to it. A merge only makes one id redirect to
+another, which then shows the mentions of both; undoing it is therefore exact, whatever
+happened in between. Linker and API fold with this one class; decisions.py decides what may
+happen next.
 """
 
 from __future__ import annotations
@@ -29,11 +30,14 @@ ID_CHARS = 20  # of base32: 100 bits
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Link:
-    """Where a mention is. `person` is True once a person put it there: the linker lets it be from then on. `arrival`
-    numbers the links of the log."""
+    """The placement of one mention.
+
+    `person` is True once a curator has placed the mention; the linker never moves it
+    again. `sequence` numbers the links of the log from 1.
+    """
 
     incident: str
-    arrival: int = 0
+    sequence: int = 0
     score: float = 1.0
     review: tuple[str, ...] = ()
     person: bool = False
@@ -41,237 +45,284 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Incident:
-    """One id and what it owns. `people` is the version that commands of people expect: it rises whenever people do
-    something to the incident or to what it shows. `members` are mention keys in order of arrival. `into` is set while
-    the id redirects. `brought` holds, for an incident that was split off, the mentions it came with and where each was
-    before. `closed_empty` says that nobody dismissed it: it was left without items."""
+    """One id and what it owns.
+
+    `version` is what curator commands expect; it increases whenever curators change the
+    incident or anything it shows. `members` are mention keys (`<item>#<mention>`) in the
+    order of their links. `into` is set while the id redirects; `merged` lists the ids that
+    redirect here. `split_members` holds, for an incident that was split off, its initial
+    mentions, each with its earlier link. `auto_closed` marks an incident that lost its last
+    mention, in contrast to one that a curator dismissed.
+    """
 
     id: str
     status: str = "open"
-    title: str | None = None  # as a person named it
-    people: int = 0
+    title: str | None = None  # set by a curator
+    version: int = 0
     members: tuple[str, ...] = ()
     into: str | None = None
     merged: tuple[str, ...] = ()
     split_from: str | None = None
-    brought: tuple[tuple[str, Link], ...] = ()
-    closed_empty: bool = False
+    split_members: tuple[tuple[str, Link], ...] = ()
+    auto_closed: bool = False
 
 
 def incident_id(item: str, mention: str, attempt: int = 0) -> str:
-    """The id of the incident that this mention opens; `attempt` counts those it opened before and was moved out of."""
-    named = str(MentionId(item, mention)) + (f"#{attempt}" if attempt else "")
-    digest = (
-        base64.b32encode(hashlib.sha256(named.encode()).digest())
-        .decode("ascii")
-        .lower()
-    )
-    return f"n_{digest[:ID_CHARS]}"
+    """Return the id of the incident that a mention opens.
+
+    `attempt` counts the incidents that the mention opened before and was moved out of.
+    """
+    named = str(MentionId(item, mention))
+    if attempt:
+        named += f"#{attempt}"
+    digest = base64.b32encode(hashlib.sha256(named.encode()).digest())
+    return f"n_{digest.decode('ascii').lower()[:ID_CHARS]}"
 
 
 class IncidentsState:
-    """The state after a prefix of the log. `apply` is the only way to change it; equal prefixes give equal states."""
+    """The state after a prefix of the log; equal prefixes give equal states.
+
+    Only `apply` changes it. `links` and `cannot_link` (the incidents that curators took a
+    mention out of) are keyed by mention, `mentions_of_item` (mentions that have a link) and
+    `items` by item. `commands` counts the events that curators caused.
+    """
 
     def __init__(self) -> None:
-        self.known: dict[str, Incident] = {}
-        self.arrivals = 0
-        self.links: dict[str, Link] = {}  # by mention key
-        self.placed: dict[
-            str, tuple[str, ...]
-        ] = {}  # by item: its mention keys that have a link
+        self.by_id: dict[str, Incident] = {}
+        self.links_made = 0
+        self.commands = 0
+        self.links: dict[str, Link] = {}
+        self.mentions_of_item: dict[str, tuple[str, ...]] = {}
         self.items: dict[str, ItemLabels] = {}
-        self.cannot_link: dict[
-            str, frozenset[str]
-        ] = {}  # by mention key: the incidents that people took it out of
+        self.cannot_link: dict[str, frozenset[str]] = {}
+        self._shortcuts: dict[str, str] = {}  # id -> an id further along its redirects
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, IncidentsState) and vars(self) == vars(other)
+        if not isinstance(other, IncidentsState):
+            return False
+        names = vars(self).keys() - {"_shortcuts"}
+        return all(getattr(self, name) == getattr(other, name) for name in names)
+
+    def copy(self) -> IncidentsState:
+        """Return the same state to fold on; keys are copied, values are immutable."""
+        copied = IncidentsState()
+        for name, value in vars(self).items():
+            setattr(copied, name, value.copy() if isinstance(value, dict) else value)
+        return copied
 
     # -- reading
 
     def resolve(self, incident: str) -> str:
-        """The id that stands for this one now. KeyError for one that never was."""
-        found = self.known[incident]
-        while found.into is not None:
-            found = self.known[found.into]
-        return found.id
+        """Return the active id to which an id redirects. Raises KeyError if unknown.
+
+        Redirects are compressed on the way, so that long chains are walked once.
+        """
+        passed = []
+        root = incident
+        while (into := self.by_id[root].into) is not None:
+            passed.append(root)
+            root = self._shortcuts.get(root, into)
+        for name in passed[:-1]:
+            self._shortcuts[name] = root
+        return root
 
     def get(self, incident: str) -> Incident:
-        return self.known[self.resolve(incident)]
+        """Return the active incident of an id. Raises KeyError if unknown."""
+        return self.by_id[self.resolve(incident)]
 
-    def live(self) -> Iterator[Incident]:
-        """The incidents that stand for themselves, oldest first."""
-        return (incident for incident in self.known.values() if incident.into is None)
+    def active(self) -> Iterator[Incident]:
+        """Yield the incidents that redirect to no other, oldest first."""
+        return (i for i in self.by_id.values() if i.into is None)
+
+    def tree(self, incident: str) -> Iterator[str]:
+        """Yield an id and all ids merged into it, each before those merged into it."""
+        waiting = [incident]
+        while waiting:
+            name = waiting.pop()
+            yield name
+            waiting += reversed(self.by_id[name].merged)
 
     def members(self, incident: str) -> tuple[str, ...]:
-        """The mention keys of an incident and of all that is merged into it."""
-        found = self.known[incident]
-        return sum((self.members(part) for part in found.merged), found.members)
+        """Return the mention keys of an incident and of all that is merged into it."""
+        found: list[str] = []
+        for name in self.tree(incident):
+            found += self.by_id[name].members
+        return tuple(found)
 
     def where(self, key: str) -> str | None:
-        """The live incident of a mention."""
+        """Return the active incident of a mention."""
         link = self.links.get(key)
         return self.resolve(link.incident) if link else None
 
     def cannot_link_for(self, key: str) -> frozenset[str]:
-        """The live incidents that the linker must not put this mention into."""
+        """Return the active incidents that the linker must not put a mention into."""
         return frozenset(self.resolve(i) for i in self.cannot_link.get(key, ()))
 
     def labelled(self, item: str) -> dict[str, tuple[Label, ...]]:
-        """The item's mention keys that have labels, and the labels that count."""
+        """Return the effective labels by mention key, mentions without labels left out."""
         return labelled(item, self.items.get(item, NO_LABELS))
 
     def labels(self, members: Iterable[str]) -> tuple[Label, ...]:
-        """The labels that count for mentions taken together, in the order of LABELS."""
-        return in_order(
-            x
-            for key in members
-            for x in self.labelled(MentionId.parse(key).item).get(key, ())
-        )
+        """Return the effective labels of mentions together, in the order of LABELS."""
+        found: set[Label] = set()
+        for key in members:
+            item = MentionId.parse(key).item
+            found.update(self.labelled(item).get(key, ()))
+        return in_order(found)
 
     # -- folding
 
     def apply(self, subject: str, event: e.Event) -> None:
-        """Takes in one event of the log, of any type. KeyError where an incident event names one that never opened."""
+        """Fold one event of any type. Raises KeyError for an incident never opened."""
         if event.affects_labels:
-            self.items[subject] = apply_item_event(
-                self.items.get(subject, NO_LABELS), event
-            )
-            return
-        by_person = isinstance(event, e.IncidentEvent) and event.by_person
-        concerned = self._concerned(subject, event) if by_person else set[str]()
+            before = self.items.get(subject, NO_LABELS)
+            self.items[subject] = apply_item_event(before, event)
+        elif isinstance(event, e.IncidentEvent) and event.by_person:
+            concerned = self._concerned(subject, event)
+            self._apply_incident_event(subject, event)
+            self.commands += 1
+            self._raise_versions(concerned | self._concerned(subject, event))
+        elif isinstance(event, e.IncidentEvent):
+            self._apply_incident_event(subject, event)
+
+    def _apply_incident_event(self, subject: str, event: e.IncidentEvent) -> None:
         match event:
             case e.IncidentOpened():
-                self.known.setdefault(subject, Incident(id=subject))
-            case e.IncidentItemLinked():
-                self._link(subject, str(MentionId(event.item, event.mention)), event)
-            case e.IncidentItemUnlinked():
-                key = str(MentionId(event.item, event.mention))
-                self._leave(key)
-                if event.who:
-                    self._bar([key], subject)
+                self.by_id.setdefault(subject, Incident(id=subject))
+            case e.IncidentItemLinked() | e.IncidentItemUnlinked():
+                self._apply_link_event(subject, event)
             case e.IncidentMerged():
                 self._redirect(subject, event.into)
-                self._allow(self.members(event.into), event.into)
+                self._permit(self.members(event.into), event.into)
             case e.IncidentUnmerged():
-                self._stand_alone(subject)
-                self._bar(self.members(subject), event.into)
-                self._bar(self.members(event.into), subject)
+                self._end_redirect(subject)
+                self._forbid(self.members(subject), event.into)
+                self._forbid(self.members(event.into), subject)
+            case e.IncidentSplit() if event.undone:
+                self._unsplit(subject, event)
             case e.IncidentSplit():
-                (self._unsplit if event.undone else self._split)(subject, event)
+                self._split(subject, event)
             case e.IncidentStatusChanged():
-                self._change(
-                    subject,
-                    status=event.new,
-                    closed_empty=event.who is None and event.new == "dismissed",
-                )
+                auto_closed = event.who is None and event.new == "dismissed"
+                self._change(subject, status=event.new, auto_closed=auto_closed)
             case e.IncidentRenamed():
                 self._change(subject, title=event.new)
             case _:
-                pass  # notes change nothing but the version; events of feeds and subscriptions nothing at all
-        if by_person:
-            self._count(concerned | self._concerned(subject, event))
+                pass  # notes only raise the version
 
-    def _concerned(self, subject: str, event: e.Event) -> set[str]:
-        """The incidents that the event names or that own what it moves, and those that show them now."""
-        keys = set(event.mentions) if isinstance(event, e.IncidentSplit) else set[str]()
-        owners = {self.links[key].incident for key in keys if key in self.links}
-        named = {subject, getattr(event, "into", subject)} | owners
-        return {
-            name for i in named & self.known.keys() for name in (i, self.resolve(i))
-        }
-
-    def _count(self, concerned: Iterable[str]) -> None:
-        """What a person did makes the versions of all incidents concerned go on, together: to one that is higher than
-        any seen under one of these ids, also where the id now stands for another incident than when it was seen."""
-        version = 1 + max(self.known[i].people for i in concerned)
-        for incident in concerned:
-            self._change(incident, people=version)
-
-    def _link(self, subject: str, key: str, event: e.IncidentItemLinked) -> None:
+    def _apply_link_event(
+        self, subject: str, event: e.IncidentItemLinked | e.IncidentItemUnlinked
+    ) -> None:
+        key = str(MentionId(event.item, event.mention))
         self._leave(key)
-        self.arrivals += 1
-        owner = self.known[
-            subject
-        ].id  # one string for all of them, where each event brings its own
+        if isinstance(event, e.IncidentItemUnlinked):
+            if event.who:
+                self._forbid([key], subject)
+            return
+        self.links_made += 1
         link = Link(
-            incident=owner,
-            arrival=self.arrivals,
+            # one string object per incident; each event brings its own copy
+            incident=self.by_id[subject].id,
+            sequence=self.links_made,
             score=event.score,
             review=event.review,
+            person=event.who is not None,
         )
-        self._put(key, replace(link, person=event.who is not None))
+        self._put(key, link)
         if event.who:
-            self._allow([key], subject)
+            self._permit([key], subject)
+
+    def _concerned(self, subject: str, event: e.IncidentEvent) -> set[str]:
+        """Return the incidents that the event names, those that own what it moves, and
+        those that show them now."""
+        named = {subject, getattr(event, "into", subject)}
+        if isinstance(event, e.IncidentSplit):
+            named |= self.owners(event.mentions)
+        known = named & self.by_id.keys()
+        return known | {self.resolve(name) for name in known}
+
+    def owners(self, keys: Iterable[str]) -> set[str]:
+        """Return the incidents to which these mentions were linked, redirecting or not."""
+        return {self.links[key].incident for key in keys if key in self.links}
+
+    def _raise_versions(self, concerned: Iterable[str]) -> None:
+        """Raise the incidents of a command to one version, higher than any shown before
+        under any of these ids, including ids that redirected since."""
+        version = 1 + max(self.by_id[i].version for i in concerned)
+        for incident in concerned:
+            self._change(incident, version=version)
 
     def _put(self, key: str, link: Link) -> None:
         self.links[key] = link
         item = MentionId.parse(key).item
-        self.placed[item] = (*self.placed.get(item, ()), key)
-        members = (*self.known[link.incident].members, key)
-        self._change(
-            link.incident,
-            members=tuple(sorted(members, key=lambda m: self.links[m].arrival)),
-        )
+        self.mentions_of_item[item] = (*self.mentions_of_item.get(item, ()), key)
+        members = (*self.by_id[link.incident].members, key)
+        ordered = sorted(members, key=lambda member: self.links[member].sequence)
+        self._change(link.incident, members=tuple(ordered))
 
     def _leave(self, key: str) -> None:
         link = self.links.pop(key, None)
-        if link is not None:
-            item = MentionId.parse(key).item
-            self.placed[item] = tuple(k for k in self.placed[item] if k != key)
-            owner = self.known[link.incident]
-            self._change(owner.id, members=tuple(m for m in owner.members if m != key))
+        if link is None:
+            return
+        item = MentionId.parse(key).item
+        kept = tuple(k for k in self.mentions_of_item[item] if k != key)
+        self.mentions_of_item[item] = kept
+        owner = self.by_id[link.incident]
+        members = tuple(member for member in owner.members if member != key)
+        self._change(owner.id, members=members)
 
     def _redirect(self, source: str, into: str) -> None:
         if self.resolve(into) == source:
             raise ValueError(
-                f"{source} cannot redirect to {into}, which redirects to it: the log is damaged"
+                f"the log is damaged: {source} redirects to {into}, which redirects to"
+                f" {source}"
             )
         self._change(source, into=into)
-        self._change(into, merged=(*self.known[into].merged, source))
+        self._change(into, merged=(*self.by_id[into].merged, source))
 
-    def _stand_alone(self, source: str) -> None:
-        into = self.known[source].into
-        if into is not None:
-            self._change(source, into=None)
-            self._change(
-                into, merged=tuple(m for m in self.known[into].merged if m != source)
-            )
+    def _end_redirect(self, source: str) -> None:
+        into = self.by_id[source].into
+        if into is None:
+            return
+        self._shortcuts.clear()
+        self._change(source, into=None)
+        merged = tuple(name for name in self.by_id[into].merged if name != source)
+        self._change(into, merged=merged)
 
     def _split(self, subject: str, event: e.IncidentSplit) -> None:
-        brought = tuple(
-            (key, self.links[key]) for key in event.mentions if key in self.links
+        moved = [(key, self.links[key]) for key in event.mentions if key in self.links]
+        self.by_id[event.into] = Incident(
+            id=event.into, split_from=subject, split_members=tuple(moved)
         )
-        self.known[event.into] = Incident(
-            id=event.into, split_from=subject, brought=brought
-        )
-        for key, link in brought:
+        for key, link in moved:
             self._leave(key)
             self._put(key, replace(link, incident=event.into, person=True))
-        self._bar(event.mentions, subject)
-        self._bar(self.members(subject), event.into)
+        self._forbid(event.mentions, subject)
+        self._forbid(self.members(subject), event.into)
 
     def _unsplit(self, subject: str, event: e.IncidentSplit) -> None:
-        for key, before in self.known[event.into].brought:
+        for key, before in self.by_id[event.into].split_members:
             now = self.links.get(key)
             if key in event.mentions and now is not None and now.incident == event.into:
                 self._leave(key)
                 self._put(key, before)
         if not self.members(event.into):
             self._redirect(event.into, subject)
-        self._allow(self.members(subject), subject, event.into)
+        self._permit(self.members(subject), subject, event.into)
 
-    def _bar(self, keys: Iterable[str], incident: str) -> None:
+    def _forbid(self, keys: Iterable[str], incident: str) -> None:
         for key in keys:
-            self.cannot_link[key] = self.cannot_link.get(key, frozenset()) | {incident}
+            before = self.cannot_link.get(key, frozenset())
+            self.cannot_link[key] = before | {incident}
 
-    def _allow(self, keys: Iterable[str], *incidents: str) -> None:
-        allowed = {self.resolve(i) for i in incidents}
+    def _permit(self, keys: Iterable[str], *incidents: str) -> None:
+        permitted = {self.resolve(i) for i in incidents}
         for key in keys:
             if key in self.cannot_link:
-                self.cannot_link[key] = frozenset(
-                    i for i in self.cannot_link[key] if self.resolve(i) not in allowed
+                kept = (
+                    i for i in self.cannot_link[key] if self.resolve(i) not in permitted
                 )
+                self.cannot_link[key] = frozenset(kept)
 
     def _change(self, incident: str, **changes: Any) -> None:
-        self.known[incident] = replace(self.known[incident], **changes)
+        self.by_id[incident] = replace(self.by_id[incident], **changes)

@@ -2,9 +2,11 @@
 -- before anything is written, because a script that fails half-way keeps its writes.
 --
 -- KEYS[1] log (stream)  KEYS[2] in flight (zset)  KEYS[3..] one hash per subject
---   subject hash: n = events so far, p = their positions "1,7,9", c:<idempotency key> = position, gone = 1 once sealed
+--   subject hash: n = events so far, p = their positions "1,7,9", c:<idempotency key> = position, gone = 1 once sealed,
+--   fence = number of fenced changes so far; absent in logs of older releases
 -- ARGV: number of requests, then per request:
 --   key of the idempotency scope | idempotency key or "" | expected versions (count, then key + version each)
+--   | key of the fence or 0, its expected value, its next value
 --   | events (count, then key, subject, type, data, due, traceparent, seals each)
 --   due: "" untouched, "-" out of flight, "+30" due in 30 s, else a time in s since the epoch
 --   seals: "1" if nothing can be appended to the subject afterwards, else ""
@@ -47,6 +49,11 @@ for unit = 1, tonumber(take()) do
     local is = state_of(KEYS[index]).n
     if not refusal and is ~= version then refusal = {'conflict', is, index} end
   end
+  local fence, fence_expected, fence_next = tonumber(take()), take(), take()
+  if fence > 0 then
+    local held = redis.call('HGET', KEYS[fence], 'fence')
+    if not refusal and held and held ~= fence_expected then refusal = {'conflict', tonumber(held), fence} end
+  end
   local events = {}
   for i = 1, tonumber(take()) do
     local e = {key = KEYS[tonumber(take())], subject = take(), type = take(), data = take(), due = take(), trace = take(), seals = take()}
@@ -69,6 +76,7 @@ for unit = 1, tonumber(take()) do
       elseif string.sub(e.due, 1, 1) == '+' then redis.call('ZADD', in_flight, now_s + tonumber(e.due), e.subject)
       elseif e.due ~= '' then redis.call('ZADD', in_flight, e.due, e.subject) end
     end
+    if fence > 0 and fence_next ~= fence_expected then redis.call('HSET', KEYS[fence], 'fence', fence_next) end
     if claim ~= '' then redis.call('HSET', claim_key, 'c:' .. claim, string.format('%d', position)) end
     results[unit] = {'ok', first, position}
   else

@@ -12,7 +12,6 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +23,10 @@ from redis.client import Pipeline
 from incidentwire import events
 from incidentwire.events import Event, InFlight
 from incidentwire.log import codec
+from incidentwire.log.append_request import Appended as Appended
+from incidentwire.log.append_request import AppendRequest as AppendRequest
+from incidentwire.log.append_request import VersionConflict as VersionConflict
+from incidentwire.log.append_request import Withdrawn as Withdrawn
 from incidentwire.log.recorded_event import RecordedEvent
 
 STREAM = "iw:log"
@@ -40,47 +43,6 @@ SCRIPT = "\n".join(
 )
 # the name of the script in Redis
 SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
-
-
-class VersionConflict(Exception):
-    """The subject changed since it was read. `version` is its current version."""
-
-    def __init__(self, subject: str, version: int) -> None:
-        super().__init__(f"{subject} is at version {version}")
-        self.subject = subject
-        self.version = version
-
-
-class Withdrawn(Exception):
-    """The subject is sealed; nothing can be appended to it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AppendRequest:
-    """One atomic append: (subject, event) pairs, committed together or not at all.
-
-    A second request with the same `idempotency_key` on the same subject is a no-op. `idempotency_scope` names that
-    subject; the default is the subject of the first event. `expected_versions` maps subjects to the number of events
-    that each must have.
-    """
-
-    events: Sequence[tuple[str, Event]]
-    idempotency_key: str = ""
-    idempotency_scope: str = ""
-    expected_versions: Mapping[str, int] = field(default_factory=dict)
-    traceparent: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Appended:
-    """First and last position of an append.
-
-    `new` is False if the idempotency key was used before; `last` is then its position.
-    """
-
-    first: int
-    last: int
-    new: bool = True
 
 
 class EventLog:
@@ -292,6 +254,11 @@ def _arguments(requests: Sequence[AppendRequest]) -> tuple[list[str], list[str |
         ]
         for subject, version in append_request.expected_versions.items():
             argv += [key(subject), version]
+        fence = append_request.fence
+        if fence is None:
+            argv += [0, "", ""]
+        else:
+            argv += [key(fence.subject), fence.expected, fence.next]
         argv.append(len(append_request.events))
         for subject, event in append_request.events:
             argv += [

@@ -21,11 +21,15 @@ import redis
 from incidentwire import events as e
 from incidentwire import items
 from incidentwire.archive import Archive
-from incidentwire.incidents.decisions import Facts, assign, reconcile
+from incidentwire.incidents.decisions import (
+    NewEvents,
+    append_request,
+    assign,
+    reconcile,
+)
 from incidentwire.labels import MentionId
 from incidentwire.lifecycle import shutdown_event, touch_heartbeat
 from incidentwire.log.event_log import (
-    AppendRequest,
     EventLog,
     VersionConflict,
     Withdrawn,
@@ -121,12 +125,10 @@ class Linker:
         if not facts:
             return False
         step = f"{request_position}:{homeless[0] if homeless and not self._leaves(facts) else 'left'}"
-        subjects = {subject for subject, _ in facts}
-        unit = AppendRequest(
-            events=facts,
+        unit = replace(
+            append_request(self.state, self.versions.__getitem__, facts),
             idempotency_key=f"linked:{step}",
             idempotency_scope=item,
-            expected_versions={subject: self.versions[subject] for subject in subjects},
         )
         result = self.log.append_many([unit])[0]
         if isinstance(result, VersionConflict):
@@ -146,14 +148,14 @@ class Linker:
             )
         return True
 
-    def _place(self, key: str) -> Facts:
+    def _place(self, key: str) -> NewEvents:
         item, mention = MentionId.parse(key)
         found = self._print_of(key)
         if found is None:
             return assign(self.state, item, mention, None)
         sibling_incidents = {
             self.state.where(other)
-            for other in self.state.placed.get(item, ())
+            for other in self.state.mentions_of_item.get(item, ())
             if other != key
         }
         said = decide(
@@ -189,7 +191,7 @@ class Linker:
         return replace(why, spans=tuple(spans))
 
     @staticmethod
-    def _leaves(facts: Facts) -> bool:
+    def _leaves(facts: NewEvents) -> bool:
         return isinstance(facts[0][1], e.IncidentItemUnlinked)
 
     # -- folding ---------------------------------------------------------------------------------------------------
@@ -286,7 +288,7 @@ def main() -> None:
             began = linker.position
             linker.catch_up()
             linker.settle_all()
-            known = len(linker.state.known)
+            known = len(linker.state.by_id)
             logger.info(
                 event_line(
                     "linker ready",

@@ -158,7 +158,7 @@ def test_two_linkers_started_by_mistake_open_nothing_twice(
     ]
     assert len(opened) == len(set(opened)) == 2
     assert one.state == other.state
-    placed = [k for i in one.state.live() for k in one.state.members(i.id)]
+    placed = [k for i in one.state.active() for k in one.state.members(i.id)]
     assert sorted(placed) == sorted(f"{i}#m0" for i in three)
 
 
@@ -171,7 +171,7 @@ def test_a_withdrawn_item_leaves_and_an_empty_incident_is_closed_with_a_reason(
     linker = linked(house.log)
     assert home(linker, three[2]) is None
     assert lonely is not None
-    assert (linker.state.get(lonely).status, linker.state.get(lonely).closed_empty) == (
+    assert (linker.state.get(lonely).status, linker.state.get(lonely).auto_closed) == (
         "dismissed",
         True,
     )

@@ -57,7 +57,7 @@ def _narrowed(
     filters = [name for name in _ITEMS if asked.get(name) is not None]
     found = [_of_items(db, past, name, values) for name in filters]
     statuses = asked.get("status") or ()
-    for incident in past.state.live():
+    for incident in past.state.active():
         if (not statuses or incident.status in statuses) and all(
             incident.id in some for some in found
         ):
@@ -79,10 +79,10 @@ def _of_items(
     found = {
         state.resolve(state.links[key].incident)
         for (item,) in items
-        for key in state.placed.get(item, ())
+        for key in state.mentions_of_item.get(item, ())
     }
     return found | (
-        {i.id for i in state.live() if i.title is not None}
+        {i.id for i in state.active() if i.title is not None}
         if name in _IN_TITLES_TOO
         else set()
     )

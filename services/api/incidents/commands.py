@@ -12,12 +12,15 @@ from typing import Any
 
 from flask import current_app, g
 
-from incidentwire.events import Event, IncidentMerged, IncidentSplit, IncidentUnmerged
 from incidentwire.incidents import decisions as decisions
-from incidentwire.incidents.decisions import CommandRejected, Facts, expect
+from incidentwire.incidents.decisions import (
+    CommandRejected,
+    NewEvents,
+    append_request,
+    check_version,
+)
 from incidentwire.incidents.state import IncidentsState
 from incidentwire.log.event_log import (
-    AppendRequest,
     EventLog,
     VersionConflict,
     Withdrawn,
@@ -37,18 +40,15 @@ from services.api.incidents.command_schemas import (
 )
 from services.api.incidents.views import memory
 from services.api.read_model.checkpoint import fold_until
-from services.api.read_model.incident_state import IncidentProjection
 
 TRIES = 10  # each loss means that somebody else's event was appended in between
-
-PEOPLE = "people"  # no incident has this id: the claims of commands are kept under it
 
 STATUS = {
     "not_found": 404,
     "bad_status": 422,
 }  # every other refusal is a conflict with how things stand
 
-Decide = Callable[[IncidentsState], Facts]
+Decide = Callable[[IncidentsState], NewEvents]
 
 blueprint = Blueprint(
     "curation",
@@ -171,10 +171,10 @@ def move(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
 
 def moved(
     state: IncidentsState, incident_id: str, body: dict[str, Any], who: str
-) -> Facts:
+) -> NewEvents:
     """The facts of a MoveSchema."""
     source, key, note = (
-        expect(state, incident_id, body["version"]),
+        check_version(state, incident_id, body["version"]),
         body["mention"],
         body["note"],
     )
@@ -203,8 +203,8 @@ def execute(incident_id: str, decide: Decide) -> dict[str, Any]:
                 facts = decide(happenings.state)
             except CommandRejected as refusal:
                 raise _problem(refusal, happenings.state, incident_id) from None
-            unit = _unit(happenings, facts)
-            result = log.append_many([unit])[0]
+            request = append_request(happenings.state, happenings.version_of, facts)
+            result = log.append_many([request])[0]
             if isinstance(result, Withdrawn):
                 raise result  # incidents are never withdrawn
             if isinstance(result, VersionConflict) or not result.new:
@@ -220,44 +220,8 @@ def execute(incident_id: str, decide: Decide) -> dict[str, Any]:
     )
 
 
-def _unit(happenings: IncidentProjection, facts: Facts) -> AppendRequest:
-    """The facts, bound to all that they were decided on. An event counts under the id of its subject alone: that Z was
-    merged into A is nothing that A's history shows. So of people, one command at a time is let in; what the linker
-    does is told by the versions of the incidents concerned, with what is merged into them."""
-    state, stamps = happenings.state, happenings.stamps
-    concerned = {name for _, event in facts for name in _named(state, event)} | {
-        subject for subject, _ in facts
-    }
-    roots = {state.resolve(name) for name in concerned if name in state.known}
-    everyone = concerned | {part for root in roots for part in _tree(state, root)}
-    return AppendRequest(
-        events=facts,
-        idempotency_key=f"after:{happenings.decided}",
-        idempotency_scope=PEOPLE,
-        expected_versions={
-            name: stamps[name].events if name in stamps else 0
-            for name in sorted(everyone)
-        },
-    )
-
-
-def _named(state: IncidentsState, event: Event) -> set[str]:
-    """The incidents that an event names beside its subject, or takes mentions from."""
-    into = (
-        {event.into}
-        if isinstance(event, IncidentMerged | IncidentUnmerged | IncidentSplit)
-        else set[str]()
-    )
-    keys = event.mentions if isinstance(event, IncidentSplit) else ()
-    return into | {state.links[key].incident for key in keys if key in state.links}
-
-
-def _tree(state: IncidentsState, root: str) -> set[str]:
-    return {root}.union(*(_tree(state, part) for part in state.known[root].merged))
-
-
 def _done(
-    state: IncidentsState, incident_id: str, facts: Facts, position: int
+    state: IncidentsState, incident_id: str, facts: NewEvents, position: int
 ) -> dict[str, Any]:
     """Where things stand right after the command."""
     now = state.get(incident_id)
@@ -273,19 +237,19 @@ def _done(
     return {
         "id": now.id,
         "position": position,
-        "version": now.people,
+        "version": now.version,
         "status": now.status,
         "title": now.title,
         "other": others[0] if others else None,
-        "other_version": state.get(others[0]).people if others else None,
+        "other_version": state.get(others[0]).version if others else None,
     }
 
 
 def _problem(
     refusal: CommandRejected, state: IncidentsState, incident_id: str
 ) -> Problem:
-    now = state.get(incident_id) if incident_id in state.known else None
-    more = {"id": now.id, "version": now.people} if now else {}
+    now = state.get(incident_id) if incident_id in state.by_id else None
+    more = {"id": now.id, "version": now.version} if now else {}
     status = STATUS.get(refusal.reason, 409)
     return Problem(
         status=status,

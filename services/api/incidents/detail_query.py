@@ -31,7 +31,7 @@ def one(
     None where there is none (yet). Of an id that was merged, `requested_id` and `redirected_from` name it."""
     if past is not None:
         root = (
-            past.state.resolve(incident_id) if incident_id in past.state.known else None
+            past.state.resolve(incident_id) if incident_id in past.state.by_id else None
         )
     else:
         root = _resolve(db, incident_id)
@@ -88,7 +88,7 @@ def _merged(db: sqlite3.Connection, root: str) -> list[str]:
 
 
 def _merged_then(past: IncidentProjection, root: str) -> list[str]:
-    return sorted(past.state.known[root].merged, key=lambda name: past.stamps[name].n)
+    return sorted(past.state.by_id[root].merged, key=lambda name: past.stamps[name].n)
 
 
 def _members(

@@ -43,19 +43,19 @@ def show_history(query: dict[str, Any], incident_id: str) -> Response:
     wait_for(query.get("min_position"))
     log = EventLog(current_app.extensions["incidentwire.connection"])
     with memory().now() as happenings:
-        if incident_id not in happenings.state.known:
+        if incident_id not in happenings.state.by_id:
             raise unknown()
         root, last = happenings.state.resolve(incident_id), happenings.position
-        subjects = _tree(happenings, root)
-        elsewhere = {p for name in subjects for p in happenings.stamps[name].elsewhere}
+        subjects = list(happenings.state.tree(root))
+        elsewhere = {
+            p for name in subjects for p in happenings.stamps[name].related_positions
+        }
     found = {
         entry.position: entry
         for history in log.histories(subjects)
         for entry in history
     }
-    for position in elsewhere - found.keys():
-        if (entry := log.get(position)) is not None:
-            found[position] = entry
+    found.update(log.get_many(elsewhere - found.keys()))
     entries = [found[position] for position in sorted(found) if position <= last]
     named = _items(entries) | {
         item for entry in entries if (item := explain.nearest(entry.event))
@@ -87,7 +87,7 @@ def show_diff(query: dict[str, Any], incident_id: str) -> Response:
         memory().at(memory().position_of(query["since"])),
         memory().at(until),
     )
-    if incident_id not in before.state.known and incident_id not in after.state.known:
+    if incident_id not in before.state.by_id and incident_id not in after.state.by_id:
         raise unknown(after)
     rows = reader().read(_rows, [(before, incident_id), (after, incident_id)])
     gained, lost = _keys_changed(before, after, incident_id)
@@ -162,11 +162,6 @@ def _called(item: str, titles: Titles) -> str:
 
 def _count(mentions: Sequence[str]) -> str:
     return "1 mention" if len(mentions) == 1 else f"{len(mentions)} mentions"
-
-
-def _tree(happenings: IncidentProjection, root: str) -> list[str]:
-    parts = happenings.state.known[root].merged
-    return [root, *(name for part in parts for name in _tree(happenings, part))]
 
 
 def _items(entries: Iterable[RecordedEvent]) -> set[str]:
@@ -259,7 +254,7 @@ def _shown(row: Mapping[str, Any] | None, field: str) -> Any:
 
 
 def _root(happenings: IncidentProjection, name: str) -> str | None:
-    return happenings.state.resolve(name) if name in happenings.state.known else None
+    return happenings.state.resolve(name) if name in happenings.state.by_id else None
 
 
 def _members(happenings: IncidentProjection, name: str) -> tuple[str, ...]:
@@ -275,7 +270,7 @@ def _items_of(happenings: IncidentProjection, name: str) -> list[str]:
 
 def _merged(happenings: IncidentProjection, name: str) -> list[str]:
     root = _root(happenings, name)
-    return _tree(happenings, root)[1:] if root else []
+    return list(happenings.state.tree(root))[1:] if root else []
 
 
 def _keys_changed(

@@ -1,5 +1,8 @@
-"""Event -> change of what the read model knows. Pure: a row is a function of its item's history alone, so batches may
-fall anywhere and a rebuild gives the same rows. folding.py brings the changes into the database."""
+"""The changes that events make to what the read model knows. Pure.
+
+A row is a function of its item's history alone: batches may be cut anywhere, and a rebuild
+gives the same rows. projection.py writes the changes.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,11 @@ from services.api.read_model.incident_state import IncidentProjection
 
 @dataclass(frozen=True, kw_only=True)
 class ItemState:
-    """An item and what the read model needs beside its state. `document` is the digest of the kept words, None where
-    none are kept (yet, or any more); `n` and `position` are of its first and last event."""
+    """An item and what the read model needs beside it.
+
+    `document` is the digest of the stored document, None if none is stored. `n` and
+    `position` are those of the item's first and last event.
+    """
 
     item: Item
     n: int = 0
@@ -28,35 +34,39 @@ class ItemState:
 
 @dataclass
 class Changes:
-    """What a batch of events changes. `standings` holds every item of the batch as it was before it, `happenings` all
-    incidents; `erased` says that words were deleted for good, so that their traces in the index have to go too."""
+    """What a batch of events changes.
 
-    standings: dict[str, ItemState]
-    happenings: IncidentProjection
+    `states` holds every item of the batch as it is so far, `changed` those that differ
+    from the database. `erased` tells that stored text was deleted, so that its traces in
+    the index must be purged.
+    """
+
+    states: dict[str, ItemState]
+    incidents: IncidentProjection
     changed: dict[str, ItemState] = field(default_factory=dict)
     erased: bool = False
 
-    def put(self, standing: ItemState) -> None:
-        self.changed[standing.item.id] = self.standings[standing.item.id] = standing
+    def put(self, state: ItemState) -> None:
+        """Record the new state of an item."""
+        self.states[state.item.id] = state
+        self.changed[state.item.id] = state
 
 
-def advance(standing: ItemState, entry: RecordedEvent) -> ItemState:
-    """The standing after one more event of its item."""
+def apply_to_item(state: ItemState, entry: RecordedEvent) -> ItemState:
+    """Return the state of an item after one more of its events."""
     event = entry.event
-    document = standing.document
+    document = state.document
     match event:
         case e.ItemFetched():
             document = event.document_digest
-        case e.ItemWithdrawn():
-            document = None
-        case e.ItemExpired(what="all"):
+        case e.ItemWithdrawn() | e.ItemExpired(what="all"):
             document = None
     return replace(
-        standing,
-        item=items.fold(standing.item, entry.position, event),
-        n=standing.n or entry.position,
+        state,
+        item=items.fold(state.item, entry.position, event),
+        n=state.n or entry.position,
         position=entry.position,
-        submitted_ms=standing.submitted_ms or entry.time_ms,
+        submitted_ms=state.submitted_ms or entry.time_ms,
         updated_ms=entry.time_ms,
         document=document,
     )
@@ -68,14 +78,10 @@ def apply(changes: Changes, entry: RecordedEvent) -> None:
     if cls is None:
         raise UnknownType(f"unknown event type {entry.name!r}: update Incidentwire")
     if issubclass(cls, e.ItemEvent):
-        _apply_item_event(changes, entry)
+        before = changes.states[entry.subject]
+        after = apply_to_item(before, entry)
+        changes.put(after)
+        changes.incidents.apply(entry)
+        changes.erased |= before.document is not None and after.document is None
     elif issubclass(cls, e.IncidentEvent):
-        changes.happenings.take(entry)
-
-
-def _apply_item_event(changes: Changes, entry: RecordedEvent) -> None:
-    before = changes.standings[entry.subject]
-    after = advance(before, entry)
-    changes.put(after)
-    changes.happenings.take(entry)
-    changes.erased |= before.document is not None and after.document is None
+        changes.incidents.apply(entry)

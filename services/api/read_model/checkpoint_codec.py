@@ -36,7 +36,6 @@ def pack(happenings: IncidentProjection) -> bytes:
 def _lines(happenings: IncidentProjection) -> Iterator[bytes]:
     said = {
         "position": happenings.position,
-        "decided": happenings.decided,
         "linked": happenings.linked.tolist(),
         "stamps": {
             name: dataclasses.astuple(stamp)
@@ -63,7 +62,7 @@ def unpack(packed: memoryview) -> IncidentProjection:
     """What was packed. CannotUnpack for anything else."""
     try:
         return _happenings(packed)
-    except (*codec.WRONG, zstandard.ZstdError) as error:
+    except (*codec.DECODE_ERRORS, zstandard.ZstdError) as error:
         raise InvalidCheckpointBody(f"it cannot be read: {error}") from error
 
 
@@ -79,7 +78,7 @@ def _happenings(packed: memoryview) -> IncidentProjection:
             case list() as whole if whole is not part:
                 whole.extend(part)
     made = IncidentProjection()
-    made.position, made.decided = said["position"], said["decided"]
+    made.position = said["position"]
     made.linked = array("Q", said["linked"])
     made.stamps = {name: _stamp(row) for name, row in said["stamps"].items()}
     made.state = codec.load(said)
@@ -89,5 +88,5 @@ def _happenings(packed: memoryview) -> IncidentProjection:
 def _stamp(row: list[Any]) -> RevisionStamp:
     *numbers, elsewhere = row
     return RevisionStamp(
-        **dict(zip(_STAMP, numbers, strict=False)), elsewhere=tuple(elsewhere)
+        **dict(zip(_STAMP, numbers, strict=False)), related_positions=tuple(elsewhere)
     )

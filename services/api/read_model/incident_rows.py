@@ -53,19 +53,19 @@ def write(db: sqlite3.Connection, happenings: IncidentProjection) -> None:
     """Bring the rows of all that was touched up to the state. The items' rows must be there already."""
     gone = [
         MentionId.parse(key)
-        for key in happenings.moved
+        for key in happenings.dirty_mentions
         if key not in happenings.state.links
     ]
     db.executemany("DELETE FROM memberships WHERE item = ? AND mention = ?", gone)
     there = [
         membership(happenings, key)
-        for key in sorted(happenings.moved)
+        for key in sorted(happenings.dirty_mentions)
         if key in happenings.state.links
     ]
     marks = ", ".join("?" * len(MEMBERSHIPS))
     db.executemany(f"INSERT OR REPLACE INTO memberships VALUES ({marks})", there)
     marks = ", ".join("?" * len(INCIDENTS))
-    fresh = rows(db, happenings, sorted(happenings.touched))
+    fresh = rows(db, happenings, sorted(happenings.dirty_incidents))
     db.executemany(f"INSERT OR REPLACE INTO incidents VALUES ({marks})", fresh)
     happenings.clear()
 
@@ -76,7 +76,7 @@ def rows(
     """Rows of table `incidents`, in the order of INCIDENTS; what is shown of items is what the database holds now."""
     state = happenings.state
     shown = {
-        name: state.members(name) if state.known[name].into is None else ()
+        name: state.members(name) if state.by_id[name].into is None else ()
         for name in names
     }
     about = _about(
@@ -94,7 +94,7 @@ def membership(happenings: IncidentProjection, key: str) -> tuple[Any, ...]:
     link = happenings.state.links[key]
     labels = happenings.state.labelled(item).get(key, ())
     owner = happenings.stamps[happenings.state.resolve(link.incident)].n
-    linked = happenings.linked[link.arrival - 1]
+    linked = happenings.linked[link.sequence - 1]
     return (
         item,
         mention,
@@ -114,7 +114,7 @@ def _row(
     about: Mapping[str, ItemSummary],
     title: str | None,
 ) -> tuple[Any, ...]:
-    incident, stamp = happenings.state.known[name], happenings.stamps[name]
+    incident, stamp = happenings.state.by_id[name], happenings.stamps[name]
     ids = dict.fromkeys(MentionId.parse(key).item for key in keys)
     items = [about[item] for item in ids if item in about]
     days = sorted(item.day for item in items)
@@ -125,14 +125,14 @@ def _row(
         "title": incident.title or title,
         "named": int(incident.title is not None),
         "status": incident.status,
-        "closed_empty": int(incident.closed_empty),
+        "closed_empty": int(incident.auto_closed),
         "labels": json.dumps(happenings.state.labels(keys)),
         "first_report": days[0] if days else "",
         "last_report": days[-1] if days else "",
         "items": len(ids),
         "mentions": len(keys),
         "sources": len({item.source for item in items if item.source}),
-        "version": incident.people,
+        "version": incident.version,
         "split_from": incident.split_from,
         "position": stamp.position,
         "opened_ms": stamp.opened_ms,

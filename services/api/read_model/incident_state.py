@@ -1,8 +1,7 @@
-"""What the api knows of incidents after a prefix of the log: the shared state, and when something happened to each.
-Pure.
+"""The incidents after a prefix of the log as the API needs them: shared state and stamps.
 
-The projector, the commands of people and time travel fold with this one class, so that they agree with each other and
-with the linker. incident_rows.py brings what was touched into the database.
+Projector, curator commands and time travel fold with this one class, so that they agree
+with each other and with the linker. incident_rows.py writes what is dirty. Pure.
 """
 
 from __future__ import annotations
@@ -17,95 +16,103 @@ from incidentwire.labels import MentionId
 from incidentwire.log.recorded_event import RecordedEvent
 
 LABELLING = e.types_where(lambda cls: cls.affects_labels)
-# what an incident shows of its items depends on their labels and their stored text
+# an incident shows labels and stored text of its items
 SHOWN = LABELLING | e.types_where(lambda cls: bool(cls.affects_archive))
+ABOUT_INCIDENTS = e.types_where(lambda cls: issubclass(cls, e.IncidentEvent))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RevisionStamp:
-    """When an id came up and changed last. `n` is the position of the event that made it, `events` counts those it is
-    the subject of, `elsewhere` holds the positions of merges and splits of others that name it."""
+    """When an incident was opened and last changed.
+
+    `n` is the position of the event that opened it, `events` the number of events with it
+    as subject, `related_positions` those of merges and splits of other incidents that name
+    it.
+    """
 
     n: int
     opened_ms: int
     position: int
     updated_ms: int
     events: int = 0
-    elsewhere: tuple[int, ...] = ()
+    related_positions: tuple[int, ...] = ()
 
 
 class IncidentProjection:
-    """The incidents at `position`. `touched` (incident ids) and `moved` (mention keys) gather until somebody clears
-    them; equal prefixes of the log give equal states, stamps included, however the log was cut into batches."""
+    """The incidents at `position`; equal prefixes of the log give equal states.
+
+    `linked` holds the positions of the events that linked a mention, by link sequence less
+    one. `dirty_incidents` (ids) and `dirty_mentions` (keys) collect until `clear`.
+    """
 
     def __init__(self) -> None:
-        self.state, self.position = IncidentsState(), 0
-        self.decided = 0  # events of incidents by people so far
+        self.state = IncidentsState()
+        self.position = 0
         self.stamps: dict[str, RevisionStamp] = {}
-        self.linked = array(
-            "Q"
-        )  # positions of the events that linked something, by arrival less one
-        self.touched: set[str] = set()
-        self.moved: set[str] = set()
+        self.linked = array("Q")
+        self.dirty_incidents: set[str] = set()
+        self.dirty_mentions: set[str] = set()
 
     def copy(self) -> IncidentProjection:
-        """The same state, to fold on without changing this one. All values are immutable, so that keys are copied."""
-        made = IncidentProjection()
-        for name, value in vars(self.state).items():
-            setattr(
-                made.state, name, value.copy() if isinstance(value, dict) else value
-            )
-        made.stamps, made.linked = self.stamps.copy(), self.linked[:]
-        made.position, made.decided = self.position, self.decided
-        return made
+        """Return the same state to fold on; keys are copied, values are immutable."""
+        copied = IncidentProjection()
+        copied.state = self.state.copy()
+        copied.position = self.position
+        copied.stamps = self.stamps.copy()
+        copied.linked = self.linked[:]
+        return copied
+
+    def version_of(self, incident: str) -> int:
+        """Return the number of events of an incident, 0 if it is unknown."""
+        stamp = self.stamps.get(incident)
+        return stamp.events if stamp else 0
 
     def fold(self, entries: Iterable[RecordedEvent]) -> None:
+        """Apply events in order."""
         for entry in entries:
-            self.take(entry)
+            self.apply(entry)
 
-    def take(self, entry: RecordedEvent) -> None:
-        """One more event, of any type. Raises UnknownType, and KeyError where the log names an incident that never
-        opened: it is damaged then."""
-        name = entry.name
-        if name in LABELLING:
+    def apply(self, entry: RecordedEvent) -> None:
+        """Apply one event of any type.
+
+        Raises UnknownType, and KeyError if the log names an incident that never opened.
+        """
+        if entry.name in LABELLING:
             self.state.apply(entry.subject, entry.event)
-        if name in SHOWN:
-            keys = self.state.placed.get(entry.subject, ())
-            self.moved.update(keys)
-            self._touch({self.state.links[key].incident for key in keys}, entry)
-        elif name.startswith("incident."):
-            self._happened(entry)
+        if entry.name in SHOWN:
+            keys = self.state.mentions_of_item.get(entry.subject, ())
+            self.dirty_mentions.update(keys)
+            self._stamp(self.state.owners(keys), entry)
+        elif entry.name in ABOUT_INCIDENTS:
+            self._apply_incident_event(entry)
         self.position = entry.position
 
     def clear(self) -> None:
-        self.touched.clear()
-        self.moved.clear()
+        """Forget what is dirty."""
+        self.dirty_incidents.clear()
+        self.dirty_mentions.clear()
 
-    def _happened(self, entry: RecordedEvent) -> None:
-        event, subject = entry.event, entry.subject
+    def _apply_incident_event(self, entry: RecordedEvent) -> None:
+        event = entry.event
         into = getattr(event, "into", None)
-        ids = {subject, into} if into else {subject}
-        keys = self._keys(subject, event)
-        ids |= self._owners(keys)
-        before = {self.state.resolve(i) for i in ids if i in self.state.known}
-        self.state.apply(subject, event)
+        named = {entry.subject, into} if into else {entry.subject}
+        keys = self._moving(entry.subject, event)
+        named |= self.state.owners(keys)
+        known = named & self.state.by_id.keys()
+        before = {self.state.resolve(incident) for incident in known}
+        self.state.apply(entry.subject, event)
         if isinstance(event, e.IncidentItemLinked):
             self.linked.append(entry.position)
-        self.decided += isinstance(event, e.IncidentEvent) and event.by_person
-        keys |= self._keys(subject, event)
-        self.moved |= keys
-        self._touch(before | ids | self._owners(keys), entry)
-        self.stamps[subject] = replace(
-            self.stamps[subject], events=self.stamps[subject].events + 1
-        )
+        keys |= self._moving(entry.subject, event)
+        self.dirty_mentions |= keys
+        self._stamp(before | named | self.state.owners(keys), entry)
+        stamp = self.stamps[entry.subject]
+        self.stamps[entry.subject] = replace(stamp, events=stamp.events + 1)
         if into:
-            stamp = self.stamps[into]
-            self.stamps[into] = replace(
-                stamp, elsewhere=(*stamp.elsewhere, entry.position)
-            )
+            self._relate(into, entry.position)
 
-    def _keys(self, subject: str, event: e.Event) -> set[str]:
-        """The mentions that the event may bring to another live incident."""
+    def _moving(self, subject: str, event: e.Event) -> set[str]:
+        """Return the mentions that the event may move to another active incident."""
         match event:
             case e.IncidentItemLinked() | e.IncidentItemUnlinked():
                 return {str(MentionId(event.item, event.mention))}
@@ -116,19 +123,17 @@ class IncidentProjection:
             case _:
                 return set()
 
-    def _owners(self, keys: Iterable[str]) -> set[str]:
-        return {
-            self.state.links[key].incident for key in keys if key in self.state.links
-        }
-
-    def _touch(self, ids: set[str], entry: RecordedEvent) -> None:
-        for name in ids | {self.state.resolve(i) for i in ids}:
-            stamp = self.stamps.get(name)
-            if stamp is None:
-                stamp = RevisionStamp(
-                    n=entry.position, opened_ms=entry.time_ms, position=0, updated_ms=0
-                )
+    def _stamp(self, named: set[str], entry: RecordedEvent) -> None:
+        for name in named | {self.state.resolve(incident) for incident in named}:
+            stamp = self.stamps.get(name) or RevisionStamp(
+                n=entry.position, opened_ms=entry.time_ms, position=0, updated_ms=0
+            )
             self.stamps[name] = replace(
                 stamp, position=entry.position, updated_ms=entry.time_ms
             )
-            self.touched.add(name)
+            self.dirty_incidents.add(name)
+
+    def _relate(self, incident: str, position: int) -> None:
+        stamp = self.stamps[incident]
+        positions = (*stamp.related_positions, position)
+        self.stamps[incident] = replace(stamp, related_positions=positions)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from incidentwire.items import Item
 from incidentwire.log.recorded_event import RecordedEvent
 from services.api.read_model import incident_rows, item_rows
-from services.api.read_model.changes import Changes, ItemState, advance, apply
+from services.api.read_model.changes import Changes, ItemState, apply, apply_to_item
 from services.api.read_model.incident_state import IncidentProjection
 
 REMEMBERED = 20_000  # items whose state is kept between batches, about 5 kB each
@@ -36,7 +36,7 @@ class Projection:
             incidents_at,
         )
         (self.log_id,) = db.execute("SELECT log_id FROM checkpoint").fetchone()
-        self.happenings: IncidentProjection | None = (
+        self.incidents: IncidentProjection | None = (
             None  # as they are in the database, where this folder wrote last
         )
         self._remembered: OrderedDict[str, ItemState] = OrderedDict()
@@ -51,28 +51,28 @@ class Projection:
                 raise ValueError(
                     f"the log goes on at {batch[0].position}, the read model stands at {position}"
                 )
-            happenings = self._incidents_at(position)
-            changes = Changes(self._before(batch), happenings)
+            incidents = self._incidents_at(position)
+            changes = Changes(self._before(batch), incidents)
             for entry in batch:
                 apply(changes, entry)
             item_rows.write(self.db, changes.changed, self.documents)
-            incident_rows.write(self.db, changes.happenings)
-            changes.happenings.position = batch[-1].position
+            incident_rows.write(self.db, changes.incidents)
+            changes.incidents.position = batch[-1].position
             self.db.execute("UPDATE checkpoint SET position = ?", (batch[-1].position,))
             self.db.execute("COMMIT")
         except BaseException:
             self.db.execute("ROLLBACK")
-            self.happenings = None  # they are ahead of the rows now
+            self.incidents = None  # they are ahead of the rows now
             raise
         self._remember(changes)
         return changes
 
     def _incidents_at(self, position: int) -> IncidentProjection:
         """All incidents at the checkpoint: kept from batch to batch, unless somebody else wrote meanwhile."""
-        if self.happenings is None or self.happenings.position != position:
+        if self.incidents is None or self.incidents.position != position:
             self._remembered.clear()
-            self.happenings = self.incidents_at(position)
-        return self.happenings
+            self.incidents = self.incidents_at(position)
+        return self.incidents
 
     def _before(self, batch: Sequence[RecordedEvent]) -> dict[str, ItemState]:
         """The standing of every item of the batch, as it was before it."""
@@ -88,7 +88,7 @@ class Projection:
         ):
             for entry in history:
                 if entry.position < batch[0].position:
-                    standings[name] = advance(standings[name], entry)
+                    standings[name] = apply_to_item(standings[name], entry)
         return standings
 
     def _known(self, names: Sequence[str]) -> list[str]:

@@ -81,9 +81,9 @@ class Projector:
 
     def close(self) -> None:
         """Let go of file and threads."""
-        if self.folder and self.folder.happenings:
+        if self.folder and self.folder.incidents:
             self.snapshots.save(
-                EventLog(self.connection), self.folder.log_id, self.folder.happenings
+                EventLog(self.connection), self.folder.log_id, self.folder.incidents
             )
         self._close()
         self.threads.shutdown()
@@ -115,8 +115,8 @@ class Projector:
                 )
                 logger.debug(done)
             self._purge_deleted_text(db)
-            if folder.happenings:
-                self.snapshots.save_when_due(log, folder.log_id, folder.happenings)
+            if folder.incidents:
+                self.snapshots.save_when_due(log, folder.log_id, folder.incidents)
 
     # -- the file --------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import pytest
 
 from incidentwire import events as e
 from incidentwire.incidents import decisions as decisions
-from incidentwire.incidents.decisions import Facts
+from incidentwire.incidents.decisions import NewEvents
 from incidentwire.incidents.state import IncidentsState
 from incidentwire.labels import MentionRef
 from incidentwire.web.auth import Keys
@@ -212,13 +212,13 @@ def raced(
     room: Newsroom,
     first: Callable[[], Any],
     incident: str,
-    decide: Callable[[IncidentsState], Facts],
+    decide: Callable[[IncidentsState], NewEvents],
 ) -> Any:
     """The answer of a process whose command is decided on the state before `first` happens in another process."""
     app = create_app(room.house.settings, room.house.connection)
     decided = 0
 
-    def late(state: IncidentsState) -> Facts:
+    def late(state: IncidentsState) -> NewEvents:
         nonlocal decided
         decided += 1
         facts = decide(state)
@@ -238,7 +238,7 @@ def raced(
 
 
 OVERTAKEN: dict[
-    str, Callable[[IncidentsState, dict[str, str]], Facts]
+    str, Callable[[IncidentsState, dict[str, str]], NewEvents]
 ] = {  # by the merge of Z into A
     "merge": lambda s, i: decisions.merge(s, i["a"], i["b"], "bob", seen=(0, 0)),
     "merge into": lambda s, i: decisions.merge(s, i["b"], i["a"], "bob", seen=(0, 0)),
@@ -371,7 +371,7 @@ def test_linker_and_people_race_and_every_mention_is_in_one_live_incident(
     linker.settle_all()
     state = room.state()
     assert state == linker.state
-    live = {incident.id: state.members(incident.id) for incident in state.live()}
+    live = {incident.id: state.members(incident.id) for incident in state.active()}
     for item in state.items:
         for key in state.labelled(item):
             assert [name for name, keys in live.items() if key in keys] == [
@@ -391,13 +391,13 @@ def decide(room: Newsroom, a: str, b: str, n: int) -> None:
     key = keys[n * 7 % len(keys)]
     at = state.where(key) or a
     verb, body = [
-        ("move", {"mention": key, "to": {"id": b, "version": state.get(b).people}}),
-        ("merge", {"into": b, "into_version": state.get(b).people}),
+        ("move", {"mention": key, "to": {"id": b, "version": state.get(b).version}}),
+        ("merge", {"into": b, "into_version": state.get(b).version}),
         ("unmerge", {}),
         ("split", {"mentions": [key]}),
         ("status", {"status": "confirmed"}),
     ][n % 5]  # fmt: skip
-    body["version"] = state.get(at).people  # type: ignore[index]
+    body["version"] = state.get(at).version  # type: ignore[index]
     answer = room.client.post(f"/v1/incidents/{at}/{verb}", json=body)
     assert answer.status_code in (200, 404, 409), answer.text
 

@@ -83,7 +83,7 @@ def test_as_of_the_end_equals_now_and_an_earlier_moment_what_was_shown_then(
 def everything(room: Newsroom, query: str) -> Any:
     """All that is shown, but for what is always of now: the texts of items."""
     page = room.get(f"?limit=200&sort=updated&{query}")
-    ids = room.state().known
+    ids = room.state().by_id
     single = {
         name: room.client.get(f"/v1/incidents/{name}?{query}").get_json()
         for name in sorted(ids)

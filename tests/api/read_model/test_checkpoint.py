@@ -37,8 +37,8 @@ def everything(happenings: IncidentProjection) -> Any:
         if isinstance(of, dict)
     }
     return (
-        happenings.state, {name: kept[name] for name in ("known", "placed")}, happenings.stamps, happenings.linked,
-        happenings.position, happenings.decided, happenings.touched, happenings.moved,
+        happenings.state, {name: kept[name] for name in ("by_id", "mentions_of_item")}, happenings.stamps, happenings.linked,
+        happenings.position, happenings.state.commands, happenings.dirty_incidents, happenings.dirty_mentions,
     )  # fmt: skip
 
 
@@ -166,7 +166,7 @@ def change(room: Newsroom) -> None:
     data = path(room).read_bytes()
     start, end = data.index(b"\n") + 1, len(data) - DIGEST_BYTES
     happenings = unpack(memoryview(data[start:end]))
-    happenings.decided += 1
+    happenings.state.commands += 1
     path(room).write_bytes(data[:start] + pack(happenings) + data[end:])
 
 

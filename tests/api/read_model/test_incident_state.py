@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from incidentwire import events as e
-from incidentwire.incidents.decisions import Facts
+from incidentwire.incidents.decisions import NewEvents
 from incidentwire.incidents.state import IncidentsState
 from incidentwire.labels import MentionId
 from incidentwire.log.event_log import EventLog
@@ -23,12 +23,12 @@ from tests.incident_steps import STEP, RecordedSteps, incident_tables, take
 def expected(state: IncidentsState) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the tables have to say: by id, and by mention key."""
     incidents = {}
-    for name, incident in state.known.items():
+    for name, incident in state.by_id.items():
         keys = state.members(name) if incident.into is None else ()
         items = {MentionId.parse(key).item for key in keys}
         labels = json.dumps(state.labels(keys))
         incidents[name] = (
-            incident.into, incident.status, int(incident.closed_empty), labels, len(items), len(keys), incident.people,
+            incident.into, incident.status, int(incident.auto_closed), labels, len(items), len(keys), incident.version,
             incident.split_from,
         )  # fmt: skip
     members = {
@@ -117,7 +117,7 @@ def test_a_batch_that_fails_leaves_no_trace_in_what_is_folded_next(
     projector = house.projector()
     projector.catch_up()
     steps = RecordedSteps(house.log)
-    facts: Facts = [("n_a", e.IncidentOpened(item="i_a", mention="m0"))]
+    facts: NewEvents = [("n_a", e.IncidentOpened(item="i_a", mention="m0"))]
     steps.append(*facts)
     house.log.append("n_lost", e.IncidentRenamed(new="never opened", who="ann"))
     with pytest.raises(KeyError):

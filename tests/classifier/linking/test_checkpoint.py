@@ -195,9 +195,9 @@ def happens(
         case _:
             keys, live = (
                 list(state.links) or ["i_0#m0"],
-                [i.id for i in state.live()] or ["n_"],
+                [i.id for i in state.active()] or ["n_"],
             )
-            merged = [i.id for i in state.known.values() if i.into] or ["n_"]
+            merged = [i.id for i in state.by_id.values() if i.into] or ["n_"]
             facts = PEOPLE[what](
                 state, keys[one % len(keys)], live[other % len(live)], merged
             )
@@ -320,7 +320,7 @@ def test_a_history_of_everything_at_once_comes_back(
         "incident.split",
         "incident.item_unlinked",
     } <= types
-    assert any(i.brought for i in linker.state.known.values())
+    assert any(i.split_members for i in linker.state.by_id.values())
     assert linker.state.cannot_link
     for position in range(1, log.last() + 1, 5):
         half = Linker(log, LinkerCheckpoint(tmp_path))

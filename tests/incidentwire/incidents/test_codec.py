@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incidentwire.incidents.codec import WRONG, dump, load
+from incidentwire.incidents.codec import DECODE_ERRORS, dump, load
 from incidentwire.incidents.state import IncidentsState
 from tests.incident_steps import STEP, Steps, take
 
@@ -29,7 +29,7 @@ def test_what_comes_back_equals_what_went_and_folds_on_alike(
             name
         )  # oldest first stays so
     hash(
-        (*again.known.values(), *again.links.values())
+        (*again.by_id.values(), *again.links.values())
     )  # raises where a list came in for a tuple
     for step in steps[cut:]:
         take(log, step)
@@ -52,10 +52,10 @@ def test_a_dump_does_not_follow_the_state() -> None:
     "spoil",
     [
         lambda said: said.pop("links"),
-        lambda said: said["known"][0].pop("id"),
-        lambda said: said["known"][0].update(colour="red"),
+        lambda said: said["by_id"][0].pop("id"),
+        lambda said: said["by_id"][0].update(colour="red"),
         lambda said: said["items"].update(i0=[]),
-        lambda said: said.update(placed=None),
+        lambda said: said.update(mentions_of_item=None),
     ],
 )
 def test_anything_else_is_refused(spoil: Any) -> None:
@@ -63,7 +63,7 @@ def test_anything_else_is_refused(spoil: Any) -> None:
     take(log, ("link", 0, 0))
     said = dump(log.state)
     spoil(said)
-    with pytest.raises(WRONG):
+    with pytest.raises(DECODE_ERRORS):
         load(said)
 
 

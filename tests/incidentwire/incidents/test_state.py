@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from incidentwire import events as e
 from incidentwire.incidents import decisions as decisions
-from incidentwire.incidents.decisions import CommandRejected, Facts
+from incidentwire.incidents.decisions import CommandRejected, NewEvents
 from incidentwire.incidents.state import IncidentsState, incident_id
 from tests.incident_steps import FAKE, LAW, LEAK, STEP, Steps, take
 
@@ -31,7 +31,7 @@ def shape(state: IncidentsState) -> object:
     """All that a reader can see, without versions and what the linker learned."""
     return {
         i: (state.resolve(i), state.members(i), x.status, x.title)
-        for i, x in state.known.items()
+        for i, x in state.by_id.items()
     }
 
 
@@ -40,7 +40,7 @@ def test_an_incident_opens_with_its_first_mention_and_the_next_report_joins(
 ) -> None:
     assert log.state.members(A) == ("a1#m0", "a2#m0")
     assert log.state.where("a2#m0") == A
-    assert log.state.known[A].status == "open"
+    assert log.state.by_id[A].status == "open"
     assert A.startswith("n_")
     assert len(A) == 22
 
@@ -63,7 +63,7 @@ def test_a_merged_id_redirects_and_after_the_undo_is_itself_again(log: Steps) ->
     log.append(*decisions.merge(log.state, A, B, "ann"))
     assert log.state.resolve(A) == B
     assert log.state.members(B) == ("b1#m0", "b2#m0", "a1#m0", "a2#m0")
-    assert [x.id for x in log.state.live()] == [B]
+    assert [x.id for x in log.state.active()] == [B]
     log.append(*decisions.unmerge(log.state, A, "ann"))
     assert shape(log.state) == before
     assert B in log.state.cannot_link_for("a1#m0")
@@ -126,7 +126,7 @@ def test_an_incident_left_without_items_is_closed_and_opens_again_with_the_next(
     )
     assert log.state.resolve(A) == A
     log.append(*decisions.move(log.state, "b2#m0", A, "ann"))
-    assert log.state.known[A].status == "open"
+    assert log.state.by_id[A].status == "open"
 
 
 def test_peoples_labels_stand_over_the_models(log: Steps) -> None:
@@ -158,14 +158,14 @@ def test_only_what_people_did_makes_a_version_stale(log: Steps) -> None:
     log.join("a3", A)
     assert decisions.rename(log.state, A, "Open server", "ann", seen=0)
     log.append(*decisions.rename(log.state, A, " Open server ", "ann", seen=0))
-    assert log.state.known[A].title == "Open server"
-    with pytest.raises(CommandRejected, match="load it again") as refusal:
+    assert log.state.by_id[A].title == "Open server"
+    with pytest.raises(CommandRejected, match="Load it again") as refusal:
         decisions.change_status(log.state, A, "confirmed", "bob", seen=0)
     assert refusal.value.reason == "stale"
     log.append(*decisions.change_status(log.state, A, "confirmed", "bob", seen=1))
     log.append(*decisions.add_note(log.state, A, "seen by two papers", "bob", seen=2))
     log.append(*decisions.merge(log.state, A, B, "bob", seen=(3, 0)))
-    assert (log.state.known[A].people, log.state.known[B].people) == (4, 4)
+    assert (log.state.by_id[A].version, log.state.by_id[B].version) == (4, 4)
 
 
 def test_an_undo_within_a_chain_makes_stale_what_was_seen_of_its_end(
@@ -175,10 +175,10 @@ def test_an_undo_within_a_chain_makes_stale_what_was_seen_of_its_end(
     c = incident_id("c1", "m0")
     log.append(*decisions.merge(log.state, A, B, "ann"))
     log.append(*decisions.merge(log.state, B, c, "ann"))
-    seen = log.state.get(c).people
+    seen = log.state.get(c).version
     log.append(*decisions.unmerge(log.state, A, "ann", seen=seen))
     assert log.state.members(c) == ("c1#m0", "b1#m0", "b2#m0")
-    with pytest.raises(CommandRejected, match="load it again"):
+    with pytest.raises(CommandRejected, match="Load it again"):
         decisions.change_status(log.state, c, "resolved", "bob", seen=seen)
 
 
@@ -189,10 +189,10 @@ def test_mentions_that_go_back_where_they_were_make_stale_what_was_seen_there(
     ((_, split),) = decisions.split(log.state, B, ["a2#m0"], "ann")
     log.append((B, split))
     log.append(*decisions.unmerge(log.state, A, "ann"))
-    seen = log.state.get(A).people
+    seen = log.state.get(A).version
     log.append(*decisions.unsplit(log.state, str(vars(split)["into"]), "ann"))
     assert log.state.members(A) == ("a1#m0", "a2#m0")
-    with pytest.raises(CommandRejected, match="load it again"):
+    with pytest.raises(CommandRejected, match="Load it again"):
         decisions.add_note(log.state, A, "one report only", "bob", seen=seen)
 
 
@@ -200,13 +200,13 @@ def test_a_version_seen_under_an_id_does_not_fit_the_incident_that_it_redirects_
     log: Steps,
 ) -> None:
     log.append(*decisions.add_note(log.state, A, "looked into", "ann"))
-    seen = log.state.get(A).people
+    seen = log.state.get(A).version
     log.append(*decisions.merge(log.state, A, B, "ann"))
-    with pytest.raises(CommandRejected, match="load it again"):
+    with pytest.raises(CommandRejected, match="Load it again"):
         decisions.change_status(log.state, A, "dismissed", "bob", seen=seen)
 
 
-REFUSALS: dict[str, Callable[[IncidentsState], Facts]] = {
+REFUSALS: dict[str, Callable[[IncidentsState], NewEvents]] = {
     "not_found": lambda s: decisions.rename(s, "n_unknown", "title", "ann"),
     "already_there": lambda s: decisions.merge(s, A, A, "ann"),
     "not_merged": lambda s: decisions.unmerge(s, A, "ann"),
@@ -236,7 +236,7 @@ def test_what_cannot_be_done_is_refused_with_a_reason(log: Steps, reason: str) -
     ],
 )
 def test_senseless_commands_are_refused(
-    log: Steps, command: Callable[[IncidentsState], Facts]
+    log: Steps, command: Callable[[IncidentsState], NewEvents]
 ) -> None:
     with pytest.raises(CommandRejected):
         command(log.state)
@@ -252,7 +252,7 @@ def test_a_log_that_redirects_in_a_circle_is_refused_loudly(log: Steps) -> None:
 
 
 def check(state: IncidentsState) -> None:
-    live = {incident.id: state.members(incident.id) for incident in state.live()}
+    live = {incident.id: state.members(incident.id) for incident in state.active()}
     for item in state.items:
         for key in state.labelled(item):
             assert [i for i, members in live.items() if key in members] == [
@@ -261,15 +261,15 @@ def check(state: IncidentsState) -> None:
     assert sorted(key for members in live.values() for key in members) == sorted(
         state.links
     )
-    for incident in state.known:
-        assert state.known[state.resolve(incident)].into is None
+    for incident in state.by_id:
+        assert state.by_id[state.resolve(incident)].into is None
     for key in state.links:
         assert state.where(key) in live
     for name, members in live.items():
         assert (
             members
-            or state.known[name].status == "dismissed"
-            or state.known[name].people
+            or state.by_id[name].status == "dismissed"
+            or state.by_id[name].version
         )
 
 
@@ -283,8 +283,8 @@ def test_any_sequence_keeps_every_labelled_mention_in_one_live_incident(
     for step in steps:
         take(log, step)
         check(log.state)
-        assert known <= log.state.known.keys()
-        known |= log.state.known.keys()
+        assert known <= log.state.by_id.keys()
+        known |= log.state.by_id.keys()
     again = IncidentsState()
     for subject, event in log.facts:
         again.apply(subject, event)
@@ -295,7 +295,7 @@ def shown(state: IncidentsState) -> dict[str, object]:
     """What is shown under each id."""
     return {
         i: (state.resolve(i), state.members(state.resolve(i)), state.get(i).status)
-        for i in state.known
+        for i in state.by_id
     }
 
 
@@ -311,7 +311,7 @@ def test_what_people_change_under_an_id_gets_a_version_that_nobody_saw_there(
         take(log, step)
         by_people = step[0] not in ("link", "relabel", "withdraw")
         for name, shows in shown(log.state).items():
-            version = log.state.get(name).people
+            version = log.state.get(name).version
             if by_people and name in before and before[name] != shows:
                 assert version > highest[name], (step, name)
             highest[name] = max(version, highest.get(name, 0))
@@ -326,7 +326,7 @@ def test_after_any_history_undo_of_a_merge_or_a_split_is_exact(
     for step in (("link", 0, 0), ("link", 1, 0), *steps):
         take(log, step)
     before = copy.deepcopy(log.state)
-    live = [x.id for x in log.state.live() if log.state.members(x.id)]
+    live = [x.id for x in log.state.active() if log.state.members(x.id)]
     if len(live) > 1 and live[n % len(live)] != live[m % len(live)]:
         source = live[n % len(live)]
         log.append(*decisions.merge(log.state, source, live[m % len(live)], "ann"))
@@ -341,7 +341,7 @@ def test_after_any_history_undo_of_a_merge_or_a_split_is_exact(
             log.append(*decisions.unsplit(log.state, new, "ann"))
             after = shape(log.state)
             assert isinstance(after, dict)
-            assert {i: seen for i, seen in after.items() if i in before.known} == shape(
+            assert {i: seen for i, seen in after.items() if i in before.by_id} == shape(
                 before
             )
             assert log.state.resolve(new) == incident
