@@ -1,23 +1,21 @@
 """Decisions on incidents: read the state, return the events to append, or refuse. Pure.
 
 The linker uses `assign` and `reconcile`; the API uses the others for curator commands,
-which carry the version that the curator saw. `append_request` binds the events to
-everything they were decided on.
+which carry the version that the curator saw. concurrency.py binds the events
+to everything they were decided on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 from incidentwire import events as e
 from incidentwire.incidents.state import STATUSES, Incident, IncidentsState, incident_id
 from incidentwire.labels import Label, MentionId
-from incidentwire.log.append_request import AppendRequest, Fence
 
 NewEvents = list[tuple[str, e.Event]]  # (incident id, event), appended in this order
 LEFT_EMPTY = "left without items"
 NO_REASON = e.LinkReason()
-COMMANDS = "people"  # no incident has this id: it holds the fence of curator commands
 
 
 class CommandRejected(ValueError):
@@ -48,43 +46,6 @@ def check_version(state: IncidentsState, incident: str, seen: int | None) -> Inc
             " Load it again.",
         )
     return found
-
-
-def append_request(
-    state: IncidentsState, version_of: Callable[[str], int], events: NewEvents
-) -> AppendRequest:
-    """Return the request that appends decided events if nothing relevant changed.
-
-    `version_of` returns the number of events of an incident: it detects what the linker did. A
-    merge or a split is recorded under one incident only, so versions cannot detect every
-    change by curators: all commands share one fence, which counts them.
-    """
-    concerned = {subject for subject, _ in events}
-    for _, event in events:
-        concerned |= _named(state, event)
-    concerned |= {state.resolve(name) for name in concerned if name in state.by_id}
-    commands = sum(isinstance(x, e.IncidentEvent) and x.by_person for _, x in events)
-    return AppendRequest(
-        events=events,
-        expected_versions={name: version_of(name) for name in sorted(concerned)},
-        fence=Fence(
-            subject=COMMANDS,
-            expected=state.commands,
-            next=state.commands + commands,
-        ),
-    )
-
-
-def _named(state: IncidentsState, event: e.Event) -> set[str]:
-    """Return the incidents that an event names beside its subject, or takes mentions
-    from."""
-    match event:
-        case e.IncidentMerged() | e.IncidentUnmerged():
-            return {event.into}
-        case e.IncidentSplit():
-            return {event.into} | state.owners(event.mentions)
-        case _:
-            return set()
 
 
 # -- the linker

@@ -21,9 +21,9 @@ import redis
 from incidentwire import events as e
 from incidentwire import items
 from incidentwire.archive import Archive
+from incidentwire.incidents.concurrency import append_request
 from incidentwire.incidents.decisions import (
     NewEvents,
-    append_request,
     assign,
     reconcile,
 )

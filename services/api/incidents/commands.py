@@ -13,10 +13,10 @@ from typing import Any
 from flask import current_app, g
 
 from incidentwire.incidents import decisions as decisions
+from incidentwire.incidents.concurrency import append_request
 from incidentwire.incidents.decisions import (
     CommandRejected,
     NewEvents,
-    append_request,
     check_version,
 )
 from incidentwire.incidents.state import IncidentsState

@@ -9,7 +9,8 @@ import pytest
 
 from incidentwire import events as e
 from incidentwire.incidents import decisions
-from incidentwire.incidents.decisions import NewEvents, append_request
+from incidentwire.incidents.concurrency import COMMANDS, append_request
+from incidentwire.incidents.decisions import NewEvents
 from incidentwire.incidents.state import IncidentsState, incident_id
 from incidentwire.log.append_request import Appended, VersionConflict
 from incidentwire.log.event_log import SUBJECT, EventLog
@@ -129,7 +130,7 @@ def test_commands_leave_one_field_however_many_they_are(log: EventLog) -> None:
         curator.catch_up()
         noted = decisions.add_note(curator.state, A, f"note {number}", "ann")
         assert isinstance(curator.append(noted), Appended)
-    held = log.connection.hgetall(SUBJECT + decisions.COMMANDS)
+    held = log.connection.hgetall(SUBJECT + COMMANDS)
     assert held == {b"fence": b"50"}
 
 
