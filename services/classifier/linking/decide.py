@@ -43,6 +43,7 @@ CLOSE = 300  # of FULL: a runner-up that joins too and is not further behind mak
 # five more so, four of them rightly; with the right incident taken away, 7 of 789 joined another one so.
 RETOLD = 1000  # of FULL
 RETOLD_TERMS = 10
+FOLLOW_UP_TERMS = 4  # shared by an outcome and the report: their subject and a little
 AHEAD = 2
 
 
@@ -70,16 +71,20 @@ def decide(
     if not matches:
         return Decision(incident=None, score=0.0, review=(), why=LinkReason())
     best, needed = matches[0], _needed(matches)
-    if best.score < needed:
-        if told := _lookback_match(
-            [match for match in matches if match.incident not in sibling_incidents]
-        ):
+    is_outcome = mention.outcome and not mention.part
+    if best.score < needed or (is_outcome and not (best.copy or best.retold)):
+        earlier = _lookback_match(
+            [match for match in matches if match.incident not in sibling_incidents],
+            FOLLOW_UP_TERMS if is_outcome else RETOLD_TERMS,
+        )
+        if earlier:
             return Decision(
-                incident=told.incident,
-                score=told.score / FULL,
+                incident=earlier.incident,
+                score=earlier.score / FULL,
                 review=(),
-                why=replace(_why(told), retold=True),
+                why=replace(_why(earlier), retold=True),
             )
+    if best.score < needed:
         return Decision(
             incident=None, score=best.score / FULL, review=(), why=_why(best)
         )
@@ -94,10 +99,13 @@ def decide(
     )
 
 
-def _lookback_match(matches: Sequence[Match]) -> Match | None:
-    """The incident that is told again, with its score regardless of time: a feature looks back."""
+def _lookback_match(matches: Sequence[Match], min_terms: int) -> Match | None:
+    """Return the earlier incident that is reported again, scored regardless of time.
+
+    An excerpt of a feature looks back; a fine, settlement or trial follows.
+    """
     best = max(matches, key=lambda match: match.retold, default=None)
-    if best is None or best.retold < RETOLD or sum(best.shared) < RETOLD_TERMS:
+    if best is None or best.retold < RETOLD or sum(best.shared) < min_terms:
         return None
     rival = max((match.named for match in matches if match is not best), default=0)
     return replace(best, score=best.retold) if best.retold >= AHEAD * rival else None

@@ -22,6 +22,7 @@ SLOT_MASK = (1 << SLOT_BITS) - 1
 _KIND_SHIFT = SLOT_BITS + 4
 # Reports of one happening agree in its figures, dates and names; those of two of a kind agree in their words only.
 KIND_QUARTERS = (4, 5, 10, 8)  # by Kind: words, names, amounts, dates
+_MAX_WEIGHT = 15
 _FIRST_ROWS = 64
 _GROWTH = 1.25
 
@@ -52,6 +53,11 @@ def weights_of(packed: Packed) -> Integers:
     """What counts when mentions are compared: weights of the fingerprint times KIND_QUARTERS; 150 at most, a byte."""
     weights: Integers = _WEIGHTS[packed >> SLOT_BITS]
     return weights
+
+
+def stored_weights_of(packed: Packed) -> Integers:
+    """Return the weights as the fingerprint has them, 0 to 15; 0 if unused."""
+    return (packed >> SLOT_BITS & _MAX_WEIGHT).astype(np.int64)
 
 
 def kinds_of(packed: Packed) -> Integers:

@@ -2,7 +2,8 @@
 
 Layout of the packed form, before base85:
 
-    0      FINGERPRINT_VERSION, with PART set where the mention is a part of a longer text
+    0      FINGERPRINT_VERSION, with PART set if the mention is an excerpt of a longer
+           text, OUTCOME if it reports a fine, settlement or trial
     1..2   day of publication, days since 1970-01-01, 0 where unknown
     3..6   how many terms: words, names, amounts, dates
     7..38  SIGNATURE_SLOTS minima of hashed shingles, 16 bits each (one-permutation minhash, Li, Owen, Zhang 2012)
@@ -22,12 +23,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from services.classifier.linking.outcomes import reports_outcome
 from services.classifier.linking.term_hashes import digests_of
 from services.classifier.linking.terms import TermKind, terms
 from services.classifier.text.tokens import spans
 
 FINGERPRINT_VERSION = 1
 PART = 0x80
+OUTCOME = 0x40
 MAX_CHARS = 600
 MAX_TERMS = 124  # fills 39 + 124 * 3.5 = 473 bytes, 592 characters
 SIGNATURE_SLOTS = 16
@@ -59,6 +62,7 @@ class Fingerprint:
     kinds: NDArray[np.uint8]
     signature: NDArray[np.uint16]
     part: bool = False
+    outcome: bool = False  # a fine, settlement or trial: follows an earlier incident
 
 
 def fingerprint(
@@ -93,6 +97,7 @@ def fingerprint(
             kinds=(rows >> np.uint64(28)).astype(np.uint8),
             signature=_signature(words),
             part=part,
+            outcome=reports_outcome(title, text),
         )
     )
 
@@ -101,6 +106,7 @@ def encode(fingerprint: Fingerprint) -> str:
     """The fingerprint in at most 600 ASCII characters, none of which JSON escapes. `kinds` must ascend."""
     counts = np.bincount(fingerprint.kinds, minlength=len(TermKind)).tolist()
     version = FINGERPRINT_VERSION | PART * fingerprint.part
+    version |= OUTCOME * fingerprint.outcome
     head = _HEAD.pack(
         version, fingerprint.day, *counts, *fingerprint.signature.tolist()
     )
@@ -122,7 +128,7 @@ def decode(encoded: str) -> Fingerprint:
         raise FingerprintError(
             "not a fingerprint: classify the item again to get one"
         ) from error
-    if version & ~PART != FINGERPRINT_VERSION:
+    if version & ~(PART | OUTCOME) != FINGERPRINT_VERSION:
         raise FingerprintError(
             f"fingerprint of version {version}, not {FINGERPRINT_VERSION}: classify the item again"
         )
@@ -144,6 +150,7 @@ def decode(encoded: str) -> Fingerprint:
         kinds=np.repeat(np.arange(len(counts), dtype=np.uint8), counts),
         signature=np.array(signature, dtype=np.uint16),
         part=bool(version & PART),
+        outcome=bool(version & OUTCOME),
     )
 
 

@@ -30,6 +30,7 @@ from services.classifier.linking.fingerprints import Fingerprint, alike_all
 from services.classifier.linking.idf import idf32, logs
 from services.classifier.linking.lead_names import Flags, has_lead_name_of, leading
 from services.classifier.linking.similarity import FULL, Match, nearest_of
+from services.classifier.linking.subjects import SubjectComparison, compare_subjects
 from services.classifier.linking.terms import TermKind
 
 MEMBERS = 6  # fingerprints kept per incident: the first, and the newest of the others
@@ -38,6 +39,8 @@ INDEXED_TERMS = 32  # rarest, heaviest terms of a mention that lead to its incid
 POSTINGS = 64  # newest incidents kept per term: what bounds the cost of a common one
 CANDIDATES = 24  # incidents compared in full
 COPY_SHARE = 0.7  # share of shingles from which two texts are one, syndicated
+FOLLOW_UP_DAYS = 14  # from here on, the outcome of an incident is compared untimed
+COPY_DAYS = 60  # a later copy must share the subject: boilerplate returns for years
 HALF_DAYS = 7  # days that take a quarter of a similarity; time takes half at most
 FREE_DAYS = 1
 _RowNumbers = NDArray[np.intp]
@@ -140,13 +143,21 @@ class LinkIndex:
             return []
         cosine, shared = self._compare(packed, rows)
         similarity = self._timed(cosine, fingerprint.day, rows)
-        copies = (
-            alike_all(fingerprint.signature, self._rows.signatures[rows]) >= COPY_SHARE
-        )
-        days, (named, retold) = (
-            self._rows.days[rows],
-            self._led(packed, fingerprint.part, rows),
-        )
+        days = self._rows.days[rows]
+        gap = np.abs(days.astype(np.int64) - fingerprint.day)
+        dated = (days > 0) & (fingerprint.day > 0)
+        alike = alike_all(fingerprint.signature, self._rows.signatures[rows])
+        subject = self._subjects(packed, rows, alike, dated)
+        similarity = np.where(subject.differs, 0, similarity)
+        timely = ~dated | (gap <= COPY_DAYS)
+        copies = (alike >= COPY_SHARE) & ~subject.differs
+        copies &= timely | subject.same_subject
+        named, retold = self._led(packed, fingerprint.part, rows)
+        if fingerprint.outcome and not fingerprint.part:
+            followed = ~self._rows.parts[rows] & subject.same_subject
+            followed &= ~subject.differs
+            named = named | followed
+            retold = retold | (followed & dated & (gap > FOLLOW_UP_DAYS))
         found, start = [], 0
         for root, group in groups:
             if group:
@@ -187,6 +198,20 @@ class LinkIndex:
             [(both & (kinds == kind)).sum(axis=1) for kind in TermKind], axis=1
         ).astype(np.int64)
         return cosine, shared
+
+    def _subjects(
+        self,
+        packed: Packed,
+        rows: _RowNumbers,
+        alike: NDArray[np.float64],
+        dated: Flags,
+    ) -> SubjectComparison:
+        theirs = self._rows.terms[rows]
+        own_slots = slots_of(packed)
+        self._mine[own_slots] = np.arange(1, len(own_slots) + 1)
+        at = self._mine[slots_of(theirs)].astype(np.int64) * (theirs > 0)
+        self._mine[own_slots] = 0
+        return compare_subjects(packed, theirs, at, alike, dated)
 
     def _timed(self, cosine: Integers, day: int, rows: _RowNumbers) -> Integers:
         """Cosine less what time takes."""

@@ -41,6 +41,7 @@ _SCALES = {
 _QUOTED = re.compile(
     "[\u300a\u3008\u300c\u300e\u201c]([^\u300a-\u300f\u201c\u201d\u3008\u3009]{2,20})[\u300b\u3009\u300d\u300f\u201d]"
 )
+_YEAR = re.compile("(?:19|20)[0-9]{2}")  # of little weight: many stories name it
 _MONTHS = "january february march april may june july august september october november december".split()
 _MONTH = "|".join(f"{name[:3]}(?:{name[3:]})?" for name in _MONTHS)
 _DATE = re.compile(
@@ -82,7 +83,8 @@ def tokens(text: str) -> Tokens:
             if token and said[0].isupper():
                 found.capitals.append(token)
         elif len(token := _amount(said, found.text, match.end())) > 1:
-            found.amounts.append(token)
+            if not _YEAR.fullmatch(token):
+                found.amounts.append(token)
         else:
             token = ""
         if token:

@@ -1,0 +1,105 @@
+"""Notices from one template stay apart; copies of one notice come together."""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from services.classifier.linking.decide import LinkIndex, decide, decode, fingerprint
+from tests.classifier.linking.templates import (
+    ATTORNEY_GENERAL,
+    CHINESE,
+    CHINESE_COMPANY,
+    CHINESE_REGULATOR,
+    COMPANY,
+    ENGLISH,
+    FIRST_DAY,
+    LAW_FIRM,
+    REGULATOR,
+    Notice,
+    edited,
+    incidents,
+    notice,
+    repunctuated,
+    syndicated,
+)
+
+
+def link(notices: Iterable[tuple[str, Notice]]) -> dict[str, set[str]]:
+    """Link the notices in the order of their dates: incident -> firms in it."""
+    index = LinkIndex()
+    firms = defaultdict(set)
+    for number, (firm, one) in enumerate(
+        sorted(notices, key=lambda pair: pair[1].published)
+    ):
+        made = decode(fingerprint(one.title, one.text, None, one.published))
+        incident = decide(made, index).incident or f"n_{number}"
+        index.add(incident, f"i_{number}#m0", made)
+        firms[incident].add(firm)
+    return firms
+
+
+@pytest.mark.parametrize("template", [*ENGLISH, *CHINESE], ids=lambda one: one[0][:20])
+def test_notices_of_eight_firms_in_four_years_stay_eight(
+    template: tuple[str, str],
+) -> None:
+    found = incidents(8, 41, template in CHINESE)
+    assert len(link((one.firm, notice(template, one)) for one in found)) == 8
+
+
+@pytest.mark.parametrize(
+    "template",
+    [ATTORNEY_GENERAL, COMPANY, CHINESE_REGULATOR, CHINESE_COMPANY],
+    ids=lambda one: one[0][:20],
+)
+def test_copies_of_a_notice_join_it_and_no_other_firm_does(
+    template: tuple[str, str],
+) -> None:
+    notices = []
+    for number, one in enumerate(incidents(12, 5, template in CHINESE)):
+        found = FIRST_DAY + datetime.timedelta(number)
+        first = notice(template, replace(one, found=found))
+        copies = (first, syndicated(first), edited(first), repunctuated(first, 5))
+        notices += [(one.firm, copy) for copy in copies]
+    groups = link(notices)
+    assert all(len(firms) == 1 for firms in groups.values())
+    assert len(groups) == 12
+
+
+def test_two_breaches_of_one_firm_in_one_wording_are_two_incidents() -> None:
+    first = incidents(1, 3)[0]
+    second = replace(
+        first, people=first.people + 77_777, found=first.found.replace(year=2027)
+    )
+    for template in (ATTORNEY_GENERAL, COMPANY):
+        groups = link([("1", notice(template, first)), ("2", notice(template, second))])
+        assert len(groups) == 2
+
+
+def test_boilerplate_without_a_subject_is_a_copy_only_while_it_is_near() -> None:
+    text = notice(LAW_FIRM, incidents(1, 9)[0]).text.replace("\n", " ")
+    found = {}
+    for days in (1, 30, 400):
+        index = LinkIndex()
+        first = Notice(title="Legal news", text=text, published="2024-01-01")
+        later = datetime.date(2024, 1, 1) + datetime.timedelta(days)
+        index.add(
+            "n_a",
+            "i_a#m0",
+            decode(fingerprint("Legal news", text, None, first.published)),
+        )
+        decision = decide(
+            decode(fingerprint("Notices", text, None, later.isoformat())), index
+        )
+        found[days] = decision.why.copy
+    assert found == {1: True, 30: True, 400: False}
+
+
+def test_penalties_of_one_regulator_name_other_firms_and_sums() -> None:
+    found = incidents(20, 17)
+    groups = link((one.firm, notice(REGULATOR, one)) for one in found)
+    assert len(groups) >= 18  # firms of one trade and town still meet
