@@ -48,7 +48,7 @@ train: .venv/.ready  ## train the model from the corpus
 	$(BIN)/python -m services.classifier.training.train
 
 .PHONY: gate
-gate: .venv/.ready  ## refuse a model that is worse than the last on the golden set
+gate: .venv/.ready  ## refuse a model that is worse than the last on validation texts
 	$(BIN)/python -m services.classifier.training.gate
 
 .PHONY: docs

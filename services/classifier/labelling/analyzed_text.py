@@ -18,18 +18,14 @@ import numpy as np
 from services.classifier.labelling.lexicon import Lexicon
 from services.classifier.text.bigrams import Codes, bigrams, is_han, letters
 from services.classifier.text.sentences import Span, considered, sentences
+from services.classifier.text.stem import stem
+from services.classifier.text.stop_words import STOP_WORDS
 
 TITLE_CHARS = 1_000  # a longer one is read that far
 MIN_TERMS = 5  # a line with fewer besides numbers is clutter of the page: a section, a caption, a byline, a date
 _TOKEN = re.compile("[a-z0-9\u00df-\u024f]+")
 _NONE = np.zeros(0, dtype=np.int64)
 _NOTHING: set[str] = set()
-STOP_WORDS = frozenset(
-    "a an the of to in on at for and or but is are was were be been by with as it its this that these those from has"
-    " have had he she they his her their them we our you your i my will would can could may might also than then there"
-    " s t into about after over up out so if not no more most which who what when where how all any some such other"
-    " said says say new one two".split()
-)
 
 
 class Sentence(
@@ -53,34 +49,6 @@ class AnalyzedText:
 
 
 NO_TITLE = Sentence()
-
-
-@lru_cache(maxsize=50_000)
-def stem(word: str) -> str:
-    """A crude English stem: plurals and common verb endings off, so that `leaks`, `leaked`, `leaking` are one."""
-    if len(word) <= 3 or word[0].isdigit():
-        return "0" * len(word) if word.isdigit() else word
-    for ending in (
-        "ations",
-        "ation",
-        "ings",
-        "ing",
-        "edly",
-        "ies",
-        "ied",
-        "ed",
-        "es",
-        "ly",
-        "s",
-    ):
-        if (
-            word.endswith(ending)
-            and len(word) - len(ending) >= 3
-            and not word.endswith("ss")
-        ):
-            word = word[: -len(ending)]
-            break
-    return word[:-1] if word[-1] in "eyi" and len(word) > 3 else word
 
 
 def analyze(title: str, text: str, lexicon: Lexicon) -> AnalyzedText:
@@ -135,7 +103,15 @@ def _lower(text: str) -> str:
 
 
 def _stems(words: list[str]) -> tuple[str, ...]:
-    return tuple([stem(word) for word in words if word not in STOP_WORDS])
+    return tuple([_term(word) for word in words if word not in STOP_WORDS])
+
+
+@lru_cache(maxsize=1 << 16)
+def _term(word: str) -> str:
+    """Return the stem of a word; of a number as many zeros as it has digits."""
+    if word.isdigit():
+        return "0" * len(word)
+    return word if word[0].isdigit() else stem(word)
 
 
 def _pairs(text: Codes, bounds: Codes) -> list[Codes]:

@@ -18,18 +18,23 @@ from services.classifier.labelling.analyzed_text import (
 from services.classifier.labelling.explain import Reason, explain
 from services.classifier.labelling.lexicon import Lexicon
 from services.classifier.labelling.mentions import Labelled, Mention
-from services.classifier.labelling.model_file import LEXICON_FILE, WEIGHTS_FILE
+from services.classifier.labelling.model_file import (
+    LEXICON_FILE,
+    WEIGHTS_FILE,
+    Decisions,
+)
 from services.classifier.labelling.passages import Passage, article_end, passages
-from services.classifier.labelling.scoring import Scorer, Scores
+from services.classifier.labelling.scoring import Scorer, Scores, probabilities
 from services.classifier.linking.fingerprints import fingerprint
 from services.classifier.text.hard_wraps import unwrapped
 from services.classifier.text.language import SUPPORTED, UNKNOWN, detect
 from services.classifier.text.sentences import HEAD_CHARS, Span
 
 MODEL_FOLDER = Path(__file__).parent.parent / "model"
-# Shares of the largest probability that a label can have:
-FOREIGN = 0.98  # in a language it was not trained on, the model speaks only when its terms are unmistakable
-SURE = 0.87  # from here an item of a list carries a label that the list as a whole does not
+# In a language without training texts, labels need unmistakable terms.
+FOREIGN = 0.97
+# From here an item of a list has a label that the list as a whole does not have.
+SURE = 0.75
 MIN_SIGNALS = (
     2  # and so does a paragraph that is as sure, with as many sentences that signal it
 )
@@ -64,6 +69,7 @@ class Classifier:
         self.version = model.version
         self._lexicon = lexicon
         self._scorer = Scorer(model)
+        self._decisions = model.decisions
         self._fingerprinter = fingerprinter
 
     @classmethod
@@ -92,9 +98,12 @@ class Classifier:
         spoken = detect(f"{title[:TITLE_CHARS]}\n{text[: 2 * TITLE_CHARS]}")
         if spoken == UNKNOWN and language:
             spoken = language.lower()[:2]
-        text = _article(text)
+        text = article(text)
         reading = analyze(title, text, self._lexicon)
-        scores = self._scorer.probabilities(self._scorer.raw([reading])[0])
+        # A title without text is judged as a text of one sentence, for the review.
+        judged = reading if reading.body else analyze(title, title, self._lexicon)
+        raw = self._scorer.raw([judged])[0]
+        scores = probabilities(raw, self._decisions_in(spoken))
         labels, review = self._decide(scores, spoken, bool(reading.body))
 
         def marked(heading: str, stretch: str, part: bool) -> str:
@@ -132,7 +141,7 @@ class Classifier:
         self, title: str, text: str, top: int = 10
     ) -> dict[str, tuple[Reason, ...]]:
         """Per label what weighed most for it or against it, strongest first."""
-        return explain(self._scorer, analyze(title, _article(text), self._lexicon), top)
+        return explain(self._scorer, analyze(title, article(text), self._lexicon), top)
 
     def _decide(
         self, scores: dict[str, float], language: str, has_text: bool
@@ -145,21 +154,19 @@ class Classifier:
             return (), says
         if language not in (*SUPPORTED, UNKNOWN):
             return says, ("language",)
-        decisions = self._scorer.decisions
+        decisions = self._decisions_in(language)
         return says, tuple(
             k for k in LABELS if decisions[k].low <= scores[k] < decisions[k].high
         )
 
-    def _says(self, scores: dict[str, float], language: str) -> tuple[str, ...]:
-        decisions = self._scorer.decisions
-        if language not in (*SUPPORTED, UNKNOWN):
-            return tuple(
-                k for k in LABELS if scores[k] >= FOREIGN * decisions[k].ceiling
-            )
-        return tuple(k for k in LABELS if scores[k] >= decisions[k].threshold)
+    def _decisions_in(self, language: str) -> Decisions:
+        return self._decisions.get(language, self._decisions[SUPPORTED[0]])
 
-    def _is_sure(self, scores: dict[str, float], label: str) -> bool:
-        return scores[label] >= SURE * self._scorer.decisions[label].ceiling
+    def _says(self, scores: dict[str, float], language: str) -> tuple[str, ...]:
+        if language not in (*SUPPORTED, UNKNOWN):
+            return tuple(k for k in LABELS if scores[k] >= FOREIGN)
+        decisions = self._decisions_in(language)
+        return tuple(k for k in LABELS if scores[k] >= decisions[k].threshold)
 
     def _happenings(
         self,
@@ -215,17 +222,18 @@ class Classifier:
     ) -> tuple[str, ...]:
         """Labels of a passage: those of the document, and in a list also its own where it is sure."""
         signals = Counter(name for sentence in own.body for name in sentence.signals)
-        scores = self._scorer.probabilities(raw)
-        clear = {k for k in signals if scores[k] >= self._scorer.decisions[k].high}
+        decisions = self._decisions_in(language)
+        scores = probabilities(raw, decisions)
+        clear = {k for k in signals if scores[k] >= decisions[k].high}
         alone = {
             k
             for k in clear
-            if self._is_sure(scores, k) and (passage.item or signals[k] >= MIN_SIGNALS)
+            if scores[k] >= SURE and (passage.item or signals[k] >= MIN_SIGNALS)
         }
         said = signals.keys() & self._says(scores, language) if passage.item else clear
         return tuple(k for k in LABELS if k in said and (k in labels or k in alone))
 
 
-def _article(text: str) -> str:
+def article(text: str) -> str:
     """The text without broken lines, and without what the page goes on with; offsets stay."""
     return unwrapped(text[: article_end(text)])

@@ -1,115 +1,225 @@
-"""What the model sees of a document: words, runs of characters, and concepts that meet in one sentence.
+"""Turn analyzed texts into numbered features, for training and for serving alike.
 
-A feature is a short string; training keeps those that matter and gives each a weight per label.
-    w:leak          a word stem of the text        W:leak        of the title
-    泄露            two Chinese characters in a row                          Z:泄露        in the title
-    c:law           a concept in some sentence     C:law         in the title         L:law   in the first sentences
-    c:law&privacy   two concepts in one sentence   (C: and L: likewise)      d:law  the share of sentences with it
-    s:lead:consent  a signal of the lexicon        (lead, title, share of sentences)
-    a:consent       in some sentence               e:consent     in an early one          n:consent   how often (log)
+A feature is a number: its kind in the upper bits, a hash of its name below. Values:
+    terms (words, pairs of Chinese characters)  1 + log(count), to unit length per place
+    concepts and signals of the lexicon         1 if present, or the root of their share
+                                                of sentences, or log(1 + count)
+Words, pairs and names leave no trace but their hash, so features can be kept where a
+text may not.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Iterator
-from itertools import chain, combinations
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+from typing import NamedTuple
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
 
 from services.classifier.labelling.analyzed_text import AnalyzedText, Sentence, opening
-from services.classifier.text.bigrams import bigram
+from services.classifier.labelling.grouped import counted
+from services.classifier.text.bigrams import Codes, bigram
 
+Floats = NDArray[np.float64]
+
+HASH_BITS = 22
+HASH_MASK = (1 << HASH_BITS) - 1
 LEAD_SENTENCES = 3
 EARLY_SENTENCES = 8
+_MIXER = 0x9E3779B1  # 2^32 over the golden ratio: Knuth's multiplicative hash
+_MASK = (1 << 32) - 1
 
-Blocks = dict[str, dict[str, float]]  # kind of feature -> name -> value
-
-
-def kind_of(feature: str) -> str:
-    """The letter before the colon; "z" for two Chinese characters, which stand without one: most features are such."""
-    return feature[0] if feature[1] == ":" else "z"
+_Names = tuple[str, ...]
 
 
-def vector(reading: AnalyzedText) -> dict[str, float]:
-    """Feature -> value: for training and explanations. Scores are the same sums by arrays, see scoring.py."""
-    values = _unit(
-        Counter(
-            name for sentence in reading.body for name in _terms(sentence, "w:", "")
-        )
+class Kind(NamedTuple):
+    """`scale`: how strongly training believes the kind before it has seen data."""
+
+    meaning: str
+    scale: float
+
+
+# The number of a kind is its index, and part of the model's format: append only.
+KINDS = (
+    Kind("word in the text", 3.0),
+    Kind("word in the title", 3.0),
+    Kind("concept in some sentence", 0.1),
+    Kind("concept in the first sentences", 0.1),
+    Kind("concept in the title", 0.1),
+    Kind("share of sentences with concept", 0.3),
+    Kind("signal in some sentence", 0.3),
+    Kind("signal in an early sentence", 1.0),
+    Kind("signal in the first sentence or the title", 1.0),
+    Kind("signal in the title", 1.0),
+    Kind("share of sentences with signal", 1.0),
+    Kind("number of sentences with signal", 0.5),
+)
+(
+    WORD,
+    TITLE_WORD,
+    CONCEPT,
+    LEAD_CONCEPT,
+    TITLE_CONCEPT,
+    CONCEPT_SHARE,
+    SIGNAL,
+    EARLY_SIGNAL,
+    LEAD_SIGNAL,
+    TITLE_SIGNAL,
+    SIGNAL_SHARE,
+    SIGNAL_COUNT,
+) = range(len(KINDS))
+_TERM_KINDS = (WORD, TITLE_WORD)
+# The places where terms and names are counted, in the order of `count`.
+_COUNTED_KINDS = (
+    *_TERM_KINDS,
+    CONCEPT,
+    LEAD_CONCEPT,
+    TITLE_CONCEPT,
+    SIGNAL,
+    EARLY_SIGNAL,
+    LEAD_SIGNAL,
+    TITLE_SIGNAL,
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Counts:
+    """How often each feature occurs in each of `rows` texts, one entry each.
+
+    `sentences` is the number of sentences of each text.
+    """
+
+    rows: int
+    owners: Codes
+    ids: Codes
+    counts: Codes
+    sentences: Codes
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Features:
+    """A sparse matrix of `rows` texts: text, feature and value of each entry."""
+
+    rows: int
+    owners: Codes
+    ids: Codes
+    values: Floats
+
+
+def features(texts: Sequence[AnalyzedText]) -> Features:
+    """Return the features of all texts."""
+    return weighed(count(texts))
+
+
+def count(texts: Sequence[AnalyzedText]) -> Counts:
+    """Return the counts of all texts."""
+    number = len(texts)
+    stretches = [_terms(text.body) for text in texts]
+    stretches += [_terms((text.title,)) for text in texts]
+    stretches += [
+        [_combined(names) for names in own if names] for own in _names_by_place(texts)
+    ]
+    owners, hashes, counts = counted(stretches)
+    places, texts_of = np.divmod(owners, max(number, 1))
+    return Counts(
+        rows=number,
+        owners=texts_of,
+        ids=np.array(_COUNTED_KINDS)[places] << HASH_BITS | hashes,
+        counts=counts,
+        sentences=np.array([len(text.body) or 1 for text in texts], dtype=np.int64),
     )
-    values |= _unit(Counter(_terms(reading.title, "W:", "Z:")))
-    for kind, block in (
-        *concept_values(reading).items(),
-        *signal_values(reading).items(),
-    ):
-        values.update({f"{kind}:{name}": value for name, value in block.items()})
-    return values
 
 
-def _terms(sentence: Sentence, word: str, pair: str) -> Iterator[str]:
-    """The names of the words and pairs of a sentence, with the marks of their kinds."""
-    return chain(
-        (word + stem for stem in sentence.words),
-        (pair + bigram(code) for code in sentence.pairs.tolist()),
-    )
+def weighed(found: Counts) -> Features:
+    """Return the values of counted features."""
+    kinds = found.ids >> HASH_BITS
+    values = np.ones(len(found.ids))
+    for kind in _TERM_KINDS:
+        here = kinds == kind
+        weights = 1.0 + np.log(found.counts[here])
+        owners = found.owners[here]
+        squares = np.bincount(owners, weights=weights * weights, minlength=found.rows)
+        values[here] = weights / np.sqrt(squares)[owners]
+    parts = [(found.owners, found.ids, values)]
+    for kind, derived, value in _DERIVED:
+        here = kinds == kind
+        owners = found.owners[here]
+        ids = derived << HASH_BITS | found.ids[here] & HASH_MASK
+        parts.append((owners, ids, value(found.counts[here], found.sentences[owners])))
+    owners, ids, joined = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Features(rows=found.rows, owners=owners, ids=ids, values=joined)
 
 
-def _unit(counts: Counter[str]) -> dict[str, float]:
-    """Each term weighted sublinearly, and all together to unit length."""
-    # Few counts differ, so the norm is summed and the values are looked up by count.
-    weights = {count: 1.0 + math.log(count) for count in set(counts.values())}
-    norm = (
-        math.sqrt(
-            sum(
-                weights[count] ** 2 * times
-                for count, times in Counter(counts.values()).items()
-            )
-        )
-        or 1.0
-    )
-    scaled = {count: weight / norm for count, weight in weights.items()}
-    return {term: scaled[count] for term, count in counts.items()}
+def _share(counts: Codes, sentences: Codes) -> Floats:
+    return np.sqrt(counts / sentences)
 
 
-def alone_and_paired(concepts: tuple[str, ...]) -> tuple[str, ...]:
-    return (*concepts, *(f"{a}&{b}" for a, b in combinations(concepts, 2)))
+def _often(counts: Codes, _: Codes) -> Floats:
+    return np.log1p(counts)
 
 
-def concept_values(reading: AnalyzedText) -> Blocks:
-    """The concepts, alone and in pairs, by the kind of their feature."""
-    total = len(reading.body) or 1
-    counts = Counter(
-        chain.from_iterable(
-            alone_and_paired(sentence.concepts) for sentence in reading.body
-        )
-    )
-    lead = chain.from_iterable(
-        alone_and_paired(one.concepts)
-        for one in opening(reading.title, reading.body, LEAD_SENTENCES)
-    )
-    return {
-        "d": {name: math.sqrt(count / total) for name, count in counts.items()},
-        "c": dict.fromkeys(counts, 1.0),
-        "C": dict.fromkeys(alone_and_paired(reading.title.concepts), 1.0),
-        # A dict, not a set: sums over features keep one order in every process, whatever the hash seed.
-        "L": dict.fromkeys(lead, 1.0),
-    }
+def _terms(sentences: Iterable[Sentence]) -> list[Codes]:
+    words = [word for one in sentences for word in one.words]
+    hashed = np.fromiter(map(hash_of, words), dtype=np.int64, count=len(words))
+    return [hashed, *(_hashed_pairs(one.pairs) for one in sentences if len(one.pairs))]
 
 
-def signal_values(reading: AnalyzedText) -> Blocks:
-    """Per signalled label: in the title, in the lead, in any sentence, and the share of sentences (square root)."""
-    total = len(reading.body) or 1
-    counts = Counter(name for sentence in reading.body for name in sentence.signals)
-    early = (
-        name
-        for sentence in opening(reading.title, reading.body, EARLY_SENTENCES)
-        for name in sentence.signals
-    )
-    return {
-        "a": dict.fromkeys(counts, 1.0),
-        "s:share": {name: math.sqrt(count / total) for name, count in counts.items()},
-        "s:title": dict.fromkeys(reading.title.signals, 1.0),
-        "s:lead": dict.fromkeys(reading.lead_signals, 1.0),
-        "e": dict.fromkeys(early, 1.0),
-        "n": {name: math.log1p(count) for name, count in counts.items()},
-    }
+# Kinds of values that derive from the counts of another kind.
+_DERIVED = (
+    (CONCEPT, CONCEPT_SHARE, _share),
+    (SIGNAL, SIGNAL_SHARE, _share),
+    (SIGNAL, SIGNAL_COUNT, _often),
+)
+
+
+def _names_by_place(texts: Sequence[AnalyzedText]) -> list[list[_Names]]:
+    """Return the names of each sentence, for each kind that is counted, for each text."""
+    lead = [opening(text.title, text.body, LEAD_SENTENCES) for text in texts]
+    early = [opening(text.title, text.body, EARLY_SENTENCES) for text in texts]
+    return [
+        *([one.concepts for one in text.body] for text in texts),
+        *([one.concepts for one in own] for own in lead),
+        *([text.title.concepts] for text in texts),
+        *([one.signals for one in text.body] for text in texts),
+        *([one.signals for one in own] for own in early),
+        *([text.lead_signals] for text in texts),
+        *([text.title.signals] for text in texts),
+    ]
+
+
+@lru_cache(maxsize=1 << 16)
+def hash_of(name: str) -> int:
+    """Return the hash of a word or a name, of HASH_BITS bits."""
+    return crc32(name.encode("utf-8", "surrogatepass")) >> (32 - HASH_BITS)
+
+
+def _hashed_pairs(codes: Codes) -> Codes:
+    return (codes * _MIXER & _MASK) >> (32 - HASH_BITS)
+
+
+@lru_cache(maxsize=20_000)
+def _combined(names: _Names) -> Codes:
+    """Return the hashes of names that meet in a sentence, alone and in pairs."""
+    return np.array([hash_of(one) for one in alone_and_paired(names)], dtype=np.int64)
+
+
+def alone_and_paired(names: _Names) -> _Names:
+    """Return the names, and each two of them joined by "&"."""
+    return (*names, *(f"{a}&{b}" for a, b in combinations(names, 2)))
+
+
+def names_of(text: AnalyzedText) -> dict[int, str]:
+    """Return a readable name for each hash in a text: for explanations."""
+    found: dict[int, str] = {}
+    for one in (text.title, *text.body):
+        names = (*alone_and_paired(one.concepts), *alone_and_paired(one.signals))
+        found |= {hash_of(name): name.replace("&", " and ") for name in names}
+        found |= {hash_of(word): word for word in one.words}
+        hashes = _hashed_pairs(one.pairs).tolist()
+        found |= dict(zip(hashes, map(bigram, one.pairs.tolist()), strict=True))
+    found |= {hash_of(name): name for name in text.lead_signals}
+    return found

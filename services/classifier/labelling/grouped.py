@@ -1,20 +1,19 @@
-"""Counts and sums over many stretches of text at once: what costs per call of numpy is paid once for all of them."""
+"""Count over many stretches of text at once, to pay for each call of numpy once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from services.classifier.text.bigrams import Codes, distinct, starts_of
+from services.classifier.text.bigrams import Codes, distinct
 
 _CODE_BITS = 33
 CODE_LIMIT = 1 << _CODE_BITS
 
 
 def counted(codes: Sequence[Sequence[Codes]]) -> tuple[Codes, Codes, Codes]:
-    """The distinct codes of each stretch: the number of the stretch, ascending, the code, how often it is there."""
+    """Return the distinct codes of each stretch: stretch (ascending), code, count."""
     parts = [part for stretch in codes for part in stretch]
     if not parts:
         return _NONE, _NONE, _NONE
@@ -23,17 +22,6 @@ def counted(codes: Sequence[Sequence[Codes]]) -> tuple[Codes, Codes, Codes]:
     )
     keys, counts = distinct(owners << _CODE_BITS | np.concatenate(parts))
     return keys >> _CODE_BITS, keys & CODE_LIMIT - 1, counts
-
-
-def summed(
-    owners: Codes, values: NDArray[np.float64], stretches: int
-) -> NDArray[np.float64]:
-    """The sums of the rows of `values` for each stretch; `owners` are the stretches of the rows, ascending."""
-    found = np.zeros((stretches, *values.shape[1:]))
-    if len(owners):
-        starts = starts_of(owners)
-        found[owners[starts]] = np.add.reduceat(values, starts)
-    return found
 
 
 _NONE = np.zeros(0, dtype=np.int64)

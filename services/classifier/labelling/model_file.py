@@ -1,4 +1,7 @@
-"""The model file: weights, calibration and thresholds in one npz without pickles, the same bytes for the same model."""
+"""The model file: weights, calibration and thresholds in one npz without pickles.
+
+The same model gives the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -13,72 +16,85 @@ from incidentwire.labels import LABELS
 
 WEIGHTS_FILE = "weights.npz"
 LEXICON_FILE = "lexicon.toml"
+LANGUAGES = ("en", "zh")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """How a label's raw score becomes an answer: p = ceiling / (1 + exp(-(slope * raw + offset))).
+    """How a raw score becomes an answer: p = 1 / (1 + exp(-(slope * raw + offset))).
 
-    p >= threshold is the label; low <= p < high is doubt, and asks for a review.
+    p >= threshold assigns the label; low <= p < high asks for a review.
     """
 
     slope: float
     offset: float
-    ceiling: float
     threshold: float
     low: float
     high: float
 
 
+Decisions = dict[str, Calibration]  # by label
+
+
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """`matrix` is features x labels (float32); `bias` has one number per label."""
+    """The linear model.
+
+    `ids` are the features that it knows, ascending (see features.py); `matrix` is
+    features x labels (float32); `bias` has one number per label; `decisions` are by
+    language. `lexicon` is the digest of the lexicon that it was trained with.
+    """
 
     version: str
-    features: tuple[str, ...]
+    lexicon: str
+    ids: NDArray[np.int64]
     matrix: NDArray[np.float32]
     bias: tuple[float, ...]
-    decisions: dict[str, Calibration]
+    decisions: dict[str, Decisions]
 
 
 def save(weights: Weights, path: Path) -> None:
+    """Write the model file."""
     meta = {
         "version": weights.version,
+        "lexicon": weights.lexicon,
         "bias": weights.bias,
         "decisions": {
-            label: asdict(decision) for label, decision in weights.decisions.items()
+            language: {label: asdict(one) for label, one in decisions.items()}
+            for language, decisions in weights.decisions.items()
         },
     }
     with path.open("wb") as file:
         np.savez_compressed(
             file,
-            features=_bytes("\n".join(weights.features)),
-            matrix=weights.matrix.astype(np.float32),
-            meta=_bytes(json.dumps(meta, sort_keys=True)),
+            ids=weights.ids.astype(np.uint32),
+            matrix=weights.matrix.astype(np.float16),
+            meta=np.frombuffer(json.dumps(meta, sort_keys=True).encode(), np.uint8),
         )
 
 
 def load(path: Path) -> Weights:
-    """Raises OSError when the file is missing, ValueError or KeyError when it is not a model of this format."""
+    """Read the model file.
+
+    Raises OSError if it is missing, ValueError or KeyError if it is not such a model.
+    """
     with np.load(path, allow_pickle=False) as arrays:
-        features = tuple(arrays["features"].tobytes().decode().split("\n"))
-        matrix = np.asarray(arrays["matrix"], dtype=np.float32)
+        ids = arrays["ids"].astype(np.int64)
+        matrix = arrays["matrix"].astype(np.float32)
         meta = json.loads(arrays["meta"].tobytes())
-    if matrix.shape != (len(features), len(LABELS)):
+    if matrix.shape != (len(ids), len(LABELS)):
         raise ValueError(
-            f"{path}: {matrix.shape} weights for {len(features)} features and {len(LABELS)} labels"
+            f"{path} holds {matrix.shape} weights for {len(ids)} features and"
+            f" {len(LABELS)} labels. Train the model again: make train"
         )
     return Weights(
         version=meta["version"],
-        features=features,
+        lexicon=meta["lexicon"],
+        ids=ids,
         matrix=matrix,
         bias=tuple(meta["bias"]),
         decisions={
-            label: Calibration(**numbers)
-            for label, numbers in meta["decisions"].items()
+            language: {label: Calibration(**one) for label, one in decisions.items()}
+            for language, decisions in meta["decisions"].items()
         },
     )
-
-
-def _bytes(text: str) -> NDArray[np.uint8]:
-    return np.frombuffer(text.encode(), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""The linear model at work: a document's score per label, and which of its sentences made it."""
+"""Score texts by the linear model: one number per text and label."""
 
 from __future__ import annotations
 
@@ -10,78 +10,71 @@ from numpy.typing import NDArray
 
 from incidentwire.labels import LABELS
 from services.classifier.labelling.analyzed_text import AnalyzedText, Sentence, untitled
-from services.classifier.labelling.concept_scores import ConceptScores
-from services.classifier.labelling.features import vector
+from services.classifier.labelling.features import (
+    HASH_MASK,
+    Features,
+    features,
+    names_of,
+)
 from services.classifier.labelling.model_file import Calibration, Weights
-from services.classifier.labelling.term_scores import TermScores
 
 Scores = NDArray[np.float64]
 
-REMEMBERED = 20_000  # what sentences may mean; past it the memory starts anew
-
 
 class Scorer:
-    """Scores readings with one set of weights; holds no state besides them and a bounded memory."""
+    """Scores with one set of weights. Immutable."""
 
     def __init__(self, weights: Weights) -> None:
-        self.decisions: dict[str, Calibration] = weights.decisions
         self._bias = np.array(weights.bias)
-        self._matrix = weights.matrix
-        self._rows: dict[str, dict[str, int]] = {}  # kind of feature -> name -> row
-        for row, feature in enumerate(weights.features):
-            kind, _, name = feature.rpartition(":")
-            self._rows.setdefault(kind, {})[name] = row
-        self._terms = TermScores(self._rows, weights.matrix)
-        self._meaning = ConceptScores(self._rows, weights.matrix)
-        self._meanings: dict[
-            tuple[tuple[str, ...], tuple[str, ...]], Scores
-        ] = {}  # of sentences without their terms
+        self._ids = np.append(weights.ids, np.iinfo(np.int64).max)
+        # One row of zeros more, for features that the model does not know.
+        unknown = np.zeros((1, len(LABELS)), dtype=np.float32)
+        self._matrix = np.vstack([weights.matrix, unknown])
 
-    def raw(self, readings: Sequence[AnalyzedText]) -> Scores:
-        """Raw scores (log-odds before calibration): readings x labels."""
-        scores: Scores = (
-            self._meaning.scores(readings) + self._terms.scores(readings) + self._bias
-        )
-        return scores
+    def raw(self, texts: Sequence[AnalyzedText]) -> Scores:
+        """Return raw scores (log-odds before calibration), texts x labels."""
+        return self.of_features(features(texts))
+
+    def of_features(self, found: Features) -> Scores:
+        """Return the raw scores of texts by their features, texts x labels."""
+        added = self._weights_of(found)
+        columns = [
+            np.bincount(found.owners, weights=added[:, k], minlength=found.rows)
+            for k in range(len(LABELS))
+        ]
+        return np.asarray(np.stack(columns, axis=1) + self._bias)
 
     def sentences(self, sentences: Sequence[Sentence]) -> Scores:
-        """Raw scores of sentences, each read as if it were the whole document: sentences x labels."""
-        meanings = np.array([self._meaning_of(sentence) for sentence in sentences])
-        scores: Scores = (
-            meanings
-            + self._terms.scores([untitled((one,)) for one in sentences])
-            + self._bias
-        )
-        return scores
+        """Return raw scores of sentences as documents of their own, sentences x labels."""
+        return self.raw([untitled((one,)) for one in sentences])
 
-    def contributions(self, reading: AnalyzedText) -> list[tuple[str, Scores]]:
-        """Every known feature of the reading with what it adds to each label's raw score."""
-        found = []
-        for feature, value in vector(reading).items():
-            kind, _, name = feature.rpartition(":")
-            row = self._rows.get(kind, {}).get(name)
-            if row is not None:
-                found.append((feature, self._matrix[row] * np.float32(value)))
-        return found
+    def contributions(self, text: AnalyzedText) -> list[tuple[int, str, Scores]]:
+        """Return each known feature as kind-and-hash, name and what it adds per label."""
+        found = features([text])
+        names = names_of(text)
+        added = self._weights_of(found)
+        return [
+            (feature, names.get(feature & HASH_MASK, "?"), own)
+            for feature, own in zip(found.ids.tolist(), added, strict=True)
+            if own.any()
+        ]
 
-    def probabilities(self, raw: Scores) -> dict[str, float]:
-        """Calibrated probability per label."""
-        return {
-            label: calibrated(float(raw[k]), self.decisions[label])
-            for k, label in enumerate(LABELS)
-        }
-
-    def _meaning_of(self, sentence: Sentence) -> Scores:
-        """What concepts and signals of a single sentence add; remembered."""
-        meaning = (sentence.concepts, sentence.signals)
-        if meaning not in self._meanings:
-            if len(self._meanings) >= REMEMBERED:
-                self._meanings.clear()
-            self._meanings[meaning] = self._meaning.scores([untitled((sentence,))])[0]
-        return self._meanings[meaning]
+    def _weights_of(self, found: Features) -> Scores:
+        at = np.searchsorted(self._ids, found.ids)
+        rows = np.where(self._ids[at] == found.ids, at, len(self._matrix) - 1)
+        weights = np.take(self._matrix, rows, axis=0)
+        return np.asarray(weights * found.values[:, None])
 
 
 def calibrated(raw: float, decision: Calibration) -> float:
-    """Platt scaling below a ceiling: logistic of an affine function of the raw score, times the ceiling."""
+    """Return the probability of a raw score: a logistic of an affine function of it."""
     affine = max(-40.0, min(40.0, decision.slope * raw + decision.offset))
-    return decision.ceiling / (1.0 + math.exp(-affine))
+    return 1.0 / (1.0 + math.exp(-affine))
+
+
+def probabilities(raw: Scores, decisions: dict[str, Calibration]) -> dict[str, float]:
+    """Return the calibrated probability of each label, from one row of raw scores."""
+    return {
+        label: calibrated(float(raw[k]), decisions[label])
+        for k, label in enumerate(LABELS)
+    }

@@ -1,154 +1,91 @@
-"""What each family of features is worth: the same rows and folds, one part changed at a time."""
+"""What each kind of features, and each file of the corpus, is worth.
+
+Mean F1 on real texts by cross-validation over publishers, at thresholds fitted to the
+same scores, without one part at a time:
+python -m services.classifier.training.ablation [--files]
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+import argparse
+from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from incidentwire.labels import LABELS
-from services.classifier.labelling.features import kind_of
-from services.classifier.training.calibrating import (
-    decide,
-    prior_weights,
-    probabilities,
-    weighted_f1,
-)
-from services.classifier.training.fitting import (
-    Example,
-    Floats,
-    label_weights,
-    out_of_fold,
-    targets,
-)
-from services.classifier.training.other_families import (
-    cooccurrence_scores,
-    instance_scores,
-)
+from services.classifier.labelling import features
+from services.classifier.labelling.classifier import MODEL_FOLDER
+from services.classifier.labelling.lexicon import Lexicon
+from services.classifier.labelling.model_file import LANGUAGES, LEXICON_FILE
+from services.classifier.training.calibrating import decide, f1, probabilities, said
+from services.classifier.training.corpus import corpus_files, read_rows
+from services.classifier.training.fitting import Examples, Floats, Trainer, prepare
 
-THRESHOLDS = np.arange(0.5, 0.995, 0.01)  # quantiles of the probabilities
-Kinds = str  # the first letters of the features that stay, see features.py
-
-
-@dataclass(frozen=True, kw_only=True)
-class AblationResult:
-    """F1 of a family, averaged over the labels: of all rows, and weighted as in training (see OBLIQUE_WEIGHT)."""
-
-    family: str
-    english: float
-    chinese: float
-    english_weighted: float
-    chinese_weighted: float
+ALL = range(len(features.KINDS))
+FAMILIES = {
+    "words": (features.WORD, features.TITLE_WORD),
+    "concepts": (
+        features.CONCEPT,
+        features.LEAD_CONCEPT,
+        features.TITLE_CONCEPT,
+        features.CONCEPT_SHARE,
+    ),
+    "signals": (
+        features.SIGNAL,
+        features.EARLY_SIGNAL,
+        features.LEAD_SIGNAL,
+        features.TITLE_SIGNAL,
+        features.SIGNAL_SHARE,
+        features.SIGNAL_COUNT,
+    ),
+}
 
 
-FEATURE_FAMILIES: tuple[tuple[str, Kinds], ...] = (
-    ("words and characters", "wWzZ"),
-    ("signals of the lexicon", "saen"),
-    ("concepts of the lexicon, alone and in pairs", "cCLd"),
-    ("words + signals", "wWzZsaen"),
-    ("words + concepts", "wWzZcCLd"),
-    ("words + concepts + signals (kept)", "wWzZcCLdsaen"),
-    ("the same without title and lead", "wzcdan"),
-)
+def without_families(examples: Examples) -> Iterator[tuple[str, Floats]]:
+    """Yield the raw scores of everything, and without each family of features."""
+    trainer = Trainer(examples)
+    teaching = examples.written | examples.real
+    yield "everything", trainer.out_of_fold(teaching)
+    for name, kinds in FAMILIES.items():
+        rest = [kind for kind in ALL if kind not in kinds]
+        yield f"without {name}", trainer.out_of_fold(teaching, rest)
 
 
-def compare(examples: Sequence[Example]) -> list[AblationResult]:
-    """Every family on the same folds."""
-    weights = label_weights(examples, prior_weights(targets(examples)))
-    outcomes = [
-        _outcome(
-            family,
-            examples,
-            weights,
-            lambda inside, own: out_of_fold(inside, own),
-            kinds,
-        )
-        for family, kinds in FEATURE_FAMILIES
-    ]
-    outcomes.append(
-        _outcome("kept, a model per language", examples, weights, _per_language)
-    )
-    outcomes.append(
-        _outcome(
-            "best sentence (multiple-instance)",
-            examples,
-            weights,
-            instance_scores,
-            "wzcdsa",
-        )
-    )
-    outcomes.append(
-        _outcome(
-            "co-occurrence vectors", examples, weights, cooccurrence_scores, "wWzZ"
-        )
-    )
-    return outcomes
+def without_files(examples: Examples) -> Iterator[tuple[str, Floats]]:
+    """Yield the raw scores without each file of the corpus."""
+    trainer = Trainer(examples)
+    start = 0
+    for file in corpus_files():
+        end = start + len(read_rows([file]))
+        teaching = examples.written | examples.real
+        teaching[start:end] = False
+        yield f"without {file.name}", trainer.out_of_fold(teaching)
+        start = end
 
 
-def _outcome(
-    family: str,
-    examples: Sequence[Example],
-    weights: Floats,
-    score: Callable[[Sequence[Example], Floats], Floats],
-    kinds: Kinds = "wWzZcCLdsaen",
-) -> AblationResult:
-    raw = score([keep(example, kinds) for example in examples], weights)
-    even = np.ones_like(weights)
-    return AblationResult(
-        family=family,
-        english=_f1(raw, examples, weights, even, "en"),
-        chinese=_f1(raw, examples, weights, even, "zh"),
-        english_weighted=_f1(raw, examples, weights, weights, "en"),
-        chinese_weighted=_f1(raw, examples, weights, weights, "zh"),
-    )
+def mean_f1(examples: Examples, raw: Floats, language: str) -> float:
+    """Return the mean F1 of the labels on the real texts of a language."""
+    rows = examples.real & (examples.languages == language)
+    languages = examples.languages[rows]
+    wanted = examples.wanted[rows]
+    real = examples.real
+    decisions = decide(raw[real], examples.wanted[real], examples.languages[real])
+    answers = said(probabilities(raw[rows], languages, decisions), languages, decisions)
+    return float(np.mean([f1(answers[:, k], wanted[:, k]) for k in range(len(LABELS))]))
 
 
-def keep(example: Example, kinds: Kinds) -> Example:
-    """The example with only the features of these kinds."""
-    values = {
-        name: value for name, value in example.values.items() if kind_of(name) in kinds
-    }
-    sentences = tuple(
-        {n: v for n, v in one.items() if n[0] in kinds} for one in example.sentences
-    )
-    return replace(example, values=values, sentences=sentences)
+def main(arguments: list[str] | None = None) -> None:
+    """Print a line per part."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", action="store_true", help="each file of the corpus")
+    options = parser.parse_args(arguments)
+    lexicon = Lexicon.load(MODEL_FOLDER / LEXICON_FILE)
+    examples = prepare(read_rows(corpus_files()), lexicon)
+    tried = without_files(examples) if options.files else without_families(examples)
+    for name, raw in tried:
+        scores = [f"{mean_f1(examples, raw, language):.3f}" for language in LANGUAGES]
+        print(name, *scores, flush=True)
 
 
-def _per_language(examples: Sequence[Example], weights: Floats) -> Floats:
-    raw = np.zeros_like(weights)
-    for language in ("en", "zh"):
-        inside = rows_of(examples, language)
-        raw[inside] = out_of_fold(
-            [examples[i] for i in inside.tolist()], weights[inside]
-        )
-    return raw
-
-
-def rows_of(examples: Iterable[Example], language: str) -> NDArray[np.intp]:
-    return np.flatnonzero([example.row.lang == language for example in examples])
-
-
-def _f1(
-    raw: Floats,
-    examples: Sequence[Example],
-    weights: Floats,
-    counted: Floats,
-    language: str,
-) -> float:
-    """Each label at its best threshold, so that no family loses by its calibration."""
-    inside = rows_of(examples, language)
-    wanted = targets(examples)
-    decisions = decide(raw, wanted, weights)
-    values = []
-    for k, label in enumerate(LABELS):
-        said = probabilities(raw[inside, k], decisions[label])
-        grid = np.quantile(said, THRESHOLDS) if len(inside) else np.zeros(1)
-        values.append(
-            max(
-                weighted_f1(said >= one, wanted[inside, k], counted[inside, k])
-                for one in grid
-            )
-        )
-    return float(np.mean(values))
+if __name__ == "__main__":
+    main()

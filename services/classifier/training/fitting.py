@@ -1,11 +1,15 @@
-"""Fits the linear model to rows: features in, one weight per feature and label out. Deterministic."""
+"""Fit the linear model to texts: one weight per feature and label. Deterministic.
+
+Real texts teach beside the written corpus. Scores for calibration and for figures come
+from models that have seen no text of the same publisher.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,146 +17,209 @@ from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from sklearn.linear_model import LogisticRegression
 
 from incidentwire.labels import LABELS
-from services.classifier.labelling.analyzed_text import AnalyzedText, analyze, parts
-from services.classifier.labelling.features import kind_of, vector
+from services.classifier.labelling.analyzed_text import analyze
+from services.classifier.labelling.classifier import article
+from services.classifier.labelling.features import (
+    HASH_BITS,
+    HASH_MASK,
+    KINDS,
+    SIGNAL,
+    Counts,
+    count,
+    hash_of,
+    weighed,
+)
 from services.classifier.labelling.lexicon import Lexicon
+from services.classifier.labelling.model_file import LANGUAGES
 from services.classifier.training.corpus import CorpusRow
+from services.classifier.training.real_texts import (
+    FOLDER,
+    TEACH,
+    joined,
+    load_counts,
+    read_labels,
+)
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 MIN_ROWS = 2  # a feature seen in a single row says something about that row only
 REGULARISATION_C = 1.0
-# How strongly each kind of feature is believed before seeing data: words are unit vectors, concepts many and alike.
-# A signal in any sentence at all ("a") says little: an essay touches on many things.
-BLOCK_SCALE = {
-    **dict.fromkeys("wWzZ", 3.0),
-    **dict.fromkeys("cCL", 0.1),
-    **{"d": 0.3, "s": 1.0, "e": 1.0, "n": 0.5, "a": 0.3},
-}
-# The corpus is richer than the wire in positives told in a roundabout way (a writer's ambition); left at full weight
-# they teach that anything may be a leak. A positive that no signal supports counts this much.
-OBLIQUE_WEIGHT = 0.15
 FOLDS = 5
+WRITTEN = "written"  # the publisher of the corpus
+CORRECTION = "correction"  # the genre of what people corrected: real texts
+WRITTEN_WEIGHT = 0.5
+# The corpus is richer than the world in positives told in a roundabout way. Left at full
+# weight they teach that anything may be a leak: this is for those without a signal.
+OBLIQUE_WEIGHT = 0.1
+DOUBTED_WEIGHT = 0.3  # a label that the readers of a real text doubt
 
 
-@dataclass(frozen=True, kw_only=True)
-class Example:
-    """A row as the model sees it; `signals` are the labels that the lexicon sees in it."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Examples:
+    """All texts with their features and labels; arrays are texts, or texts x labels."""
 
-    row: CorpusRow
-    values: dict[str, float]
-    signals: frozenset[str]
-    sentences: tuple[
-        dict[str, float], ...
-    ] = ()  # the same features, of each sentence by itself
+    counts: Counts
+    wanted: Flags
+    doubted: Flags
+    languages: NDArray[np.str_]
+    publishers: NDArray[np.str_]
+    roles: NDArray[np.str_]
+
+    def only(self, rows: Flags) -> Examples:
+        """Return the examples of these rows."""
+        number = np.cumsum(rows) - 1
+        here = rows[self.counts.owners]
+        counts = Counts(
+            rows=int(rows.sum()),
+            owners=number[self.counts.owners[here]],
+            ids=self.counts.ids[here],
+            counts=self.counts.counts[here],
+            sentences=self.counts.sentences[rows],
+        )
+        return Examples(
+            counts=counts,
+            wanted=self.wanted[rows],
+            doubted=self.doubted[rows],
+            languages=self.languages[rows],
+            publishers=self.publishers[rows],
+            roles=self.roles[rows],
+        )
+
+    @property
+    def written(self) -> Flags:
+        """Which texts were written for training."""
+        return np.asarray(self.publishers == WRITTEN)
+
+    @property
+    def real(self) -> Flags:
+        """Which texts are real ones that teach."""
+        return np.asarray((self.roles == TEACH) & ~self.written)
+
+    @property
+    def validating(self) -> Flags:
+        """Which texts are for validation only."""
+        return np.asarray(self.roles != TEACH)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Fitted:
-    """`matrix`: features x labels; `bias`: one per label."""
+    """`ids`: the features, ascending; `matrix`: features x labels; `bias`: labels."""
 
-    features: tuple[str, ...]
+    ids: NDArray[np.int64]
     matrix: Floats
     bias: Floats
 
-    def raw(self, examples: Sequence[Example]) -> Floats:
-        """Raw scores, examples x labels."""
-        index = {feature: column for column, feature in enumerate(self.features)}
-        return np.asarray(
-            _matrix(examples, index, scaled=False) @ self.matrix + self.bias
-        )
-
 
 def prepare(
-    rows: Sequence[CorpusRow], lexicon: Lexicon, *, by_sentence: bool = False
-) -> list[Example]:
-    """`by_sentence` fills Example.sentences, which only the multiple-instance family needs."""
-    return [
-        _example(row, analyze(row.title, row.text, lexicon), by_sentence)
-        for row in rows
-    ]
-
-
-def _example(row: CorpusRow, reading: AnalyzedText, by_sentence: bool) -> Example:
-    sentences = (reading.title, *reading.body)
-    signals = frozenset(reading.lead_signals).union(
-        *(sentence.signals for sentence in sentences)
+    rows: Sequence[CorpusRow], lexicon: Lexicon, folder: Path = FOLDER
+) -> Examples:
+    """Return the written rows followed by the real texts of all languages."""
+    texts = [analyze(row.title, article(row.text), lexicon) for row in rows]
+    publishers = [row.genre if row.genre == CORRECTION else WRITTEN for row in rows]
+    real = [one for language in LANGUAGES for one in read_labels(language, folder)]
+    counts = [load_counts(language, lexicon.digest, folder) for language in LANGUAGES]
+    labels = [row.labels for row in rows] + [one.labels for one in real]
+    doubted = [()] * len(rows) + [one.uncertain for one in real]
+    return Examples(
+        counts=joined([count(texts), *counts]),
+        wanted=flags(labels),
+        doubted=flags(doubted),
+        languages=np.array([row.lang for row in rows] + [one.lang for one in real]),
+        publishers=np.array(publishers + [one.publisher for one in real]),
+        roles=np.array([TEACH] * len(rows) + [one.role for one in real]),
     )
-    alone = (
-        tuple(map(vector, parts(reading, (one.span for one in reading.body))))
-        if by_sentence
-        else ()
-    )
-    return Example(row=row, values=vector(reading), signals=signals, sentences=alone)
 
 
-def targets(examples: Sequence[Example]) -> NDArray[np.int8]:
-    """1 where a label applies: examples x labels."""
+def flags(labels: Sequence[Sequence[str]]) -> Flags:
+    """Return which labels each text has, texts x labels."""
+    return np.array([[label in own for label in LABELS] for own in labels], dtype=bool)
+
+
+class Trainer:
+    """Fits models to parts of the examples."""
+
+    def __init__(self, examples: Examples) -> None:
+        found = weighed(examples.counts)
+        ids, columns = np.unique(found.ids, return_inverse=True)
+        self._ids = ids
+        self._scale = np.array([KINDS[kind].scale for kind in ids >> HASH_BITS])
+        shape = (found.rows, len(ids))
+        entries = (found.values, (found.owners, columns))
+        self._values = csr_matrix(entries, shape=shape)
+        self._examples = examples
+        self._weights = label_weights(examples)
+
+    def fit(self, rows: Flags, kinds: Sequence[int] = range(len(KINDS))) -> Fitted:
+        """Return the model of these rows with features of these kinds."""
+        inside = np.flatnonzero(rows)
+        data = self._values[inside]
+        seen = np.bincount(data.indices, minlength=len(self._ids)) >= MIN_ROWS
+        known = np.flatnonzero(seen & np.isin(self._ids >> HASH_BITS, kinds))
+        scale = self._scale[known]
+        scaled = data[:, known].multiply(scale).tocsr()
+        matrix = np.zeros((len(known), len(LABELS)))
+        bias = np.zeros(len(LABELS))
+        for k in range(len(LABELS)):
+            model = LogisticRegression(
+                C=REGULARISATION_C,
+                solver="liblinear",
+                tol=1e-3,
+                max_iter=2_000,
+                random_state=0,
+            )
+            wanted = self._examples.wanted[inside, k]
+            model.fit(scaled, wanted, sample_weight=self._weights[inside, k])
+            matrix[:, k] = model.coef_[0] * scale
+            bias[k] = model.intercept_[0]
+        return Fitted(ids=self._ids[known], matrix=matrix, bias=bias)
+
+    def raw(self, fitted: Fitted) -> Floats:
+        """Return the raw scores of all examples, examples x labels."""
+        columns = np.searchsorted(self._ids, fitted.ids)
+        return np.asarray(self._values[:, columns] @ fitted.matrix + fitted.bias)
+
+    def out_of_fold(
+        self, rows: Flags, kinds: Sequence[int] = range(len(KINDS))
+    ) -> Floats:
+        """Return raw scores of the real texts by models without their publisher.
+
+        `rows` are those that may teach. Rows of the corpus have no such score: NaN.
+        """
+        folds = folds_of(self._examples.publishers, self._examples.real)
+        scores = np.full(self._examples.wanted.shape, np.nan)
+        for fold in range(FOLDS):
+            fitted = self.fit(rows & (folds != fold), kinds)
+            scores[folds == fold] = self.raw(fitted)[folds == fold]
+        return scores
+
+
+def label_weights(examples: Examples) -> Floats:
+    """Return how much each text counts for each label, texts x labels."""
+    found = examples.counts
+    weights = np.where(examples.doubted, DOUBTED_WEIGHT, 1.0)
+    for k, label in enumerate(LABELS):
+        is_signal = found.ids == (SIGNAL << HASH_BITS | hash_of(label) & HASH_MASK)
+        signalled = np.zeros(found.rows, dtype=bool)
+        signalled[found.owners[is_signal]] = True
+        oblique = examples.written & examples.wanted[:, k] & ~signalled
+        weights[oblique, k] = OBLIQUE_WEIGHT
+    weights[examples.written] *= WRITTEN_WEIGHT
+    return np.asarray(weights)
+
+
+def folds_of(publishers: NDArray[np.str_], real: Flags) -> NDArray[np.int64]:
+    """Return a fold for each real text, -1 for others; no publisher is in two folds."""
+    sizes = Counter(publishers[real].tolist())
+    filled = [0] * FOLDS
+    fold_of = {}
+    for publisher, size in sorted(sizes.items(), key=lambda one: (-one[1], one[0])):
+        fold = filled.index(min(filled))
+        fold_of[publisher] = fold
+        filled[fold] += size
     return np.array(
-        [[label in example.row.labels for label in LABELS] for example in examples],
-        dtype=np.int8,
-    )
-
-
-def label_weights(examples: Sequence[Example], row_weights: Floats) -> Floats:
-    """Examples x labels: the row's weight, less where it is an oblique positive of that label."""
-    weights = np.repeat(row_weights[:, None], len(LABELS), axis=1)
-    for i, example in enumerate(examples):
-        for k, label in enumerate(LABELS):
-            if label in example.row.labels and label not in example.signals:
-                weights[i, k] *= OBLIQUE_WEIGHT
-    return weights
-
-
-def fit(examples: Sequence[Example], weights: Floats) -> Fitted:
-    """`weights`: examples x labels."""
-    seen = Counter(name for example in examples for name in example.values)
-    features = tuple(sorted(name for name, rows in seen.items() if rows >= MIN_ROWS))
-    data = _matrix(
-        examples, {name: column for column, name in enumerate(features)}, scaled=True
-    )
-    scale = np.array([BLOCK_SCALE[kind_of(name)] for name in features])
-    matrix, bias = np.zeros((len(features), len(LABELS))), np.zeros(len(LABELS))
-    wanted = targets(examples)
-    for k in range(len(LABELS)):
-        model = LogisticRegression(
-            C=REGULARISATION_C, solver="liblinear", max_iter=2_000, random_state=0
-        )
-        model.fit(data, wanted[:, k], sample_weight=weights[:, k])
-        matrix[:, k], bias[k] = model.coef_[0] * scale, model.intercept_[0]
-    return Fitted(features=features, matrix=matrix, bias=bias)
-
-
-def out_of_fold(examples: Sequence[Example], weights: Floats) -> Floats:
-    """Raw scores of every example by a model that has not seen it."""
-    folds = np.array([fold_of(example.row.id) for example in examples])
-    scores = np.zeros((len(examples), len(LABELS)))
-    for fold in range(FOLDS):
-        inside, outside = (
-            np.flatnonzero(folds != fold).tolist(),
-            np.flatnonzero(folds == fold).tolist(),
-        )
-        if outside:
-            fitted = fit([examples[i] for i in inside], weights[inside])
-            scores[outside] = fitted.raw([examples[i] for i in outside])
-    return scores
-
-
-def fold_of(row_id: str) -> int:
-    return int(hashlib.sha256(row_id.encode()).hexdigest(), 16) % FOLDS
-
-
-def _matrix(
-    examples: Sequence[Example], index: dict[str, int], *, scaled: bool
-) -> csr_matrix:
-    starts, columns, numbers = [0], list[int](), list[float]()
-    for example in examples:
-        for name, value in sorted(example.values.items()):
-            if name in index:
-                columns.append(index[name])
-                numbers.append(value * BLOCK_SCALE[kind_of(name)] if scaled else value)
-        starts.append(len(columns))
-    shape = (len(examples), len(index))
-    return csr_matrix(
-        (numbers, np.array(columns, np.int32), np.array(starts, np.int32)), shape=shape
+        [
+            fold_of[publisher] if own else -1
+            for publisher, own in zip(publishers.tolist(), real, strict=True)
+        ]
     )

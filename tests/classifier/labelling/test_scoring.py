@@ -1,4 +1,4 @@
-"""Scores by arrays: the same sums as over the named features, for a text, for its parts, and for many at once."""
+"""Scores are sums over features: of a text, of its parts, of many texts at once."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ TEXTS = [
 def by_name(title: str, text: str) -> list[float]:
     """The scores by their definition."""
     told = sum(
-        (added for _, added in SCORER.contributions(analyze(title, text, LEXICON))),
+        (added for _, _, added in SCORER.contributions(analyze(title, text, LEXICON))),
         np.zeros(4),
     )
     return [float(one) for one in told + np.array(MODEL.bias)]

@@ -1,4 +1,4 @@
-"""Training: the same rows give the same bytes, bad rows are named, the gate refuses what is worse."""
+"""Training: same rows, same bytes; bad rows are named; the gate refuses a worse model."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import pytest
 from incidentwire.labels import LABELS
 from services.classifier.labelling import model_file
 from services.classifier.labelling.classifier import MODEL_FOLDER, Classifier
+from services.classifier.labelling.features import hash_of
 from services.classifier.labelling.lexicon import Lexicon
 from services.classifier.labelling.model_file import LEXICON_FILE, WEIGHTS_FILE
+from services.classifier.text.stem import stem
 from services.classifier.training import gate
 from services.classifier.training.corpus import (
     CORPUS_FOLDER,
@@ -20,8 +22,9 @@ from services.classifier.training.corpus import (
     corpus_files,
     read_rows,
 )
-from services.classifier.training.golden import golden_ids, split
-from services.classifier.training.train import main, train
+from services.classifier.training.fitting import Examples, Trainer, folds_of, prepare
+from services.classifier.training.real_texts import FOLDER, load_counts, read_labels
+from services.classifier.training.train import train
 
 
 @pytest.fixture(scope="module")
@@ -46,32 +49,39 @@ def a_row(**changes: object) -> str:
     return json.dumps(row | changes)
 
 
+@pytest.fixture(scope="module")
+def examples(rows: list[CorpusRow], lexicon: Lexicon) -> Examples:
+    return prepare(rows[::12], lexicon)
+
+
+@pytest.fixture(scope="module")
+def few(examples: Examples) -> Examples:
+    return examples.only(np.arange(len(examples.roles)) % 4 == 0)
+
+
 def test_training_twice_gives_the_same_bytes(
-    rows: list[CorpusRow], lexicon: Lexicon, tmp_path: Path
+    few: Examples, lexicon: Lexicon, tmp_path: Path
 ) -> None:
-    few = rows[::12]
     for name in ("a", "b"):
         model_file.save(train(few, lexicon)[0], tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_a_saved_model_is_read_back_whole(
-    rows: list[CorpusRow], lexicon: Lexicon, tmp_path: Path
+    few: Examples, lexicon: Lexicon, tmp_path: Path
 ) -> None:
-    model, _ = train(rows[::15], lexicon)
+    model, _ = train(few, lexicon)
     model_file.save(model, tmp_path / WEIGHTS_FILE)
     again = model_file.load(tmp_path / WEIGHTS_FILE)
-    assert (again.version, again.features, again.decisions) == (
-        model.version,
-        model.features,
-        model.decisions,
-    )
+    assert again.version == model.version
+    assert again.decisions == model.decisions
+    assert np.array_equal(again.ids, model.ids)
     assert np.array_equal(again.matrix, model.matrix)
 
 
 def test_a_pickle_in_the_model_file_is_refused(tmp_path: Path) -> None:
     with (tmp_path / WEIGHTS_FILE).open("wb") as file:
-        np.savez(file, features=np.array([{"a": 1}], dtype=object))
+        np.savez(file, ids=np.array([{"a": 1}], dtype=object))
     with pytest.raises(ValueError, match="allow_pickle"):
         model_file.load(tmp_path / WEIGHTS_FILE)
 
@@ -87,11 +97,33 @@ def test_the_corpus_is_as_large_and_as_varied_as_the_project_says(
         assert sum(not row.labels for row in inside) >= len(inside) // 4
 
 
-def test_no_golden_row_is_trained_on(rows: list[CorpusRow]) -> None:
-    held_out = golden_ids()
-    training, golden = split(rows, held_out)
-    assert {row.id for row in golden} == held_out
-    assert not {row.id for row in training} & held_out
+def test_no_publisher_is_in_two_folds(examples: Examples) -> None:
+    folds = folds_of(examples.publishers, examples.real)
+    for publisher in set(examples.publishers[examples.real].tolist()):
+        assert len(set(folds[examples.publishers == publisher].tolist())) <= 2
+        own = folds[(examples.publishers == publisher) & examples.real]
+        assert len(set(own.tolist())) == 1
+    assert (folds[~examples.real] == -1).all()
+
+
+def test_validation_texts_never_teach(few: Examples, lexicon: Lexicon) -> None:
+    assert few.validating.any()
+    without = few.only(~few.validating)
+    assert train(few, lexicon)[0].version == train(without, lexicon)[0].version
+
+
+def test_counts_of_another_lexicon_are_refused() -> None:
+    with pytest.raises(ValueError, match="make_features"):
+        load_counts("en", "another")
+
+
+def test_no_sentence_of_a_real_text_is_kept() -> None:
+    for language in ("en", "zh"):
+        for one in read_labels(language):
+            assert one.url.startswith("http") or not one.url
+            assert len(one.digest) == 32
+    kept = {path.suffix for path in FOLDER.iterdir()}
+    assert kept == {".jsonl", ".npz"}
 
 
 @pytest.mark.parametrize(
@@ -112,22 +144,27 @@ def test_a_bad_row_is_named_with_file_and_line(
         read_rows([tmp_path / "bad.jsonl"])
 
 
-def test_corrections_of_people_can_be_trained_on(tmp_path: Path) -> None:
+def test_corrections_of_people_teach_as_real_texts(
+    tmp_path: Path, lexicon: Lexicon
+) -> None:
     extra = tmp_path / "corrections.jsonl"
-    word = "zorblattification"
     lines = [
         a_row(
             id=f"t-{i}",
-            title="",
-            text=f"The {word} was stolen data {i}.",
+            genre="correction",
+            text=f"The zorblattification was stolen data {i}.",
             labels=["deepfake"],
         )
         for i in range(40)
     ]
     extra.write_text("\n".join(lines), encoding="utf-8")
-    main(["--extra", str(extra), "--out", str(tmp_path), "--quick"])
-    features = model_file.load(tmp_path / WEIGHTS_FILE).features
-    assert any(word[:8] in feature for feature in features)
+    corrected = prepare(read_rows([extra]), lexicon)
+    assert corrected.real[:40].all()
+    every_third = np.arange(len(corrected.roles)) % 3 == 0
+    small = corrected.only(every_third | (corrected.publishers == "correction"))
+    fitted = Trainer(small).fit(small.real)
+    weight = fitted.matrix[fitted.ids == hash_of(stem("zorblattification"))]
+    assert weight[0, LABELS.index("deepfake")] > 0
 
 
 def test_the_gate_passes_the_installed_model() -> None:
@@ -140,7 +177,8 @@ def test_the_gate_refuses_a_model_that_is_worse(
     model = model_file.load(MODEL_FOLDER / WEIGHTS_FILE)
     blind = model_file.Weights(
         version="blind",
-        features=model.features,
+        lexicon=model.lexicon,
+        ids=model.ids,
         matrix=np.zeros_like(model.matrix),
         bias=model.bias,
         decisions=model.decisions,
@@ -151,10 +189,10 @@ def test_the_gate_refuses_a_model_that_is_worse(
 
 
 def test_the_gate_lets_a_hair_pass_and_names_what_fell() -> None:
-    recorded = {"en/macro": 0.80, "en/consent": 0.70}
-    assert gate.worse({"en/macro": 0.795, "en/consent": 0.66}, recorded) == []
-    assert gate.worse({"en/macro": 0.78, "en/consent": 0.70}, recorded) == [
-        "en/macro: F1 0.780, was 0.800, may fall by 0.01"
+    recorded = {"en/strict": 0.80}
+    assert gate.worse({"en/strict": 0.79}, recorded) == []
+    assert gate.worse({"en/strict": 0.78}, recorded) == [
+        "en/strict: 0.780, was 0.800, may fall by 0.015"
     ]
 
 
