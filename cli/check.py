@@ -63,7 +63,6 @@ def check(repair: bool, quick: bool) -> None:
             tools = repairing.RepairContext(
                 log=log,
                 archive=archive,
-                batch_items=settings.batch_items,
                 now=time.time(),
             )
             left = repairing.repair_findings(tools, found.findings)

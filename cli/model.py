@@ -23,11 +23,11 @@ from incidentwire.store import connect
 from services.classifier import reclassify as again
 from services.classifier.extraction.extract import ExtractError
 from services.classifier.extraction.extract import extract as read_page
-from services.classifier.fetching.fetch import fetch_document
 from services.classifier.fetching.result import FetchFailure
-from services.classifier.jobs import now
 from services.classifier.labelling.classifier import Classifier
 from services.classifier.linking.fingerprint_key import fingerprint_key
+from services.classifier.page_reading import fetch_document
+from services.classifier.recorder import utc_now
 
 TOP = 8  # features shown per label
 
@@ -155,7 +155,7 @@ def _read(source: str, title: str) -> tuple[str, str]:
         return title, sys.stdin.read()
     if source.startswith(("http://", "https://")):
         with HttpClient.of(current_settings()) as door:
-            found = fetch_document(door, source, now)
+            found = fetch_document(door, source, utc_now)
         if isinstance(found, FetchFailure):
             raise click.ClickException(f"{found.reason}: {found.detail}")
         return title or found[1].title, found[1].text

@@ -23,6 +23,7 @@ PROCESSES: dict[str, tuple[str, ...]] = {
         "{ingest_port}",
     ),
     "ingest-feeds": ("services.ingest.feeds.process",),
+    "classifier-fetcher": ("services.classifier.fetcher",),
     "classifier-worker": ("services.classifier.worker",),
     "classifier-keeper": ("services.classifier.keeper",),
     "classifier-linker": ("services.classifier.linker",),

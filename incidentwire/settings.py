@@ -110,7 +110,7 @@ class Settings:
         0.5, "pause between two requests to one host", least=0
     )
     fetch_threads: int = _setting(
-        16, "fetches that one worker has under way at once", least=1
+        256, "fetches that one fetcher has under way at once", least=1
     )
     batch_items: int = _setting(
         50, "items in one job of a bulk submission", least=1, most=1000

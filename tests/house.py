@@ -27,6 +27,9 @@ from incidentwire.settings import PREFIX, Settings, to_env
 from incidentwire.web.auth import Keys
 from services.api.app import create_app as api_app
 from services.api.read_model.projector import Projector
+from services.classifier.analysis import Analyzer
+from services.classifier.fetcher import Fetcher, FetcherContext
+from services.classifier.fetching.robots import RobotsRules
 from services.classifier.jobs import WorkerContext, work
 from services.classifier.labelling.classifier import Classifier
 from services.ingest.app import create_app as ingest_app
@@ -50,6 +53,18 @@ A café at the north gate will open on the same day, and the band of the fire br
 @cache
 def classifier() -> Classifier:
     return Classifier.load()
+
+
+@cache
+def analyzer() -> Analyzer:
+    """One sandbox for all tests."""
+    return Analyzer(classifier())
+
+
+@cache
+def robots_rules() -> RobotsRules:
+    """One sandbox for all tests."""
+    return RobotsRules()
 
 
 def page(title: str, text: str, head: str = "") -> bytes:
@@ -141,7 +156,9 @@ class House:
     @cached_property
     def context(self) -> WorkerContext:
         """What the jobs of a worker use."""
-        return WorkerContext.of(self.settings, self.connection, classifier())
+        return WorkerContext.of(
+            self.settings, self.connection, classifier(), analyzer()
+        )
 
     @property
     def auth(self) -> dict[str, str]:
@@ -182,13 +199,22 @@ class House:
             for job in q.get_jobs()
         ]
 
+    def fetch(self) -> None:
+        """Fetch every page that is queued."""
+        rules = robots_rules()
+        Fetcher(FetcherContext.of(self.settings, self.connection, rules)).drain()
+
     def work(self) -> None:
-        """Run every queued job."""
-        for q in queue.open_item_queues(self.connection):
-            while job := next(iter(q.get_jobs(0, 1)), None):
-                q.remove(job)
-                job.delete()
-                work(self.context, job.args[0])
+        """Run every fetch and every queued job."""
+        queues = queue.open_item_queues(self.connection)
+        while True:
+            self.fetch()
+            job = next((j for q in queues for j in q.get_jobs(0, 1)), None)
+            if job is None:
+                return
+            ids = job.args[0]
+            job.delete()
+            work(self.context, ids)
 
     # What the log holds.
 

@@ -1,7 +1,8 @@
-"""The one door to the network: every request of Incidentwire to a stranger's address goes through a Door.
+"""The HTTP client for strangers' addresses: every outbound request goes through it.
 
-A URL is checked before anything is looked up (`check`), its addresses before any is dialled (dialing.py), each
-redirect again like the first URL, and the body while it comes. An HTTP status is no error here: the caller decides.
+A URL is checked before anything is looked up (`check`), its addresses before any is
+dialled (transport.py), each redirect like the first URL, and the body while it comes.
+An HTTP status is no error here: the caller decides.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import email.utils
 import re
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from urllib.parse import urljoin
@@ -48,19 +50,19 @@ __all__ = [
 ]
 
 PORTS = frozenset({80, 443, 8080, 8443})
-MAX_FETCHED_URL_CHARS = 8_000  # redirects through sign-in and consent pages are longer than any page's own address
-# statuses after which the same request may succeed
+# Redirects through sign-in and consent pages are longer than any page's own address.
+MAX_FETCHED_URL_CHARS = 8_000
+# Statuses after which the same request may succeed; 52x: a CDN without its origin.
 RETRYABLE_STATUSES = frozenset(
     {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
-)  # 52x: a CDN without its origin
+)
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PERMANENT = frozenset({301, 308})
 READ_STEP = 65_536  # bytes
-POOLS, CONNECTIONS_PER_POOL = (
-    64,
-    10,
-)  # hosts kept connected, and idle connections to each
-# What may follow a redirect to another host; whatever else the caller gave (keys, cookies) was for the first one.
+LARGE_BYTES = 512 * 1024  # bodies over this count as large
+POOLS = 64  # hosts kept connected
+CONNECTIONS_PER_POOL = 10  # idle connections to each
+# Headers that may follow a redirect to another host; others (keys, cookies) may not.
 HEADERS_FOR_ANY_HOST = frozenset(
     {"accept", "accept-language", "if-modified-since", "if-none-match", "user-agent"}
 )
@@ -69,8 +71,12 @@ _UNANSWERED = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """What a server said: the final `url`, the `headers` in any case, the `body` decoded, the URLs that redirected;
-    `moved` where each of these did so for good (301, 308)."""
+    """The answer of a server.
+
+    `url` is the final address, `body` is decoded, `head` the status line and headers as
+    sent. `redirects` are the URLs that redirected; `moved` tells that each of them did
+    so permanently (301, 308).
+    """
 
     url: str
     status: int
@@ -78,14 +84,18 @@ class Response:
     body: bytes
     redirects: tuple[str, ...] = ()
     moved: bool = False
+    head: bytes = b""
 
 
 class HttpClient:
-    """Fetches and posts, politely and safely. One per process: it keeps connections, and threads may share it.
+    """Fetches and posts, safely. One per process: it keeps connections, and threads may
+    share it.
 
-    `allowed_hosts` names test hosts ("host", "host:port", an IP address) that may be dialled although private, at any
-    port unless one is named; nothing else loosens the rules. `ca_file` (PEM) is trusted beside the public authorities.
-    `user_agent` names the project and a contact.
+    `user_agent` names the project and a contact. `allowed_hosts` names test hosts
+    ("host", "host:port", an IP address) that may be dialled although private, at any
+    port unless one is named; nothing else loosens the rules. `ca_file` (PEM) is trusted
+    beside the public authorities. At most `large_bodies` bodies over LARGE_BYTES are in
+    memory at once; a further one waits, within its deadline.
     """
 
     def __init__(
@@ -96,7 +106,11 @@ class HttpClient:
         limits: RequestLimits | None = None,
         resolve: Resolve | None = None,
         ca_file: str | None = None,
+        large_bodies: int | None = None,
     ) -> None:
+        self._large_bodies = (
+            threading.BoundedSemaphore(large_bodies) if large_bodies else None
+        )
         self._user_agent = user_agent
         self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
         self._limits = limits or RequestLimits()
@@ -104,16 +118,15 @@ class HttpClient:
         self._tls = ssl.create_default_context(
             cafile=requests.utils.DEFAULT_CA_BUNDLE_PATH
         )
-        self._tls.verify_flags &= (
-            ~ssl.VERIFY_X509_STRICT
-        )  # the default from Python 3.13, stricter than browsers
+        # The default from Python 3.13 is stricter than browsers.
+        self._tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
         if ca_file is not None:
             self._tls.load_verify_locations(cafile=ca_file)
         self._pool = Adapter(pool_connections=POOLS, pool_maxsize=CONNECTIONS_PER_POOL)
 
     @classmethod
-    def of(cls, settings: Settings) -> HttpClient:
-        """With the limits and test hosts of the settings."""
+    def of(cls, settings: Settings, *, large_bodies: int | None = None) -> HttpClient:
+        """Build it with the limits and test hosts of the settings."""
         limits = RequestLimits(
             connect_s=settings.connect_timeout_s,
             read_s=settings.read_timeout_s,
@@ -122,7 +135,10 @@ class HttpClient:
         )
         agent = f"Incidentwire/{__version__} (+{settings.contact})"
         return cls(
-            user_agent=agent, allowed_hosts=settings.allowed_hosts, limits=limits
+            user_agent=agent,
+            allowed_hosts=settings.allowed_hosts,
+            limits=limits,
+            large_bodies=large_bodies,
         )
 
     def __enter__(self) -> HttpClient:
@@ -138,7 +154,8 @@ class HttpClient:
         self._pool.close()
 
     def check(self, url: str) -> None:
-        """Refuse what can be refused without DNS: scheme, port, user name, private address, local name.
+        """Check what can be checked without DNS: scheme, port, user name, private
+        address, local name.
 
         Raises OutboundError with the reason refused_url or refused_address.
         """
@@ -149,24 +166,29 @@ class HttpClient:
         url: str,
         headers: Mapping[str, str] | None = None,
         limits: RequestLimits | None = None,
+        *,
+        before_host: Callable[[str], None] | None = None,
     ) -> Response:
-        """Fetch `url`, following redirects. Raises OutboundError."""
+        """Fetch `url`, following redirects. Raises OutboundError.
+
+        `before_host` is called with each new host before the first request to it; what
+        it raises is not caught.
+        """
         call = self._call(limits)
         parts = self._checked(url)
         sent = CaseInsensitiveDict(dict(headers or {}))
-        jar = (
-            requests.cookies.RequestsCookieJar()
-        )  # for this chain only: some sites redirect until a cookie comes back
-        passed: list[tuple[str, int]] = []  # what redirected, and by which status
+        # For this chain only: some sites redirect until a cookie comes back.
+        jar = requests.cookies.RequestsCookieJar()
+        passed: list[tuple[str, int]] = []  # URLs that redirected, with their statuses
         while True:
+            if before_host is not None:
+                before_host(parts.host.strip("[]"))
             request = self._request("GET", parts, sent, jar)
             response = self._send(call, parts, request)
             with response:
-                location = (
-                    response.headers.get("location")
-                    if response.status_code in REDIRECTS
-                    else None
-                )
+                location = None
+                if response.status_code in REDIRECTS:
+                    location = response.headers.get("location")
                 if location is None:
                     return self._answer(call, parts, response, passed)
                 requests.cookies.extract_cookies_to_jar(jar, request, response.raw)  # type: ignore[no-untyped-call]
@@ -177,11 +199,7 @@ class HttpClient:
                     f"more than {call.limits.max_redirects} redirects",
                 )
             target = self._checked(_redirect_target(parts.url, location))
-            if (target.scheme, target.host, target.port) != (
-                parts.scheme,
-                parts.host,
-                parts.port,
-            ):
+            if not _same_origin(target, parts):
                 sent = CaseInsensitiveDict(
                     {k: v for k, v in sent.items() if k.lower() in HEADERS_FOR_ANY_HOST}
                 )
@@ -194,7 +212,7 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         limits: RequestLimits | None = None,
     ) -> Response:
-        """Post `body` to `url`; a redirect is an answer, never followed. Raises OutboundError."""
+        """Post `body` to `url`. A redirect is not followed. Raises OutboundError."""
         call = self._call(limits)
         parts = self._checked(url)
         request = self._request("POST", parts, headers or {}, body=body)
@@ -202,7 +220,7 @@ class HttpClient:
             return self._answer(call, parts, response, [])
 
     def _call(self, limits: RequestLimits | None) -> RequestContext:
-        # socket.getaddrinfo is looked up now, not at import: gevent may have put its own there since
+        # Not looked up at import: gevent may replace socket.getaddrinfo later.
         return RequestContext(
             limits=limits or self._limits,
             tls=self._tls,
@@ -263,12 +281,11 @@ class HttpClient:
         *,
         again: bool = False,
     ) -> requests.Response:
-        """Send, and read the headers; the body is still to come. A stale pooled connection gets a second try."""
-        call.host, call.port, call.private_ok = (
-            parts.host.strip("[]"),
-            parts.port,
-            self._private_ok(parts),
-        )
+        """Send, and read the headers but not the body. A stale pooled connection gets a
+        second try."""
+        call.host = parts.host.strip("[]")
+        call.port = parts.port
+        call.private_ok = self._private_ok(parts)
         call.dialled = 0
         try:
             with request_context(call):
@@ -276,7 +293,7 @@ class HttpClient:
         except _UNANSWERED as error:
             if call.dialled or again or request.method != "GET":
                 raise OutboundError(
-                    "bad_response", f"no HTTP answer from {call.host}: {error}"[:300]
+                    "bad_response", f"no HTTP answer from {call.host}"
                 ) from error
         return self._send(call, parts, request, again=True)
 
@@ -288,13 +305,16 @@ class HttpClient:
         passed: list[tuple[str, int]],
     ) -> Response:
         try:
-            with request_context(call):
+            with request_context(call), self._large_body(call) as admit:
                 body = _read_limited(
-                    _raw_pieces(response), call.limits.max_bytes, response.headers
+                    _raw_pieces(response),
+                    call.limits.max_bytes,
+                    response.headers,
+                    admit,
                 )
         except _UNANSWERED as error:
             raise OutboundError(
-                "bad_response", f"the answer of {call.host} broke off: {error}"[:300]
+                "bad_response", f"the answer of {call.host} broke off"
             ) from error
         except EncodingError as error:
             raise OutboundError("bad_encoding", str(error)) from error
@@ -305,16 +325,36 @@ class HttpClient:
             body=body,
             redirects=tuple(url for url, _ in passed),
             moved=bool(passed) and all(status in PERMANENT for _, status in passed),
+            head=call.head,
         )
+
+    @contextlib.contextmanager
+    def _large_body(self, call: RequestContext) -> Iterator[Callable[[], None]]:
+        """Yield a function that is called once if the body turns out to be large: it
+        waits for a place in memory, which is held until the body has been read."""
+        places = self._large_bodies
+        held = False
+
+        def admit() -> None:
+            nonlocal held
+            if places is not None and not held:
+                wait_s = call.seconds_left(call.limits.total_s)
+                if not places.acquire(timeout=wait_s):
+                    raise OutboundError("timeout", "too many large pages at once")
+                held = True
+
+        try:
+            yield admit
+        finally:
+            if held and places is not None:
+                places.release()
 
 
 def retry_after_s(
     value: str | None, *, now: datetime.datetime, at_most_s: float = 86_400.0
 ) -> float | None:
-    """Read a Retry-After header, seconds or an HTTP date, as seconds from `now` (aware), between 0 and `at_most_s`.
-
-    None where there is none or it makes no sense.
-    """
+    """Return a Retry-After header, seconds or an HTTP date, as seconds from `now`
+    (aware), between 0 and `at_most_s`; None if it is missing or senseless."""
     text = (value or "").strip()
     if re.fullmatch(r"[0-9]+", text):
         return min(float(text), at_most_s)
@@ -327,8 +367,13 @@ def retry_after_s(
     return min(max((date - now).total_seconds(), 0.0), at_most_s)
 
 
+def _same_origin(one: urls.Parts, other: urls.Parts) -> bool:
+    return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
+
+
 def _redirect_target(base: str, location: str) -> str:
-    """Join a Location header to `base` the way browsers do: UTF-8 behind http.client's latin-1, spaces encoded."""
+    """Join a Location header to `base` as browsers do: UTF-8, which http.client decoded
+    as latin-1, and spaces encoded."""
     with contextlib.suppress(UnicodeError):
         location = location.encode("latin-1").decode("utf-8")
     try:
@@ -345,9 +390,13 @@ def _raw_pieces(response: requests.Response) -> Iterator[bytes]:
 
 
 def _read_limited(
-    pieces: Iterator[bytes], max_bytes: int, headers: Mapping[str, str]
+    pieces: Iterator[bytes],
+    max_bytes: int,
+    headers: Mapping[str, str],
+    admit_large: Callable[[], None],
 ) -> bytes:
-    """Decode and join the pieces of a body, giving up as soon as it is too large, packed or unpacked."""
+    """Decode and join the pieces of a body. Gives up as soon as it is too large, packed
+    or unpacked."""
     too_large = OutboundError(
         "too_large", f"the body is larger than {max_bytes:,} bytes"
     )
@@ -368,4 +417,6 @@ def _read_limited(
         body += piece
         if len(body) > max_bytes:
             raise too_large
+        if len(body) > LARGE_BYTES:
+            admit_large()
     return bytes(body)

@@ -1,7 +1,8 @@
-"""How often one host may be asked, over all processes: so many requests at once, and a pause between two.
+"""Limit how often one host is asked, over all processes: so many requests at once, and a
+pause between two.
 
-The state is in Redis, so that a thousand URLs of one host, spread over workers, and the feeds of that host wait for one
-another and for nobody else. A process that dies holds its place only until the slot expires.
+The state is in Redis, so that fetches and feeds of one host wait for one another and
+for nobody else. A process that dies holds its slot only until the slot expires.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from urllib.parse import urlsplit
 
 import redis
 
+from incidentwire.net import urls
 from incidentwire.settings import Settings
 
 HOST = "iw:host:"
-FULL_WAIT_MS = 100  # how soon to ask again where all slots are taken
+FULL_WAIT_MS = 100  # before asking again if all slots are taken
 
 # KEYS[1] slots (zset token -> expiry in ms)  KEYS[2] earliest next start in ms
-# ARGV: token, slots, pause in ms, slot life in ms. Returns 0 where the request may start, else the wait in ms.
+# ARGV: token, slots, pause in ms, slot life in ms. Returns 0 if the request may start,
+# else the wait in ms.
 ACQUIRE = f"""
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -36,7 +39,7 @@ return 0
 """
 
 # KEYS[1] earliest next start in ms  ARGV[1] pause in ms
-REST = """
+BACK_OFF = """
 local t = redis.call('TIME')
 local until_ms = t[1] * 1000 + math.floor(t[2] / 1000) + ARGV[1]
 if tonumber(redis.call('GET', KEYS[1]) or '0') < until_ms then redis.call('SET', KEYS[1], until_ms, 'PX', ARGV[1]) end
@@ -46,49 +49,54 @@ SLOT_MARGIN_S = 5.0
 
 
 class HostBusy(Exception):
-    """Others ask the host all the time: there was no place for this request."""
+    """All slots of the host are taken, and none became free in time."""
 
     def __init__(self, host: str) -> None:
+        self.host = host
         self.detail = f"{host} is busy with other requests of ours"
         super().__init__(self.detail)
 
 
 class HostRateLimiter:
-    """The places at each host."""
+    """The slots of each host."""
 
     @classmethod
     def of(cls, settings: Settings, connection: redis.Redis) -> HostRateLimiter:
-        """With the limits that the settings give."""
-        slot_s = settings.fetch_timeout_s + SLOT_MARGIN_S
+        """Build it with the limits of the settings."""
         return cls(
             connection,
             at_once=settings.host_concurrency,
             pause_s=settings.host_pause_s,
-            slot_s=slot_s,
+            slot_s=settings.fetch_timeout_s + SLOT_MARGIN_S,
         )
 
     def __init__(
         self, connection: redis.Redis, *, at_once: int, pause_s: float, slot_s: float
     ) -> None:
-        """`slot_s` is how long a request may hold its place: somewhat more than a fetch may take."""
-        self.connection, self.at_once = connection, at_once
-        self.pause_ms, self.slot_ms = int(pause_s * 1000), int(slot_s * 1000)
+        """`slot_s` is how long a request may hold its slot: somewhat more than a fetch
+        may take."""
+        self.connection = connection
+        self.at_once = at_once
+        self.pause_ms = int(pause_s * 1000)
+        self.slot_ms = int(slot_s * 1000)
 
     def acquire(self, host: str) -> tuple[str, float]:
-        """(token, 0) where a request to the host may start now, else ("", seconds to wait before asking again)."""
+        """Return (token, 0) if a request to the host may start now, else ("", seconds to
+        wait before asking again)."""
         token = secrets.token_hex(8)
         keys = (f"{HOST}{host}", f"{HOST}{host}:next")
-        wait = cast(
+        wait_ms = cast(
             "int",
             self.connection.eval(
                 ACQUIRE, 2, *keys, token, self.at_once, self.pause_ms, self.slot_ms
             ),
         )
-        return ("", wait / 1000) if wait else (token, 0.0)
+        return ("", wait_ms / 1000) if wait_ms else (token, 0.0)
 
     @contextlib.contextmanager
-    def held(self, host: str, *, patience_s: float) -> Iterator[None]:
-        """A place at the host for one request, waited for. Raises HostBusy where none came within `patience_s`."""
+    def slot(self, host: str, *, patience_s: float) -> Iterator[None]:
+        """Hold a slot of the host for one request. Raises HostBusy if none became free
+        within `patience_s`."""
         deadline = monotonic() + patience_s
         token, wait_s = self.acquire(host)
         while not token:
@@ -102,13 +110,19 @@ class HostRateLimiter:
             self.release(host, token)
 
     def release(self, host: str, token: str) -> None:
+        """Give a slot back."""
         self.connection.zrem(f"{HOST}{host}", token)
 
-    def rest(self, host: str, seconds: float) -> None:
-        """Let the host rest for so long from now, where it asks for more than the usual pause."""
-        self.connection.eval(REST, 1, f"{HOST}{host}:next", int(seconds * 1000))
+    def back_off(self, host: str, seconds: float) -> None:
+        """Start no request to the host for so long, if it asks for more than the usual
+        pause."""
+        self.connection.eval(BACK_OFF, 1, f"{HOST}{host}:next", int(seconds * 1000))
 
 
 def host_of(url: str) -> str:
-    """The host of a URL, as its places are named."""
-    return (urlsplit(url).hostname or "").lower()
+    """Return the canonical host of a URL: lower case, ASCII, no trailing dot, no
+    brackets. "" for something without a host."""
+    try:
+        return urls.split(url, max_chars=len(url) + 1).host.strip("[]")
+    except urls.UrlError:
+        return (urlsplit(url).hostname or "").lower().rstrip(".")

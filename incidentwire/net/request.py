@@ -1,4 +1,4 @@
-"""One request through the network door: what it may take, what it failed of, and a socket that keeps its deadline."""
+"""One outbound request: its limits, its errors, and a socket that keeps its deadline."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from urllib3.util import wait_for_read, wait_for_write
 Resolve = Callable[..., list[tuple[Any, ...]]]  # the shape of socket.getaddrinfo
 T = TypeVar("T")
 
-# Each reason that the door gives, and whether the same request may succeed later.
+# Reason -> whether the same request may succeed later.
 RETRYABLE = {
     "refused_url": False,
     "refused_address": False,
@@ -33,10 +33,15 @@ RETRYABLE = {
 }
 
 
-class OutboundError(Exception):
-    """A request that got no answer: `reason` is a slug of RETRYABLE, `detail` a sentence for people.
+BLANK_LINES = frozenset({b"\r\n", b"\n", b""})
 
-    `retryable` says whether to try again later; `retry_after_s` (seconds) is set where somebody said when.
+
+class OutboundError(Exception):
+    """A request without a usable answer: `reason` is a slug of RETRYABLE, `detail` a
+    sentence for people, without words of the server.
+
+    `retryable` says whether to try again; `retry_after_s` (seconds) is set if it is
+    known when.
     """
 
     def __init__(
@@ -58,8 +63,9 @@ class OutboundError(Exception):
 class RequestLimits:
     """What one request may take.
 
-    Seconds: for looking up and connecting, for the TLS handshake, for one silence, for all of it with its redirects.
-    Bytes of the body: as sent, and again after decompression.
+    Seconds: for name look-up and connection, for the TLS handshake, for one silence,
+    and for all of it with its redirects. Bytes of the body: as sent, and again after
+    decompression.
     """
 
     connect_s: float = 5.0
@@ -71,24 +77,29 @@ class RequestLimits:
 
 @dataclass(kw_only=True)
 class RequestContext:
-    """One request under way: the host it was allowed for, and the time that it has left."""
+    """A request under way: the host that was checked, and the time that is left.
+
+    A connection to another host than `host` (IPv6 without brackets) is refused.
+    `dialled` counts new connections, to tell a stale pooled one from a broken server.
+    `head` is the status line and the headers of the newest response, as sent.
+    """
 
     limits: RequestLimits
     tls: ssl.SSLContext
     resolve: Resolve
-    host: str = ""  # what the door checked (IPv6 without brackets); a connection to anything else is refused
+    host: str = ""
     port: int = 0
     private_ok: bool = False
-    dialled: int = (
-        0  # new connections made, to tell a stale pooled one from a broken server
-    )
+    dialled: int = 0
+    head: bytes = b""
     deadline: float = field(init=False)  # on time.monotonic()
 
     def __post_init__(self) -> None:
         self.deadline = time.monotonic() + self.limits.total_s
 
     def seconds_left(self, at_most: float) -> float:
-        """Return how long the next wait may last. Raises OutboundError when the time is up."""
+        """Return how long the next wait may last. Raises OutboundError when the time is
+        up."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise OutboundError(
@@ -101,9 +112,8 @@ class RequestContext:
         return self.seconds_left(self.limits.read_s)
 
 
-CALL: ContextVar[RequestContext] = ContextVar(
-    "outbound_call"
-)  # set by the door around each request, in thread or greenlet
+# Set by HttpClient around each request, in its thread or greenlet.
+CALL: ContextVar[RequestContext] = ContextVar("outbound_call")
 
 
 @contextlib.contextmanager
@@ -123,10 +133,11 @@ def retry_until_ready(
     *,
     sends: bool = False,
 ) -> T:
-    """Do `step` on a non-blocking socket, waiting as often as it asks for; `seconds` says how long each wait may be.
+    """Do `step` on a non-blocking socket, waiting as often as needed; `seconds` returns
+    how long each wait may be. Raises OutboundError ("timeout").
 
-    Not left to the socket's own timeout: gevent renews that with every byte, so that a server that drips the bytes of
-    one TLS record would hold us for ever. Raises OutboundError ("timeout").
+    The socket's own timeout will not do: gevent renews it with every byte, so that a
+    server that drips the bytes of one TLS record would hold us for ever.
     """
     while True:
         wait = wait_for_write if sends else wait_for_read
@@ -140,23 +151,22 @@ def retry_until_ready(
             pass
         patience = seconds()
         if not wait(sock, timeout=patience):
-            seconds()  # where the whole time is up, that is what to say
+            seconds()  # raises if the whole time is up
             raise OutboundError(
                 "timeout", f"the server was silent for {patience:.1f} s"
             )
 
 
 class DeadlineSocket:
-    """A connected, non-blocking socket whose every read and write ends by the deadline of the call that is under way.
-
-    As much of a socket as http.client and urllib3 use.
+    """A connected, non-blocking socket whose every read and write ends by the deadline
+    of the request under way. It has as much of a socket as http.client and urllib3 use.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
 
     def makefile(self, mode: str, *_: object) -> io.BufferedReader:
-        return io.BufferedReader(_TimedReads(self._sock))
+        return _ResponseReader(_TimedReads(self._sock))
 
     def sendall(self, data: bytes) -> None:
         patience = CALL.get().patience
@@ -167,7 +177,7 @@ class DeadlineSocket:
             rest = rest[sent:]
 
     def settimeout(self, _: float | None) -> None:
-        """urllib3 sets a timeout for each read; here the call's limits rule."""
+        """Do nothing: the limits of the request hold, not urllib3's."""
 
     def fileno(self) -> int:
         return self._sock.fileno()
@@ -179,13 +189,41 @@ class DeadlineSocket:
         self._sock.close()
 
 
+class _ResponseReader(io.BufferedReader):
+    """Records the head of a response as sent, in the context of its request.
+
+    http.client reads the head, and nothing before its end, line by line. It joins and
+    decodes header lines in ways that cannot be undone.
+    """
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        super().__init__(raw)
+        self._head = bytearray()
+        self._in_head = True
+
+    def readline(self, size: int | None = -1) -> bytes:
+        line = super().readline(-1 if size is None else size)
+        if self._in_head:
+            self._record(line)
+        return line
+
+    def _record(self, line: bytes) -> None:
+        self._head += line
+        if line not in BLANK_LINES:
+            return
+        if self._head.split(b" ", 2)[1:2] == [b"100"]:  # another head follows
+            self._head.clear()
+            return
+        self._in_head = False
+        CALL.get().head = bytes(self._head)
+
+
 class _TimedReads(io.RawIOBase):
     def __init__(self, sock: socket.socket) -> None:
         super().__init__()
         self._sock = sock
-        self._hold = sock.makefile(
-            "rb", buffering=0
-        )  # keeps the socket open until the response has been read
+        # Keeps the socket open until the response has been read.
+        self._hold = sock.makefile("rb", buffering=0)
 
     def readable(self) -> bool:
         return True

@@ -1,114 +1,115 @@
-"""The worker's job: bring items to their end. What is to be done is read from the log, so a job may come twice.
+"""The workers' job: bring items to their end. What is to be done is read from the log,
+so that a job may run twice.
 
-Order of things, for each item: fetch, keep the bytes, extract, keep the text, classify, append. Bytes are on disk
-before their event is in the log.
+A worker never waits for a page: the fetcher has put it into the archive. For each item:
+read the page or the given text, store the document, classify, append. Bytes are synced
+before the event that names them.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache, partial
 from time import monotonic
 
 import redis
 
-from incidentwire import items, queue, settings
+from incidentwire import items, queue
 from incidentwire.archive import Archive, ContentNotFound
 from incidentwire.documents import StoredDocument
 from incidentwire.events import Event, ItemAliased, ItemRejected
-from incidentwire.items import Item
-from incidentwire.log.event_log import EventLog, Withdrawn
-from incidentwire.net.client import HttpClient
-from incidentwire.net.rate_limit import HostRateLimiter
+from incidentwire.items import Item, State
+from incidentwire.log.event_log import EventLog
+from incidentwire.queue import QueueEntry
 from incidentwire.settings import Settings
-from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import event_line
 from services.classifier import duplicates, outcomes
-from services.classifier.extraction.extract import Document, extract
-from services.classifier.fetching.fetcher import FetchResult, PageFetcher
+from services.classifier.analysis import AnalysisCrashed, Analyzer, TooComplex
+from services.classifier.extraction.extract import Document
+from services.classifier.fetching import handover
+from services.classifier.fetching.handover import Address, PageRecord
 from services.classifier.fetching.result import FetchedPage, FetchFailure
-from services.classifier.fetching.robots import Robots
 from services.classifier.labelling.classifier import Classifier
 from services.classifier.lease import Lease
 from services.classifier.linking.fingerprint_key import fingerprint_key
 from services.classifier.llm_review import LlmReviewer
 from services.classifier.outcomes import Revision
+from services.classifier.page_reading import MAX_REFRESHES, only_refreshes
+from services.classifier.recorder import STARTED, OutcomeRecorder, is_due
+
+MAX_STARTS = 3  # of one item without an outcome: past it, the item kills its workers
+STOP_S = 5.0  # time that the item in work has to end on SIGTERM
 
 logger = logging.getLogger(__name__)
+
+AskedToStop = Callable[[], bool]
+
+
+class Stopping(Exception):
+    """The worker was asked to stop while it waited for the sandbox."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerContext:
-    """What a worker needs, made once per process; the model is loaded before the fork, so that all horses share it."""
+    """What a worker needs, made once per process."""
 
     settings: Settings
     log: EventLog
     archive: Archive
-    classifier: Classifier
-    slots: HostRateLimiter
+    analyzer: Analyzer
+    recorder: OutcomeRecorder
     llm_review: LlmReviewer
     fingerprint_key: bytes
 
     @classmethod
     def of(
-        cls, settings: Settings, connection: redis.Redis, classifier: Classifier
+        cls,
+        settings: Settings,
+        connection: redis.Redis,
+        classifier: Classifier,
+        analyzer: Analyzer | None = None,
     ) -> WorkerContext:
-        """On a connection that does not decode responses."""
+        """Build it on a connection that does not decode responses."""
+        log = EventLog(connection)
+        archive = Archive(settings.archive)
         return cls(
             settings=settings,
-            log=EventLog(connection),
-            archive=Archive(settings.archive),
-            classifier=classifier,
-            slots=HostRateLimiter.of(settings, connection),
+            log=log,
+            archive=archive,
+            analyzer=analyzer or Analyzer(classifier),
+            recorder=OutcomeRecorder(settings=settings, log=log, archive=archive),
             llm_review=LlmReviewer(settings, connection),
             fingerprint_key=fingerprint_key(settings, connection),
         )
 
 
-@cache
-def worker_context() -> WorkerContext:
-    """The workplace of this process, from the environment."""
-    s = settings.from_env()
-    return WorkerContext.of(s, connect_when_ready(s.redis_url), Classifier.load())
+def work(
+    context: WorkerContext,
+    ids: Sequence[str],
+    asked_to_stop: AskedToStop = lambda: False,
+) -> None:
+    """Bring each item to its end, or to its next attempt.
 
-
-WARM_UP = (
-    b"<html><head><title>Warm-up</title></head><body><article><p>%s</p></article></body></html>"
-    % (
-        b"A sentence of the kind that articles are made of, so that there is something to read. "
-        * 8
-    )
-)
-
-
-def warm_up(place: WorkerContext) -> None:
-    """Read and judge a page of no consequence: what libraries load at first use (1 s) is loaded before the fork."""
-    document = extract(
-        WARM_UP, media_type="text/html", charset=None, url="https://example.org/"
-    )
-    place.classifier.classify(document.title, document.text)
-
-
-def work_on_items(ids: Sequence[str]) -> None:
-    """Bring each item to its end, or to its next attempt. The function that RQ calls."""
-    work(worker_context(), ids)
-
-
-def work(place: WorkerContext, ids: Sequence[str]) -> None:
-    """The same, with a workplace given."""
-    with Lease(place.log.connection, ids) as lease:
-        due = [item for item in _items(place.log, ids) if _is_due(item)]
-        for item in due:
-            if item.pending != "fetch":
-                _conclude(place, item, None)
-                lease.done(item.id)
-        pages = [item for item in due if item.pending == "fetch"]
-        for item, found in _fetch_all(place, pages):
-            _conclude(place, item, found)
-            lease.done(item.id)
+    If `asked_to_stop` returns True, the items that are left go back to the queue.
+    Raises RedisError and OSError if the store or the archive is away: the keeper queues
+    what is left then.
+    """
+    lease = Lease(context.log.connection, ids)
+    for item in _items(context.log, ids):
+        if asked_to_stop():
+            break
+        lease.renew()
+        try:
+            _work_on(context, item, lease, asked_to_stop)
+        except Stopping:
+            context.recorder.uncount(item.id)
+            break
+        except OSError:  # the archive is away: the item is not to blame
+            context.recorder.uncount(item.id)
+            raise
+        lease.discard(item.id)
+    _give_back(context, lease.ids)
 
 
 def _items(log: EventLog, ids: Sequence[str]) -> Iterator[Item]:
@@ -116,197 +117,214 @@ def _items(log: EventLog, ids: Sequence[str]) -> Iterator[Item]:
         yield items.fold_all(item_id, history)
 
 
-def _is_due(item: Item) -> bool:
-    """In flight, and not waiting for later: what came twice, or was withdrawn meanwhile, is left alone."""
-    if item.version == 0 or item.ended:
-        return False
-    return item.next_try is None or datetime.fromisoformat(item.next_try) <= now()
+def _give_back(context: WorkerContext, ids: set[str]) -> None:
+    if ids:
+        left = [QueueEntry(id=i, submitter="", needs_fetch=False) for i in sorted(ids)]
+        queue.enqueue_now(context.log.connection, left, front=True)
+        logger.info(event_line("items given back", items=len(left)))
 
 
-def _conclude(place: WorkerContext, item: Item, found: FetchResult | None) -> None:
-    """Answer the item's question in the log. What goes wrong in the item itself must not stop its neighbours, and
-    must end as a fact: it is logged with its trace and counts as a failed attempt."""
+def _work_on(
+    context: WorkerContext, item: Item, lease: Lease, asked_to_stop: AskedToStop
+) -> None:
+    if not is_due(item, context.recorder.now()):
+        if item.ended:
+            context.recorder.forget(item.id, withdrawn=item.state is State.WITHDRAWN)
+        return
+    if context.recorder.count_start(item.id) > MAX_STARTS:
+        logger.error(event_line("item kills its workers", item_id=item.id))
+        context.recorder.append_failure(
+            item, FetchFailure(reason="crashed", retryable=True)
+        )
+        return
+    process_item(context, item, _Waiting(lease=lease, asked_to_stop=asked_to_stop))
+
+
+@dataclass(kw_only=True)
+class _Waiting:
+    """Called while the sandbox works: keeps the lease, and ends a wait on SIGTERM."""
+
+    lease: Lease
+    asked_to_stop: AskedToStop
+    stop_at: float | None = None  # on time.monotonic()
+
+    def __call__(self) -> None:
+        self.lease.renew()
+        if not self.asked_to_stop():
+            return
+        if self.stop_at is None:
+            self.stop_at = monotonic() + STOP_S
+        elif monotonic() > self.stop_at:
+            raise Stopping
+
+
+def process_item(
+    context: WorkerContext, item: Item, while_waiting: Callable[[], None]
+) -> None:
+    """Answer the item's open request in the log.
+
+    A failure of the item itself must not stop its neighbours: it is logged with its
+    traceback and counts as a failed attempt. Failures of store or archive are raised.
+    """
     began = monotonic()
     try:
-        facts = _facts(place, item, found)
-    except (redis.exceptions.RedisError, OSError):
-        raise  # the house is on fire, not the item: the job fails, and the keeper queues it again
+        events = _Processing(context, item, while_waiting).events()
+    except (redis.exceptions.RedisError, OSError, Stopping):
+        raise
+    except TooComplex as error:
+        detail = f"reading it takes too much {error.limit} time"
+        if error.limit == "memory":
+            detail = "reading it takes too much memory"
+        events = [ItemRejected(reason="too_complex", detail=detail)]
+        logger.warning(event_line("item too complex", item_id=item.id, of=error.limit))
+    except AnalysisCrashed:
+        logger.error(event_line("analysis crashed", item_id=item.id))
+        crash = FetchFailure(reason="crashed", retryable=True)
+        events = [context.recorder.failed(item, crash)]
     except Exception as error:
-        logger.exception(
-            event_line("item failed", item_id=item.id, error=type(error).__name__)
+        logger.exception(event_line("item failed", item_id=item.id))
+        failure = FetchFailure(
+            reason="internal", detail=type(error).__name__, retryable=True
         )
-        facts = [
-            failed(
-                place,
-                item,
-                FetchFailure(
-                    reason="internal", detail=type(error).__name__, retryable=True
-                ),
-            )
-        ]
-    record(place, item, facts, duration_ms=round((monotonic() - began) * 1000))
+        events = [context.recorder.failed(item, failure)]
+    if events:
+        duration_ms = round((monotonic() - began) * 1000)
+        context.recorder.append_outcome(item, events, duration_ms=duration_ms)
 
 
-def record(
-    place: WorkerContext, item: Item, facts: Sequence[Event], **measured: object
-) -> None:
-    """Append the answer to the item's question, once."""
-    last = facts[-1]
-    once = (
-        item.completion_key()
-        if last.in_flight == "ends"
-        else f"waits:{item.request_position}:{item.attempt + 1}"
-    )
-    try:
-        done = place.log.append(
-            item.id, *facts, idempotency_key=once, traceparent=item.traceparent
-        )
-    except Withdrawn:
-        place.archive.delete(
-            item.id
-        )  # what this run kept must not outlive the withdrawal
-        logger.info(event_line("item withdrawn meanwhile", item_id=item.id))
-        return
-    logger.info(
-        event_line(
-            last.type.replace(".", " "), item_id=item.id, position=done.last, **measured
-        )
-    )
+@dataclass(frozen=True)
+class _Processing:
+    """The steps of one item. Each returns the events to append; no events mean that the
+    item went back to the fetcher."""
 
+    context: WorkerContext
+    item: Item
+    while_waiting: Callable[[], None]
 
-def _facts(place: WorkerContext, item: Item, found: FetchResult | None) -> list[Event]:
-    if found is None:
+    def events(self) -> list[Event]:
+        if self.item.pending == "fetch":
+            return self._page()
         try:
-            revision = (
-                _kept_revision(place, item)
-                if item.pending == "reclassify"
-                else _given_revision(place, item)
-            )
+            revision = self._stored_revision()
         except ContentNotFound:
-            return [
-                ItemRejected(
-                    reason="not_kept",
-                    detail="the text is not kept any more: hand it in again",
-                )
-            ]
-    elif isinstance(found, FetchFailure):
-        return [failed(place, item, found)]
-    else:
-        page, document = found
+            detail = "The text is no longer stored. Submit it again."
+            return [ItemRejected(reason="not_kept", detail=detail)]
+        return self._classified(revision)
+
+    def _page(self) -> list[Event]:
+        record = handover.page_record(self.context.log.connection, self.item)
+        if record is None:
+            return self._fetch_again()
+        try:
+            page = handover.load_page(self.context.archive, self.item, record)
+        except ContentNotFound:
+            return self._fetch_again()
+        document = self.context.analyzer.read(page, self.while_waiting)
+        if isinstance(document, FetchFailure):
+            return [self.context.recorder.failed(self.item, document)]
+        if document.refresh_url:
+            return self._refresh(record, document.refresh_url)
+        return self._document(record, page, document)
+
+    def _document(
+        self, record: PageRecord, page: FetchedPage, document: Document
+    ) -> list[Event]:
         original = duplicates.find_original(
-            item,
-            page.url,
-            document,
-            lambda other: items.fold_all(other, place.log.history(other)),
+            self.item, page.url, document, self._known_item
         )
         if original:
             return [
                 ItemAliased(into=original.item_id, canonical_url=original.canonical_url)
             ]
-        revision = _keep(place, item, page, document)
+        revision = self._store(record, page, document)
         if document.shortcoming:
-            return [
-                outcomes.fetched(revision),
-                ItemRejected(reason="incomplete", detail=document.shortcoming),
-            ]
-    kept = revision.document
-    said = place.classifier.classify(
-        kept.title,
-        kept.text,
-        kept.language,
-        published=kept.published,
-        key=place.fingerprint_key,
-    )
-    opinion = place.llm_review.on(kept.title, kept.text, said, now())
-    if opinion:
-        said = opinion.said
-    about = opinion.about if opinion else None
-    judged = outcomes.classified(
-        item, kept.text_digest, said, place.classifier.version, about
-    )
-    same = (
-        item.fetched is not None
-        and item.fetched.document_digest == revision.document_digest
-    )
-    same = same and not (
-        item.expired and revision.page
-    )  # what had expired is kept again: that is a fact
-    return [judged] if same else [outcomes.fetched(revision), judged]
+            rejected = ItemRejected(reason="incomplete", detail=document.shortcoming)
+            return [outcomes.fetched(revision), rejected]
+        return self._classified(revision)
 
+    def _known_item(self, item_id: str) -> Item:
+        return items.fold_all(item_id, self.context.log.history(item_id))
 
-def failed(place: WorkerContext, item: Item, failure: FetchFailure) -> Event:
-    """A failed attempt as a fact: the next attempt, or the end."""
-    s = place.settings
-    return outcomes.retry_or_reject(
-        item, failure, s.retry_delays_s, s.max_retry_after_s, now()
-    )
-
-
-def _given_revision(place: WorkerContext, item: Item) -> Revision:
-    """The text that was handed in; it is in the archive already, and is kept again only where it has to be cleaned."""
-    digest = item.given_digest or ""
-    given = StoredDocument.from_bytes(place.archive.get(item.id, digest))
-    document = outcomes.clean_given(given)
-    if document != given:
-        digest = place.archive.put(item.id, document.to_bytes())
-    return Revision(document=document, document_digest=digest)
-
-
-def _kept_revision(place: WorkerContext, item: Item) -> Revision:
-    assert item.fetched is not None  # noqa: S101  # so says item.pending
-    digest = item.fetched.document_digest
-    document = StoredDocument.from_bytes(place.archive.get(item.id, digest))
-    return Revision(document=document, document_digest=digest)
-
-
-def _keep(
-    place: WorkerContext, item: Item, page: FetchedPage, found: Document
-) -> Revision:
-    """Page, headers and document into the archive, synced."""
-    given = None
-    if item.given_digest and place.archive.has(
-        item.id, item.given_digest
-    ):  # its time may be over
-        given = StoredDocument.from_bytes(place.archive.get(item.id, item.given_digest))
-    document = outcomes.kept_document(found, given)
-    return Revision(
-        document=document,
-        document_digest=place.archive.put(item.id, document.to_bytes()),
-        page=page,
-        page_digest=place.archive.put(item.id, page.body),
-        headers_digest=place.archive.put(item.id, page.headers),
-        completeness=found.completeness,
-    )
-
-
-# -- fetching ------------------------------------------------------------------------------------------------------
-
-
-def _fetch_all(
-    place: WorkerContext, wanted: Sequence[Item]
-) -> Iterator[tuple[Item, FetchResult]]:
-    """Pages as they come, while earlier ones are extracted."""
-    if not wanted:
-        return
-    with HttpClient.of(place.settings) as door:
-        visitor = PageFetcher(
-            door=door,
-            robots=Robots(place.log.connection, door),
-            slots=place.slots,
-            threads=place.settings.fetch_threads,
-            requeue=partial(_requeue, place),
-            now=now,
+    def _refresh(self, record: PageRecord, url: str) -> list[Event]:
+        """Send the item back to the fetcher, for the page that this one refreshes to."""
+        if record.refreshes >= MAX_REFRESHES:
+            return [self.context.recorder.failed(self.item, only_refreshes())]
+        address = Address(
+            request=self.item.request_position,
+            url=url,
+            refreshes=record.refreshes + 1,
         )
-        yield from visitor.fetch_all(wanted)
+        return self._fetch_again(address)
 
+    def _fetch_again(self, address: Address | None = None) -> list[Event]:
+        connection = self.context.log.connection
+        with connection.pipeline(transaction=True) as pipe:
+            pipe.multi()
+            handover.drop(pipe, self.item.id)
+            if address:
+                pipe.hset(handover.REFRESHED, self.item.id, handover.encode(address))
+            queue.enqueue(connection, [QueueEntry.of(self.item)])(pipe)
+            pipe.hdel(STARTED, self.item.id)
+            pipe.execute()
+        return []
 
-def _requeue(place: WorkerContext, ids: Sequence[str]) -> None:
-    later = queue.open_queue(queue.CLASSIFY, place.log.connection)
-    with place.log.connection.pipeline(transaction=True) as pipe:
-        pipe.multi()
-        queue.jobs_for(later, queue.WORK_ON_ITEMS, [ids])(pipe)
-        pipe.execute()
+    def _stored_revision(self) -> Revision:
+        """Return the text to classify. Raises ContentNotFound."""
+        if self.item.pending == "reclassify" and self.item.fetched is not None:
+            digest = self.item.fetched.document_digest
+            document = self._archived(digest)
+            return Revision(document=document, document_digest=digest)
+        digest = self.item.given_digest or ""
+        given = self._archived(digest)
+        document = outcomes.clean_given(given)
+        if document != given:
+            digest = self.context.archive.put(self.item.id, document.to_bytes())
+        return Revision(document=document, document_digest=digest)
 
+    def _archived(self, digest: str) -> StoredDocument:
+        return StoredDocument.from_bytes(self.context.archive.get(self.item.id, digest))
 
-def now() -> datetime:
-    return datetime.now(UTC)
+    def _store(
+        self, record: PageRecord, page: FetchedPage, found: Document
+    ) -> Revision:
+        """Store the document; the fetcher has stored page and headers."""
+        digest = self.item.given_digest
+        given = None
+        if digest and self.context.archive.has(self.item.id, digest):
+            given = self._archived(digest)
+        document = outcomes.kept_document(found, given)
+        return Revision(
+            document=document,
+            document_digest=self.context.archive.put(self.item.id, document.to_bytes()),
+            page=page,
+            page_digest=record.page_digest,
+            headers_digest=record.headers_digest,
+            completeness=found.completeness,
+        )
+
+    def _classified(self, revision: Revision) -> list[Event]:
+        context = self.context
+        document = revision.document
+        judged = context.analyzer.classify(
+            document, context.fingerprint_key, self.while_waiting
+        )
+        self.while_waiting()
+        review = context.llm_review.review(document, judged, context.recorder.now())
+        event = outcomes.classified(
+            self.item,
+            document.text_digest,
+            review.classification if review else judged,
+            context.analyzer.model,
+            review.provenance if review else None,
+        )
+        if self._is_stored_already(revision):
+            return [event]
+        return [outcomes.fetched(revision), event]
+
+    def _is_stored_already(self, revision: Revision) -> bool:
+        """Return whether the newest revision is this one. If its page had expired, that
+        it is stored again is a fact."""
+        fetched = self.item.fetched
+        if fetched is None or fetched.document_digest != revision.document_digest:
+            return False
+        return not (self.item.expired and revision.page)

@@ -1,8 +1,9 @@
-"""A language model's opinion on what the classifier hesitates over, where one is set up. Off by default.
+"""Ask a language model about the labels that the classifier is unsure of. Optional.
 
-Any OpenAI-compatible endpoint. The article is data: it stands in one JSON field of the user message, never among the
-instructions, and whatever it makes the model say, the answer can only decide the labels that were asked about, with
-quotes that must stand in the text word for word. A slow, broken or talkative endpoint changes nothing.
+Any OpenAI-compatible endpoint will do. The article is data: it stands in one JSON field
+of the user message, never among the instructions. Whatever it makes the model answer,
+the answer can decide only the labels that were asked about, with quotes that stand in
+the text word for word. A slow, broken or talkative endpoint changes nothing.
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ from urllib.parse import urlsplit
 import redis
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
 
+from incidentwire.documents import StoredDocument
 from incidentwire.labels import LABEL_TABLE, LABELS
 from incidentwire.net.client import HttpClient, OutboundError, RequestLimits
 from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
 from services.classifier.labelling.classifier import Classification
 
-SPENT = "iw:opinion:"  # + day: questions asked on it
-KEPT_S = 3 * 86_400
-MAX_CHARS = 12_000  # of the text; enough for what a reader would need
+SPENT = "iw:opinion:"  # + day: the number of questions asked on it
+SPENT_TTL_S = 3 * 86_400
+MAX_CHARS = 12_000  # of the text
 MAX_ANSWER_BYTES = 100_000
 
 INSTRUCTIONS = """You label news items. Answer with one JSON object and nothing else:
@@ -78,7 +80,7 @@ class ChoiceSchema(Schema):
 
 
 class CompletionSchema(Schema):
-    """What we read of a chat completion."""
+    """The part of a chat completion that is read."""
 
     class Meta:
         unknown = EXCLUDE
@@ -89,28 +91,32 @@ class CompletionSchema(Schema):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opinion:
-    """A classification with its doubts decided, and what the event says of how: model and digests."""
+class LlmReview:
+    """A classification after review. `provenance` goes into the event: the model and
+    the digests of question and answer."""
 
-    said: Classification
-    about: dict[str, str]
+    classification: Classification
+    provenance: dict[str, str]
 
 
 class LlmReviewer:
     """Asks the endpoint of the settings, within the day's budget."""
 
     def __init__(self, settings: Settings, connection: redis.Redis) -> None:
-        self.settings, self.connection = settings, connection
+        self.settings = settings
+        self.connection = connection
 
-    def on(
-        self, title: str, text: str, said: Classification, now: datetime
-    ) -> Opinion | None:
-        """The opinion on what `said` hesitates over; None where there is no doubt, no endpoint, no budget, or no
-        answer that can be used."""
-        asked = [label for label in said.review if label in LABELS]
+    def review(
+        self, document: StoredDocument, judged: Classification, now: datetime
+    ) -> LlmReview | None:
+        """Return the classification with its doubts decided.
+
+        None if there is no doubt, no endpoint, no budget left, or no usable answer.
+        """
+        asked = [label for label in judged.review if label in LABELS]
         if not self.settings.opinion_url or not asked or not self._may_ask(now):
             return None
-        prompt = _prompt(self.settings.opinion_model, title, text, asked)
+        prompt = _prompt(self.settings.opinion_model, document, asked)
         try:
             answer = self._post(prompt)
             decisions = _decisions(answer, asked)
@@ -118,18 +124,21 @@ class LlmReviewer:
             reason = error.reason if isinstance(error, OutboundError) else "bad_answer"
             logger.warning(event_line("no second opinion", reason=reason))
             return None
-        about = {
+        provenance = {
             "model": self.settings.opinion_model,
             "prompt_digest": hashlib.sha256(prompt).hexdigest(),
             "answer_digest": hashlib.sha256(answer).hexdigest(),
         }
-        return Opinion(said=_decided(said, text, decisions), about=about)
+        return LlmReview(
+            classification=_decided(judged, document.text, decisions),
+            provenance=provenance,
+        )
 
     def _may_ask(self, now: datetime) -> bool:
         key = f"{SPENT}{now:%Y-%m-%d}"
         with self.connection.pipeline(transaction=True) as pipe:
             pipe.incr(key)
-            pipe.expire(key, KEPT_S)
+            pipe.expire(key, SPENT_TTL_S)
             spent = cast("int", pipe.execute()[0])
         return spent <= self.settings.opinion_budget_per_day
 
@@ -142,24 +151,27 @@ class LlmReviewer:
             total_s=total_s,
             max_bytes=MAX_ANSWER_BYTES,
         )
-        host = frozenset(
-            {urlsplit(s.opinion_url).netloc}
-        )  # the operator named it, it may be on their own network
+        # The operator named this host; it may be on their own network.
+        host = frozenset({urlsplit(s.opinion_url).netloc})
         headers = {
             "Content-Type": "application/json",
             "Authorization": f"Bearer {s.opinion_key}",
         }
         with HttpClient(
             user_agent="Incidentwire", allowed_hosts=host, limits=limits
-        ) as door:
-            answer = door.post(s.opinion_url, prompt, headers)
-        if answer.status != 200:
-            raise ValueError(f"the endpoint answered {answer.status}")
-        return answer.body
+        ) as client:
+            response = client.post(s.opinion_url, prompt, headers)
+        if response.status != 200:
+            raise ValueError(f"the endpoint answered {response.status}")
+        return response.body
 
 
-def _prompt(model: str, title: str, text: str, asked: Sequence[str]) -> bytes:
-    item = {"labels": list(asked), "title": title, "text": text[:MAX_CHARS]}
+def _prompt(model: str, document: StoredDocument, asked: Sequence[str]) -> bytes:
+    item = {
+        "labels": list(asked),
+        "title": document.title,
+        "text": document.text[:MAX_CHARS],
+    }
     body = {
         "model": model,
         "temperature": 0,
@@ -173,23 +185,28 @@ def _prompt(model: str, title: str, text: str, asked: Sequence[str]) -> bytes:
 
 
 def _decisions(answer: bytes, asked: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The decisions of an answer. Raises ValidationError or ValueError where they are not exactly those asked for."""
+    """Return the decisions of an answer. Raises ValidationError or ValueError unless they
+    are exactly those that were asked for."""
     completion = cast("dict[str, Any]", CompletionSchema().load(json.loads(answer)))
     content = completion["choices"][0]["message"]["content"]
     loaded = cast("dict[str, Any]", AnswerSchema().load(json.loads(content)))
     decisions: dict[str, dict[str, Any]] = loaded["decisions"]
     if set(decisions) != set(asked):
-        raise ValidationError("decides other labels than those asked about")
+        raise ValidationError("the answer decides other labels than those asked about")
     return decisions
 
 
 def _decided(
-    said: Classification, text: str, decisions: dict[str, dict[str, Any]]
+    judged: Classification, text: str, decisions: dict[str, dict[str, Any]]
 ) -> Classification:
-    """The classification with the asked labels as decided. A label needs a sentence to show for it: the quote where
-    it stands in the text, else the evidence that the classifier had."""
-    labels, evidence = set(said.labels), dict(said.evidence)
-    open_still = [label for label in said.review if label not in decisions]
+    """Return the classification with the asked labels as decided.
+
+    A label needs a sentence to show for it: the quote if it stands in the text, else
+    the evidence that the classifier had.
+    """
+    labels = set(judged.labels)
+    evidence = dict(judged.evidence)
+    undecided = [label for label in judged.review if label not in decisions]
     for label, decision in decisions.items():
         start = text.find(decision["quote"]) if decision["quote"] else -1
         if start >= 0:
@@ -197,10 +214,13 @@ def _decided(
         if decision["applies"] and evidence.get(label):
             labels.add(label)
         elif decision["applies"]:
-            open_still.append(label)
+            undecided.append(label)
         else:
             labels.discard(label)
             evidence.pop(label, None)
-    kept = tuple(label for label in LABELS if label in labels)
-    shown = {label: spans for label, spans in evidence.items() if label in labels}
-    return replace(said, labels=kept, evidence=shown, review=tuple(open_still))
+    return replace(
+        judged,
+        labels=tuple(label for label in LABELS if label in labels),
+        evidence={label: spans for label, spans in evidence.items() if label in labels},
+        review=tuple(undecided),
+    )

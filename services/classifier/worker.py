@@ -1,132 +1,169 @@
-"""The process classifier-worker: `python -m services.classifier.worker`. An RQ worker with a fork per job.
+"""The process classifier-worker: `python -m services.classifier.worker`.
 
-The model is loaded before the first fork. A job whose work horse died is split until the item that kills it stands
-alone; that item's crashes count as failed attempts, and so it comes to an end too.
+An RQ worker that runs one function, ours, whatever a job names: who can write the queue
+must not be able to run other code. It works in this process; strangers' bytes go to the
+sandbox, which is forked after the model is loaded.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from resource import struct_rusage
+import re
+from threading import Event
+from time import monotonic
+from types import FrameType
 from typing import Any
 
-from rq import Queue, Worker
-from rq.executions import Execution
+import redis
+from rq import Queue, SimpleWorker
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
 
-from incidentwire import items, queue
+from incidentwire import queue
 from incidentwire.lifecycle import touch_heartbeat
 from incidentwire.queue import CLASSIFY_FIRST
+from incidentwire.settings import from_env
+from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import configure_logging, event_line
-from services.classifier import jobs
-from services.classifier.fetching.result import FetchFailure
+from services.classifier.analysis import warm_up
+from services.classifier.jobs import WorkerContext, work
+from services.classifier.labelling.classifier import Classifier
 
 WORKER_TTL_S = 60
-PREFETCH_JOBS = (
-    16  # jobs; they are worked on one after the other, their pages fetched together
-)
-MONITOR_S = 10  # how often the parent looks after its horse
+PREFETCH_JOBS = 16  # jobs of one item each that are taken along at once
+MAX_ITEMS = 1_000  # of one job; settings.batch_items allows no more
+PAUSE_S = 1.0  # after an error of store or archive; doubled each time, up to
+MAX_PAUSE_S = 10.0
+BEAT_S = 10.0  # between two heartbeats of a worker that is busy
+
+ITEM_ID = re.compile(r"i_[a-z0-9]{8,80}")
 
 logger = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Work until SIGTERM; the job under way is finished first."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # workers are scaled by process
-    place = jobs.worker_context()
-    configure_logging(place.settings.log_level, "classifier-worker")
-    jobs.warm_up(place)
-    logger.info(event_line("worker ready", model=place.classifier.version))
-    make_worker(queue.open_item_queues(place.log.connection)).work(
-        logging_level="WARNING"
-    )
+    """Work until SIGTERM; the item in work is finished first, or given back."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # workers scale by process
+    settings = from_env()
+    configure_logging(settings.log_level, "classifier-worker")
+    classifier = Classifier.load()
+    warm_up(classifier)
+    connection = connect_when_ready(settings.redis_url)
+    context = WorkerContext.of(settings, connection, classifier)
+    context.analyzer.sandbox.start()
+    logger.info(event_line("worker ready", model=classifier.version))
+    run(context)
+    context.analyzer.sandbox.close()
 
 
-class BatchingWorker(Worker):
-    """An RQ worker whose horse takes waiting neighbours along: a fork and RQ's bookkeeping cost as much as an item, so
-    that jobs of one item each would spend half the time on them. Its heartbeats show in the container's health check.
-    """
+def run(context: WorkerContext) -> None:
+    """Work until asked to stop. RQ's loop ends on errors of the store other than lost
+    connections; it is started again."""
+    stop = Event()
+    while not stop.is_set():
+        try:
+            make_worker(context, stop).work(logging_level="WARNING")
+        except redis.exceptions.RedisError as error:
+            logger.error(event_line("store away", error=type(error).__name__))
+        stop.wait(PAUSE_S)
 
-    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
-        """In the horse. What was taken along becomes part of the job, so that a crash is split like any other. Jobs of
-        bulk submissions hold many items already, and take nobody along: a job has to end within its timeout."""
-        taken = prefetch(queue) if queue.name == CLASSIFY_FIRST else []
-        if taken:
-            job.args = ([*job.args[0], *taken],)
-            job.save(include_meta=False)
-        return bool(super().perform_job(job, queue, execution))
+
+class ItemWorker(SimpleWorker):
+    """An RQ worker for jobs that name items. Make it with `make_worker`."""
+
+    def __init__(self, context: WorkerContext, stop: Event) -> None:
+        self.context = context
+        self.stop = stop
+        self._pause_s = PAUSE_S
+        self._beat_at = 0.0  # on monotonic()
+        connection = context.log.connection
+        super().__init__(
+            queue.open_item_queues(connection),
+            connection=connection,
+            serializer=JSONSerializer,
+            worker_ttl=WORKER_TTL_S,
+            log_job_description=False,
+        )
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Work on the items of the job, and of single-item jobs that wait behind it.
+
+        The job is deleted first: from here on its items are found by their leases. A
+        job that is not ours is dropped; nothing that it names is imported.
+        """
+        self.set_state(WorkerStatus.BUSY)
+        ids = valid_ids(job)
+        self.connection.delete(job.key)
+        if not ids:
+            logger.error(event_line("job dropped", job_id=job.id[:64]))
+            return
+        if len(ids) == 1:
+            ids += prefetch(queue)
+        try:
+            work(self.context, ids, self._beat)
+            self._pause_s = PAUSE_S
+        except (redis.exceptions.RedisError, OSError) as error:
+            logger.error(
+                event_line("store or archive away", error=repr(error), items=len(ids))
+            )
+            self.stop.wait(self._pause_s)
+            self._pause_s = min(2 * self._pause_s, MAX_PAUSE_S)
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Stop after the item in work, or at once if there is none (SIGTERM)."""
+        self.stop.set()
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+
+    def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Ignore a second SIGTERM: the end is bounded already."""
 
     def heartbeat(self, *args: Any, **kwargs: Any) -> None:
+        """Tell RQ, and the container's health check, that this worker is alive."""
         super().heartbeat(*args, **kwargs)
-        touch_heartbeat(jobs.worker_context().settings.heartbeat_file)
+        touch_heartbeat(self.context.settings.heartbeat_file)
+
+    def _beat(self) -> bool:
+        """Keep the heartbeat going during a long job; return whether to stop."""
+        if monotonic() >= self._beat_at:
+            self.heartbeat()
+            self._beat_at = monotonic() + BEAT_S
+        return self.stop.is_set()
 
 
-def make_worker(queues: list[Queue]) -> Worker:
-    """The RQ worker for these queues, the first of which goes first."""
-    return BatchingWorker(
-        queues,
-        connection=queues[0].connection,
-        serializer=JSONSerializer,
-        worker_ttl=WORKER_TTL_S,
-        job_monitoring_interval=MONITOR_S,
-        work_horse_killed_handler=_after_a_crash,
-        log_job_description=False,
-    )
+def make_worker(context: WorkerContext, stop: Event | None = None) -> ItemWorker:
+    """Return a worker for the item queues, single submissions first."""
+    return ItemWorker(context, stop or Event())
+
+
+def valid_ids(job: Job) -> list[str]:
+    """Return the item ids of a job; [] unless it is one that this project makes."""
+    ids = queue.item_ids(job)
+    if len(ids) > MAX_ITEMS or not all(ITEM_ID.fullmatch(i) for i in ids):
+        return []
+    return ids
 
 
 def prefetch(waiting: Queue, most: int = PREFETCH_JOBS) -> list[str]:
-    """The items of up to `most` waiting jobs, and no more than half of them: other workers want some too. The jobs are
-    taken out of the queue; should this process die, the keeper finds their items by their leases."""
+    """Return the items of up to `most` waiting jobs, at most half of those that wait:
+    other workers want some too.
+
+    RQ's bookkeeping costs as much as an item. The jobs are taken out of the queue; if
+    this process dies, the keeper finds their items.
+    """
     store: Any = waiting.connection
     count = min(most, store.llen(waiting.key) // 2)
-    job_ids = (
-        [job_id.decode() for job_id in store.lpop(waiting.key, count) or []]
-        if count
-        else []
-    )
-    found = [
-        job
-        for job in Job.fetch_many(job_ids, connection=store, serializer=JSONSerializer)
-        if job is not None
-    ]
-    for job in found:
-        job.delete()
-    return [item for job in found for item in job.args[0]]
-
-
-def _after_a_crash(job: Job, pid: int, status: int, usage: struct_rusage) -> None:
-    """Called in the parent when the horse died (segmentation fault, out of memory, kill -9)."""
-    job.refresh()  # type: ignore[no-untyped-call]  # the horse may have taken more along
-    ids: list[str] = job.args[0]
-    logger.error(
-        event_line("work horse died", job_id=job.id, items=len(ids), wait_status=status)
-    )
-    if len(ids) > 1:
-        _split(ids)
-    else:
-        _count_crash(ids[0])
-
-
-def _split(ids: list[str]) -> None:
-    middle = len(ids) // 2
-    again = queue.open_queue(queue.CLASSIFY, jobs.worker_context().log.connection)
-    with again.connection.pipeline(transaction=True) as pipe:
-        pipe.multi()
-        queue.jobs_for(again, queue.WORK_ON_ITEMS, [ids[:middle], ids[middle:]])(pipe)
-        pipe.execute()
-
-
-def _count_crash(item_id: str) -> None:
-    place = jobs.worker_context()
-    item = items.fold_all(item_id, place.log.history(item_id))
-    if item.version and not item.ended:
-        jobs.record(
-            place,
-            item,
-            [jobs.failed(place, item, FetchFailure(reason="crashed", retryable=True))],
-        )
+    if not count or waiting.name != CLASSIFY_FIRST:
+        return []
+    job_ids = [job_id.decode() for job_id in store.lpop(waiting.key, count) or []]
+    jobs = Job.fetch_many(job_ids, connection=store, serializer=JSONSerializer)
+    found: list[str] = []
+    for job in jobs:
+        if job is not None:
+            found += valid_ids(job)
+            store.delete(job.key)
+    return found
 
 
 if __name__ == "__main__":

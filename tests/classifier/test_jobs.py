@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 import redis
 
+from incidentwire import queue
 from incidentwire.archive import digest_of
 from incidentwire.documents import StoredDocument
 from incidentwire.events import ItemCorrected, ItemReclassifyRequested, ItemWithdrawn
 from incidentwire.items import State
+from incidentwire.queue import QueueEntry
 from services.classifier.fetching.result import FetchFailure
-from services.classifier.jobs import failed, record, work
+from services.classifier.jobs import work
+from services.classifier.keeping.requeue import requeue_expired
 from tests.house import LEAK, PLAIN, House, Site, page
 from tests.store import Store
 
@@ -144,7 +148,8 @@ def test_a_page_that_keeps_failing_is_rejected_in_the_end(
     house = House(connection, store.url, tmp_path, retry_delays_s=(0.0, 0.0))
     item_id = house.submit(url=web_site.put("/busy", b"", 500))
     for _ in range(4):
-        work(house.context, [item_id])
+        house.work()
+        requeue_expired(house.connection, time.time() + 60)
     assert house.types(item_id) == [
         "item.submitted",
         "item.deferred",
@@ -158,8 +163,9 @@ def test_the_same_job_twice_changes_nothing(house: House, web_site: Site) -> Non
     item_id = house.submit(
         url=web_site.put("/a", page("Benches return to the river park", PLAIN))
     )
-    work(house.context, [item_id])
+    house.work()
     last = house.log.last()
+    queue.enqueue_now(house.connection, [QueueEntry.of(house.item(item_id))])
     work(house.context, [item_id])
     house.work()
     assert house.log.last() == last
@@ -174,6 +180,7 @@ def test_one_items_misfortune_leaves_its_neighbours_alone(
     lost = house.submit(text=LEAK, title="A text whose archived bytes are damaged")
     digest = house.item(lost).given_digest or ""
     next(house.settings.data_dir.rglob(f"{digest}.zst")).write_bytes(b"rot")
+    house.fetch()
     work(house.context, [lost, good])
     assert house.item(good).state is State.CLASSIFIED
     assert (house.item(lost).state, house.item(lost).reason) == (
@@ -188,11 +195,7 @@ def test_a_withdrawn_item_does_not_come_back(house: House, web_site: Site) -> No
     house.log.append(item_id, ItemWithdrawn(who="admin"))
     house.archive.delete(item_id)
     house.archive.put(item_id, b"kept by a worker that had begun before")
-    record(
-        house.context,
-        queued,
-        [failed(house.context, queued, FetchFailure(reason="crashed"))],
-    )
+    house.context.recorder.append_failure(queued, FetchFailure(reason="crashed"))
     assert house.types(item_id) == ["item.submitted", "item.withdrawn"]
     assert house.archive.digests(item_id) == []
 

@@ -3,7 +3,6 @@ model: what was withdrawn a moment ago is gone."""
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from incidentwire.log.event_log import EventLog
 from incidentwire.log.recorded_event import RecordedEvent
 from incidentwire.telemetry import event_line
 from incidentwire.web.problems import Problem
+from services.api.items.response_head import header_pairs
 
 MAX_ALIASES = 10  # hops
 
@@ -115,7 +115,7 @@ def page(
         else b"[]"
     )
     body = _read(archive, revision.item, fetched.page_digest)
-    return body, [(str(name), str(value)) for name, value in json.loads(headers)]
+    return body, header_pairs(headers)
 
 
 def document(

@@ -1,1 +1,1 @@
-"""Which page when: hosts, pauses, robots.txt. fetch.py fetches one."""
+"""Fetching pages: which one is next, robots.txt, one request, the hand-over."""

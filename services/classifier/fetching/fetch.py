@@ -1,8 +1,7 @@
-"""One page from the network: what came, or why nothing did and whether to try again."""
+"""Fetch one page: every failure is a value that says whether to try again."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import datetime
 
@@ -13,28 +12,35 @@ from incidentwire.net.client import (
     Response,
     retry_after_s,
 )
-from services.classifier.extraction.extract import Document, ExtractError, extract
-from services.classifier.fetching.result import FetchedPage, FetchFailure
+from services.classifier.fetching.result import FetchedPage, FetchFailure, FetchResult
 
-MAX_META_REFRESH = 2  # pages that only send on to the next one
 ACCEPT = (
     "text/html,application/xhtml+xml,application/pdf;q=0.9,text/plain;q=0.9,*/*;q=0.1"
 )
-GONE = {
-    404: "not_found",
-    410: "not_found",
+REASONS = {
     401: "forbidden",
     403: "forbidden",
+    404: "not_found",
+    410: "not_found",
+    429: "too_many_requests",
     451: "unavailable_for_legal_reasons",
 }
+MAX_MEDIA_TYPE_CHARS = 100  # longer ones are no media types (RFC 6838: 127 at most)
 
 
 def fetch(
-    door: HttpClient, url: str, now: Callable[[], datetime]
-) -> FetchedPage | FetchFailure:
-    """Get one page, through redirects that the door checks. Every failure is a value."""
+    client: HttpClient,
+    url: str,
+    now: Callable[[], datetime],
+    before_host: Callable[[str], None] | None = None,
+) -> FetchResult:
+    """Fetch one page through its redirects.
+
+    `before_host` is called before the first request to each host of the way; what it
+    raises is not caught.
+    """
     try:
-        answer = door.get(url, {"Accept": ACCEPT})
+        response = client.get(url, {"Accept": ACCEPT}, before_host=before_host)
     except OutboundError as error:
         return FetchFailure(
             reason=error.reason,
@@ -42,62 +48,32 @@ def fetch(
             retryable=error.retryable,
             retry_after_s=error.retry_after_s,
         )
-    if 200 <= answer.status < 300:
-        return _page(answer)
-    wait = retry_after_s(answer.headers.get("retry-after"), now=now())
-    reason = GONE.get(
-        answer.status, "too_many_requests" if answer.status == 429 else "http_status"
-    )
-    later = answer.status in RETRYABLE_STATUSES
+    if 200 <= response.status < 300:
+        return _page(response)
     return FetchFailure(
-        reason=reason,
-        detail=f"the server answered {answer.status}",
-        retryable=later,
-        retry_after_s=wait,
+        reason=REASONS.get(response.status, "http_status"),
+        detail=f"the server answered {response.status}",
+        retryable=response.status in RETRYABLE_STATUSES,
+        retry_after_s=retry_after_s(response.headers.get("retry-after"), now=now()),
     )
 
 
-def fetch_document(
-    door: HttpClient, url: str, now: Callable[[], datetime]
-) -> tuple[FetchedPage, Document] | FetchFailure:
-    """Get a page and read its article, going where a page of nothing but a meta refresh points."""
-    for _ in range(MAX_META_REFRESH + 1):
-        page = fetch(door, url, now)
-        if isinstance(page, FetchFailure):
-            return page
-        document = read(page)
-        if isinstance(document, FetchFailure):
-            return document
-        if not document.refresh_url:
-            return page, document
-        url = document.refresh_url
-    return FetchFailure(
-        reason="too_many_redirects", detail="the page only refreshes to the next one"
+def _page(response: Response) -> FetchedPage:
+    content_type = response.headers.get("content-type", "")
+    media_type, _, parameters = content_type.partition(";")
+    return FetchedPage(
+        url=response.url,
+        status=response.status,
+        media_type=media_type.strip().lower()[:MAX_MEDIA_TYPE_CHARS],
+        charset=_charset(parameters),
+        headers=response.head,
+        body=response.body,
     )
 
 
-def read(page: FetchedPage) -> Document | FetchFailure:
-    """The article of a page."""
-    try:
-        return extract(
-            page.body, media_type=page.media_type, charset=page.charset, url=page.url
-        )
-    except ExtractError as error:
-        return FetchFailure(reason=error.reason, detail=error.detail)
-
-
-def _page(answer: Response) -> FetchedPage:
-    media_type, _, parameters = answer.headers.get("content-type", "").partition(";")
-    charset = None
+def _charset(parameters: str) -> str | None:
     for parameter in parameters.split(";"):
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset":
-            charset = value.strip().strip("\"'") or None
-    return FetchedPage(
-        url=answer.url,
-        status=answer.status,
-        media_type=media_type.strip().lower(),
-        charset=charset,
-        headers=json.dumps(list(answer.headers.items()), ensure_ascii=False).encode(),
-        body=answer.body,
-    )
+            return value.strip().strip("\"'")[:MAX_MEDIA_TYPE_CHARS] or None
+    return None

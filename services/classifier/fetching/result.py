@@ -1,4 +1,4 @@
-"""What a fetch brings: a page, or why there is none. Pure, so that what is concluded from it is pure too."""
+"""The result of a fetch: a page, or the reason why there is none. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class FetchFailure:
-    """Why there is no page. `retry_after_s` is what the server asked for."""
+    """Why there is no page. `reason` is a stable slug, `detail` a sentence without words
+    of the page; `retry_after_s` (seconds) is what the server asked for."""
 
     reason: str
     detail: str = ""
@@ -17,12 +18,19 @@ class FetchFailure:
 
 @dataclass(frozen=True, kw_only=True)
 class FetchedPage:
-    """What a server sent, and its status line's worth of facts."""
+    """A page as a server sent it, `body` after content decoding.
 
-    url: str  # after redirects
+    `url` is the address after redirects, `headers` the status line and header lines as
+    sent. `robots_allowed` is what robots.txt says, None if that is not known.
+    """
+
+    url: str
     status: int
     media_type: str
     charset: str | None
-    headers: bytes  # JSON: list of [name, value]
+    headers: bytes
     body: bytes
-    robots_allowed: bool | None = None  # None: not known
+    robots_allowed: bool | None = None
+
+
+FetchResult = FetchedPage | FetchFailure

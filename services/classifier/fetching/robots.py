@@ -1,11 +1,15 @@
-"""robots.txt (RFC 9309): honoured for what feeds bring, recorded for what people hand in.
+"""robots.txt (RFC 9309): honoured for pages of feeds, recorded for submitted pages.
 
-What a host answered is kept in Redis for all workers, under `iw:host:<scheme>://<host>:robots`. Protego does the
-matching: unlike the standard library's parser it knows wildcards and lets the longest rule win.
+The answer of a host is stored in Redis for all processes, under
+`iw:host:<scheme>://<host>:robots`. Protego does the matching: unlike the standard
+library's parser it knows wildcards and lets the longest rule win. Rules are strangers'
+bytes (500 kB of them cost Protego 2 s), so they are read in a sandbox.
 """
 
 from __future__ import annotations
 
+import functools
+import json
 import zlib
 from dataclasses import dataclass
 from typing import cast
@@ -16,115 +20,185 @@ from protego import Protego
 
 from incidentwire.net.client import HttpClient, OutboundError, RequestLimits
 from incidentwire.net.rate_limit import HOST
+from incidentwire.sandbox import (
+    LimitExceeded,
+    Sandbox,
+    SandboxDied,
+    SandboxError,
+    SandboxLimits,
+)
 from services.classifier.fetching.result import FetchFailure
 
-AGENT = "Incidentwire"  # our product token: what a robots.txt calls us
+AGENT = "Incidentwire"  # our product token in a robots.txt
 KEEP_S = 86_400  # RFC 9309, 2.4: not longer than a day
-UNREACHABLE_S = 300  # how long a host whose robots.txt fails is not asked for it again
-MAX_BYTES = (
-    500 * 1024
-)  # RFC 9309, 2.5: at least so much has to be read; what is beyond is not
-MAX_SENT = 2_000_000  # a larger answer is no robots.txt
-MAX_PACKED = 65_536  # of one host in the store, compressed: rules are alike, so that 500 kB of them need less
+UNREACHABLE_S = 300  # before a host whose robots.txt fails is asked for it again
+MAX_BYTES = 500 * 1024  # RFC 9309, 2.5: at least so much has to be read
+MAX_SENT = 2_000_000  # bytes; a larger answer is not a robots.txt
+MAX_PACKED = 65_536  # bytes in the store; rules are alike, so 500 kB need less
 MAX_DELAY_S = 10.0  # longest Crawl-delay that is honoured
-PATIENT = RequestLimits(connect_s=5.0, read_s=5.0, total_s=10.0, max_bytes=MAX_SENT)
-ASIDE = RequestLimits(
+FEED_LIMITS = RequestLimits(connect_s=5.0, read_s=5.0, total_s=10.0, max_bytes=MAX_SENT)
+# For submitted pages, which are fetched whatever robots.txt says.
+RECORD_LIMITS = RequestLimits(
     connect_s=1.0, read_s=1.0, total_s=1.5, max_bytes=MAX_SENT
-)  # for handed-in pages: nobody waits for it
+)
+RULES_LIMITS = SandboxLimits(cpu_s=5, wall_s=15.0, memory_bytes=1_000_000_000)
+PARSED_RULES = 16  # hosts whose parsed rules the sandbox keeps
 
 UNREACHABLE = b"!"  # the server fails: everything is disallowed for now
-ASKED = b"?"  # somebody has asked for it, and did not hear (yet)
-RULES = b"="  # followed by the packed rules; none at all where the file is not there
+ASKED = b"?"  # somebody asks for it, and has no answer yet
+RULES = b"="  # followed by the packed rules; nothing follows if there is no file
 
 
 @dataclass(frozen=True, kw_only=True)
 class RobotsVerdict:
-    """May a page be fetched? `failure` says why not; `delay_s` is the pause that the host asks for."""
+    """Whether a page may be fetched. `failure` says why not; `delay_s` is the pause
+    that the host asks for."""
 
     failure: FetchFailure | None = None
     delay_s: float = 0.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class PageRule:
+    """What the rules of a host say about one page."""
+
+    allowed: bool
+    delay_s: float
+
+
+class RulesTooComplex(Exception):
+    """The rules of a host cannot be read within the limits."""
+
+
+class RobotsRules:
+    """Reads rules in a sandbox. Make it before the process starts threads."""
+
+    def __init__(self) -> None:
+        self._sandbox = Sandbox({"check": _check}, RULES_LIMITS)
+        self._sandbox.start()
+
+    def check(self, packed: bytes, url: str) -> PageRule:
+        """Return what the packed rules say about `url`. Raises RulesTooComplex."""
+        if not packed:
+            return PageRule(allowed=True, delay_s=0.0)
+        question = json.dumps(url).encode() + b"\n" + packed
+        try:
+            answer = self._sandbox.call("check", question)
+        except (LimitExceeded, SandboxDied, SandboxError) as error:
+            raise RulesTooComplex(str(error)) from error
+        allowed, delay_s = json.loads(answer)
+        return PageRule(allowed=allowed, delay_s=delay_s)
+
+    def close(self) -> None:
+        """End the sandbox."""
+        self._sandbox.close()
+
+
 class Robots:
     """What hosts allow, by their robots.txt."""
 
-    def __init__(self, connection: redis.Redis, door: HttpClient) -> None:
-        self.connection, self.door = connection, door
+    def __init__(
+        self, connection: redis.Redis, client: HttpClient, rules: RobotsRules
+    ) -> None:
+        self.connection = connection
+        self.client = client
+        self.rules = rules
 
     def verdict(self, url: str) -> RobotsVerdict:
-        """For pages that a feed brings: robots.txt is fetched where it is not known."""
+        """Judge a page of a feed; robots.txt is fetched if it is not known."""
         origin = _origin(url)
-        answer = self._known(origin)
-        if answer in (None, ASKED):
-            answer = self._fetch(origin, PATIENT)
-            self._remember(
-                origin, answer, UNREACHABLE_S if answer == UNREACHABLE else KEEP_S
+        stored = self._stored(origin)
+        if stored in (None, ASKED):
+            stored = self._fetch(origin, FEED_LIMITS)
+            seconds = UNREACHABLE_S if stored == UNREACHABLE else KEEP_S
+            self._store(origin, stored, seconds)
+        rule = self._rule(origin, stored or UNREACHABLE, url)
+        if rule is None:
+            return _refused(
+                "robots_unreachable",
+                "the host does not say what may be fetched: its robots.txt fails",
+                retryable=True,
             )
-        assert answer is not None  # noqa: S101  # _fetch said so
-        if answer == UNREACHABLE:
-            detail = "the host does not say what may be fetched: its robots.txt fails"
-            return RobotsVerdict(
-                failure=FetchFailure(
-                    reason="robots_unreachable", detail=detail, retryable=True
-                )
-            )
-        rules = _rules(answer)
-        if not rules.can_fetch(url, AGENT):
-            return RobotsVerdict(
-                failure=FetchFailure(
-                    reason="robots_disallowed",
-                    detail="the host's robots.txt disallows it",
-                )
-            )
-        return RobotsVerdict(delay_s=min(rules.crawl_delay(AGENT) or 0.0, MAX_DELAY_S))
+        if not rule.allowed:
+            return _refused("robots_disallowed", "the host's robots.txt disallows it")
+        return RobotsVerdict(delay_s=min(rule.delay_s, MAX_DELAY_S))
 
     def allowed(self, url: str) -> bool | None:
-        """For pages that were handed in: what robots.txt says, None where that is not known. Each host is asked once
-        a day at most, and given a moment only; no failure counts."""
+        """Return what robots.txt says about a submitted page, None if that is not known.
+
+        Each host is asked once a day at most, and for a moment only.
+        """
         origin = _origin(url)
-        answer = self._known(origin)
-        if answer is None:
+        stored = self._stored(origin)
+        if stored is None:
             if not self.connection.set(_key(origin), ASKED, nx=True, ex=KEEP_S):
                 return None
-            answer = self._fetch(origin, ASIDE)
-            if answer != UNREACHABLE:
-                self._remember(origin, answer, KEEP_S)
-        if answer in (ASKED, UNREACHABLE):
-            return None
-        return _rules(answer).can_fetch(url, AGENT)
+            stored = self._fetch(origin, RECORD_LIMITS)
+            if stored != UNREACHABLE:
+                self._store(origin, stored, KEEP_S)
+        rule = self._rule(origin, stored, url)
+        return rule.allowed if rule else None
 
-    def _known(self, origin: str) -> bytes | None:
+    def _rule(self, origin: str, stored: bytes, url: str) -> PageRule | None:
+        if not stored.startswith(RULES):
+            return None
+        try:
+            return self.rules.check(stored.removeprefix(RULES), url)
+        except RulesTooComplex:
+            self._store(origin, UNREACHABLE, KEEP_S)
+            return None
+
+    def _stored(self, origin: str) -> bytes | None:
         return cast("bytes | None", self.connection.get(_key(origin)))
 
-    def _remember(self, origin: str, answer: bytes, seconds: int) -> None:
+    def _store(self, origin: str, answer: bytes, seconds: int) -> None:
         self.connection.set(_key(origin), answer, ex=seconds)
 
     def _fetch(self, origin: str, limits: RequestLimits) -> bytes:
-        """What to remember of this host. 4xx means that there are no rules; 429, 5xx and a network that may come back
-        mean that nobody knows. What fails for good (no such host, no HTTP) has no rules: the page will say as much."""
+        """Return what to store for this host.
+
+        4xx means that there are no rules; 429, 5xx and a network that may come back
+        mean that nobody knows. A permanent failure (no such host, no HTTP) counts as no
+        rules: the page itself will fail in the same way.
+        """
         try:
-            answer = self.door.get(
+            response = self.client.get(
                 f"{origin}/robots.txt", {"Accept": "text/plain,*/*;q=0.5"}, limits
             )
         except OutboundError as error:
             return UNREACHABLE if error.retryable else RULES
-        if answer.status >= 500 or answer.status == 429:
+        if response.status >= 500 or response.status == 429:
             return UNREACHABLE
-        if not 200 <= answer.status < 300:
+        if not 200 <= response.status < 300:
             return RULES
-        body = answer.body[:MAX_BYTES]
-        packed = zlib.compress(body)
-        return RULES + (
-            packed
-            if len(packed) <= MAX_PACKED
-            else zlib.compress(body[: MAX_PACKED // 2])
-        )
+        return RULES + _packed(response.body[:MAX_BYTES])
 
 
-def _rules(answer: bytes) -> Protego:
-    packed = answer.removeprefix(RULES)
-    return Protego.parse(
-        zlib.decompress(packed).decode("utf-8-sig", "replace") if packed else ""
+def _check(question: bytes) -> bytes:
+    """Return [allowed, crawl delay in seconds] as JSON. Runs in the sandbox."""
+    url, _, packed = question.partition(b"\n")
+    rules = _parsed(packed)
+    page = json.loads(url)
+    return json.dumps(
+        [rules.can_fetch(page, AGENT), rules.crawl_delay(AGENT) or 0.0]
+    ).encode()
+
+
+@functools.lru_cache(maxsize=PARSED_RULES)
+def _parsed(packed: bytes) -> Protego:
+    return Protego.parse(zlib.decompress(packed).decode("utf-8-sig", "replace"))
+
+
+def _packed(body: bytes) -> bytes:
+    packed = zlib.compress(body)
+    if len(packed) <= MAX_PACKED:
+        return packed
+    return zlib.compress(body[: MAX_PACKED // 2])
+
+
+def _refused(reason: str, detail: str, *, retryable: bool = False) -> RobotsVerdict:
+    return RobotsVerdict(
+        failure=FetchFailure(reason=reason, detail=detail, retryable=retryable)
     )
 
 

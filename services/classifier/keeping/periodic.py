@@ -1,4 +1,4 @@
-"""What the keeper does beside its rounds: deletes, lets expire, and looks whether everything is still there."""
+"""The keeper's periodic tasks: retention, the incremental audit, sweeping."""
 
 from __future__ import annotations
 
@@ -15,48 +15,56 @@ from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
 from services.classifier.keeping.audit import IncrementalAudit
 from services.classifier.keeping.retention import Retention
+from services.classifier.keeping.sweep import Sweep
 
-MINUTE_S, HOUR_S = 60.0, 3600.0
+MINUTE_S = 60.0
+HOUR_S = 3600.0
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
 class PeriodicTask:
-    """A step that is done every `period_s`, and at once again while it says that there is more."""
+    """A step that runs every `period_s` seconds, and again at once while it returns
+    True: there is more to do."""
 
     step: Callable[[float], bool]
     period_s: float
     next_at: float = 0.0
 
     def run(self, now: float) -> None:
-        """Do one step where it is time. `now` is in seconds since the epoch."""
+        """Run one step if it is time. `now` is in seconds since the epoch.
+
+        Errors of the disk are logged: they must not end the keeper's rounds.
+        """
         if now < self.next_at:
             return
+        more = False
         try:
             more = self.step(now)
-        except UnknownType as error:  # loud, but the keeper's rounds must go on
+        except UnknownType as error:
             logger.error(event_line("log is newer than this code", error=str(error)))
-            more = False
+        except OSError as error:
+            logger.error(event_line("periodic task failed", error=repr(error)))
         self.next_at = now if more else now + self.period_s
 
 
 def periodic_tasks(settings: Settings, connection: redis.Redis) -> list[PeriodicTask]:
-    """The keeper's chores. Each step is short, so that no round of the keeper has to wait long."""
+    """Return the tasks. Each step is short, so that no round of the keeper is long."""
     log = EventLog(connection)
     retention = Retention(settings=settings, log=log, archive=Archive(settings.archive))
-    watch = IncrementalAudit(log)
+    audit = IncrementalAudit(log)
+    sweep = Sweep(connection)
     return [
         PeriodicTask(step=retention.delete, period_s=MINUTE_S),
         PeriodicTask(step=retention.expire, period_s=HOUR_S),
-        PeriodicTask(
-            step=lambda now: _say_what_is_wrong(watch, now), period_s=MINUTE_S
-        ),
+        PeriodicTask(step=lambda now: _report(audit, now), period_s=MINUTE_S),
+        PeriodicTask(step=sweep.run, period_s=HOUR_S),
     ]
 
 
-def _say_what_is_wrong(watch: IncrementalAudit, now: float) -> bool:
-    findings, more = watch.look(now)
+def _report(audit: IncrementalAudit, now: float) -> bool:
+    findings, more = audit.look(now)
     for finding in findings:
         logger.error(
             event_line("not conserved", kind=finding.kind, item_id=finding.subject)

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from incidentwire.archive import Archive
 from incidentwire.log.event_log import IN_FLIGHT, EventLog
-from services.classifier import keeper
 from services.classifier.keeping.audit import (
     ORPHAN_S,
     Finding,
@@ -16,6 +15,7 @@ from services.classifier.keeping.audit import (
     snapshot,
     stray,
 )
+from services.classifier.keeping.requeue import requeue_expired
 from services.classifier.keeping.retained import kept
 from services.classifier.keeping.retention import erase
 
@@ -26,7 +26,6 @@ class RepairContext:
 
     log: EventLog
     archive: Archive
-    batch_items: int
     now: float
 
 
@@ -43,7 +42,7 @@ def _mended(tools: RepairContext, finding: Finding) -> bool:
 
 
 def _queue_what_is_due(tools: RepairContext) -> None:
-    while keeper.requeue_expired(tools.log.connection, tools.batch_items, tools.now):
+    while requeue_expired(tools.log.connection, tools.now):
         pass
 
 

@@ -187,7 +187,7 @@ def ask(place: Poller, feed: Feed) -> Content | Unchanged | PollFailure:
 def _get(place: Poller, url: str, headers: Mapping[str, str]) -> Response:
     """Ask the host in its turn, among all that is fetched from it."""
     place.door.check(url)  # what may not be asked needs no place
-    with place.slots.held(host_of(url), patience_s=place.host_patience_s):
+    with place.slots.slot(host_of(url), patience_s=place.host_patience_s):
         return place.door.get(url, headers)
 
 

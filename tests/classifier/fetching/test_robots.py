@@ -10,18 +10,19 @@ import redis
 
 from incidentwire.items import State
 from incidentwire.net.client import HttpClient
+from incidentwire.net.rate_limit import HostRateLimiter
 from services.classifier.fetching import robots
 from services.classifier.fetching.robots import Robots
 from services.ingest.submission import Submission, WebAddress
 from services.ingest.submit import Submitter
-from tests.house import PLAIN, House, Site, page
+from tests.house import PLAIN, House, Site, page, robots_rules
 from tests.store import Store, free_port
 
 ARTICLE = page("Benches return to the river park", PLAIN)
 
 
 @pytest.fixture
-def door(house: House) -> HttpClient:
+def client(house: House) -> HttpClient:
     return HttpClient.of(house.settings)
 
 
@@ -87,16 +88,21 @@ def kept_for(house: House, site: Site) -> int:
 )
 def test_rules_are_read_as_rfc_9309_has_them(
     house: House,
-    door: HttpClient,
+    client: HttpClient,
     web_site: Site,
     rules: bytes,
     path: str,
     allowed: bool,
 ) -> None:
     web_site.put("/robots.txt", rules, Content_Type="text/plain")
-    verdict = Robots(house.connection, door).verdict(web_site.url(path))
+    verdict = Robots(house.connection, client, robots_rules()).verdict(
+        web_site.url(path)
+    )
     assert (verdict.failure is None) is allowed
-    assert Robots(house.connection, door).allowed(web_site.url(path)) is allowed
+    assert (
+        Robots(house.connection, client, robots_rules()).allowed(web_site.url(path))
+        is allowed
+    )
     assert web_site.seen == ["/robots.txt"]
 
 
@@ -112,47 +118,54 @@ def test_rules_are_read_as_rfc_9309_has_them(
 )
 def test_a_client_error_allows_all_and_a_server_error_nothing_for_a_while(
     house: House,
-    door: HttpClient,
+    client: HttpClient,
     web_site: Site,
     status: int,
     reason: str | None,
     kept_s: int,
 ) -> None:
     web_site.put("/robots.txt", b"User-agent: *\nDisallow: /", status)
-    failure = Robots(house.connection, door).verdict(web_site.url("/a")).failure
+    failure = (
+        Robots(house.connection, client, robots_rules())
+        .verdict(web_site.url("/a"))
+        .failure
+    )
     assert (failure and failure.reason) == reason
     assert failure is None or failure.retryable
     assert kept_s - 5 <= kept_for(house, web_site) <= kept_s
 
 
 def test_a_robots_txt_that_has_moved_is_followed(
-    house: House, door: HttpClient, web_site: Site
+    house: House, client: HttpClient, web_site: Site
 ) -> None:
     web_site.put("/robots.txt", b"", 301, Location="/elsewhere")
     web_site.put("/elsewhere", b"User-agent: *\nDisallow: /a")
     assert (
-        Robots(house.connection, door).verdict(web_site.url("/a")).failure is not None
+        Robots(house.connection, client, robots_rules())
+        .verdict(web_site.url("/a"))
+        .failure
+        is not None
     )
 
 
 def test_a_network_that_fails_says_nothing_about_the_rules(
-    house: House, door: HttpClient
+    house: House, client: HttpClient
 ) -> None:
     url = f"http://127.0.0.1:{free_port()}/a"
-    failure = Robots(house.connection, door).verdict(url).failure
+    failure = Robots(house.connection, client, robots_rules()).verdict(url).failure
     assert failure is not None
     assert (failure.reason, failure.retryable) == ("robots_unreachable", True)
 
 
 def test_only_the_beginning_of_a_huge_robots_txt_is_read_and_little_of_it_kept(
-    house: House, door: HttpClient, web_site: Site
+    house: House, client: HttpClient, web_site: Site
 ) -> None:
     filler = b"".join(b"# %d\n" % n for n in range(100_000))[: robots.MAX_BYTES]
     web_site.put(
         "/robots.txt",
         b"User-agent: *\nDisallow: /first\n" + filler + b"\nDisallow: /last\n",
     )
-    place = Robots(house.connection, door)
+    place = Robots(house.connection, client, robots_rules())
     assert place.verdict(web_site.url("/first")).failure is not None
     assert place.verdict(web_site.url("/last")).failure is None
     kept = cast(
@@ -249,10 +262,10 @@ def test_no_failure_of_robots_txt_touches_what_people_hand_in(
 
 
 def test_what_was_not_heard_for_a_person_is_asked_anew_for_a_feed(
-    house: House, door: HttpClient, web_site: Site
+    house: House, client: HttpClient, web_site: Site
 ) -> None:
     web_site.put("/robots.txt", b"", 503)
-    place = Robots(house.connection, door)
+    place = Robots(house.connection, client, robots_rules())
     assert place.allowed(web_site.url("/a")) is None
     web_site.put("/robots.txt", b"User-agent: *\nDisallow: /")
     assert place.allowed(web_site.url("/a")) is None
@@ -269,18 +282,21 @@ def test_a_crawl_delay_makes_the_host_rest(
     item_id = by_feed(house, web_site.put("/a", ARTICLE))
     house.work()
     assert house.item(item_id).state is State.CLASSIFIED
-    token, wait_s = house.context.slots.acquire("127.0.0.1")
+    limiter = HostRateLimiter.of(house.settings, house.connection)
+    token, wait_s = limiter.acquire("127.0.0.1")
     assert token == ""
     assert 0 < wait_s <= 7
 
 
 def test_a_crawl_delay_of_a_day_is_cut(
-    house: House, door: HttpClient, web_site: Site
+    house: House, client: HttpClient, web_site: Site
 ) -> None:
     web_site.put(
         "/robots.txt", b"User-agent: *\nCrawl-delay: 86400", Content_Type="text/plain"
     )
     assert (
-        Robots(house.connection, door).verdict(web_site.url("/a")).delay_s
+        Robots(house.connection, client, robots_rules())
+        .verdict(web_site.url("/a"))
+        .delay_s
         == robots.MAX_DELAY_S
     )

@@ -36,7 +36,7 @@ def put_right(
 ) -> list[Finding]:
     now = time.time() + days * DAY_S
     return repair_findings(
-        RepairContext(log=house.log, archive=house.archive, batch_items=50, now=now),
+        RepairContext(log=house.log, archive=house.archive, now=now),
         findings,
     )
 

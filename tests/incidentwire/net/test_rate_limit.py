@@ -35,7 +35,7 @@ def test_a_place_is_waited_for_and_given_back(
     inside, leave = threading.Semaphore(0), threading.Event()
 
     def ask(at: HostRateLimiter) -> None:
-        with at.held(HOST, patience_s=60):
+        with at.slot(HOST, patience_s=60):
             inside.release()
             leave.wait(60)
 
@@ -43,9 +43,9 @@ def test_a_place_is_waited_for_and_given_back(
         asking = [pool.submit(ask, at) for at in (here, there, here)]
         assert inside.acquire(timeout=60)
         assert inside.acquire(timeout=60)
-        with pytest.raises(HostBusy, match=HOST), there.held(HOST, patience_s=0):
+        with pytest.raises(HostBusy, match=HOST), there.slot(HOST, patience_s=0):
             pass
-        with here.held("another.example", patience_s=0):  # no other host is held up
+        with here.slot("another.example", patience_s=0):  # no other host is held up
             leave.set()
         for one in asking:
             one.result(60)
@@ -56,7 +56,7 @@ def test_a_place_is_given_back_after_an_error_too(connection: redis.Redis) -> No
     for _ in range(3):
         with (
             pytest.raises(ZeroDivisionError),
-            slots(connection).held(HOST, patience_s=0),
+            slots(connection).slot(HOST, patience_s=0),
         ):
             raise ZeroDivisionError
 
@@ -64,11 +64,11 @@ def test_a_place_is_given_back_after_an_error_too(connection: redis.Redis) -> No
 def test_the_pause_between_two_requests_holds_for_whoever_asks(
     connection: redis.Redis, store: Store
 ) -> None:
-    with slots(connection, pause_s=3600).held(HOST, patience_s=0):
+    with slots(connection, pause_s=3600).slot(HOST, patience_s=0):
         pass
     with (
         pytest.raises(HostBusy),
-        slots(store.connect(), pause_s=3600).held(HOST, patience_s=60),
+        slots(store.connect(), pause_s=3600).slot(HOST, patience_s=60),
     ):
         pass
 
