@@ -51,6 +51,7 @@ def main() -> None:
         ingest, api = free_port(), free_port()
         here.start("services.ingest.web", "--port", str(ingest))
         here.start("services.api.web", "--port", str(api))
+        here.start("services.classifier.fetcher")
         for _ in range(WORKERS):
             here.start("services.classifier.worker")
         wait_for_port(ingest)

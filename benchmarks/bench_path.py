@@ -199,6 +199,7 @@ def main() -> None:
         here.start("services.ingest.web", "--port", str(ingest))
         here.start("services.api.web", "--port", str(api))
         here.start("services.api.read_model.projector")
+        here.start("services.classifier.fetcher")
         for _ in range(WORKERS):
             here.start("services.classifier.worker")
         wait_for_port(ingest)

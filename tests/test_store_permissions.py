@@ -11,11 +11,11 @@ import pytest
 import redis
 import yaml
 
-from incidentwire import queue
 from incidentwire.items import State
-from incidentwire.settings import to_env
-from services.classifier import keeper, worker
-from services.ingest.submit import Submitter
+from incidentwire.net.rate_limit import HostRateLimiter
+from services.classifier import worker
+from services.classifier.keeping.requeue import requeue_expired
+from services.classifier.keeping.sweep import Sweep
 from tests.house import LEAK, House
 from tests.store import Store, free_port, server_binaries
 
@@ -79,21 +79,18 @@ def test_the_whole_path_works_with_the_applications_permissions(
         house.submit(text=f"{LEAK} {n}", title="Clinic chain exposed records")
         for n in range(3)
     ]
-    assert isinstance(
-        house.ingest_client.application.extensions["incidentwire.submitter"], Submitter
-    )
-    for name, value in to_env(house.settings).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(worker.jobs, "worker_context", lambda: house.context)
-    worker.make_worker(queue.open_item_queues(connection)).work(
-        burst=True, logging_level="ERROR"
-    )
+    unreachable = house.submit(url="http://127.0.0.1:1/")
+    house.work()
+    assert house.item(unreachable).state is State.WAITING
+    worker.make_worker(house.context).work(burst=True, logging_level="ERROR")
     assert {house.item(i).state for i in ids} == {State.CLASSIFIED}
-    assert keeper.requeue_expired(connection, 50, 1e12) == []
+    assert requeue_expired(connection, 1e12) == []
+    assert Sweep(connection).run(0.0) is False
     assert house.ingest_client.get("/readyz").status_code == 200
-    token, wait_s = house.context.slots.acquire("example.org")
+    limiter = HostRateLimiter.of(house.settings, connection)
+    token, wait_s = limiter.acquire("example.org")
     assert (bool(token), wait_s) == (True, 0.0)
-    house.context.slots.release("example.org", token)
+    limiter.release("example.org", token)
 
 
 def test_no_command_of_the_application_can_harm_the_log(

@@ -70,6 +70,7 @@ def everything(store: Store, folder: Path) -> Iterator[tuple[House, str, str]]:
         for name in (
             "services.api.read_model.projector",
             "services.classifier.keeper",
+            "services.classifier.fetcher",
             "services.classifier.worker",
         ):
             running.enter_context(process(house, name))

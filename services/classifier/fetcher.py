@@ -127,6 +127,7 @@ class Fetcher:
             self.wake.wait(wait_s)
             self.wake.clear()
         self.give_back()
+        bell.join()
 
     def drain(self) -> None:
         """Fetch everything that may be fetched now, and return."""

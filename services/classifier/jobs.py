@@ -18,7 +18,7 @@ import redis
 from incidentwire import items, queue
 from incidentwire.archive import Archive, ContentNotFound
 from incidentwire.documents import StoredDocument
-from incidentwire.events import Event, ItemAliased, ItemRejected
+from incidentwire.events import Event, ItemAliased, ItemFetched, ItemRejected
 from incidentwire.items import Item, State
 from incidentwire.log.event_log import EventLog
 from incidentwire.queue import QueueEntry
@@ -30,6 +30,7 @@ from services.classifier.extraction.extract import Document
 from services.classifier.fetching import handover
 from services.classifier.fetching.handover import Address, PageRecord
 from services.classifier.fetching.result import FetchedPage, FetchFailure
+from services.classifier.keeping.retained import kept
 from services.classifier.labelling.classifier import Classifier
 from services.classifier.lease import Lease
 from services.classifier.linking.fingerprint_key import fingerprint_key
@@ -167,8 +168,9 @@ def process_item(
     traceback and counts as a failed attempt. Failures of store or archive are raised.
     """
     began = monotonic()
+    processing = _Processing(context, item, while_waiting)
     try:
-        events = _Processing(context, item, while_waiting).events()
+        events = processing.events()
     except (redis.exceptions.RedisError, OSError, Stopping):
         raise
     except TooComplex as error:
@@ -190,9 +192,11 @@ def process_item(
     if events:
         duration_ms = round((monotonic() - began) * 1000)
         context.recorder.append_outcome(item, events, duration_ms=duration_ms)
+        if not any(isinstance(event, ItemFetched) for event in events):
+            processing.discard_page()
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Processing:
     """The steps of one item. Each returns the events to append; no events mean that the
     item went back to the fetcher."""
@@ -200,6 +204,15 @@ class _Processing:
     context: WorkerContext
     item: Item
     while_waiting: Callable[[], None]
+    record: PageRecord | None = None  # the page that the fetcher handed over
+
+    def discard_page(self) -> None:
+        """Delete the page that was handed over, unless a revision has the same bytes."""
+        if self.record is None:
+            return
+        named = kept(self.item.id, self.context.log.history(self.item.id)).named
+        for digest in {self.record.page_digest, self.record.headers_digest} - named:
+            self.context.archive.delete(self.item.id, digest)
 
     def events(self) -> list[Event]:
         if self.item.pending == "fetch":
@@ -213,6 +226,7 @@ class _Processing:
 
     def _page(self) -> list[Event]:
         record = handover.page_record(self.context.log.connection, self.item)
+        self.record = record
         if record is None:
             return self._fetch_again()
         try:
@@ -254,6 +268,7 @@ class _Processing:
             url=url,
             refreshes=record.refreshes + 1,
         )
+        self.discard_page()
         return self._fetch_again(address)
 
     def _fetch_again(self, address: Address | None = None) -> list[Event]:

@@ -180,8 +180,8 @@ def test_one_items_misfortune_leaves_its_neighbours_alone(
     lost = house.submit(text=LEAK, title="A text whose archived bytes are damaged")
     digest = house.item(lost).given_digest or ""
     next(house.settings.data_dir.rglob(f"{digest}.zst")).write_bytes(b"rot")
-    house.fetch()
     work(house.context, [lost, good])
+    house.work()
     assert house.item(good).state is State.CLASSIFIED
     assert (house.item(lost).state, house.item(lost).reason) == (
         State.WAITING,

@@ -1,20 +1,35 @@
-"""The worker as a process: killed at any moment it loses nothing; an item that kills it stands alone in the end."""
+"""The worker as a process: killed at any moment it loses nothing, whatever a job names it
+runs only our function, and one hostile item costs its neighbours nothing."""
 
 from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from incidentwire import queue
 from incidentwire.items import State
-from incidentwire.settings import to_env
+from incidentwire.sandbox import Sandbox, SandboxLimits
 from services.classifier import worker
+from services.classifier.analysis import Analyzer
+from services.classifier.keeping.sweep import Sweep
+from services.classifier.jobs import MAX_STARTS, WorkerContext, work
 from tests.eventually import eventually
-from tests.house import PLAIN, House, Site, page, process
+from tests.house import PLAIN, House, Site, classifier, page, process
 from tests.store import Store
+
+FETCHER = "services.classifier.fetcher"
+WORKER = "services.classifier.worker"
+KEEPER = "services.classifier.keeper"
+
+
+def burst(house: House) -> None:
+    """Let a worker do everything that is queued."""
+    worker.make_worker(house.context).work(burst=True, logging_level="ERROR")
 
 
 def test_a_worker_takes_what_is_queued_and_ends_on_sigterm(house: House) -> None:
@@ -26,8 +41,9 @@ def test_a_worker_takes_what_is_queued_and_ends_on_sigterm(house: House) -> None
     assert [house.item(i).state for i in ids] == [State.CLASSIFIED] * 3
 
 
-def test_kill_9_of_worker_and_horse_in_mid_work_loses_nothing(
-    own_store: Store, tmp_path: Path, web_site: Site
+@pytest.mark.parametrize("killed", [FETCHER, WORKER])
+def test_kill_9_in_mid_work_loses_nothing(
+    own_store: Store, tmp_path: Path, web_site: Site, killed: str
 ) -> None:
     house = House(own_store.connect(), own_store.url, tmp_path, fetch_timeout_s=3.0)
     body = b"".join(
@@ -37,22 +53,34 @@ def test_kill_9_of_worker_and_horse_in_mid_work_loses_nothing(
     )
     answer = house.post(body, **{"Content-Type": "application/x-ndjson"})
     assert answer.status_code == 200
+    assert answer.get_data().count(b"\n") == 40
     ids = list(house.in_flight())
     assert len(ids) == 40
-    with process(house, "services.classifier.worker"):
-        eventually(lambda: len(house.in_flight()) < 35, "the worker is in mid-work")
-    assert house.in_flight(), "it was killed too late to show anything"
-    # the keeper would come in 30 s of real time: make the time come now
-    house.connection.zadd("iw:in_flight", dict.fromkeys(house.in_flight(), 1.0))
-    with (
-        process(house, "services.classifier.keeper"),
-        process(house, "services.classifier.worker"),
-    ):
-        eventually(lambda: not house.in_flight(), "everything came to its end")
+    other = WORKER if killed == FETCHER else FETCHER
+    with process(house, other):
+        with process(house, killed):
+            eventually(lambda: len(house.in_flight()) < 38, "work is under way")
+        assert house.in_flight(), "it was killed too late to show anything"
+        # the keeper would come in 30 s of real time: make the time come now
+        house.connection.zadd("iw:in_flight", dict.fromkeys(house.in_flight(), 1.0))
+        with process(house, KEEPER), process(house, killed):
+            eventually(lambda: not house.in_flight(), "everything came to its end")
     assert {house.item(i).state for i in ids} == {State.CLASSIFIED}
     ends = [e.subject for e in house.log.read() if e.type == "item.classified"]
     assert sorted(ends) == sorted(ids)  # each once
     assert house.log.is_gapless()
+    Sweep(house.connection).run(0.0)  # a kill between the end and the cleaning
+    assert left_over(house) == []
+
+
+def left_over(house: House) -> list[str]:
+    """Return the keys of jobs, results and pages under way that are in the store."""
+    patterns = ("rq:job:*", "rq:results:*", "rq:failed:*", "rq:wip:*")
+    keys = [key for p in patterns for key in house.connection.scan_iter(p)]
+    hashes = (queue.FETCHED, "iw:fetch_refreshed", "iw:started")
+    return [key.decode() for key in keys] + [
+        name for name in hashes if house.connection.hlen(name)
+    ]
 
 
 def test_kill_9_of_the_store_in_mid_work_loses_nothing(
@@ -74,67 +102,52 @@ def test_kill_9_of_the_store_in_mid_work_loses_nothing(
     assert house.log.is_gapless()
 
 
-def test_a_batch_whose_horse_dies_is_split_until_the_poison_stands_alone(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ids = [house.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(4)]
-    house.connection.delete(*house.connection.keys("rq:*"))
-    for name, value in to_env(house.settings).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(worker.jobs, "worker_context", lambda: house.context)
-    bulk = queue.open_queue(queue.CLASSIFY, house.connection)
-    # a job of ours that is known to kill its horse: it sends itself SIGKILL when the poisonous item is in its batch
-    poison = ids[2]
-    monkeypatch.setattr(
-        house.context.archive, "get", _deadly(poison, house.context.archive.get)
-    )
-    with house.connection.pipeline() as pipe:
-        pipe.multi()
-        queue.jobs_for(bulk, queue.WORK_ON_ITEMS, [ids])(pipe)
-        pipe.execute()
-    monkeypatch.setattr(
-        "services.classifier.jobs.worker_context", lambda: house.context
-    )
-    worker.make_worker(queue.open_item_queues(house.connection)).work(
-        burst=True, logging_level="ERROR"
-    )
-    assert [house.item(i).state for i in ids if i != poison] == [State.CLASSIFIED] * 3
+def test_an_item_that_kills_its_workers_comes_to_an_end_too(house: House) -> None:
+    ids = [house.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(3)]
+    poison = ids[1]
+    for _ in range(MAX_STARTS):  # as many workers started on it and died
+        house.context.recorder.count_start(poison)
+    burst(house)
+    assert [house.item(i).state for i in ids if i != poison] == [State.CLASSIFIED] * 2
     item = house.item(poison)
     assert (item.state, item.reason, item.attempt) == (State.WAITING, "crashed", 1)
+    assert left_over(house) == []
 
 
-def _deadly(poison: str, get):  # type: ignore[no-untyped-def]
-    def read(item: str, digest: str) -> bytes:
-        if item == poison:
-            os.kill(os.getpid(), signal.SIGKILL)
-        data: bytes = get(item, digest)
-        return data
-
-    return read
-
-
-def test_neighbours_are_taken_along_and_a_poisonous_one_still_stands_alone(
-    house: House, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("function", "arguments", "options"),
+    [
+        ("pathlib.Path.touch", ("{file}",), {}),
+        ("subprocess.getoutput", ("touch {file}",), {}),
+        (queue.WORK_ON_ITEMS, ("{file}",), {}),
+        (queue.WORK_ON_ITEMS, (["../{file}"],), {}),
+        (queue.WORK_ON_ITEMS, ([7],), {}),
+        (queue.WORK_ON_ITEMS, ([], []), {}),
+        ("no.such.module", (), {"on_failure": "subprocess.getoutput"}),
+    ],
+)
+def test_a_job_that_is_not_ours_is_dropped_and_nothing_runs(
+    house: House,
+    tmp_path: Path,
+    function: str,
+    arguments: tuple[Any, ...],
+    options: dict[str, Any],
 ) -> None:
-    ids = [
-        house.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(9)
-    ]  # a job each
-    poison = ids[3]
-    monkeypatch.setattr(
-        house.context.archive, "get", _deadly(poison, house.context.archive.get)
-    )
-    monkeypatch.setattr(
-        "services.classifier.jobs.worker_context", lambda: house.context
-    )
-    worker.make_worker(queue.open_item_queues(house.connection)).work(
-        burst=True, logging_level="ERROR"
-    )
-    assert {house.item(i).state for i in ids if i != poison} == {State.CLASSIFIED}
-    item = house.item(poison)
-    assert (item.state, item.reason, item.attempt) == (State.WAITING, "crashed", 1)
+    file = tmp_path / "touched"
+    work_queue = queue.open_queue(queue.CLASSIFY_FIRST, house.connection)
+    filled = [a.format(file=file) if isinstance(a, str) else a for a in arguments]
+    job = work_queue.create_job(function, args=tuple(filled))
+    for name, value in options.items():
+        setattr(job, f"_{name.removeprefix('on_')}_callback_name", value)
+    work_queue.enqueue_job(job)
+    ours = house.submit(text=PLAIN, title="Benches")
+    burst(house)
+    assert not file.exists()
+    assert house.item(ours).state is State.CLASSIFIED
+    assert left_over(house) == []
 
 
-def test_no_more_than_half_of_the_waiting_is_taken_along(house: House) -> None:
+def test_at_most_half_of_the_waiting_jobs_is_taken_along(house: House) -> None:
     ids = [house.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(9)]
     first, _ = queue.open_item_queues(house.connection)
     assert worker.prefetch(first) == ids[:4]
@@ -145,9 +158,7 @@ def test_no_more_than_half_of_the_waiting_is_taken_along(house: House) -> None:
     assert house.queued() == [[ids[8]]]
 
 
-def test_a_job_of_a_bulk_submission_takes_nobody_along(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_of_a_bulk_submission_takes_no_other_along(house: House) -> None:
     ids = [house.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(6)]
     house.connection.delete(*house.connection.keys("rq:*"))
     bulk = queue.open_queue(queue.CLASSIFY, house.connection)
@@ -155,16 +166,61 @@ def test_a_job_of_a_bulk_submission_takes_nobody_along(
         pipe.multi()
         queue.jobs_for(bulk, queue.WORK_ON_ITEMS, [ids[:2], ids[2:4], ids[4:]])(pipe)
         pipe.execute()
-    monkeypatch.setattr(
-        "services.classifier.jobs.worker_context", lambda: house.context
-    )
-    one_job = worker.make_worker(queue.open_item_queues(house.connection))
+    one_job = worker.make_worker(house.context)
     one_job.work(burst=True, max_jobs=1, logging_level="ERROR")
-    assert [house.item(i).ended for i in ids] == [
-        True,
-        True,
-        False,
-        False,
-        False,
-        False,
-    ]
+    ended = [house.item(i).ended for i in ids]
+    assert ended == [True, True, False, False, False, False]
+
+
+# Hostile items, which the sandbox takes.
+
+
+def hostile(house: House, limits: SandboxLimits) -> WorkerContext:
+    """Return a context whose sandbox spins, with the interpreter's lock, on some texts."""
+    analyzer = Analyzer(classifier(), limits)
+    honest = analyzer.sandbox.functions["classify"]
+
+    def classify(question: bytes) -> bytes:
+        while b"POISON" in question:
+            pass
+        return honest(question)
+
+    analyzer.sandbox = Sandbox({"classify": classify}, limits)
+    return WorkerContext.of(house.settings, house.connection, classifier(), analyzer)
+
+
+def test_an_item_that_takes_too_long_ends_and_its_neighbours_go_on(
+    house: House,
+) -> None:
+    context = hostile(house, SandboxLimits(cpu_s=1, wall_s=20.0))
+    texts = ("one", "POISON", "two")
+    ids = [house.submit(text=f"{PLAIN} {text}", title="Benches") for text in texts]
+    work(context, ids)
+    states = [(house.item(i).state, house.item(i).reason) for i in ids]
+    good = (State.CLASSIFIED, None)
+    assert states == [good, (State.REJECTED, "too_complex"), good]
+    assert house.receipt(ids[1])["retryable"] is False
+    assert house.in_flight() == {}
+
+
+def test_a_worker_that_is_asked_to_stop_gives_back_what_it_has(house: House) -> None:
+    context = hostile(house, SandboxLimits(cpu_s=60, wall_s=60.0))
+    texts = ("one", "POISON", "two")
+    ids = [house.submit(text=f"{PLAIN} {text}", title="Benches") for text in texts]
+    house.connection.delete(*house.connection.keys("rq:*"))
+    began = time.monotonic()
+    work(context, ids, lambda: time.monotonic() > began + 1.0)
+    assert house.item(ids[0]).state is State.CLASSIFIED
+    assert sorted(i for job in house.queued() for i in job) == sorted(ids[1:])
+    assert context.analyzer.sandbox.pid is None
+
+
+def test_a_killed_sandbox_is_not_blamed_on_its_item(house: House) -> None:
+    context = hostile(house, SandboxLimits())
+    ids = [house.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(2)]
+    work(context, ids[:1])
+    pid = context.analyzer.sandbox.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    work(context, ids[1:])
+    assert house.item(ids[1]).state is State.CLASSIFIED
