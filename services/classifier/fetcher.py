@@ -22,7 +22,7 @@ import redis
 
 from incidentwire import items, queue
 from incidentwire.archive import Archive
-from incidentwire.lifecycle import shutdown_event, touch_heartbeat
+from incidentwire.lifecycle import outage_reason, run_until_shutdown, shutdown_event
 from incidentwire.log.event_log import EventLog
 from incidentwire.net.client import HttpClient
 from incidentwire.net.rate_limit import HostBusy, HostRateLimiter, host_of
@@ -95,7 +95,7 @@ class _Ended:
 
     fetch: Fetch
     again: Fetch | None = None
-    store_failed: bool = False
+    outage: str = ""  # of store or archive: the lease runs out, the keeper queues it
 
 
 class Fetcher:
@@ -117,27 +117,21 @@ class Fetcher:
         """Fetch until `stopped` is set; then give back what is under way."""
         bell = threading.Thread(target=self._listen, args=(stopped,), daemon=True)
         bell.start()
-        while not stopped.is_set():
-            touch_heartbeat(self.context.settings.heartbeat_file)
-            try:
-                wait_s = self.step()
-            except redis.exceptions.RedisError as error:
-                logger.error(event_line("store away", error=type(error).__name__))
-                wait_s = STORE_PAUSE_S
-            self.wake.wait(wait_s)
-            self.wake.clear()
+        heartbeat_file = self.context.settings.heartbeat_file
+        run_until_shutdown(self._turn, stopped, heartbeat_file=heartbeat_file)
         self.give_back()
         bell.join()
 
     def drain(self) -> None:
         """Fetch everything that may be fetched now, and return."""
         self._refill_at = 0.0
-        while True:
-            wait_s = self.step()
-            if not self.running and not len(self.schedule):
-                return
-            self.wake.wait(wait_s)
-            self.wake.clear()
+        self._turn()
+        while self.running or len(self.schedule):
+            self._turn()
+
+    def _turn(self) -> None:
+        self.wake.wait(self.step())
+        self.wake.clear()
 
     def step(self) -> float:
         """Do what can be done now. Return the seconds until there is more to do, at
@@ -271,8 +265,9 @@ class Fetcher:
             self._per_key[ended.fetch.key, ended.fetch.bulk] -= 1
             if ended.again is not None:
                 again.append(ended.again)
-            if ended.store_failed:  # its lease runs out, and the keeper queues it
+            if ended.outage:
                 self._paused_until = now + STORE_PAUSE_S
+                logger.warning(event_line("waiting", reason=ended.outage))
         for fetch in again:
             self.schedule.add(fetch)
         self._queue_again(again)
@@ -301,11 +296,11 @@ class Fetcher:
                 bulk=fetch.bulk,
             )
             ended = _Ended(fetch=fetch, again=again)
-        except (redis.exceptions.RedisError, OSError) as error:
-            logger.error(
-                event_line("fetch not stored", item_id=fetch.id, error=repr(error))
-            )
-            ended = _Ended(fetch=fetch, store_failed=True)
+        except Exception as error:
+            reason = outage_reason(error)
+            if reason is None:
+                logger.exception(event_line("fetch not stored", item_id=fetch.id))
+            ended = _Ended(fetch=fetch, outage=reason or "unknown")
         finally:
             with contextlib.suppress(redis.exceptions.RedisError):  # places expire
                 places.release()
@@ -323,9 +318,11 @@ class Fetcher:
             result = context.visitor.visit(
                 address.url, places, of_feed=item.feed is not None
             )
-        except (HostBusy, redis.exceptions.RedisError):
+        except HostBusy:
             raise
         except Exception as error:
+            if outage_reason(error) is not None:
+                raise
             logger.exception(event_line("fetch failed", item_id=item.id))
             result = FetchFailure(
                 reason="internal", detail=type(error).__name__, retryable=True

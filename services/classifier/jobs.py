@@ -16,10 +16,11 @@ from time import monotonic
 import redis
 
 from incidentwire import items, queue
-from incidentwire.archive import Archive, ContentNotFound
+from incidentwire.archive import Archive, ArchiveAway, ContentNotFound
 from incidentwire.documents import StoredDocument
 from incidentwire.events import Event, ItemAliased, ItemFetched, ItemRejected
 from incidentwire.items import Item, State
+from incidentwire.lifecycle import outage_reason
 from incidentwire.log.event_log import EventLog
 from incidentwire.queue import QueueEntry
 from incidentwire.settings import Settings
@@ -93,8 +94,7 @@ def work(
     """Bring each item to its end, or to its next attempt.
 
     If `asked_to_stop` returns True, the items that are left go back to the queue.
-    Raises RedisError and OSError if the store or the archive is away: the keeper queues
-    what is left then.
+    Outages of store and archive are raised: the keeper queues what is left then.
     """
     lease = Lease(context.log.connection, ids)
     for item in _items(context.log, ids):
@@ -106,7 +106,7 @@ def work(
         except Stopping:
             context.recorder.uncount(item.id)
             break
-        except OSError:  # the archive is away: the item is not to blame
+        except ArchiveAway:  # the item is not to blame
             context.recorder.uncount(item.id)
             raise
         lease.discard(item.id)
@@ -171,7 +171,7 @@ def process_item(
     processing = _Processing(context, item, while_waiting)
     try:
         events = processing.events()
-    except (redis.exceptions.RedisError, OSError, Stopping):
+    except Stopping:
         raise
     except TooComplex as error:
         detail = f"reading it takes too much {error.limit} time"
@@ -184,6 +184,8 @@ def process_item(
         crash = FetchFailure(reason="crashed", retryable=True)
         events = [context.recorder.failed(item, crash)]
     except Exception as error:
+        if outage_reason(error) is not None:
+            raise
         logger.exception(event_line("item failed", item_id=item.id))
         failure = FetchFailure(
             reason="internal", detail=type(error).__name__, retryable=True

@@ -11,12 +11,10 @@ from __future__ import annotations
 import logging
 import time
 
-import redis
-
-from incidentwire.lifecycle import shutdown_event, touch_heartbeat
+from incidentwire.lifecycle import run_until_shutdown, shutdown_event
 from incidentwire.settings import from_env
 from incidentwire.store import connect_when_ready
-from incidentwire.telemetry import configure_logging, event_line
+from incidentwire.telemetry import configure_logging
 from services.classifier.keeping.periodic import periodic_tasks
 from services.classifier.keeping.requeue import requeue_expired
 
@@ -33,14 +31,15 @@ def main() -> None:
     stopped = shutdown_event()
     tasks = periodic_tasks(settings, connection)
     logger.info("keeper ready")
-    while not stopped.wait(PERIOD_S):
-        touch_heartbeat(settings.heartbeat_file)
-        try:
-            requeue_expired(connection, time.time())
-            for task in tasks:
-                task.run(time.time())
-        except redis.exceptions.RedisError as error:
-            logger.error(event_line("store away", error=type(error).__name__))
+
+    def step() -> None:
+        requeue_expired(connection, time.time())
+        for task in tasks:
+            task.run(time.time())
+
+    run_until_shutdown(
+        step, stopped, heartbeat_file=settings.heartbeat_file, pause_s=PERIOD_S
+    )
 
 
 if __name__ == "__main__":

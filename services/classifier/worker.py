@@ -15,14 +15,18 @@ from time import monotonic
 from types import FrameType
 from typing import Any
 
-import redis
 from rq import Queue, SimpleWorker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
 from incidentwire import queue
-from incidentwire.lifecycle import touch_heartbeat
+from incidentwire.lifecycle import (
+    Backoff,
+    outage_reason,
+    run_until_shutdown,
+    touch_heartbeat,
+)
 from incidentwire.queue import CLASSIFY_FIRST
 from incidentwire.settings import from_env
 from incidentwire.store import connect_when_ready
@@ -34,8 +38,7 @@ from services.classifier.labelling.classifier import Classifier
 WORKER_TTL_S = 60
 PREFETCH_JOBS = 16  # jobs of one item each that are taken along at once
 MAX_ITEMS = 1_000  # of one job; settings.batch_items allows no more
-PAUSE_S = 1.0  # after an error of store or archive; doubled each time, up to
-MAX_PAUSE_S = 10.0
+PAUSE_S = 1.0  # before RQ's loop is started again
 BEAT_S = 10.0  # between two heartbeats of a worker that is busy
 
 ITEM_ID = re.compile(r"i_[a-z0-9]{8,80}")
@@ -59,15 +62,14 @@ def main() -> None:
 
 
 def run(context: WorkerContext) -> None:
-    """Work until asked to stop. RQ's loop ends on errors of the store other than lost
+    """Work until asked to stop. RQ's loop ends on outages of the store other than lost
     connections; it is started again."""
     stop = Event()
-    while not stop.is_set():
-        try:
-            make_worker(context, stop).work(logging_level="WARNING")
-        except redis.exceptions.RedisError as error:
-            logger.error(event_line("store away", error=type(error).__name__))
-        stop.wait(PAUSE_S)
+    run_until_shutdown(
+        lambda: make_worker(context, stop).work(logging_level="WARNING"),
+        stop,
+        pause_s=PAUSE_S,
+    )
 
 
 class ItemWorker(SimpleWorker):
@@ -76,7 +78,7 @@ class ItemWorker(SimpleWorker):
     def __init__(self, context: WorkerContext, stop: Event) -> None:
         self.context = context
         self.stop = stop
-        self._pause_s = PAUSE_S
+        self._backoff = Backoff()
         self._beat_at = 0.0  # on monotonic()
         connection = context.log.connection
         super().__init__(
@@ -103,13 +105,13 @@ class ItemWorker(SimpleWorker):
             ids += prefetch(queue)
         try:
             work(self.context, ids, self._beat)
-            self._pause_s = PAUSE_S
-        except (redis.exceptions.RedisError, OSError) as error:
-            logger.error(
-                event_line("store or archive away", error=repr(error), items=len(ids))
-            )
-            self.stop.wait(self._pause_s)
-            self._pause_s = min(2 * self._pause_s, MAX_PAUSE_S)
+        except Exception as error:
+            reason = outage_reason(error)
+            if reason is None:
+                raise
+            wait_s = self._backoff.wait_s(monotonic())
+            logger.warning(event_line("waiting", reason=reason, wait_s=wait_s))
+            self.stop.wait(wait_s)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Stop after the item in work, or at once if there is none (SIGTERM)."""

@@ -167,6 +167,14 @@ class ReceiptSchema(Schema):
             ["queued", "waiting", "classified", "rejected", "aliased", "withdrawn"]
         ),
     )
+    stage = fields.String(
+        allow_none=True,
+        validate=validate.OneOf(["fetching", "waiting", "working"]),
+        metadata={
+            "description": "of an item in flight: its page is fetched or queued for it, "
+            "it waits for its next attempt, or a worker has it or will"
+        },
+    )
     url = fields.String(allow_none=True)
     position = fields.Integer(
         required=True, metadata={"description": "of the item's last event"}

@@ -5,7 +5,7 @@ Single, bulk and feed submissions all go through `submit_many`, under the same r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import redis
 
@@ -19,6 +19,7 @@ from incidentwire.events import (
 )
 from incidentwire.log.event_log import AppendRequest, EventLog, VersionConflict
 from incidentwire.log.recorded_event import RecordedEvent
+from incidentwire.queue import QueueEntry
 from incidentwire.settings import Settings
 from services.ingest.admission import Admission
 from services.ingest.errors import (
@@ -38,8 +39,6 @@ class Submitter:
         self.log = EventLog(connection)
         self.archive = Archive(settings.archive)
         self.admission = Admission(settings, connection)
-        self.first = queue.open_queue(queue.CLASSIFY_FIRST, connection)
-        self.bulk = queue.open_queue(queue.CLASSIFY, connection)
 
     def submit_many(
         self,
@@ -77,16 +76,18 @@ class Submitter:
         return outcomes
 
     def retry(self, item_id: str, who: str) -> int:
-        """Ask for the item to be fetched again; return the position of the request.
+        """Ask for the item to be fetched again now; return the position of the request.
+
+        An item that waits for its next attempt is tried at once, on a new schedule.
 
         Raises UnknownItem, ItemIsWithdrawn, ItemInFlight and ItemChanged.
         """
         item = self.item(item_id)
         if item.state is items.State.WITHDRAWN:
             raise ItemIsWithdrawn
-        if not item.ended:
+        if not item.ended and item.state is not items.State.WAITING:
             raise ItemInFlight(f"The item is {item.state}. Wait until it has ended.")
-        return self._ask(item, ItemRetryRequested(who=who))
+        return self._ask(item, ItemRetryRequested(who=who), who)
 
     def history(self, item_id: str) -> list[RecordedEvent]:
         """Return the item's own events. Raises UnknownItem."""
@@ -113,7 +114,9 @@ class Submitter:
             for submission in new.values()
         ]
         ids = list(new)
-        results = self.log.append_many(requests, in_same_transaction=self._jobs(ids))
+        results = self.log.append_many(
+            requests, in_same_transaction=self._queue(new.values(), via, feed)
+        )
         for item_id, result in zip(ids, results, strict=True):
             if isinstance(result, Exception):
                 positions |= self.log.first_positions([item_id])
@@ -146,13 +149,23 @@ class Submitter:
             return None
         return self.archive.put(submission.id, submission.given.to_bytes())
 
-    def _jobs(self, ids: Sequence[str]) -> Callable[[redis.client.Pipeline], None]:
-        if len(ids) == 1:
-            return queue.jobs_for(self.first, queue.WORK_ON_ITEMS, [ids])
-        return queue.jobs_for(
-            self.bulk,
-            queue.WORK_ON_ITEMS,
-            queue.batches(ids, self.settings.batch_items),
+    def _queue(
+        self, new: Iterable[Submission], via: str, feed: str | None
+    ) -> Callable[[redis.client.Pipeline], None]:
+        """Return what queues the submissions: for the fetcher, or for a worker."""
+        entries = [
+            QueueEntry(
+                id=submission.id,
+                submitter=via,
+                needs_fetch=submission.address is not None,
+            )
+            for submission in new
+        ]
+        return queue.enqueue(
+            self.log.connection,
+            entries,
+            batch_items=self.settings.batch_items,
+            bulk=len(entries) > 1 or feed is not None,
         )
 
     def _supply_text(self, submission: Submission, who: str) -> int | None:
@@ -165,17 +178,17 @@ class Submitter:
         digest = self._archive(submission)
         if digest is None or (item.is_text_given and item.given_digest == digest):
             return None
-        return self._ask(item, ItemTextSupplied(who=who, given_digest=digest))
+        return self._ask(item, ItemTextSupplied(who=who, given_digest=digest), who)
 
-    def _ask(self, item: items.Item, event: Event) -> int:
+    def _ask(self, item: items.Item, event: Event, who: str) -> int:
+        is_text = item.is_text_given or isinstance(event, ItemTextSupplied)
+        entry = QueueEntry(id=item.id, submitter=who, needs_fetch=not is_text)
         try:
             done = self.log.append(
                 item.id,
                 event,
                 expected_versions={item.id: item.version},
-                in_same_transaction=queue.jobs_for(
-                    self.first, queue.WORK_ON_ITEMS, [[item.id]]
-                ),
+                in_same_transaction=queue.enqueue(self.log.connection, [entry]),
             )
         except VersionConflict:
             raise ItemChanged from None

@@ -11,7 +11,7 @@ import gevent
 from flask import Flask, Response, current_app, g, request
 from marshmallow import ValidationError
 
-from incidentwire import items
+from incidentwire import items, queue
 from incidentwire.telemetry import traceparent_from
 from incidentwire.web import json_body
 from incidentwire.web.auth import require
@@ -91,7 +91,8 @@ def submit() -> Any:
 def receipt(item_id: str) -> dict[str, Any]:
     """Show the receipt of an item: its state and its history."""
     history = _submitter().history(item_id)
-    return receipt_of(items.fold_all(item_id, history), history)
+    item = items.fold_all(item_id, history)
+    return receipt_of(item, history, queue.stage(_submitter().log.connection, item))
 
 
 @blueprint.route("/submissions/<item_id>/retry", methods=["POST"])

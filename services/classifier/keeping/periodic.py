@@ -33,10 +33,7 @@ class PeriodicTask:
     next_at: float = 0.0
 
     def run(self, now: float) -> None:
-        """Run one step if it is time. `now` is in seconds since the epoch.
-
-        Errors of the disk are logged: they must not end the keeper's rounds.
-        """
+        """Run one step if it is time. `now` is in seconds since the epoch."""
         if now < self.next_at:
             return
         more = False
@@ -44,8 +41,6 @@ class PeriodicTask:
             more = self.step(now)
         except UnknownType as error:
             logger.error(event_line("log is newer than this code", error=str(error)))
-        except OSError as error:
-            logger.error(event_line("periodic task failed", error=repr(error)))
         self.next_at = now if more else now + self.period_s
 
 

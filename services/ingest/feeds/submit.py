@@ -13,6 +13,7 @@ from incidentwire.events import ItemRetryRequested
 from incidentwire.log.event_log import Appended, AppendRequest, VersionConflict
 from incidentwire.log.recorded_event import RecordedEvent
 from incidentwire.net import urls
+from incidentwire.queue import QueueEntry
 from services.ingest.feeds.model import Entry, ParsedFeed
 from services.ingest.feeds.schedule import Feed, PollResult
 from services.ingest.submission import Submission, WebAddress
@@ -154,9 +155,10 @@ def ask_again(
     if not wanted:
         return held, 0
     asked = [unit.events[0][0] for unit in wanted]
-    jobs = queue.jobs_for(
-        submitter.bulk, queue.WORK_ON_ITEMS, [[item_id] for item_id in asked]
-    )
+    entries = [
+        QueueEntry(id=item_id, submitter=via, needs_fetch=True) for item_id in asked
+    ]
+    jobs = queue.enqueue(submitter.log.connection, entries, bulk=True)
     results: Sequence[Appended | Exception] = submitter.log.append_many(
         wanted, in_same_transaction=jobs
     )
