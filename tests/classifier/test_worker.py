@@ -16,8 +16,8 @@ from incidentwire.items import State
 from incidentwire.sandbox import Sandbox, SandboxLimits
 from services.classifier import worker
 from services.classifier.analysis import Analyzer
-from services.classifier.keeping.sweep import Sweep
 from services.classifier.jobs import MAX_STARTS, WorkerContext, work
+from services.classifier.keeping.sweep import Sweep
 from tests.eventually import eventually
 from tests.house import PLAIN, House, Site, classifier, page, process
 from tests.store import Store
