@@ -28,7 +28,8 @@ from requests.structures import CaseInsensitiveDict
 from incidentwire import __version__
 from incidentwire.net import urls
 from incidentwire.net.addresses import refusal_of_address, refusal_of_name
-from incidentwire.net.decompress import ACCEPTED, EncodingError, decoded
+from incidentwire.net.body import raw_pieces, read_limited
+from incidentwire.net.decompress import ACCEPTED, EncodingError
 from incidentwire.net.hosts import is_address
 from incidentwire.net.request import (
     OutboundError,
@@ -58,8 +59,6 @@ RETRYABLE_STATUSES = frozenset(
 )
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PERMANENT = frozenset({301, 308})
-READ_STEP = 65_536  # bytes
-LARGE_BYTES = 512 * 1024  # bodies over this count as large
 POOLS = 64  # hosts kept connected
 CONNECTIONS_PER_POOL = 10  # idle connections to each
 # Headers that may follow a redirect to another host; others (keys, cookies) may not.
@@ -306,8 +305,8 @@ class HttpClient:
     ) -> Response:
         try:
             with request_context(call), self._large_body(call) as admit:
-                body = _read_limited(
-                    _raw_pieces(response),
+                body = read_limited(
+                    raw_pieces(response),
                     call.limits.max_bytes,
                     response.headers,
                     admit,
@@ -382,41 +381,3 @@ def _redirect_target(base: str, location: str) -> str:
         raise OutboundError(
             "refused_url", "a redirect leads to something that is no URL"
         ) from error
-
-
-def _raw_pieces(response: requests.Response) -> Iterator[bytes]:
-    while piece := response.raw.read1(READ_STEP, decode_content=False):
-        yield piece
-
-
-def _read_limited(
-    pieces: Iterator[bytes],
-    max_bytes: int,
-    headers: Mapping[str, str],
-    admit_large: Callable[[], None],
-) -> bytes:
-    """Decode and join the pieces of a body. Gives up as soon as it is too large, packed
-    or unpacked."""
-    too_large = OutboundError(
-        "too_large", f"the body is larger than {max_bytes:,} bytes"
-    )
-    length = headers.get("content-length", "")
-    if re.fullmatch(r"[0-9]{1,18}", length) and int(length) > max_bytes:
-        raise too_large
-
-    def counted() -> Iterator[bytes]:
-        packed = 0
-        for piece in pieces:
-            packed += len(piece)
-            if packed > max_bytes:
-                raise too_large
-            yield piece
-
-    body = bytearray()
-    for piece in decoded(counted(), headers.get("content-encoding", "")):
-        body += piece
-        if len(body) > max_bytes:
-            raise too_large
-        if len(body) > LARGE_BYTES:
-            admit_large()
-    return bytes(body)
