@@ -8,15 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from lxml import html
 
+from incidentwire import dates
 from services.classifier.extraction import publication, structured_data, titles
 from services.classifier.extraction.decoding import clean
 from services.classifier.extraction.markup import absolute, base_of
 from services.classifier.extraction.pagination import continues
 from services.classifier.extraction.structured_data import ArticleData
 
+DAY_FIRST_DOMAINS = frozenset({"uk", "ie", "au", "nz", "in", "za", "sg", "hk", "ng"})
 MAX_AUTHORS = 8
 MAX_AUTHOR_CHARS = 80
 MAX_META_CHARS = 2_000
@@ -68,7 +71,9 @@ _BY = re.compile(
     re.I,
 )
 _NO_NAME = re.compile(
-    r"https?://|@\w|\d{3}|^(?:admin|editor|redaktion|staff|web ?master|unknown|none|null)$",
+    r"https?://|@\w|\d|^(?:admin|editor|redaktion|staff|web ?master|unknown|none|null)$"
+    r"|^(?:published|updated|posted|modified|publicado|actualizado|veröffentlicht"
+    r"|aktualisiert|publié|mis à jour|发布|更新)\b",
     re.I,
 )
 _BYLINE = re.compile(
@@ -132,16 +137,23 @@ def read(tree: html.HtmlElement, url: str) -> Metadata:
     links = _links(tree)
     title = titles.choose(tree, sources)
     published = publication.find(
-        tree, stated=[article.published], metas=metas, url=url, headline=title
+        tree,
+        publication.DateSources(
+            stated=[article.published],
+            metas=metas,
+            url=url,
+            headline=title,
+            language=_language_tag(tree, metas, article, url),
+        ),
     )
     return Metadata(
         title=title,
         author=_author(tree, article, metas),
-        published=published or publication.guess(tree, url),
+        published=published,
         site=site,
         section=section,
         description=article.description or _first(metas, DESCRIPTION_METAS),
-        html_language=_language(tree, metas, article),
+        html_language=_language(tree, metas, article, url),
         canonical_url=absolute(base, links.get("canonical")),
         amp_url=absolute(base, links.get("amphtml")),
         base_url=base,
@@ -181,21 +193,40 @@ def _is_continuation(links: dict[str, str], base: str, url: str) -> bool:
     return before is not None and continues(before, url)
 
 
-def _language(
-    tree: html.HtmlElement, metas: dict[str, str], article: ArticleData
+def _language_tag(
+    tree: html.HtmlElement, metas: dict[str, str], article: ArticleData, url: str
 ) -> str:
-    stated = (
-        tree.get("lang")
-        or tree.get("{http://www.w3.org/XML/1998/namespace}lang")
-        or tree.get("xml:lang")
-    )
-    text = (
-        stated
-        or metas.get("og:locale")
-        or metas.get("content-language")
-        or article.language
-    )
-    code = re.split(r"[-_,;\s]", text.strip().lower())[0] if text else ""
+    """Return the page's language as a BCP 47 tag in lower case, empty if unknown.
+
+    English without a region gets the region of the page's locale or of its domain.
+    """
+    stated = [
+        tree.get("lang"),
+        tree.get("{http://www.w3.org/XML/1998/namespace}lang"),
+        tree.get("xml:lang"),
+        metas.get("og:locale"),
+        metas.get("content-language"),
+        article.language,
+    ]
+    tags = [text.strip().lower().replace("_", "-")[:20] for text in stated if text]
+    tag = next(iter(tags), "")
+    if tag == "en":
+        regional = (other for other in tags if other.startswith("en-"))
+        tag = next(regional, "") or f"en{_region_of(url)}"
+    return tag
+
+
+def _region_of(url: str) -> str:
+    """Return "-gb" for the domains of countries that write the day first."""
+    last = (urlsplit(url).hostname or "").rpartition(".")[2]
+    return "-gb" if last in DAY_FIRST_DOMAINS else ""
+
+
+def _language(
+    tree: html.HtmlElement, metas: dict[str, str], article: ArticleData, url: str
+) -> str:
+    tag = _language_tag(tree, metas, article, url)
+    code = re.split(r"[-,;\s]", tag)[0]
     return code if re.fullmatch(r"[a-z]{2}", code) else ""
 
 
@@ -246,5 +277,7 @@ def _marks_author(node: html.HtmlElement) -> bool:
 def _names(text: str) -> Iterator[str]:
     """The person or people of a byline, without "By"; nothing where the text is no name."""
     name = _BY.sub("", clean(text)).strip(" ,;:|/·-")
-    if 1 < len(name) <= MAX_AUTHOR_CHARS and not _NO_NAME.search(name):
+    if not 1 < len(name) <= MAX_AUTHOR_CHARS or _NO_NAME.search(name):
+        return
+    if dates.parse(name, now=publication.ANY_TIME) is None:
         yield name

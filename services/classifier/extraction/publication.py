@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from htmldate import find_date
 from lxml import html
 
-from services.classifier.extraction.dates import day_of, moment, parse
+from incidentwire.dates import day_of, moment, parse
 from services.classifier.extraction.decoding import clean
 from services.classifier.extraction.markup import INVISIBLE
 
@@ -47,147 +49,248 @@ _MARKED = re.compile(
     re.I,
 )
 _MONTH = re.compile(r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])")
+# Dates that are not the publication's, as journals and updated pages print them.
+_NOT_PUBLISHED = re.compile(
+    r"accepted|received|revised|submitted|updated|modified|eingereicht|angenommen"
+    r"|aktualisiert|actualizado|mis à jour|aggiornato|copyright|©|收稿|修回|更新",
+    re.I,
+)
+_PUBLISHED = re.compile(
+    r"published|posted|publicado|publié|pubblicato|veröffentlicht|opublikowano|发布|发表",
+    re.I,
+)
+# Classes of boxes that hold other stories.
+_OTHERS = re.compile(
+    r"(?:^|[\s_-])(?:related|teasers|recommended|recommendations|popular"
+    r"|trending|most-read|more-stories|more-news)(?:$|[\s_-])",
+    re.I,
+)
+UNRESOLVED = "unresolved"  # an age such as "3 hours ago"
+ANY_TIME = datetime(2000, 6, 15, tzinfo=UTC)  # only tells an age from a date
+LINE_CHARS = 500  # read of a line; only its opening counts beyond DATELINE_CHARS
 ASIDE = frozenset({"aside", "nav", "footer"})
 NO_DATELINE = INVISIBLE | {"a", "meta", "link", "html", "body"}
 
 
-def find(
-    tree: html.HtmlElement,
-    *,
-    stated: Iterable[str],
-    metas: Mapping[str, str],
-    url: str,
-    headline: str,
-) -> str | None:
-    """ISO 8601 date, or date and time where the page gives it, or year and month where it gives no more. `stated`:
-    JSON-LD's datePublished; `metas`: name -> content."""
-    times = [
-        (node, value)
-        for node in tree.iter("time")
-        if (value := parse(node.get("datetime") or clean(node.text_content())))
-    ]
-    said = (*stated, *(metas.get(name, "") for name in PRECISE_METAS))
-    precise = [value for text in said if (value := parse(text))]
+@dataclass(frozen=True, kw_only=True)
+class DateSources:
+    """What a page offers as its date. `stated` is JSON-LD's datePublished, `metas` maps
+    names to contents, `language` is a BCP 47 tag: it orders 03/04/2021."""
+
+    stated: Iterable[str]
+    metas: Mapping[str, str]
+    url: str
+    headline: str
+    language: str = ""
+
+    def parse(self, text: str | None) -> str | None:
+        """Return the date in a short text as ISO 8601."""
+        return parse(text or "", language=self.language)
+
+    def values(self, names: Iterable[str]) -> list[str]:
+        """Return the dates in the metas of these names."""
+        found = (self.parse(self.metas.get(name)) for name in names)
+        return [value for value in found if value]
+
+
+def find(tree: html.HtmlElement, sources: DateSources) -> str | None:
+    """Return an ISO 8601 date, date and time, or year and month; None if unknown.
+
+    What the page states for machines comes first, then marked elements, the dateline,
+    the URL, and metas that may name another day.
+    """
+    times = _times(tree, sources)
+    stated = (*sources.stated, *(sources.metas.get(n, "") for n in PRECISE_METAS))
+    precise = [value for text in stated if (value := sources.parse(text))]
+    vague = sources.values(VAGUE_METAS)
     if precise:
-        shown = [value for name in VAGUE_METAS if (value := parse(metas.get(name, "")))]
-        return _as_local(precise[0], [*(value for _, value in times), *shown])
-    marked = _marked(tree, times)
+        return _as_local(precise[0], [*(value for _, value in times), *vague])
+    heading = _heading(tree, sources.headline)
+    own = [pair for pair in times if _is_own(pair[0], heading)]
+    marked = _marked(tree, own, sources)
     if marked:
         return marked
-    in_url = _from_url(url)
-    found = _dateline(tree, headline) or in_url or _of_month(tree, url)
-    vague = [value for name in VAGUE_METAS if (value := parse(metas.get(name, "")))]
-    months = [text.strip() for text in said if _MONTH.fullmatch(text.strip())]
-    return found or next(iter((*(value for _, value in times), *vague, *months)), None)
+    dateline = _dateline(tree, heading, sources)
+    if dateline == UNRESOLVED:
+        # The page gives its age only ("3 hours ago"): any other date is not its own.
+        return _from_url(sources.url) or next(iter(vague), None)
+    months = [text.strip() for text in stated if _MONTH.fullmatch(text.strip())]
+    return (
+        dateline
+        or _from_url(sources.url)
+        or _of_month(tree, sources)
+        or next(iter((*_beside(times, heading), *vague, *months)), None)
+        or _guess(tree, sources.url)
+    )
 
 
-def guess(tree: html.HtmlElement, url: str) -> str | None:
-    """What htmldate's patterns make of the whole page; for pages that say nothing themselves."""
+def _times(
+    tree: html.HtmlElement, sources: DateSources
+) -> list[tuple[html.HtmlElement, str]]:
+    found = []
+    for node in tree.iter("time"):
+        text = node.get("datetime") or clean(node.text_content()[:200])
+        value = sources.parse(text)
+        if value:
+            found.append((node, value))
+    return found
+
+
+def _is_own(node: html.HtmlElement, heading: html.HtmlElement | None) -> bool:
+    """Return False for elements in boxes of other stories."""
+    if any(
+        up.tag in ASIDE or _OTHERS.search(up.get("class") or "")
+        for up in node.iterancestors()
+    ):
+        return False
+    if heading is None:
+        return True
+    article = next(heading.iterancestors("article"), None)
+    if article is None or article in node.iterancestors():
+        return True
+    return not _follows(node, article)
+
+
+def _beside(
+    times: list[tuple[html.HtmlElement, str]], heading: html.HtmlElement | None
+) -> list[str]:
+    """Return the times in the headline's own article, its boxes included."""
+    article = None if heading is None else next(heading.iterancestors("article"), None)
+    return [
+        value
+        for node, value in times
+        if (article is None and _is_own(node, None))
+        or (article is not None and article in node.iterancestors())
+    ]
+
+
+def _follows(node: html.HtmlElement, article: html.HtmlElement) -> bool:
+    """Return True if `node` comes after the end of `article` in the document."""
+    ancestors = [article, *article.iterancestors()]
+    branch = node
+    for up in node.iterancestors():
+        if up in ancestors:
+            inside = ancestors[ancestors.index(up) - 1]
+            return any(sibling is branch for sibling in inside.itersiblings())
+        branch = up
+    return False
+
+
+def _guess(tree: html.HtmlElement, url: str) -> str | None:
+    """Return what htmldate's patterns make of a page that says nothing itself."""
     found = find_date(
         tree, url=url, original_date=True, extensive_search=False, max_date="2100-01-01"
     )
-    return (
-        found if isinstance(found, str) and not found.endswith("-01-01") else None
-    )  # a bare year is no date
+    # It completes a bare year to its first day, which is no date.
+    if isinstance(found, str) and not found.endswith("-01-01"):
+        return found
+    return None
 
 
 def _marked(
-    tree: html.HtmlElement, times: list[tuple[html.HtmlElement, str]]
+    tree: html.HtmlElement,
+    times: list[tuple[html.HtmlElement, str]],
+    sources: DateSources,
 ) -> str | None:
-    """The element that is marked as the publication's date, or the first `time` outside lists of other stories."""
+    """Return the date of the element marked as the publication's, or of the first
+    `time`."""
     for node in tree.iter("time", "span", "meta", "abbr", "div", "p"):
-        marks = (node.get("itemprop") or "").lower()
-        if (
-            "datepublished" in marks
-            or "datecreated" in marks
-            or (node.tag == "time" and node.get("pubdate") is not None)
-        ):
-            value = parse(
-                node.get("content")
-                or node.get("datetime")
-                or clean(node.text_content())
-            )
-            if value:
-                return value
-        elif (
-            node.tag == "abbr"
-            and node.get("title")
-            and "publish" in (node.get("class") or "")
-            and (value := parse(node.get("title")))
-        ):
+        text = _marked_text(node)
+        value = sources.parse(text) if text else None
+        if value:
             return value
-    kept = [
-        (node, value)
-        for node, value in times
-        if not any(up.tag in ASIDE for up in node.iterancestors())
-    ]
-    for node, value in kept:
+    for node, value in times:
         marks = (node.get("class") or "").lower()
         if "publish" in marks or "entry-date" in marks or "posted" in marks:
             return value
-    return kept[0][1] if kept else None
+    return times[0][1] if times else None
 
 
-def _dateline(tree: html.HtmlElement, headline: str) -> str | None:
-    """The date of the visible line nearest to the headline; a line whose class says that it is one wins over others."""
+def _marked_text(node: html.HtmlElement) -> str | None:
+    """Return the date's text in an element that microdata or its class marks."""
+    marks = (node.get("itemprop") or "").lower()
+    published = "datepublished" in marks or "datecreated" in marks
+    if published or (node.tag == "time" and node.get("pubdate") is not None):
+        return (
+            node.get("content")
+            or node.get("datetime")
+            or clean(node.text_content()[:200])
+        )
+    if node.tag == "abbr" and "publish" in (node.get("class") or ""):
+        return str(node.get("title") or "") or None
+    return None
+
+
+def _dateline(
+    tree: html.HtmlElement, heading: html.HtmlElement | None, sources: DateSources
+) -> str | None:
+    """Return the date of the visible line nearest to the headline, UNRESOLVED if that
+    line gives an age. A line whose class says that it is a date wins over others."""
     nodes = [
         node
         for node in tree.iter()
-        if isinstance(node.tag, str) and node.tag not in NO_DATELINE
+        if isinstance(node.tag, str)
+        and (node is heading or node.tag not in NO_DATELINE)
     ]
-    start = next(
-        (
-            index
-            for index, node in enumerate(nodes)
-            if node.tag in ("h1", "h2", "h3") and _heads(node, headline)
-        ),
-        0,
-    )
+    start = nodes.index(heading) if heading is not None else 0
+    first = max(0, start - NEAR_BEFORE)
     best, nearest = None, 2 * NEAR_ELEMENTS
-    for index, node in enumerate(
-        nodes[max(0, start - NEAR_BEFORE) : start + NEAR_ELEMENTS],
-        max(0, start - NEAR_BEFORE),
-    ):
+    for index, node in enumerate(nodes[first : start + NEAR_ELEMENTS], first):
         for text in (node.text, node.tail):
-            value = _line_date(text)
-            if not value or any(up.tag in ASIDE for up in node.iterancestors()):
+            value = _line_date(text, sources)
+            if not value or not _is_own(node, None):
                 continue
             marked = _MARKED.search(f"{node.get('class') or ''} {node.get('id') or ''}")
+            if value == UNRESOLVED and not marked:
+                continue
             distance = abs(index - start) + (0 if marked else NEAR_ELEMENTS // 2)
             if distance < nearest:
                 best, nearest = value, distance
     return best
 
 
-def _line_date(text: str | None) -> str | None:
-    """The date in a line that is short, or that opens with it as agency reports do ("Berlin, 01.02.2022 - The ...")."""
-    if not text or not any(char.isdigit() for char in text):
+def _line_date(text: str | None, sources: DateSources) -> str | None:
+    """Return the date in a line that is short, or that opens with it as agency reports
+    do ("Berlin, 01.02.2022 - The ...")."""
+    if not text or len(text) < 2:
         return None
-    line = clean(text)
-    return (
-        parse(line if len(line) <= DATELINE_CHARS else line[:OPENING_CHARS])
-        if len(line) >= 6
-        else None
-    )
+    line = clean(text[:LINE_CHARS])
+    if len(line) > DATELINE_CHARS:
+        line = line[:OPENING_CHARS]
+    elif parse(line, now=ANY_TIME) and not parse(line, language="en-gb"):
+        return UNRESOLVED
+    if not any(char.isdigit() for char in line):
+        return None
+    published = _PUBLISHED.search(line)
+    if published:
+        return sources.parse(line[published.end() :]) or sources.parse(line)
+    if _NOT_PUBLISHED.search(line) or len(line) < 6:
+        return None
+    return sources.parse(line)
 
 
-def _of_month(tree: html.HtmlElement, url: str) -> str | None:
-    """The first date on the page that falls into the month that the address names (/2010/05/)."""
-    match = _MONTH_IN_URL.search(_inner(url))
+def _of_month(tree: html.HtmlElement, sources: DateSources) -> str | None:
+    """Return the first date on the page in the month that the URL names (/2010/05/)."""
+    match = _MONTH_IN_URL.search(_inner(sources.url))
     if not match:
         return None
     for text in tree.itertext():
         if "2" in text or "1" in text:
-            value = _line_date(text)
+            value = _line_date(text, sources)
             if value and value.startswith(f"{match[1]}-{match[2]}"):
                 return value
     return None
 
 
-def _heads(node: html.HtmlElement, headline: str) -> bool:
-    return (
-        bool(headline) and headline.casefold() in clean(node.text_content()).casefold()
-    )
+def _heading(tree: html.HtmlElement, headline: str) -> html.HtmlElement | None:
+    """Return the heading that holds the headline."""
+    if not headline:
+        return None
+    wanted = headline.casefold()
+    for node in tree.iter("h1", "h2", "h3"):
+        if wanted in clean(node.text_content()).casefold():
+            return node
+    return None
 
 
 def _from_url(url: str) -> str | None:
