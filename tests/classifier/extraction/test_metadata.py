@@ -132,7 +132,12 @@ def test_a_title_is_the_headline_alone(head: str, body: str, title: str) -> None
             URL,
             "2031-03-04",
         ),
-        ("", "<h1>钥匙丢失</h1><span>2031年3月4日 09:30</span>", URL, "2031-03-04T09:30:00"),
+        (
+            "",
+            "<h1>钥匙丢失</h1><span>2031年3月4日 09:30</span>",
+            URL,
+            "2031-03-04T09:30:00",
+        ),
         (
             "",
             "<h1>Keys</h1><p>Gone.</p>",
