@@ -1,16 +1,14 @@
-"""`incidentwire check`: is everything there? Straight in store and archive, while the system may be at work."""
+"""`incidentwire check`: compare log, queue and archive, while the system may be running."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 
 import click
-import redis
-from rich.console import Console
-from rich.table import Table
 
-from cli import context
+from cli import context, output
 from cli.progress import bar
 from incidentwire.archive import Archive
 from incidentwire.items import IN_FLIGHT, State
@@ -23,36 +21,37 @@ from services.classifier.keeping.audit import Audit, Finding, FindingKind
 
 SHOWN = 20  # findings of one kind that are named one by one
 MESSAGES = {
-    FindingKind.LOG_HAS_GAPS: "positions are missing from the log: restore it from a backup",
-    FindingKind.INDEX_DISAGREES: "the log has more events of the item than its index: restore the store from a backup",
-    FindingKind.NOT_IN_FLIGHT: "waits for an answer, and nobody knows",
-    FindingKind.IN_FLIGHT_ENDED: "has ended, and is kept in flight",
+    FindingKind.LOG_HAS_GAPS: "positions are missing: restore the log from a backup",
+    FindingKind.INDEX_DISAGREES: "the log has more events of the item than its index:"
+    " restore the store from a backup",
+    FindingKind.NOT_IN_FLIGHT: "is unfinished and not in flight",
+    FindingKind.IN_FLIGHT_ENDED: "has ended and is still in flight",
     FindingKind.OVERDUE: "is overdue: does the keeper run?",
-    FindingKind.MISSING: "is named by the newest revision, and not in the archive",
-    FindingKind.DAMAGED: "is not what its digest says: restore it from a backup",
-    FindingKind.UNDELETED: "was withdrawn or has expired, and is still there",
-    FindingKind.ORPHAN: "is older than a day, and no event names it",
+    FindingKind.MISSING: "is referenced by the newest revision, not in the archive",
+    FindingKind.DAMAGED: "does not match its digest: restore it from a backup",
+    FindingKind.UNDELETED: "was withdrawn or has expired, and still exists",
+    FindingKind.ORPHAN: "is older than a day and referenced by no event",
+}
+COUNTS: output.Columns = {
+    "items": lambda row: row["items"],
+    "what": lambda row: row["what"],
 }
 
 
 @click.command()
 @click.option(
-    "--repair",
-    is_flag=True,
-    help="Put right what can be: nothing that counts is lost by it.",
+    "--repair", is_flag=True, help="Repair what can be; nothing is lost by it."
 )
-@click.option(
-    "--quick",
-    is_flag=True,
-    help="Only look whether archived bytes are there; do not read them.",
-)
-def check(repair: bool, quick: bool) -> None:
-    """Check that nothing is lost: every item counted, the log whole, the archive complete and without strays.
+@click.option("--quick", is_flag=True, help="Do not read the archived bytes.")
+@output.json_option
+def check(repair: bool, quick: bool, as_json: bool) -> None:
+    """Check that every item is accounted for, the log whole and the archive complete.
 
-    Exits 0 when everything is whole (with --repair: is whole again), 1 otherwise.
+    Exits 0 if everything is whole (with --repair: is whole again), 1 otherwise.
     """
     settings = context.current_settings()
-    log, archive = EventLog(connect(settings.redis_url)), Archive(settings.archive)
+    log = EventLog(connect(settings.redis_url))
+    archive = Archive(settings.archive)
     try:
         with bar("items") as advance:
             found = audit.audit(
@@ -66,53 +65,58 @@ def check(repair: bool, quick: bool) -> None:
                 now=time.time(),
             )
             left = repairing.repair_findings(tools, found.findings)
-    except redis.exceptions.ConnectionError:
-        raise click.ClickException(
-            "the store does not answer: is INCIDENTWIRE_REDIS_URL right?"
-        ) from None
     except UnknownType as error:
         raise click.ClickException(str(error)) from None
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(_sum(found))
-    _name(console, found.findings, left, repair)
+    output.write(_counts(found), COUNTS, as_json=as_json)
+    if as_json:
+        _write_findings(found.findings, left, repair)
+    else:
+        _print_findings(found.findings, left, repair)
     raise SystemExit(1 if left else 0)
 
 
-def _sum(found: Audit) -> Table:
-    table = Table("what", "items")
-    table.columns[1].justify = "right"
-    table.add_row("submitted", str(found.submitted), end_section=True)
+def _counts(found: Audit) -> Iterator[output.Row]:
+    yield {"what": "submitted", "items": found.submitted}
     for state in State:
         if state not in IN_FLIGHT:
-            table.add_row(str(state), str(found.states[state]))
-    table.add_row("in flight", str(found.in_flight), end_section=True)
-    table.add_row("unaccounted for", str(found.difference), end_section=True)
-    table.add_row("objects in the archive", str(found.objects))
-    return table
+            yield {"what": str(state), "items": found.states[state]}
+    yield {"what": "in flight", "items": found.in_flight}
+    yield {"what": "unaccounted for", "items": found.difference}
+    yield {"what": "objects in the archive", "items": found.objects}
 
 
-def _name(
-    console: Console, findings: list[Finding], left: list[Finding], repair: bool
+def _write_findings(
+    findings: Sequence[Finding], left: Sequence[Finding], repair: bool
 ) -> None:
-    """One line per finding, the first of each kind; what was put right is said too."""
-    if not findings:
-        console.print(
-            "[green]whole[/green]: nothing is missing, and nothing is there that should not be"
+    for finding in findings:
+        output.write_json(
+            {
+                "finding": str(finding.kind),
+                "subject": finding.subject,
+                "digest": finding.digest,
+                "repaired": repair and finding not in left,
+            }
         )
+
+
+def _print_findings(
+    findings: Sequence[Finding], left: Sequence[Finding], repair: bool
+) -> None:
+    """Print one line per finding, at most SHOWN of each kind."""
+    if not findings:
+        click.echo("Everything is whole: nothing is missing, nothing is left over.")
         return
     shown = Counter[FindingKind]()
     for finding in findings:
         shown[finding.kind] += 1
         if shown[finding.kind] <= SHOWN:
-            word = (
-                "[red]wrong[/red]"
-                if finding in left or not repair
-                else "[yellow]put right[/yellow]"
-            )
-            what = "/".join(part for part in (finding.subject, finding.digest) if part)
-            console.print(f"{word} {finding.kind} {what} {MESSAGES[finding.kind]}")
+            is_wrong = finding in left or not repair
+            word = click.style("wrong", fg="red") if is_wrong else "repaired"
+            parts = (finding.subject, finding.digest)
+            name = "/".join(part for part in parts if part)
+            click.echo(f"{word} {finding.kind} {name} {MESSAGES[finding.kind]}")
     for kind, count in shown.items():
         if count > SHOWN:
-            console.print(f"… {count - SHOWN} more: {kind}")
+            click.echo(f"… {count - SHOWN} more: {kind}")
     if left and not repair:
-        console.print("put right what can be with: incidentwire check --repair")
+        click.echo("Repair what can be with: incidentwire check --repair")

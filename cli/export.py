@@ -21,7 +21,7 @@ NOTHING_KEPT = (404, 410)  # rejected without a page; expired; withdrawn meanwhi
 
 @click.group()
 def export() -> None:
-    """Take evidence away in standard files."""
+    """Export evidence in standard files."""
 
 
 @export.command()
@@ -42,16 +42,17 @@ def export() -> None:
     "--after",
     type=int,
     default=0,
-    help="Only items that changed behind this position of the log.",
+    help="Only items that changed after this position of the log.",
 )
 def warc(output: Path, labels: tuple[str, ...], after: int) -> None:
     """Write pages, documents and texts as WARC 1.1; any WARC tool reads the file.
 
-    The last line tells the position to give as --after next time. A file that is there is not overwritten.
+    The last line tells the position to give as --after next time. An existing file is not
+    overwritten.
     """
     if output.exists():
         raise click.ClickException(
-            f"{output} is there already: choose another name, or remove it"
+            f"{output} exists. Choose another name, or delete it."
         )
     settings = context.current_settings()
     unfinished = output.with_name(output.name + ".part")
@@ -69,14 +70,14 @@ def warc(output: Path, labels: tuple[str, ...], after: int) -> None:
     finally:
         unfinished.unlink(missing_ok=True)
     click.echo(
-        f"{written} items written, {skipped} without kept evidence; next time: --after {position}"
+        f"{written} items written, {skipped} without stored evidence; next time: --after {position}"
     )
 
 
 def _write(
     settings: Settings, ids: Iterator[str], file: IO[bytes], advance: Any
 ) -> tuple[int, int]:
-    """(items written, items of which nothing is kept). Files of one item each, one behind the other, are one file."""
+    """Return (items written, items without stored evidence); files are concatenated."""
     written = skipped = 0
     for item_id in ids:
         url = f"{settings.api_url}/v1/items/{item_id}/evidence.warc.gz"

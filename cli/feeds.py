@@ -1,10 +1,9 @@
-"""`incidentwire feeds`: add, list and remove feeds, and take lists of them along as OPML."""
+"""`incidentwire feeds`: add, list and remove feeds; import and export them as OPML."""
 
 from __future__ import annotations
 
 import html
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -12,10 +11,8 @@ from typing import IO, Any
 import click
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
-from rich.console import Console
-from rich.table import Table
 
-from cli import context
+from cli import context, output
 from cli.progress import bar
 from incidentwire.net.urls import UrlError
 from incidentwire.settings import Settings
@@ -24,6 +21,22 @@ from services.ingest.feeds.store import feed_id
 NO_XML = re.compile(
     "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )  # what XML 1.0 cannot hold at all
+
+
+COLUMNS: output.Columns = {
+    "id": lambda feed: feed["id"],
+    "state": lambda feed: feed["state"],
+    "items": lambda feed: feed["handed_in"],
+    "next poll": lambda feed: (feed["next_poll"] or "")[:19],
+    "url": lambda feed: feed["url"],
+    "title": lambda feed: feed["title"],
+    "problem": lambda feed: _problem(feed),
+}
+
+
+def _problem(feed: output.Row) -> str:
+    parts = [part for part in (feed["reason"], feed["detail"]) if part]
+    return ": ".join(parts) or feed["problem"] or ""
 
 
 @click.group()
@@ -42,52 +55,21 @@ def add(url: str, title: str) -> None:
 
 @feeds.command("list")
 @click.option("--failing", is_flag=True, help="Only those that fail or are gone.")
-def list_feeds(failing: bool) -> None:
-    """Show each feed, how it fares and when it is polled next."""
-    settings = context.current_settings()
+@output.json_option
+def list_feeds(failing: bool, as_json: bool) -> None:
+    """List feeds, their state and their next poll."""
     rows = [
         feed
-        for feed in _all(settings)
+        for feed in _all(context.current_settings())
         if not failing or feed["state"] in ("failing", "gone")
     ]
-    if not sys.stdout.isatty():
-        for feed in rows:
-            click.echo(
-                "\t".join(
-                    (
-                        feed["id"],
-                        feed["state"],
-                        feed["url"],
-                        feed["reason"] or "",
-                        feed["detail"] or "",
-                    )
-                )
-            )
-        return
-    table = Table("id", "state", "title", "url", "items", "next poll", "what is wrong")
-    for feed in rows:
-        wrong = (
-            ": ".join(part for part in (feed["reason"], feed["detail"]) if part)
-            or feed["problem"]
-            or ""
-        )
-        cells = (
-            feed["id"],
-            feed["state"],
-            feed["title"],
-            feed["url"],
-            str(feed["handed_in"]),
-            feed["next_poll"],
-            wrong,
-        )
-        table.add_row(*(str(cell or "").replace("[", r"\[") for cell in cells))
-    Console().print(table)
+    output.write(rows, COLUMNS, as_json=as_json)
 
 
 @feeds.command()
 @click.argument("feed")
 def remove(feed: str) -> None:
-    """Poll a feed no more; FEED is its id or its URL. The items that it brought stay."""
+    """Stop polling a feed; FEED is its id or URL. Its items stay."""
     settings = context.current_settings()
     try:
         name = feed_id(feed) if "://" in feed else feed
@@ -129,15 +111,16 @@ def export(opml: str) -> None:
 
 
 def outlines(text: bytes) -> Iterator[tuple[str, str]]:
-    """Address and title of each feed in an OPML document, each address once. Raises click.ClickException."""
+    """Yield address and title of each feed in an OPML document, each address once.
+
+    Raises click.ClickException.
+    """
     try:
         root = fromstring(text, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError) as error:
-        raise click.ClickException(
-            f"this is not OPML that can be read: {error}"
-        ) from None
+        raise click.ClickException(f"This is not OPML: {error}") from None
     if root.tag.lower() != "opml":
-        raise click.ClickException(f"this is not OPML: its root is <{root.tag}>")
+        raise click.ClickException(f"This is not OPML: its root is <{root.tag}>.")
     known = set[str]()
     for outline in root.iter("outline"):
         about = {name.lower(): value.strip() for name, value in outline.attrib.items()}
@@ -149,7 +132,7 @@ def outlines(text: bytes) -> Iterator[tuple[str, str]]:
 
 
 def opml_of(rows: list[dict[str, Any]]) -> str:
-    """An OPML 2.0 document of feeds as the API shows them."""
+    """Return an OPML 2.0 document of feeds as the API shows them."""
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<opml version="2.0">']
     lines += ["  <head><title>Feeds of Incidentwire</title></head>", "  <body>"]
     for feed in rows:

@@ -1,32 +1,41 @@
-"""`incidentwire incidents`: look at incidents and decide about them, over the API."""
+"""`incidentwire incidents`: look at incidents and curate them, over the API."""
 
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from cli import context
+from cli import context, ids, output
+from cli.context import printable
 from incidentwire.incidents.state import STATUSES
 from incidentwire.labels import LABELS
 from incidentwire.settings import Settings
 
-note_option = click.option("--note", default="", help="Why; it stays in the history.")
+COLUMNS: output.Columns = {
+    "id": lambda row: row["id"],
+    "status": lambda row: row["status"],
+    "labels": lambda row: row["labels"],
+    "items": lambda row: row["item_count"],
+    "last report": lambda row: row["last_report"],
+    "title": lambda row: row["title"],
+}
+note_option = click.option("--note", default="", help="Why; kept in the history.")
 version_option = click.option(
     "--version",
     "seen",
     type=int,
-    help="The version that you looked at; a stale one is refused.  [the current one]",
+    help="The version you saw; a stale one is refused.  [the current one]",
 )
 
 
 @click.group()
 def incidents() -> None:
-    """Incidents: list, show, merge, split, undo, and say how they stand."""
+    """Incidents: list, show, merge, split, move, undo, set status and title.
+
+    An id may be cut short as long as only one incident begins with it.
+    """
 
 
 @incidents.command("list")
@@ -49,14 +58,14 @@ def incidents() -> None:
 @click.option("--source", help="Host or site of an item.")
 @click.option("--from", "since", help="With a report on or after this day.")
 @click.option("--to", "until", help="With a report on or before this day.")
-@click.option("--as-of", help="As it was known at a position or an RFC 3339 time.")
+@click.option("--as-of", help="As it was known at a position or a time (RFC 3339).")
 @click.option(
     "--sort",
     type=click.Choice(["newest", "oldest", "last_report", "items", "updated"]),
     default="newest",
 )
 @click.option("--limit", default=50, show_default=True, help="At most so many.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@output.json_option
 def list_incidents(
     limit: int, as_json: bool, since: str | None, until: str | None, **options: Any
 ) -> None:
@@ -69,31 +78,21 @@ def list_incidents(
         "to": until,
         **options,
     }
-    rows = _all(
-        settings, {name: value for name, value in asked.items() if value}, limit
-    )
-    if as_json:
-        for row in rows:
-            click.echo(json.dumps(row, ensure_ascii=False))
-        return
-    if not sys.stdout.isatty():
-        for row in rows:
-            click.echo("\t".join(_cells(row)))
-        return
-    table = Table("id", "status", "labels", "items", "last report", "title")
-    for row in rows:
-        table.add_row(*(cell.replace("[", r"\[") for cell in _cells(row)))
-    Console().print(table)
+    query = {name: value for name, value in asked.items() if value}
+    url = f"{settings.api_url}/v1/incidents"
+    rows = ids.pages(settings, url, "incidents", query, limit)
+    output.write(rows, COLUMNS, as_json=as_json)
 
 
 @incidents.command()
 @click.argument("incident")
-@click.option("--as-of", help="As it was known at a position or an RFC 3339 time.")
-@click.option("--history", is_flag=True, help="What happened to it, line by line.")
-@click.option("--json", "as_json", is_flag=True, help="All that the API says.")
+@click.option("--as-of", help="As it was known at a position or a time (RFC 3339).")
+@click.option("--history", is_flag=True, help="Its history, line by line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def show(incident: str, as_of: str | None, history: bool, as_json: bool) -> None:
     """Show an incident, its items and what they say of it."""
     settings = context.current_settings()
+    incident = ids.incident_id(settings, incident)
     found = _get(
         settings,
         f"/{incident}" + ("/history" if history else ""),
@@ -109,7 +108,7 @@ def show(incident: str, as_of: str | None, history: bool, as_json: bool) -> None
                 else ""
             )
             click.echo(
-                f"{line['position']}\t{line['time']}\t{line['who'] or '-'}\t{_plain(line['text'] + note)}"
+                f"{line['position']}\t{line['time']}\t{line['who'] or '-'}\t{printable(line['text'] + note)}"
             )
     else:
         _print(found)
@@ -119,13 +118,14 @@ def show(incident: str, as_of: str | None, history: bool, as_json: bool) -> None
 @click.argument("incident")
 @click.argument("into")
 @version_option
-@click.option("--into-version", type=int, help="The same of INTO.")
+@click.option("--into-version", type=int, help="The version of INTO you saw.")
 @note_option
 def merge(
     incident: str, into: str, seen: int | None, into_version: int | None, note: str
 ) -> None:
-    """Let INCIDENT redirect to INTO, which then shows the items of both."""
+    """Redirect INCIDENT to INTO, which then has the items of both."""
     settings = context.current_settings()
+    into = ids.incident_id(settings, into)
     other = into_version if into_version is not None else _version(settings, into)
     _command(settings, incident, "merge", seen, note, into=into, into_version=other)
 
@@ -138,7 +138,7 @@ def merge(
 def split(
     incident: str, mentions: tuple[str, ...], seen: int | None, note: str
 ) -> None:
-    """Let MENTIONS (<item>#<mention>, as `show` names them) leave for a new incident."""
+    """Move MENTIONS (<item>#<mention>, as in `show`) to a new incident."""
     _command(
         context.current_settings(),
         incident,
@@ -154,8 +154,9 @@ def split(
 @version_option
 @note_option
 def undo(incident: str, seen: int | None, note: str) -> None:
-    """Undo the merge that made INCIDENT redirect, or else the split that it came from."""
+    """Undo the merge that made INCIDENT redirect, or the split that created it."""
     settings = context.current_settings()
+    incident = ids.incident_id(settings, incident)
     verb = (
         "unmerge"
         if "redirected_from" in _get(settings, f"/{incident}", {})
@@ -170,7 +171,7 @@ def undo(incident: str, seen: int | None, note: str) -> None:
 @version_option
 @note_option
 def status(incident: str, status: str, seen: int | None, note: str) -> None:
-    """Say how an incident stands."""
+    """Set the status of an incident."""
     _command(context.current_settings(), incident, "status", seen, note, status=status)
 
 
@@ -180,7 +181,7 @@ def status(incident: str, status: str, seen: int | None, note: str) -> None:
 @version_option
 @note_option
 def rename(incident: str, title: str, seen: int | None, note: str) -> None:
-    """Give an incident a title."""
+    """Set the title of an incident."""
     _command(context.current_settings(), incident, "title", seen, note, title=title)
 
 
@@ -198,7 +199,7 @@ def note(incident: str, text: str, seen: int | None) -> None:
 @click.argument("mention")
 @click.argument("to", required=False)
 @version_option
-@click.option("--to-version", type=int, help="The same of TO.")
+@click.option("--to-version", type=int, help="The version of TO you saw.")
 @note_option
 def move(
     incident: str,
@@ -208,10 +209,11 @@ def move(
     to_version: int | None,
     note: str,
 ) -> None:
-    """Move a mention of INCIDENT to the incident TO, or to one of its own."""
+    """Move a mention of INCIDENT to the incident TO, or to a new one."""
     settings = context.current_settings()
     target: dict[str, Any] = {}
     if to:
+        to = ids.incident_id(settings, to)
         target = {
             "to": {
                 "id": to,
@@ -229,6 +231,7 @@ def _command(
     note: str,
     **body: Any,
 ) -> None:
+    incident = ids.incident_id(settings, incident)
     version = seen if seen is not None else _version(settings, incident)
     body = {**body, "version": version, "note": note}
     url = f"{settings.api_url}/v1/incidents/{incident}/{verb}"
@@ -253,32 +256,10 @@ def _get(settings: Settings, path: str, query: dict[str, Any]) -> dict[str, Any]
     return found
 
 
-def _all(settings: Settings, query: dict[str, Any], limit: int) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    while len(rows) < limit:
-        page = _get(settings, "", {**query, "limit": min(200, limit - len(rows))})
-        rows += page["incidents"]
-        if page["next"] is None:
-            break
-        query = {**query, "cursor": page["next"]}
-    return rows
-
-
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    return (
-        row["id"],
-        row["status"],
-        ",".join(row["labels"]),
-        str(row["item_count"]),
-        row["last_report"] or "",
-        _plain(row["title"] or ""),
-    )
-
-
 def _print(found: dict[str, Any]) -> None:
     if "redirected_from" in found:
         click.echo(f"{found['redirected_from']} was merged into {found['id']}")
-    click.echo(f"{_plain(found['title'] or '(no title)')}")
+    click.echo(f"{printable(found['title'] or '(no title)')}")
     reports = " to ".join(
         dict.fromkeys(
             day for day in (found["first_report"], found["last_report"]) if day
@@ -290,7 +271,7 @@ def _print(found: dict[str, Any]) -> None:
     )
     for item in found["items"]:
         click.echo(
-            f"\n{item['report'] or ''}  {_plain(item['title'] or item['id'])}  {item['url'] or ''}"
+            f"\n{item['report'] or ''}  {printable(item['title'] or item['id'])}  {item['url'] or ''}"
         )
         for mention in item["mentions"]:
             labels = ",".join(mention["labels"])
@@ -298,15 +279,10 @@ def _print(found: dict[str, Any]) -> None:
                 f"  {mention['key']}  {labels}  by {mention['by']}  score {mention['score']:.2f}"
             )
             if mention["quote"]:
-                quote = _plain(mention["quote"])
+                quote = printable(mention["quote"])
                 click.echo(f"    “{quote[:200]}{'…' if len(quote) > 200 else ''}”")
             if mention["reasons"]:
-                click.echo(f"    why: {_plain('; '.join(mention['reasons']))}")
+                click.echo(f"    why: {printable('; '.join(mention['reasons']))}")
     left = found["item_count"] - len(found["items"])
     if left > 0:
         click.echo(f"\nand {left} more items")
-
-
-def _plain(text: str) -> str:
-    """One line, without what a terminal would obey."""
-    return "".join(c if c.isprintable() else " " for c in text)

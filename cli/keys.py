@@ -1,11 +1,10 @@
-"""`incidentwire keys`: make, list and revoke API keys, straight in the store."""
+"""`incidentwire keys`: create, list and revoke API keys, in the store itself."""
 
 from __future__ import annotations
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from cli import output
 from cli.context import current_settings
 from incidentwire.store import connect
 from incidentwire.web.auth import SCOPES, Keys
@@ -26,7 +25,7 @@ def keys() -> None:
     help="May be given several times. [read]",
 )
 def create(name: str, scopes: tuple[str, ...]) -> None:
-    """Make a key and print it; it cannot be shown again."""
+    """Create a key and print it; it cannot be shown again."""
     try:
         secret = _keys().create(name, scopes or ("read",))
     except ValueError as error:
@@ -35,21 +34,28 @@ def create(name: str, scopes: tuple[str, ...]) -> None:
 
 
 @keys.command("list")
-def list_keys() -> None:
-    """Show names, scopes and dates; never the keys."""
-    table = Table("name", "scopes", "created")
-    for key in _keys().list():
-        table.add_row(key.name, " ".join(key.scopes), key.created)
-    Console().print(table)
+@output.json_option
+def list_keys(as_json: bool) -> None:
+    """List names, scopes and dates; never the keys."""
+    rows = (
+        {"name": key.name, "scopes": key.scopes, "created": key.created}
+        for key in _keys().list()
+    )
+    columns: output.Columns = {
+        "name": lambda key: key["name"],
+        "created": lambda key: key["created"],
+        "scopes": lambda key: key["scopes"],
+    }
+    output.write(rows, columns, as_json=as_json)
 
 
 @keys.command()
 @click.argument("name")
 def revoke(name: str) -> None:
-    """Forget a key; it is refused everywhere within five seconds."""
+    """Revoke a key; it is refused everywhere within five seconds."""
     if not _keys().revoke(name):
         raise click.ClickException(
-            f"there is no key named {name!r}: see `incidentwire keys list`"
+            f"There is no key named {name!r}. See `incidentwire keys list`."
         )
     click.echo(f"revoked {name}")
 

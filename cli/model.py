@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from cli.context import current_settings
+from cli import ids, output
+from cli.context import call, current_settings, printable
 from cli.progress import bar
 from incidentwire.archive import Archive, ContentNotFound
 from incidentwire.documents import StoredDocument
@@ -24,18 +24,24 @@ from services.classifier import reclassify as again
 from services.classifier.extraction.extract import ExtractError
 from services.classifier.extraction.extract import extract as read_page
 from services.classifier.fetching.result import FetchFailure
-from services.classifier.labelling.classifier import Classifier
+from services.classifier.labelling.classifier import Classification, Classifier
 from services.classifier.linking.fingerprint_key import fingerprint_key
 from services.classifier.page_reading import fetch_document
 from services.classifier.recorder import utc_now
 
 TOP = 8  # features shown per label
+CHANGES: output.Columns = {
+    "label": lambda row: row["label"],
+    "gained": lambda row: row["gained"],
+    "lost": lambda row: row["lost"],
+}
 
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
-def reclassify(dry_run: bool) -> None:
-    """Run the installed model over the kept texts. Can be broken off and started again."""
+@output.json_option
+def reclassify(dry_run: bool, as_json: bool) -> None:
+    """Run the installed model over the stored texts; interrupt and resume at will."""
     settings = current_settings()
     connection = connect(settings.redis_url)
     log, archive, classifier = (
@@ -47,39 +53,45 @@ def reclassify(dry_run: bool) -> None:
     if not dry_run:
         with bar("reclassifying") as advance:
             done = again.apply(log, archive, classifier, key, advance)
-        click.echo(f"{done} items have a new judgement by {classifier.version}")
+        click.echo(f"{done} items were reclassified by {classifier.version}")
         return
     with bar("comparing") as advance:
         found = again.compare(log, archive, classifier, key, advance)
-    console = Console()
-    table = Table(
-        "label",
-        "gained",
-        "lost",
-        title=f"{len(found.changes)} of {found.looked_at} items change",
-    )
-    for label in LABELS:
-        table.add_row(label, str(found.gained[label]), str(found.lost[label]))
-    console.print(table)
+    if as_json:
+        for change in found.telling:
+            output.write_json(
+                {
+                    "id": change.item.id,
+                    "gained": sorted(change.gained),
+                    "lost": sorted(change.lost),
+                    "swing": change.swing,
+                }
+            )
+        return
+    rows = [
+        {"label": name, "gained": found.gained[name], "lost": found.lost[name]}
+        for name in LABELS
+    ]
+    output.write(rows, CHANGES, as_json=False)
+    click.echo(f"{len(found.changes)} of {found.looked_at} items change")
     click.echo(
-        f"of corrected items: {found.now_with_people} come to people's view, {found.now_against_people} leave it"
+        f"corrected items: {found.now_with_people} now agree with the curator,"
+        f" {found.now_against_people} no longer do"
     )
     if found.missing:
-        click.echo(f"{found.missing} texts are not kept any more")
+        click.echo(f"{found.missing} texts are no longer stored")
     for change in found.telling:
-        moves = [f"+{label}" for label in sorted(change.gained)] + [
-            f"-{label}" for label in sorted(change.lost)
-        ]
-        console.print(
-            Text(
-                f"{change.swing:.2f}  {' '.join(moves):<24} {change.item.id}  {change.title}"
-            )
+        moves = [f"+{label}" for label in sorted(change.gained)]
+        moves += [f"-{label}" for label in sorted(change.lost)]
+        title = printable(change.title)
+        click.echo(
+            f"{change.swing:.2f}  {' '.join(moves):<24} {change.item.id}  {title}"
         )
 
 
 @click.group()
 def corrections() -> None:
-    """What people corrected."""
+    """Labels that curators corrected."""
 
 
 @corrections.command()
@@ -90,7 +102,7 @@ def corrections() -> None:
     help="JSON lines; - is standard output.",
 )
 def export(output: IO[str]) -> None:
-    """Corrected items as training rows: id, lang, genre, title, text, labels."""
+    """Write corrected items as training rows: id, lang, genre, title, text, labels."""
     settings = current_settings()
     log, archive = EventLog(connect(settings.redis_url)), Archive(settings.archive)
     for item in again.kept_items(log):
@@ -115,57 +127,87 @@ def export(output: IO[str]) -> None:
 
 @click.command()
 @click.argument("source")
-@click.option("--title", default="", help="Of a text that comes without one.")
-def explain(source: str, title: str) -> None:
-    """Show a text with its evidence marked, and what counted most. SOURCE is a URL, a file, or - for standard input."""
+@click.option("--title", default="", help="Title of a text that has none.")
+@output.json_option
+def explain(source: str, title: str, as_json: bool) -> None:
+    """Show the evidence of a text, and what counted most.
+
+    SOURCE is the id of an item, a URL, a file, or - for standard input.
+    """
     title, text = _read(source, title)
     classifier = Classifier.load()
-    said = classifier.classify(title, text)
-    console = Console()
-    marked = Text(text)
+    result = classifier.classify(title, text)
+    reasons = classifier.explain(title, text, TOP)
+    if as_json:
+        output.write_json(_as_json(text, result, reasons))
+        return
+    _print_text(title, text, result)
+    for label in LABELS:
+        mark = "●" if label in result.labels else "○"
+        unsure = "  (not sure)" if label in result.review else ""
+        line = f"{mark} {label} {result.scores[label]:.2f}{unsure}"
+        click.secho(line, fg=LABEL_TABLE[label].colour)
+        strongest = (f"{r.feature} {r.weight:+.2f}" for r in reasons.get(label, ()))
+        click.secho(f"    {', '.join(strongest)}", dim=True)
+    if "language" in result.review:
+        click.echo("The model was not trained on the language of this text.")
+
+
+def _print_text(title: str, text: str, result: Classification) -> None:
+    """Print the text with its evidence in the colour of the label."""
+    marked = Text("".join(c if c.isprintable() or c == "\n" else " " for c in text))
     for label, definition in LABEL_TABLE.items():
-        for start, end in said.evidence.get(label, ()):
+        for start, end in result.evidence.get(label, ()):
             marked.stylize(f"bold {definition.colour}", start, end)
+    console = Console()
     if title:
-        console.print(Text(title, style="bold"))
+        console.print(Text(printable(title), style="bold"))
     console.print(marked)
     console.print()
-    reasons = classifier.explain(title, text, TOP)
-    for label in LABELS:
-        mark = "●" if label in said.labels else "○"
-        unsure = "  (not sure)" if label in said.review else ""
-        console.print(
-            Text(
-                f"{mark} {label} {said.scores[label]:.2f}{unsure}",
-                style=LABEL_TABLE[label].colour,
-            )
-        )
-        strongest = ", ".join(
-            f"{row.feature} {row.weight:+.2f}" for row in reasons.get(label, ())
-        )
-        console.print(Text(f"    {strongest}", style="dim"))
-    if "language" in said.review:
-        console.print(
-            f"the text is in {said.language!r}, for which the model was not trained"
-        )
+
+
+def _as_json(text: str, result: Classification, reasons: Any) -> dict[str, Any]:
+    return {
+        "labels": list(result.labels),
+        "scores": result.scores,
+        "review": list(result.review),
+        "evidence": {
+            label: [text[start:end] for start, end in spans]
+            for label, spans in result.evidence.items()
+        },
+        "reasons": {
+            label: [{"feature": r.feature, "weight": r.weight} for r in rows]
+            for label, rows in reasons.items()
+        },
+    }
 
 
 def _read(source: str, title: str) -> tuple[str, str]:
+    """Return title and text. Raises click.ClickException."""
     if source == "-":
         return title, sys.stdin.read()
+    if source.startswith("i_"):
+        settings = current_settings()
+        url = f"{settings.api_url}/v1/items/{ids.item_id(settings, source)}/text"
+        found = call("GET", url, settings).json()
+        return title or found["title"] or "", found["text"]
     if source.startswith(("http://", "https://")):
-        with HttpClient.of(current_settings()) as door:
-            found = fetch_document(door, source, utc_now)
-        if isinstance(found, FetchFailure):
-            raise click.ClickException(f"{found.reason}: {found.detail}")
-        return title or found[1].title, found[1].text
-    path = Path(source)
-    if not path.exists():
+        with HttpClient.of(current_settings()) as client:
+            page = fetch_document(client, source, utc_now)
+        if isinstance(page, FetchFailure):
+            raise click.ClickException(f"{page.reason}: {page.detail}")
+        return title or page[1].title, page[1].text
+    return _read_file(Path(source), title)
+
+
+def _read_file(path: Path, title: str) -> tuple[str, str]:
+    if not path.is_file():
         raise click.ClickException(
-            f"there is no file {source}: give a URL, a file, or - for standard input"
+            f"There is no file {path}. Give an item's id, a URL, a file, or - for"
+            " standard input."
         )
     if path.suffix not in (".html", ".htm", ".pdf"):
-        return title, path.read_text(encoding="utf-8", errors="replace")
+        return title, path.read_text(encoding="utf-8-sig")
     media_type = "application/pdf" if path.suffix == ".pdf" else "text/html"
     try:
         document = read_page(

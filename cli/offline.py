@@ -1,4 +1,4 @@
-"""Commands that work on files without any server: extract, classify and cluster."""
+"""Commands that work on files and need no server: extract, classify, cluster."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from services.classifier.linking import cluster as grouping
 Row = dict[str, Any]
 CHUNK = 8  # rows a process takes at once
 IN = click.Path(exists=True, dir_okay=False, path_type=Path)
-OUT = click.Path(dir_okay=False, path_type=Path)
+OUT = click.File("w", encoding="utf-8", lazy=False)
 
 
 @click.command()
@@ -45,8 +45,8 @@ OUT = click.Path(dir_okay=False, path_type=Path)
     help="JSON lines with id, title, text, author, published, language.",
 )
 @click.option("--processes", default=os.cpu_count() or 1, show_default=True)
-def extract(source: Path, html_dir: Path, output: Path, processes: int) -> None:
-    """Read the articles of saved pages."""
+def extract(source: Path, html_dir: Path, output: IO[str], processes: int) -> None:
+    """Extract the articles of saved pages."""
     rows = (
         {**row, "path": str(html_dir / row["html"])}
         for row in _rows(source, ("id", "html", "url"))
@@ -65,7 +65,7 @@ def extract(source: Path, html_dir: Path, output: Path, processes: int) -> None:
     help="JSON lines with id, labels, scores, evidence, review.",
 )
 @click.option("--processes", default=os.cpu_count() or 1, show_default=True)
-def classify(source: Path, output: Path, processes: int) -> None:
+def classify(source: Path, output: IO[str], processes: int) -> None:
     """Label texts."""
     _run(
         _classify_row,
@@ -92,23 +92,24 @@ def classify(source: Path, output: Path, processes: int) -> None:
     help="JSON lines with id, cluster, score; a row per mention.",
 )
 @click.option(
-    "--all", "everything", is_flag=True, help="Every text is relevant, and one mention."
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Treat every text as relevant, with one mention.",
 )
-def cluster(source: Path, output: Path, everything: bool) -> None:
-    """Group texts by what happened, as the linker would."""
+def cluster(source: Path, output: IO[str], everything: bool) -> None:
+    """Group texts by incident, as the linker would."""
     mentions = grouping.whole if everything else _labelled_mentions
-    with (
-        output.open("w", encoding="utf-8") as out,
-        bar("grouping", _count(source)) as advance,
-    ):
+    with bar("grouping", _count(source)) as advance:
         for row in grouping.cluster(_rows(source, ("id",)), mentions):
-            out.write(
+            output.write(
                 json.dumps(
                     {"id": row.id, "cluster": row.cluster, "score": round(row.score, 4)}
                 )
                 + "\n"
             )
             advance()
+    output.flush()
 
 
 def _labelled_mentions(title: str, text: str, date: str | None) -> list[str]:
@@ -121,21 +122,23 @@ def _labelled_mentions(title: str, text: str, date: str | None) -> list[str]:
 def _run(
     work: Callable[[Row], Row],
     rows: Iterable[Row],
-    output: Path,
+    output: IO[str],
     processes: int,
     what: str,
     total: int,
 ) -> None:
-    """Results in the order of the input, in constant memory."""
+    """Write the results in the order of the input, in constant memory."""
     failed = 0
-    with output.open("w", encoding="utf-8") as out, bar(what, total) as advance:
+    with bar(what, total) as advance:
         for result in _map(work, rows, processes):
             failed += "error" in result
-            out.write(json.dumps(result, ensure_ascii=False) + "\n")
+            output.write(json.dumps(result, ensure_ascii=False) + "\n")
             advance()
+    output.flush()  # a full disk is reported here
     if failed:
         click.echo(
-            f"{failed} of {total} rows have an error, see the field 'error'", err=True
+            f"{failed} of {total} rows have an error: see their field 'error'.",
+            err=True,
         )
 
 
@@ -197,11 +200,11 @@ def _rows(source: Path, needed: tuple[str, ...]) -> Iterator[Row]:
                 missing = [name for name in needed if name not in row]
             except (ValueError, TypeError):
                 raise click.ClickException(
-                    f"{source}:{number} is no JSON object"
+                    f"{source}:{number} is not a JSON object."
                 ) from None
             if missing:
                 raise click.ClickException(
-                    f"{source}:{number} has no field {missing[0]!r}"
+                    f"{source}:{number} has no field {missing[0]!r}."
                 )
             yield row
 
@@ -213,5 +216,5 @@ def _count(source: Path) -> int:
 
 def _open(source: Path) -> IO[str]:
     if source.suffix == ".gz":
-        return gzip.open(source, "rt", encoding="utf-8")
-    return source.open(encoding="utf-8")
+        return gzip.open(source, "rt", encoding="utf-8-sig")
+    return source.open(encoding="utf-8-sig")

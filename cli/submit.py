@@ -1,94 +1,195 @@
-"""`incidentwire submit`: hand in URLs, a file of URLs, or NDJSON."""
+"""`incidentwire submit`: submit URLs, a file of URLs, a text, or NDJSON."""
 
 from __future__ import annotations
 
 import json
+import sys
+import time
 from collections.abc import Iterable, Iterator
-from typing import IO
+from typing import IO, Any
 
 import click
-import requests
 
-from cli import context
+from cli import context, output
 from cli.progress import bar
 from incidentwire.settings import Settings
 
 NDJSON = "application/x-ndjson"
+WAITING = ("queued", "waiting")
+POLL_S = 0.5
+Answer = dict[str, Any]
+
+COLUMNS: output.Columns = {
+    "id": lambda row: row.get("id"),
+    "result": lambda row: row["result"],
+    "position": lambda row: row.get("position"),
+    "about": lambda row: row["about"],
+}
 
 
 @click.command()
 @click.argument("urls", nargs=-1)
 @click.option(
     "--file",
-    "file",
-    type=click.File("r"),
-    help="One URL per line; - is standard input.",
+    type=click.File("rb"),
+    help="One URL a line, # before comments; - is standard input.",
 )
+@click.option("--text", help="The text of an item; - is standard input.")
+@click.option("--title", help="Title of --text.")
+@click.option("--published", help="ISO 8601 date of --text.")
 @click.option(
     "--ndjson",
     type=click.File("rb"),
-    help="One submission (JSON object) per line; - is standard input.",
+    help="One submission a line: a JSON object with url or text, title, published,"
+    " language; - is standard input.",
 )
+@click.option("--wait", is_flag=True, help="Wait until each item is classified.")
+@output.json_option
 def submit(
-    urls: tuple[str, ...], file: IO[str] | None, ndjson: IO[bytes] | None
+    urls: tuple[str, ...],
+    file: IO[bytes] | None,
+    text: str | None,
+    title: str | None,
+    published: str | None,
+    ndjson: IO[bytes] | None,
+    wait: bool,
+    as_json: bool,
 ) -> None:
-    """Hand in news items; prints one line per item. Exits 1 when any was refused."""
+    """Submit news items; print one line per item.
+
+    With --text, one URL may be given: where the text is from. Exits 1 if any item was
+    refused or, with --wait, rejected.
+    """
     settings = context.current_settings()
-    if sum((bool(urls), file is not None, ndjson is not None)) != 1:
-        raise click.UsageError(
-            "say what to submit: incidentwire submit URL…, or --file urls.txt, or --ndjson items.ndjson"
-        )
-    if ndjson is not None:
-        lines: Iterable[bytes] = (line for line in ndjson if line.strip())
+    if text is not None:
+        given = {"url": urls[0] if urls else None, "title": title}
+        given |= {"text": sys.stdin.read() if text == "-" else text}
+        given |= {"published": published}
+        submissions: Iterable[Answer] = [{k: v for k, v in given.items() if v}]
     else:
-        wanted = urls or [line.strip() for line in file or () if line.strip()]
-        lines = [json.dumps({"url": url}).encode() + b"\n" for url in wanted]
-    refused = 0
-    with bar("submitting") as advance:
-        for answer in _answers(settings, lines):
-            refused += int(str(answer["status"])) >= 400
-            click.echo(_line(answer))
-            advance()
-    raise SystemExit(1 if refused else 0)
+        _check(urls, file, ndjson, title or published)
+        submissions = _submissions(urls, file, ndjson)
+    rows = _rows(settings, submissions)
+    if wait:
+        rows = _ends(settings, list(rows))
+    failed: list[Answer] = []
+    output.write(_noting_failures(rows, failed), COLUMNS, as_json=as_json)
+    raise SystemExit(1 if failed else 0)
 
 
-def _answers(settings: Settings, lines: Iterable[bytes]) -> Iterator[dict[str, object]]:
-    """Submit in bodies that the server takes, and yield its results in order."""
-    for body in _bodies(lines, settings.max_bulk_items):
-        response = context.call(
-            "POST",
-            f"{settings.ingest_url}/v1/submissions",
-            settings,
-            data=body,
-            headers={"Content-Type": NDJSON},
-            stream=True,
+def _check(
+    urls: tuple[str, ...],
+    file: IO[bytes] | None,
+    ndjson: IO[bytes] | None,
+    of_a_text: str | None,
+) -> None:
+    if sum((bool(urls), file is not None, ndjson is not None)) != 1 or of_a_text:
+        raise click.UsageError(
+            "Say what to submit: incidentwire submit URL…, --file urls.txt,"
+            " --ndjson items.ndjson, or --text TEXT with --title and --published."
         )
-        with response:
-            try:
-                yield from (json.loads(line) for line in response.iter_lines() if line)
-            except requests.exceptions.ChunkedEncodingError:
-                raise click.ClickException(
-                    "the answer broke off: submit again, what is known is not taken twice"
-                ) from None
 
 
-def _bodies(lines: Iterable[bytes], size: int) -> Iterator[bytes]:
-    body: list[bytes] = []
+def _submissions(
+    urls: tuple[str, ...], file: IO[bytes] | None, ndjson: IO[bytes] | None
+) -> Iterator[Answer]:
+    if ndjson is not None:
+        yield from _json_lines(ndjson)
+        return
+    lines = urls or (file.read().decode("utf-8-sig").splitlines() if file else ())
     for line in lines:
-        body.append(line if line.endswith(b"\n") else line + b"\n")
-        if len(body) == size:
-            yield b"".join(body)
-            body = []
-    if body:
-        yield b"".join(body)
+        if line.strip() and not line.lstrip().startswith("#"):
+            yield {"url": line.strip()}
 
 
-def _line(answer: dict[str, object]) -> str:
+def _json_lines(file: IO[bytes]) -> Iterator[Answer]:
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line.decode("utf-8-sig"))
+        except ValueError:
+            row = None
+        if not isinstance(row, dict):
+            raise click.ClickException(f"Line {number} is not a JSON object.")
+        yield row
+
+
+def _rows(settings: Settings, submissions: Iterable[Answer]) -> Iterator[Answer]:
+    """Submit in bodies that the server accepts; yield its answers in order."""
+    with bar("submitting") as advance:
+        for batch in _batches(submissions, settings.max_bulk_items):
+            for submission, answer in zip(batch, _post(settings, batch), strict=False):
+                yield _row(submission, answer)
+                advance()
+
+
+def _post(settings: Settings, batch: list[Answer]) -> Iterator[Answer]:
+    import requests
+
+    response = context.call(
+        "POST",
+        f"{settings.ingest_url}/v1/submissions",
+        settings,
+        data=b"".join(json.dumps(row).encode() + b"\n" for row in batch),
+        headers={"Content-Type": NDJSON},
+        stream=True,
+    )
+    with response:
+        try:
+            yield from (json.loads(line) for line in response.iter_lines() if line)
+        except requests.exceptions.ChunkedEncodingError:
+            raise click.ClickException(
+                "The connection broke. Submit again: known items are not taken twice."
+            ) from None
+
+
+def _batches(rows: Iterable[Answer], size: int) -> Iterator[list[Answer]]:
+    batch: list[Answer] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _row(submission: Answer, answer: Answer) -> Answer:
+    name = submission.get("url") or submission.get("title") or ""
     if "id" in answer:
-        word = "known" if answer["known"] else "accepted"
-        return f"{answer['id']}\t{word}\t{answer['position']}"
+        result = "known" if answer["known"] else "accepted"
+        return answer | {"result": result, "about": name}
     errors = answer.get("errors") or [
         {"field": "", "message": answer.get("detail", "refused")}
     ]
-    said = "; ".join(f"{e['field']} {e['message']}".strip() for e in errors)  # type: ignore[attr-defined]
-    return f"line {answer['line']}\trefused\t{said}"
+    why = "; ".join(f"{e['field']} {e['message']}".strip() for e in errors)
+    return answer | {"result": "refused", "about": f"{name}: {why}"}
+
+
+def _ends(settings: Settings, rows: list[Answer]) -> Iterator[Answer]:
+    """Yield each row when its item has ended, with the labels or the reason."""
+    for row in rows:
+        if "id" not in row:
+            yield row
+            continue
+        url = f"{settings.ingest_url}/v1/submissions/{row['id']}"
+        receipt = context.call("GET", url, settings).json()
+        while receipt["state"] in WAITING:
+            time.sleep(POLL_S)
+            receipt = context.call("GET", url, settings).json()
+        outcome = ",".join(receipt["labels"]) or receipt["reason"] or "no label"
+        yield row | {
+            "result": receipt["state"],
+            "labels": receipt["labels"],
+            "reason": receipt["reason"],
+            "position": receipt["position"],
+            "about": f"{outcome}: {row['about']}",
+        }
+
+
+def _noting_failures(rows: Iterable[Answer], failed: list[Answer]) -> Iterator[Answer]:
+    for row in rows:
+        if row["result"] in ("refused", "rejected"):
+            failed.append(row)
+        yield row

@@ -15,32 +15,32 @@ from cli import context
 from incidentwire.settings import Settings
 
 RETRY_S = 2.0
+EXIT_GAP = 3
+UNTITLED = ("item.submitted", "item.fetched")  # nothing is known yet
 SILENCE_S = 60.0  # the server sends a checkpoint every 15 s
 
 
 @click.command()
 @click.option(
     "--after",
-    type=int,
-    help="Begin behind this position; 0 is the beginning. [only what comes from now on]",
+    type=click.IntRange(min=0),
+    help="Begin after this position; 0 is the beginning.  [now]",
 )
 @click.option(
     "--type", "types", multiple=True, help="Only these types, such as item.classified."
 )
 @click.option(
-    "--label",
-    "labels",
-    multiple=True,
-    help="Only what has, or had, one of these labels.",
+    "--label", "labels", multiple=True, help="Only what has, or had, one of these."
 )
-@click.option("--count", type=int, help="End after so many events.")
+@click.option("--count", type=click.IntRange(min=1), help="End after so many events.")
 @click.option(
     "--cursor",
-    type=click.Path(path_type=Path),
-    help="Remember the position in this file and resume from it.",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep the position in this file and resume from it.",
 )
+@click.option("--no-titles", is_flag=True, help="Do not ask the API for titles.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="One CloudEvents envelope per line."
+    "--json", "as_json", is_flag=True, help="One CloudEvents envelope a line."
 )
 def tail(
     after: int | None,
@@ -48,25 +48,62 @@ def tail(
     labels: tuple[str, ...],
     count: int | None,
     cursor: Path | None,
+    no_titles: bool,
     as_json: bool,
 ) -> None:
-    """Follow the log. A broken connection is resumed where it broke; a gap ends with exit code 3."""
+    """Follow the event log: position, time, type, subject, what it says, title.
+
+    A broken connection is resumed where it broke. A gap ends with exit code 3.
+    """
     settings = context.current_settings()
     if cursor and cursor.exists():
-        after = int(cursor.read_text())
+        after = _read_cursor(cursor)
+    titles = None if no_titles else Titles(settings)
     seen = 0
     for name, position, data in follow(settings, after, types, labels):
         if name == "gap":
             click.echo(f"gap: {json.dumps(data)}", err=True)
-            raise SystemExit(3)
+            raise SystemExit(EXIT_GAP)
+        if name != "checkpoint":
+            line = json.dumps(data, ensure_ascii=False) if as_json else None
+            click.echo(line or _line(data, titles))
+            seen += 1
         if cursor:
-            cursor.write_text(str(position))
-        if name == "checkpoint":
-            continue
-        click.echo(json.dumps(data, ensure_ascii=False) if as_json else _line(data))
-        seen += 1
+            context.write_private(cursor, str(position))
         if count and seen >= count:
             return
+
+
+def _read_cursor(path: Path) -> int:
+    text = path.read_text(encoding="utf-8", errors="replace").strip()
+    if not text.isascii() or not text.isdigit():
+        raise click.ClickException(
+            f"{path} does not hold a position. Delete it, or name another file."
+        )
+    return int(text)
+
+
+class Titles:
+    """Titles of items and incidents, asked from the API: events hold no words of a page."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def get(self, subject: str, position: int) -> str:
+        """Return the title at a position; "" if there is none."""
+        kind = {"i_": "items", "n_": "incidents"}.get(subject[:2])
+        if kind is None:
+            return ""
+        try:
+            response = requests.get(
+                f"{self._settings.api_url}/v1/{kind}/{subject}",
+                params={"min_position": position},
+                headers=context.headers(self._settings),
+                timeout=context.TIMEOUT_S,
+            )
+            return response.json().get("title") or "" if response.ok else ""
+        except (requests.RequestException, ValueError):
+            return ""
 
 
 def follow(
@@ -119,7 +156,7 @@ def _messages(
 
 
 def events_of(response: requests.Response) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    """The server-sent events of one answer."""
+    """Yield the server-sent events of one answer."""
     fields: dict[str, str] = {}
     for raw in response.iter_lines(chunk_size=None):
         line = raw.decode()
@@ -135,9 +172,10 @@ def events_of(response: requests.Response) -> Iterator[tuple[str, int, dict[str,
             fields = {}
 
 
-def _line(event: dict[str, Any]) -> str:
+def _line(event: dict[str, Any], titles: Titles | None) -> str:
     data = event["data"]
-    said = (
-        " ".join(data.get("labels", ())) or data.get("reason") or data.get("url") or ""
-    )
-    return f"{event['sequence']}\t{event['time']}\t{event['type']}\t{event['subject']}\t{said}"
+    what = " ".join(data.get("labels", ())) or data.get("reason") or data.get("url")
+    cells = [event["sequence"], event["time"], event["type"], event["subject"], what]
+    if titles and event["type"] not in UNTITLED:
+        cells.append(titles.get(event["subject"], event["sequence"]))
+    return "\t".join(context.printable(str(cell or "")) for cell in cells)
