@@ -61,7 +61,7 @@ def list_items(as_json: bool, limit: int, **query: Any) -> None:
 @limit_option
 @output.json_option
 def search(words: tuple[str, ...], as_json: bool, limit: int, **query: Any) -> None:
-    """List the items that contain WORDS."""
+    """List the items that contain words."""
     _list({**query, "q": " ".join(words)}, limit, as_json)
 
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from werkzeug.serving import make_server
 
-from cli.main import command, main
+from cli.main import COMMANDS, command, main
 from cli.up import ensure_first_key
 from incidentwire.settings import to_env
 from incidentwire.web.auth import Keys
-from tests.house import LEAK, PLAIN, House, page
+from tests.house import LEAK, PLAIN, House, page, process
 
 
 def run(
@@ -44,13 +48,15 @@ def test_urls_are_submitted_and_each_has_its_line(
 ) -> None:
     result = run("submit", "https://example.org/1", "https://example.org/2", env=served)
     assert result.exit_code == 0
-    lines = [line.split("\t") for line in result.stdout.splitlines()]
-    assert [(word, position) for _, word, position in lines] == [
-        ("accepted", "1"),
-        ("accepted", "2"),
+    header, *lines = [line.split("\t") for line in result.stdout.splitlines()]
+    assert header == ["id", "result", "position", "about"]
+    assert [line[1:] for line in lines] == [
+        ["accepted", "1", "https://example.org/1"],
+        ["accepted", "2", "https://example.org/2"],
     ]
-    again = run("submit", "--file", "-", env=served, stdin="https://example.org/1\n\n")
-    assert again.stdout.split("\t")[1] == "known"
+    listed = "\ufeff# of today\nhttps://example.org/1\r\n\n"
+    again = run("submit", "--file", "-", "--json", env=served, stdin=listed)
+    assert json.loads(again.stdout)["result"] == "known"
     assert house.log.last() == 2
 
 
@@ -61,8 +67,22 @@ def test_a_refused_line_is_named_and_the_exit_code_says_so(
     items.write_text('{"text": "good"}\n{"url": "ftp://example.org/"}\n')
     result = run("submit", "--ndjson", str(items), env=served)
     assert result.exit_code == 1
-    assert "accepted" in result.stdout.splitlines()[0]
-    assert result.stdout.splitlines()[1].startswith("line 2\trefused\turl")
+    _, good, bad = [line.split("\t") for line in result.stdout.splitlines()]
+    assert good[1] == "accepted"
+    assert bad[1] == "refused"
+    assert bad[3].startswith("ftp://example.org/: url")
+
+
+def test_a_text_is_submitted_with_its_title_and_waited_for(
+    served: dict[str, str], house: House
+) -> None:
+    with process(house, "services.classifier.worker"):
+        arguments = ["submit", "--text", "-", "--title", "Clinics", "--wait", "--json"]
+        result = run(*arguments, env=served, stdin=LEAK)
+    assert result.exit_code == 0
+    row = json.loads(result.stdout)
+    assert row["result"] == "classified"
+    assert "data_leak" in row["labels"]
 
 
 @pytest.mark.parametrize(
@@ -70,6 +90,9 @@ def test_a_refused_line_is_named_and_the_exit_code_says_so(
     [
         (["submit"], "--file urls.txt"),
         (["submit", "x", "--file", "-"], "--file urls.txt"),
+        (["submit", "x", "--title", "T"], "--text TEXT"),
+        (["demo", "--articles", "/nowhere"], "does not exist"),
+        (["items", "correct", "i_x"], "--none"),
         (["sumbit"], "submit"),
         (["classify"], "--input"),
         (["keys", "create", "x", "--scope", "root"], "'read'"),
@@ -235,3 +258,89 @@ def test_a_misspelt_setting_stops_every_command(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
+
+
+def cli(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a shell does."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("INCIDENTWIRE_")}
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *arguments],
+        env=clean | environ,
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "code", "message"),
+    [
+        (["keys", "list"], {}, 1, "The store does not answer"),
+        (["check"], {}, 1, "The store does not answer"),
+        (["reclassify"], {}, 1, "The store does not answer"),
+        (["incidents", "list"], {}, 1, "--data-dir"),
+        (["items", "list"], {"KEY": "x", "API_URL": "here:80"}, 2, "http://"),
+        (["items", "list"], {"KEY": "x", "API_URL": "http://h:1"}, 1, "No answer"),
+        (["submit", "--file", sys.executable], {"KEY": "x"}, 1, "not UTF-8"),
+        (["explain", sys.executable], {}, 1, "not UTF-8"),
+        (["tail", "--cursor", __file__], {"KEY": "x"}, 1, "does not hold a position"),
+        (["keys", "list", "--profile", __file__], {}, 2, "INCIDENTWIRE_NAME=value"),
+        (["keys", "list"], {"REDIS_URI": "redis://x"}, 2, "INCIDENTWIRE_REDIS_URI"),
+    ],
+)
+def test_nothing_that_a_user_can_cause_ends_with_a_traceback(
+    tmp_path: Path,
+    arguments: list[str],
+    environ: dict[str, str],
+    code: int,
+    message: str,
+) -> None:
+    named = {f"INCIDENTWIRE_{name}": value for name, value in environ.items()}
+    done = cli(*arguments, INCIDENTWIRE_DATA_DIR=str(tmp_path), **named)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_full_disk_and_a_closed_pipe_end_in_one_line(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"id": "a", "text": "x"}\n')
+    arguments = ["--input", str(source), "--output", "/dev/full", "--processes", "1"]
+    full = cli("classify", *arguments)
+    assert (full.returncode, "No space is left" in full.stderr) == (1, True)
+    assert "Traceback" not in full.stderr
+    line = f"{sys.executable} -m cli --help 3>&1 >&2 | true"
+    piped = subprocess.run(
+        ["bash", "-c", f"{line}; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+    )
+    assert "Traceback" not in piped.stderr
+
+
+def test_help_lines_are_those_of_the_commands_and_name_the_installation() -> None:
+    context = click.Context(command)
+    for name, (_, line) in COMMANDS.items():
+        found = command.get_command(context, name)
+        assert found is not None
+        assert found.help is not None
+        assert line.split(",")[0].split(":")[0].rstrip(".") in found.help, name
+        leaf = found
+        while isinstance(leaf, click.Group):
+            leaf = next(iter(leaf.commands.values()))
+        assert "--data-dir" in leaf.get_help(click.Context(leaf)), name
+
+
+def test_commands_are_loaded_only_when_called() -> None:
+    code = "import sys, cli.main; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    loaded = set(done.stdout.split())
+    assert not loaded & {"requests", "redis", "flask", "numpy", "rich", "trafilatura"}
+
+
+def test_the_completion_script_of_each_shell_is_printed() -> None:
+    for shell in ("bash", "zsh", "fish"):
+        result = run("completion", shell)
+        assert "_INCIDENTWIRE_COMPLETE" in result.stdout

@@ -46,8 +46,11 @@ def test_a_feed_is_added_listed_and_removed(run: Run) -> None:
     name, word, url = added.output.strip().split("\t")
     assert (added.exit_code, word, url) == (0, "added", "https://quay.example/feed")
     assert run("add", "https://quay.example/feed").output.split("\t")[1] == "known"
-    assert run("list").output.startswith(f"{name}\tnew\thttps://quay.example/feed")
-    assert run("list", "--failing").output == ""
+    header, row = (line.split("\t") for line in run("list").output.splitlines())
+    assert header[:3] == ["id", "state", "items"]
+    assert row[:3] == [name, "new", "0"]
+    assert row[4:6] == ["https://quay.example/feed", "The Quay"]
+    assert run("list", "--failing", "--json").output == ""
     assert (
         run("remove", "https://quay.example/feed#x").output == f"{name}\tremoved\t2\n"
     )

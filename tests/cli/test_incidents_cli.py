@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from werkzeug.serving import make_server
 
 from cli.incidents import incidents
+from incidentwire.events import SharedTerms
 from tests.house import House
 from tests.newsroom import FAKE, LEAK, Newsroom
 from tests.store import Store
@@ -26,10 +27,10 @@ def room(store: Store, tmp_path: Path) -> Iterator[Newsroom]:
     )
     why = {
         "score": 0.9,
-        "shared": {"names": 2},
+        "shared": SharedTerms(names=2),
         "days": 1,
-        "spans": [[0, 4]],
-        "with": "i_a1#m0",
+        "spans": ((0, 4),),
+        "nearest": "i_a1#m0",
     }
     room.add("i_a2", (LEAK,), into=room.ids["a"], why=why)
     room.ids["b"] = room.add("i_b1", (FAKE,), title="A cloned voice")
@@ -63,13 +64,15 @@ def test_incidents_are_listed_and_shown(
     room: Newsroom, run: Callable[..., Result]
 ) -> None:
     a, b = room.ids["a"], room.ids["b"]
-    assert [line.split("\t")[0] for line in run("list").output.splitlines()] == [b, a]
-    assert (
-        run("list", "--label", "deepfake").output
-        == f"{b}\topen\tdeepfake\t1\t{today(room, b)}\tA cloned voice\n"
-    )
+    header, *rows = [line.split("\t") for line in run("list").output.splitlines()]
+    assert header[:2] == ["id", "status"]
+    assert [row[0] for row in rows] == [b, a]
+    found = run("list", "--label", "deepfake").output.splitlines()[1]
+    assert found == f"{b}\topen\tdeepfake\t1\t{today(room, b)}\tA cloned voice"
     assert json.loads(run("list", "--text", "i_a2", "--json").output)["id"] == a
-    assert len(run("list", "--limit", "1").output.splitlines()) == 1
+    assert len(run("list", "--limit", "1", "--json").output.splitlines()) == 1
+    assert json.loads(run("show", a[:8], "--json").output)["id"] == a
+    assert run("show", "n_").exit_code == 1
     shown = run("show", a).output
     assert shown.startswith("Records [31m lay open\n")
     assert "i_a2#m0  data_leak  by linker  score 1.00" in shown
@@ -119,4 +122,4 @@ def test_a_refusal_is_one_line(room: Newsroom, run: Callable[..., Result]) -> No
         "Traceback" in stale.output,
     ) == (1, True, False)
     assert run("undo", a).exit_code == 1
-    assert "no incident" in run("show", "n_none").output
+    assert "Give the whole id" in run("show", "n_none").output
