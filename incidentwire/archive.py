@@ -1,15 +1,16 @@
-"""The archive: bytes under `<item>/<digest>`, written once, compressed, checked when read.
+"""The archive: bytes under `<item>/<digest>`, compressed, verified when read.
 
-A folder by default, any fsspec file system by URL. Bytes are synced before their event is appended, so the log never
-names what is not there; a crash between leaves an orphan, which `incidentwire check` removes after a day.
+A folder by default, any fsspec file system by URL. Bytes are synced before their event is
+appended, so that the log never names what is not there. A crash in between leaves an
+orphan, which `incidentwire check` removes after a day.
 """
 
 from __future__ import annotations
 
 import errno
 import hashlib
-import os
-import tempfile
+import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +18,13 @@ from pathlib import Path
 import fsspec
 import zstandard
 
+from incidentwire import private_files
+
+PARTS = ".parts"  # folder of files that are being written
+PARTS_AGE_S = 3_600.0  # an older one was left by a crash
+SUFFIX = ".zst"
 COMPRESSION_LEVEL = 6  # measured on pages: level 9 saves 3 % more at twice the time
-MAX_BYTES = 200_000_000  # refuse to inflate more than this from one object
+MAX_BYTES = 200_000_000  # decompressed size of one object, at most
 
 
 class ArchiveAway(OSError):
@@ -61,15 +67,15 @@ def outages() -> Iterator[None]:
 
 
 class ContentNotFound(LookupError):
-    """The archive does not hold these bytes (never did, or they were deleted)."""
+    """The archive does not hold these bytes: never stored, or deleted."""
 
 
 class ContentCorrupt(ValueError):
-    """What the archive holds is not what its digest says."""
+    """The stored bytes do not match their digest."""
 
 
 def digest_of(data: bytes) -> str:
-    """SHA-256 in hex: the name of the bytes."""
+    """Return the SHA-256 of the bytes in hex: their name."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -78,35 +84,41 @@ class Archive:
 
     def __init__(self, url: str) -> None:
         self.fs, self.root = fsspec.core.url_to_fs(url)
-        self.is_local = "file" in (
-            self.fs.protocol
-            if isinstance(self.fs.protocol, tuple)
-            else (self.fs.protocol,)
-        )
+        protocol = self.fs.protocol
+        protocols = protocol if isinstance(protocol, tuple) else (protocol,)
+        self.is_local = "file" in protocols
 
     def put(self, item: str, data: bytes) -> str:
-        """Keep bytes under the item and return their digest. On disk when it returns."""
+        """Store bytes under the item and return their digest, once they are on disk.
+
+        An object that is stored already is verified, and written again if it is damaged.
+        Raises ArchiveAway.
+        """
         digest = digest_of(data)
         path = self._path(item, digest)
-        packed = zstandard.ZstdCompressor(
-            level=COMPRESSION_LEVEL, write_checksum=True
-        ).compress(data)
-        if self.is_local:
-            _write_synced(Path(path), packed)
-        else:
-            self.fs.pipe_file(path, packed)
+        with outages():
+            if self.is_local and self._is_intact(item, digest):
+                return digest
+            compressor = zstandard.ZstdCompressor(
+                level=COMPRESSION_LEVEL, write_checksum=True
+            )
+            packed = compressor.compress(data)
+            if self.is_local:
+                self._write_synced(Path(path), packed)
+            else:
+                self.fs.pipe_file(path, packed)
         return digest
 
     def get(self, item: str, digest: str) -> bytes:
-        """The bytes. Raises ContentNotFound, or Damaged where they do not match their digest."""
+        """Return the bytes. Raises ContentNotFound, ContentCorrupt and ArchiveAway."""
         try:
-            packed = self.fs.cat_file(self._path(item, digest))
+            with outages():
+                packed = self.fs.cat_file(self._path(item, digest))
         except FileNotFoundError:
             raise ContentNotFound(f"{item}/{digest} is not in the archive") from None
+        decompressor = zstandard.ZstdDecompressor()
         try:
-            data = zstandard.ZstdDecompressor().decompress(
-                packed, max_output_size=MAX_BYTES
-            )
+            data = decompressor.decompress(packed, max_output_size=MAX_BYTES)
         except zstandard.ZstdError as error:
             raise ContentCorrupt(f"{item}/{digest}: {error}") from None
         if digest_of(data) != digest:
@@ -114,35 +126,69 @@ class Archive:
         return data
 
     def has(self, item: str, digest: str) -> bool:
-        return bool(self.fs.exists(self._path(item, digest)))
+        """Return whether the object exists and is not empty."""
+        try:
+            return bool(self.fs.size(self._path(item, digest)))
+        except FileNotFoundError:
+            return False
 
     def delete(self, item: str, digest: str | None = None) -> None:
-        """Delete one object, or all that is kept of the item. Deleting what is gone is no error."""
+        """Delete one object, or everything stored of the item; absence is no error."""
         path = self._path(item, digest) if digest else self._folder(item)
-        if self.fs.exists(path):
-            self.fs.rm(path, recursive=digest is None)
+        with outages():
+            if self.fs.exists(path):
+                self.fs.rm(path, recursive=digest is None)
 
     def digests(self, item: str) -> list[str]:
-        """What is kept of one item."""
+        """Return the digests of everything stored of one item, sorted."""
         folder = self._folder(item)
         if not self.fs.exists(folder):
             return []
-        return sorted(
-            _digest(path)
-            for path in self.fs.ls(folder, detail=False)
-            if path.endswith(".zst")
-        )
+        paths = self.fs.ls(folder, detail=False)
+        return sorted(_digest(path) for path in paths if path.endswith(SUFFIX))
 
     def objects(self) -> Iterator[tuple[str, str, float]]:
-        """(item, digest, age stamp in s since the epoch) of everything kept; the stamp is 0 where it is unknown."""
+        """Yield (item, digest, time stored in s since the epoch) of every object.
+
+        The time is 0 if the file system does not tell it.
+        """
         for path, info in sorted(self.fs.find(self.root, detail=True).items()):
-            if path.endswith(".zst"):
-                made = info.get("mtime") or info.get("created") or 0.0
-                yield (
-                    path.split("/")[-2],
-                    _digest(path),
-                    made if isinstance(made, float) else made.timestamp(),
-                )
+            if path.endswith(SUFFIX):
+                stored = info.get("mtime") or info.get("created") or 0.0
+                if not isinstance(stored, float):
+                    stored = stored.timestamp()
+                yield path.split("/")[-2], _digest(path), stored
+
+    def sweep(self) -> int:
+        """Delete what crashes left half-written, and return how many files that were."""
+        if not self.is_local:
+            return 0
+        swept = 0
+        oldest = time.time() - PARTS_AGE_S
+        for path in Path(self.root, PARTS).glob("*"):
+            try:
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
+                    swept += 1
+            except FileNotFoundError:
+                continue  # just finished
+        return swept
+
+    def _is_intact(self, item: str, digest: str) -> bool:
+        try:
+            self.get(item, digest)
+        except (ContentNotFound, ContentCorrupt):
+            return False
+        return True
+
+    def _write_synced(self, path: Path, data: bytes) -> None:
+        parts = Path(self.root, PARTS)
+        private_files.make_folder(parts)
+        private_files.make_folder(path.parent)
+        temporary = parts / secrets.token_hex(8)
+        private_files.write_whole(path, temporary, lambda file: file.write(data))
+        # the entry of a new folder must survive a crash too
+        private_files.sync_folder(path.parent.parent)
 
     def _folder(self, item: str) -> str:
         if not item.replace("_", "").isalnum():
@@ -152,34 +198,8 @@ class Archive:
     def _path(self, item: str, digest: str) -> str:
         if not digest.isalnum():
             raise ValueError(f"not a digest: {digest!r}")
-        return f"{self._folder(item)}/{digest}.zst"
+        return f"{self._folder(item)}/{digest}{SUFFIX}"
 
 
 def _digest(path: str) -> str:
-    return path.rsplit("/", 1)[-1].removesuffix(".zst")
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    """Write a new file so that a crash leaves all of it or nothing. Bytes that are there already stay as they are."""
-    if path.exists():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    for folder in (
-        path.parent,
-        path.parent.parent,
-    ):  # the entry of a new folder must survive a crash too
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    return path.rsplit("/", 1)[-1].removesuffix(SUFFIX)

@@ -31,7 +31,7 @@ from services.classifier.extraction.extract import Document
 from services.classifier.fetching import handover
 from services.classifier.fetching.handover import Address, PageRecord
 from services.classifier.fetching.result import FetchedPage, FetchFailure
-from services.classifier.keeping.retained import kept
+from services.classifier.keeping.retained import retained
 from services.classifier.labelling.classifier import Classifier
 from services.classifier.lease import Lease
 from services.classifier.linking.fingerprint_key import fingerprint_key
@@ -212,7 +212,7 @@ class _Processing:
         """Delete the page that was handed over, unless a revision has the same bytes."""
         if self.record is None:
             return
-        named = kept(self.item.id, self.context.log.history(self.item.id)).named
+        named = retained(self.item.id, self.context.log.history(self.item.id)).named
         for digest in {self.record.page_digest, self.record.headers_digest} - named:
             self.context.archive.delete(self.item.id, digest)
 

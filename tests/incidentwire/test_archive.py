@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from incidentwire.archive import Archive, ContentCorrupt, ContentNotFound, digest_of
+from incidentwire.archive import (
+    PARTS,
+    Archive,
+    ArchiveAway,
+    ContentCorrupt,
+    ContentNotFound,
+    digest_of,
+)
 
 
 @pytest.fixture(params=["folder", "memory"])
@@ -73,7 +85,7 @@ def test_a_half_written_file_is_never_seen_as_kept(
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="disk full"):
         archive.put("i_abc", b"page")
-    assert list(tmp_path.rglob("*.zst")) == list(tmp_path.rglob("*.part")) == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_everything_kept_is_listed_with_its_age(tmp_path: Path) -> None:
@@ -88,3 +100,82 @@ def test_everything_kept_is_listed_with_its_age(tmp_path: Path) -> None:
 def test_a_path_is_no_item(archive: Archive, item: str) -> None:
     with pytest.raises(ValueError, match="item id"):
         archive.put(item, b"x")
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def overwritten(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+@pytest.mark.parametrize("damage", [emptied, truncated, overwritten])
+def test_a_damaged_object_is_written_again_with_the_next_put(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    archive = Archive(str(tmp_path))
+    digest = archive.put("i_abc", b"page")
+    damage(next(tmp_path.rglob(f"{digest}.zst")))
+    with pytest.raises(ContentCorrupt):
+        archive.get("i_abc", digest)
+    assert archive.put("i_abc", b"page") == digest
+    assert archive.get("i_abc", digest) == b"page"
+
+
+def test_an_empty_object_does_not_count_as_stored(tmp_path: Path) -> None:
+    archive = Archive(str(tmp_path))
+    digest = archive.put("i_abc", b"page")
+    emptied(next(tmp_path.rglob(f"{digest}.zst")))
+    assert not archive.has("i_abc", digest)
+
+
+def test_an_intact_object_is_left_as_it_is(tmp_path: Path) -> None:
+    archive = Archive(str(tmp_path))
+    digest = archive.put("i_abc", b"page")
+    path = next(tmp_path.rglob(f"{digest}.zst"))
+    before = path.stat().st_ino
+    archive.put("i_abc", b"page")
+    assert path.stat().st_ino == before
+
+
+KILLED = """
+import os, signal, sys
+from incidentwire.archive import Archive
+archive = Archive(sys.argv[1])
+os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+archive.put("i_abc", b"page")
+"""
+
+
+def test_what_a_kill_left_half_written_is_swept_after_an_hour(tmp_path: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    archive = Archive(str(tmp_path))
+    assert archive.sweep() == 0
+    (left,) = (tmp_path / PARTS).iterdir()
+    assert list(archive.objects()) == []
+    os.utime(left, (0, 0))
+    assert archive.sweep() == 1
+    assert not left.exists()
+
+
+def test_other_users_of_the_machine_can_read_nothing(tmp_path: Path) -> None:
+    root = tmp_path / "data" / "archive"
+    Archive(str(root)).put("i_abc", b"page")
+    for path in [root.parent, *root.parent.rglob("*")]:
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ArchiveAway, match="The archive is full") as raised:
+        Archive(str(tmp_path)).put("i_abc", b"page")
+    assert raised.value.reason == "full"

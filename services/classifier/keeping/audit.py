@@ -1,6 +1,9 @@
-"""Is everything there? submitted = classified + rejected + aliased + withdrawn + in flight; the log without gaps; in
-the archive what events name, and nothing else. `incidentwire check` asks all of it; the keeper asks each minute what
-has changed since (Watch). mending.py puts right what can be.
+"""The audit: nothing is lost, nothing is left over.
+
+submitted = classified + rejected + aliased + withdrawn + in flight; the log has no gaps;
+the archive holds what events name, and nothing else. `incidentwire check` audits
+everything; the keeper audits each minute what changed since (IncrementalAudit). repair.py
+repairs what can be repaired.
 """
 
 from __future__ import annotations
@@ -17,20 +20,16 @@ from incidentwire.events import TYPES, InFlight
 from incidentwire.items import Item, State
 from incidentwire.log.event_log import IN_FLIGHT, SUBJECT, EventLog
 from incidentwire.log.recorded_event import RecordedEvent
-from services.classifier.keeping.retained import Retained, kept
+from services.classifier.keeping.retained import Retained, retained
 
 BATCH = 500  # items folded at once
-OVERDUE_S = (
-    120.0  # past its time by so much, an item in flight is looked after by nobody
-)
-ORPHAN_S = (
-    86_400.0  # bytes are kept before their event: younger ones may still get theirs
-)
-SNAPSHOTS = 5  # tries to see an item and its place in flight at one moment
+OVERDUE_S = 120.0  # an item in flight that is due for longer has no process
+ORPHAN_S = 86_400.0  # bytes are stored before their event: younger ones may get theirs
+SNAPSHOTS = 5  # attempts to read an item and its in-flight entry at one moment
 
 
 class FindingKind(StrEnum):
-    """What can be wrong."""
+    """The kinds of findings."""
 
     LOG_HAS_GAPS = "log_has_gaps"
     INDEX_DISAGREES = "index_disagrees"
@@ -45,7 +44,7 @@ class FindingKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that is wrong. `subject` is an item; `digest` names bytes of it in the archive."""
+    """One finding. `subject` is an item, `digest` an archive object of it."""
 
     kind: FindingKind
     subject: str = ""
@@ -54,7 +53,7 @@ class Finding:
 
 @dataclass(kw_only=True)
 class Audit:
-    """Items by state as their events have it, what Redis holds in flight, and everything that is wrong."""
+    """Items by state according to their events, entries in flight, and all findings."""
 
     states: Counter[State] = field(default_factory=Counter)
     in_flight: int = 0
@@ -67,7 +66,10 @@ class Audit:
 
     @property
     def difference(self) -> int:
-        """submitted - (classified + rejected + aliased + withdrawn + in flight): 0, or items were lost."""
+        """Return submitted - (classified + rejected + aliased + withdrawn + in flight).
+
+        Anything but 0 means lost items.
+        """
         ended = sum(
             count
             for state, count in self.states.items()
@@ -87,28 +89,29 @@ def audit(
     read_bytes: bool = True,
     advance: Callable[[], object] = lambda: None,
 ) -> Audit:
-    """Look at everything, while the system may be at work. `read_bytes` reads what the archive holds of each item's
-    newest revision, and compares it with its digest; `advance` is called for each item. Nothing is changed."""
+    """Audit everything and change nothing; the system may be running.
+
+    `read_bytes` compares the stored content of each item's newest revision with its
+    digest. `advance` is called for each item.
+    """
     result = Audit()
     if not log.is_gapless():
-        result.found(
-            FindingKind.LOG_HAS_GAPS
-        )  # every further reading would stumble over it
+        result.found(FindingKind.LOG_HAS_GAPS)  # nothing further can be read
         return result
     events = Counter(
         entry.subject for entry in log.read() if entry.type.startswith("item.")
     )
-    flies: dict[str, bool] = {}
+    pending_by_item: dict[str, bool] = {}
     for ids in queue.batches(list(events), BATCH):
-        for found in _kept(log, ids):
+        for found in _retained(log, ids):
             item = found.item
             result.states[item.state] += 1
-            flies[item.id] = _flies(item)
+            pending_by_item[item.id] = _is_in_flight(item)
             if item.version < events[item.id]:
                 result.found(FindingKind.INDEX_DISAGREES, item.id)
             _look_into_archive(result, log, archive, found, read_bytes)
             advance()
-    _look_at_flights(result, log, flies, now)
+    _look_at_flights(result, log, pending_by_item, now)
     _look_for_strays(result, log, archive, now)
     return result
 
@@ -116,20 +119,23 @@ def audit(
 def in_flight_mismatches(
     log: EventLog, expected: dict[str, bool]
 ) -> Iterator[tuple[str, bool]]:
-    """(item, is in flight by its events) of those whose place in Redis says otherwise. `expected` may be out of date:
-    each mismatch is looked at again, events and place at one moment."""
+    """Yield (item, in flight by its events) if the entry in Redis disagrees.
+
+    `expected` may be out of date: each mismatch is read again, events and entry at once.
+    """
     store = cast("Any", log.connection)
     for ids in queue.batches(list(expected), BATCH):
         for item_id, due in zip(ids, store.zmscore(IN_FLIGHT, list(ids)), strict=True):
             if expected[item_id] is (due is not None):
                 continue
             item, is_there = snapshot(log, item_id)
-            if item is not None and _flies(item) is not is_there:
-                yield item_id, _flies(item)
+            if item is not None and _is_in_flight(item) is not is_there:
+                yield item_id, _is_in_flight(item)
 
 
 def snapshot(log: EventLog, item_id: str) -> tuple[Item | None, bool]:
-    """(the item, whether Redis has it in flight) at one moment; None where it changes too fast to be seen."""
+    """Return (item, whether Redis has it in flight) at one moment; None if it changes
+    too fast to be read."""
     for _ in range(SNAPSHOTS):
         item = items.fold_all(item_id, log.history(item_id))
         with log.connection.pipeline(transaction=True) as pipe:
@@ -142,24 +148,25 @@ def snapshot(log: EventLog, item_id: str) -> tuple[Item | None, bool]:
 
 
 class IncrementalAudit:
-    """The cheap part, for the keeper: what has changed since the last look, from the log's end at the start on."""
+    """The keeper's audit of what changed since the last run, first since its start."""
 
     def __init__(self, log: EventLog) -> None:
-        self.log, self.position = log, log.last()
+        self.log = log
+        self.position = log.last()
 
     def look(self, now: float, limit: int = 5000) -> tuple[list[Finding], bool]:
-        """What is wrong, and whether there is more to look at."""
+        """Return the findings, and whether there is more to audit."""
         if not self.log.is_gapless():
             return [Finding(kind=FindingKind.LOG_HAS_GAPS)], False
         batch = self.log.after(self.position, limit)
         wrong = [
             Finding(
                 kind=FindingKind.NOT_IN_FLIGHT
-                if flies
+                if is_pending
                 else FindingKind.IN_FLIGHT_ENDED,
                 subject=item_id,
             )
-            for item_id, flies in in_flight_mismatches(self.log, _flights(batch))
+            for item_id, is_pending in in_flight_mismatches(self.log, _flights(batch))
         ]
         self.position = batch[-1].position if batch else self.position
         wrong += [
@@ -170,14 +177,14 @@ class IncrementalAudit:
 
 
 def overdue(log: EventLog, now: float, limit: int = -1) -> list[str]:
-    """Items in flight that nobody has looked at when their time had come."""
+    """Return items in flight that no process handled when they were due."""
     store = cast("Any", log.connection)
     found = store.zrangebyscore(IN_FLIGHT, "-inf", now - OVERDUE_S, start=0, num=limit)
     return [item_id.decode() for item_id in found]
 
 
 def _flights(batch: Iterable[RecordedEvent]) -> dict[str, bool]:
-    """item -> is in flight, by the last of these events that says so."""
+    """Return by item whether the last of these events leaves it in flight."""
     says: dict[str, bool] = {}
     for entry in batch:
         kind = TYPES.get(entry.type.partition(":")[0])
@@ -186,32 +193,31 @@ def _flights(batch: Iterable[RecordedEvent]) -> dict[str, bool]:
     return says
 
 
-def _flies(item: Item) -> bool:
+def _is_in_flight(item: Item) -> bool:
     return item.version > 0 and not item.ended
 
 
-def _kept(log: EventLog, ids: Sequence[str]) -> Iterator[Retained]:
+def _retained(log: EventLog, ids: Sequence[str]) -> Iterator[Retained]:
     for item_id, history in zip(ids, log.histories(ids), strict=True):
-        yield kept(item_id, history)
+        yield retained(item_id, history)
 
 
 def _look_at_flights(
-    result: Audit, log: EventLog, flies: dict[str, bool], now: float
+    result: Audit, log: EventLog, pending_by_item: dict[str, bool], now: float
 ) -> None:
-    """Compare every item with its place in flight, and count the places."""
+    """Compare every item with its entry in flight, and count the entries."""
     members = {
         item_id.decode()
         for item_id in cast("Any", log.connection).zrange(IN_FLIGHT, 0, -1)
     }
-    strangers = dict.fromkeys(
-        members - flies.keys(), False
-    )  # of no item at all, or of one that has just come
-    wrong = dict(in_flight_mismatches(log, flies | strangers))
+    # entries of no item at all, or of one that was just submitted
+    strangers = dict.fromkeys(members - pending_by_item.keys(), False)
+    wrong = dict(in_flight_mismatches(log, pending_by_item | strangers))
     lost = sum(wrong.values())
-    result.in_flight = sum(flies.values()) - lost + (len(wrong) - lost)
-    for item_id, should_fly in wrong.items():
+    result.in_flight = sum(pending_by_item.values()) - lost + (len(wrong) - lost)
+    for item_id, is_pending in wrong.items():
         result.found(
-            FindingKind.NOT_IN_FLIGHT if should_fly else FindingKind.IN_FLIGHT_ENDED,
+            FindingKind.NOT_IN_FLIGHT if is_pending else FindingKind.IN_FLIGHT_ENDED,
             item_id,
         )
     for item_id in overdue(log, now):
@@ -221,7 +227,7 @@ def _look_at_flights(
 def _look_into_archive(
     result: Audit, log: EventLog, archive: Archive, found: Retained, read_bytes: bool
 ) -> None:
-    """Is there what the newest revision names, and is it what its digest says?"""
+    """Find objects of the newest revision that are missing or damaged."""
     for digest in sorted(found.needed):
         try:
             if read_bytes:
@@ -231,33 +237,31 @@ def _look_into_archive(
         except ContentCorrupt:
             result.found(FindingKind.DAMAGED, found.item.id, digest)
         except ContentNotFound:
-            if (
-                digest in kept(found.item.id, log.history(found.item.id)).needed
-            ):  # not deleted by right meanwhile
+            now = retained(found.item.id, log.history(found.item.id))
+            if digest in now.needed:  # unless it was withdrawn meanwhile
                 result.found(FindingKind.MISSING, found.item.id, digest)
 
 
 def _look_for_strays(
     result: Audit, log: EventLog, archive: Archive, now: float
 ) -> None:
-    """Is there anything that should not be there?"""
+    """Find objects that should not be stored."""
     held: dict[str, list[tuple[str, float]]] = defaultdict(list)
     for item_id, digest, made in archive.objects():
         held[item_id].append((digest, made))
         result.objects += 1
     for ids in queue.batches(list(held), BATCH):
-        for found in _kept(log, ids):
+        for found in _retained(log, ids):
             for digest, made in held[found.item.id]:
                 if kind := stray(found, digest, now - made):
                     result.found(kind, found.item.id, digest)
 
 
 def stray(found: Retained, digest: str, age_s: float) -> FindingKind | None:
-    """Why these bytes should not be in the archive; None where they may."""
+    """Return why these bytes should not be stored, None if they may be."""
     if found.item.state is State.WITHDRAWN or digest in found.gone:
-        return (
-            FindingKind.UNDELETED if found.item.ended else None
-        )  # what is in flight may just be keeping it again
-    if digest in found.named or age_s < ORPHAN_S or _flies(found.item):
+        # an item in flight may be storing them again
+        return FindingKind.UNDELETED if found.item.ended else None
+    if digest in found.named or age_s < ORPHAN_S or _is_in_flight(found.item):
         return None
     return FindingKind.ORPHAN

@@ -47,7 +47,8 @@ class PeriodicTask:
 def periodic_tasks(settings: Settings, connection: redis.Redis) -> list[PeriodicTask]:
     """Return the tasks. Each step is short, so that no round of the keeper is long."""
     log = EventLog(connection)
-    retention = Retention(settings=settings, log=log, archive=Archive(settings.archive))
+    archive = Archive(settings.archive)
+    retention = Retention(settings=settings, log=log, archive=archive)
     audit = IncrementalAudit(log)
     sweep = Sweep(connection)
     return [
@@ -55,7 +56,15 @@ def periodic_tasks(settings: Settings, connection: redis.Redis) -> list[Periodic
         PeriodicTask(step=retention.expire, period_s=HOUR_S),
         PeriodicTask(step=lambda now: _report(audit, now), period_s=MINUTE_S),
         PeriodicTask(step=sweep.run, period_s=HOUR_S),
+        PeriodicTask(step=lambda now: _sweep_archive(archive), period_s=HOUR_S),
     ]
+
+
+def _sweep_archive(archive: Archive) -> bool:
+    swept = archive.sweep()
+    if swept:
+        logger.info(event_line("half-written files removed", files=swept))
+    return False
 
 
 def _report(audit: IncrementalAudit, now: float) -> bool:

@@ -14,8 +14,11 @@ from incidentwire.log.recorded_event import RecordedEvent
 
 @dataclass
 class Retained:
-    """TermHasher by what is to become of them: `pages` (with their headers) and `texts` (documents) stay, `gone` were
-    withdrawn or have expired. `page_ms` and `text_ms` say when the newest of them was kept."""
+    """The digests of an item by their fate.
+
+    `pages` (with their headers) and `texts` (documents) stay; `gone` were withdrawn or
+    have expired. `page_ms` and `text_ms` are the times at which the newest were stored.
+    """
 
     item: Item
     pages: set[str] = field(default_factory=set)
@@ -26,41 +29,37 @@ class Retained:
 
     @property
     def named(self) -> set[str]:
-        """What may be there."""
+        """Return the digests that may be stored."""
         return self.pages | self.texts
 
     @property
     def needed(self) -> set[str]:
-        """What must be there: the newest revision, and a text that waits to be read."""
+        """Return the digests that must be stored: the newest revision, and a supplied text
+        that is not processed yet."""
+        wanted: set[str | None] = set()
+        if self.item.pending == "use_given":
+            wanted.add(self.item.given_digest)
         fetched = self.item.fetched
-        wanted = {self.item.given_digest} if self.item.pending == "use_given" else set()
         if fetched is not None:
-            wanted |= {
-                fetched.document_digest,
-                fetched.page_digest,
-                fetched.headers_digest,
-            }
-        return {
-            digest for digest in wanted if digest is not None and digest in self.named
-        }
+            wanted.add(fetched.document_digest)
+            wanted.add(fetched.page_digest)
+            wanted.add(fetched.headers_digest)
+        return {digest for digest in wanted if digest and digest in self.named}
 
 
-def kept(item_id: str, history: Iterable[RecordedEvent]) -> Retained:
-    """Fold an item's history into what is kept of it."""
+def retained(item_id: str, history: Iterable[RecordedEvent]) -> Retained:
+    """Fold an item's history into what is stored of it."""
     found = Retained(item=Item(id=item_id))
     for entry in history:
         event = entry.event
         found.item = items.fold(found.item, entry.position, event, entry.traceparent)
         match event:
             case e.ItemSubmitted() | e.ItemTextSupplied():
-                _add(found, entry.time_ms, texts=[event.given_digest])
+                _add_text(found, event.given_digest, entry.time_ms)
             case e.ItemFetched():
-                _add(
-                    found,
-                    entry.time_ms,
-                    pages=[event.page_digest, event.headers_digest],
-                )
-                _add(found, entry.time_ms, texts=[event.document_digest])
+                _add_page(found, event.page_digest, entry.time_ms)
+                _add_page(found, event.headers_digest, entry.time_ms)
+                _add_text(found, event.document_digest, entry.time_ms)
             case e.ItemExpired(what="page"):
                 _drop(found, found.pages)
             case e.ItemExpired() | e.ItemWithdrawn():
@@ -71,27 +70,29 @@ def kept(item_id: str, history: Iterable[RecordedEvent]) -> Retained:
 def expires(
     found: Retained, page_before_ms: float, text_before_ms: float
 ) -> Literal["page", "all"] | None:
-    """What of the item has outlived its time: only of items that came to an end without a label."""
-    if not found.item.ended or found.item.labels or found.item.state is State.WITHDRAWN:
+    """Return the part whose retention period ended; only items without labels expire."""
+    item = found.item
+    if not item.ended or item.labels or item.state is State.WITHDRAWN:
         return None
     if found.texts and found.text_ms <= text_before_ms:
         return "all"
-    return "page" if found.pages and found.page_ms <= page_before_ms else None
+    if found.pages and found.page_ms <= page_before_ms:
+        return "page"
+    return None
 
 
-def _add(
-    found: Retained,
-    at_ms: int,
-    pages: Iterable[str | None] = (),
-    texts: Iterable[str | None] = (),
-) -> None:
-    new_pages = {digest for digest in pages if digest}
-    new_texts = {digest for digest in texts if digest}
-    found.pages |= new_pages
-    found.texts |= new_texts
-    found.gone -= new_pages | new_texts
-    found.page_ms = at_ms if new_pages else found.page_ms
-    found.text_ms = at_ms if new_texts else found.text_ms
+def _add_page(found: Retained, digest: str | None, stored_ms: int) -> None:
+    if digest:
+        found.pages.add(digest)
+        found.gone.discard(digest)
+        found.page_ms = stored_ms
+
+
+def _add_text(found: Retained, digest: str | None, stored_ms: int) -> None:
+    if digest:
+        found.texts.add(digest)
+        found.gone.discard(digest)
+        found.text_ms = stored_ms
 
 
 def _drop(found: Retained, digests: set[str]) -> None:

@@ -279,9 +279,13 @@ class LinkIndex:
         return number
 
     def _kept(self, root: int) -> list[int]:
-        rows = list(self._members[root])
-        for number in self._merged.get(root, ()):
-            rows += self._kept(number)
+        """Return rows of an incident and of what is merged into it, 4 * MEMBERS at most."""
+        rows: list[int] = []
+        waiting = [root]
+        while waiting and len(rows) < 4 * MEMBERS:
+            number = waiting.pop()
+            rows += self._members[number]
+            waiting += reversed(self._merged.get(number, ()))
         return rows[: 4 * MEMBERS]
 
     # -- for the linker: the nearest member (reasons.py), and what is kept between two runs (snapshot.py)

@@ -13,6 +13,7 @@ from incidentwire import queue
 from incidentwire.events import ItemExpired, ItemWithdrawn
 from incidentwire.items import State
 from incidentwire.log.event_log import IN_FLIGHT
+from services.classifier.jobs import work
 from services.classifier.keeping.audit import (
     Audit,
     Finding,
@@ -169,9 +170,35 @@ def test_bytes_that_rot_and_bytes_that_vanish_are_told(
     assert sorted((f.kind, f.digest) for f in found.findings) == [
         (FindingKind.DAMAGED, fetched.page_digest), (FindingKind.MISSING, fetched.document_digest)
     ]  # fmt: skip
-    assert put_right(house, found.findings) == found.findings
     quick = audit(house.log, house.archive, time.time(), read_bytes=False)
     assert kinds(quick) == [FindingKind.MISSING]
+
+
+def test_emptied_and_damaged_objects_are_found_and_fetched_again(
+    house: House, web_site: Site
+) -> None:
+    item_id = busy_house(house, web_site)["classified"]
+    fetched = house.item(item_id).fetched
+    assert fetched is not None
+    file_of(house, fetched.page_digest).write_bytes(b"")
+    file_of(house, fetched.document_digest).write_bytes(b"rotten")
+    found = look(house)
+    assert kinds(found) == [FindingKind.DAMAGED] * 2
+    assert put_right(house, found.findings) == []
+    assert house.item(item_id).pending == "fetch"
+    assert put_right(house, found.findings) == []  # nothing is requested twice
+    assert house.item(item_id).version == 4
+    work(house.context, [item_id])
+    assert house.item(item_id).state is State.CLASSIFIED
+    assert look(house).findings == []
+
+
+def test_a_supplied_text_that_is_damaged_stays_a_finding(house: House) -> None:
+    item_id = house.submit(text=PLAIN, title=TITLE)
+    file_of(house, house.item(item_id).given_digest).write_bytes(b"")
+    found = look(house)
+    assert kinds(found) == [FindingKind.DAMAGED]
+    assert put_right(house, found.findings) == found.findings
 
 
 def test_what_has_expired_is_not_missed(house: House, web_site: Site) -> None:

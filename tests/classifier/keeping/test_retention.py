@@ -222,9 +222,9 @@ def test_what_a_dying_worker_keeps_of_a_withdrawn_item_is_deleted_an_hour_later(
     house.archive.put(item_id, b"kept by a worker that was killed before it could look")
     keeping(house).delete(time.time())
     assert house.archive.digests(item_id)
-    keeping(house).delete(time.time() + retention.AGAIN_S + 1)
+    keeping(house).delete(time.time() + retention.RETRY_WITHDRAWN_S + 1)
     assert house.archive.digests(item_id) == []
-    assert house.connection.zcard(retention.AGAIN) == 0
+    assert house.connection.zcard(retention.RETRY_SET) == 0
 
 
 def test_what_is_in_flight_is_deleted_once_it_has_ended(
@@ -242,7 +242,7 @@ def test_what_is_in_flight_is_deleted_once_it_has_ended(
     keeping(house).delete(now)
     assert len(house.archive.digests(item_id)) == 4
     work(house.context, [item_id])
-    keeping(house).delete(now + retention.SOON_S + 1)
+    keeping(house).delete(now + retention.RETRY_S + 1)
     assert sorted(house.archive.digests(item_id)) == sorted(
         [given, fetched.document_digest]
     )
@@ -262,7 +262,7 @@ def test_an_archive_that_refuses_to_delete_is_asked_again(
         keeping(house).delete(now)
     assert "cannot delete" in caplog.text
     assert house.archive.digests(item_id)
-    keeping(house).delete(now + retention.SOON_S + 1)
+    keeping(house).delete(now + retention.RETRY_S + 1)
     assert house.archive.digests(item_id) == []
 
 
