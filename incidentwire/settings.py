@@ -133,6 +133,19 @@ class Settings:
         15.0, "silence of a stream after which a checkpoint is sent", least=0.1
     )  # proxies cut at 60 s
     max_streams: int = _setting(10_000, "open event streams per process", least=1)
+    max_streams_per_key: int = _setting(
+        1_000, "open event streams of one key per process", least=1
+    )
+    cors_origins: frozenset[str] = _setting(
+        frozenset(),
+        "origins (https://host, comma-separated) whose scripts may call the services; "
+        "*: all; empty: none",
+    )
+    trusted_proxies: frozenset[str] = _setting(
+        frozenset(),
+        "addresses of reverse proxies (comma-separated) whose X-Forwarded-Proto and "
+        "SCRIPT_NAME are believed; empty: none",
+    )
     page_retention_days: float = _setting(
         30.0, "days until the page of an item without label is deleted", least=0
     )

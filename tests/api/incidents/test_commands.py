@@ -246,11 +246,13 @@ OVERTAKEN: dict[
         s, i["z"], i["b"], "bob", seen=(0, 0)
     ),
     "split": lambda s, i: decisions.split(s, i["a"], ["i_a1#m0"], "bob", seen=0),
-    "move from": lambda s, i: commands.moved(
+    "move from": lambda s, i: commands.decide_move(
         s, i["a"], target("i_a1#m0", i["b"]), "bob"
     ),
-    "move to": lambda s, i: commands.moved(s, i["b"], target("i_b1#m0", i["a"]), "bob"),
-    "move to one of its own": lambda s, i: commands.moved(
+    "move to": lambda s, i: commands.decide_move(
+        s, i["b"], target("i_b1#m0", i["a"]), "bob"
+    ),
+    "move to one of its own": lambda s, i: commands.decide_move(
         s, i["a"], target("i_a1#m0"), "bob"
     ),
     "status": lambda s, i: decisions.change_status(

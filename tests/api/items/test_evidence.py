@@ -108,12 +108,12 @@ def test_an_earlier_revision_is_found_by_any_of_its_digests(
 
 
 def test_what_is_no_page_is_saved_or_shown_as_plain_text() -> None:
-    pdf = inert_page.render("i_a", b"%PDF-1.7", "application/pdf", [])
+    pdf = inert_page.render("i_a", b"%PDF-1.7", "application/pdf", "")
     assert (pdf.content_type, pdf.disposition) == (
         "application/pdf",
         'attachment; filename="i_a.pdf"',
     )
-    image = inert_page.render("i_a", b"<svg onload=alert(1)>", "image/svg+xml", [])
+    image = inert_page.render("i_a", b"<svg onload=alert(1)>", "image/svg+xml", "")
     assert (image.content_type, image.disposition) == (
         "application/octet-stream",
         'attachment; filename="i_a.bin"',
@@ -122,7 +122,7 @@ def test_what_is_no_page_is_saved_or_shown_as_plain_text() -> None:
         "i_a",
         "naïve".encode("latin-1"),
         "text/plain",
-        [("Content-Type", "text/plain; charset=l1")],
+        "text/plain; charset=l1",
     )
     assert (text.content_type, text.body.decode()) == (
         "text/plain; charset=utf-8",
