@@ -27,10 +27,10 @@ from incidentwire.items import State
 from incidentwire.web.auth import Keys
 from services.api.app import create_app
 from services.api.items import inert_page
+from tests.browser import chromium
 from tests.house import LEAK, PLAIN, House, Site, page
 from tests.store import Store
 
-CHROMIUM = "/usr/bin/chromium"
 TITLE = "Clinic chain exposed patient records"
 
 
@@ -276,7 +276,7 @@ def browse(url: str, profile: Path) -> str:
         "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
         "--disable-component-update --disable-sync --virtual-time-budget=5000 --dump-dom"
     ).split()
-    command = [CHROMIUM, *flags, f"--user-data-dir={profile}", url]
+    command = [chromium(), *flags, f"--user-data-dir={profile}", url]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=120, check=True
     )
