@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ class ManyHosts:
     current: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
     work_s: float = 0.0  # time that an answer takes
+    slow_s: float = 0.0  # time that an answer to `/slow…` takes
 
     def url(self, host: int | str, path: str) -> str:
         name = sorted(HOSTS)[host] if isinstance(host, int) else host
@@ -66,6 +68,8 @@ def many_hosts(article: bytes) -> Iterator[ManyHosts]:
         def answer(self) -> None:
             if self.path.startswith("/hang"):
                 site.release.wait(60)
+            elif self.path.startswith("/slow"):
+                threading.Event().wait(site.slow_s)
             elif site.work_s:
                 threading.Event().wait(site.work_s)
             if self.path.startswith("/to/"):
@@ -79,7 +83,8 @@ def many_hosts(article: bytes) -> Iterator[ManyHosts]:
                 body = site.article.replace(b"PATH", self.path.encode())
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            with contextlib.suppress(ConnectionError):  # a fetcher that was stopped
+                self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass
