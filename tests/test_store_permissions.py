@@ -84,7 +84,7 @@ def test_the_whole_path_works_with_the_applications_permissions(
     assert house.item(unreachable).state is State.WAITING
     worker.make_worker(house.context).work(burst=True, logging_level="ERROR")
     assert {house.item(i).state for i in ids} == {State.CLASSIFIED}
-    assert requeue_expired(connection, 1e12) == []
+    assert requeue_expired(connection, 1e12) == [unreachable]
     assert Sweep(connection).run(0.0) is False
     assert house.ingest_client.get("/readyz").status_code == 200
     limiter = HostRateLimiter.of(house.settings, connection)

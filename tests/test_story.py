@@ -83,7 +83,7 @@ def everything(store: Store, folder: Path) -> Iterator[tuple[House, str, str]]:
 def _answers(address: str) -> bool:
     try:
         return requests.get(f"{address}/readyz", timeout=5).ok
-    except requests.ConnectionError:
+    except requests.RequestException:
         return False
 
 

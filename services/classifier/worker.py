@@ -27,7 +27,6 @@ from incidentwire.lifecycle import (
     run_until_shutdown,
     touch_heartbeat,
 )
-from incidentwire.queue import CLASSIFY_FIRST
 from incidentwire.settings import from_env
 from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import configure_logging, event_line
@@ -39,7 +38,7 @@ WORKER_TTL_S = 60
 PREFETCH_JOBS = 16  # jobs of one item each that are taken along at once
 MAX_ITEMS = 1_000  # of one job; settings.batch_items allows no more
 PAUSE_S = 1.0  # before RQ's loop is started again
-BEAT_S = 10.0  # between two heartbeats of a worker that is busy
+BEAT_S = 5.0  # between two heartbeats
 
 ITEM_ID = re.compile(r"i_[a-z0-9]{8,80}")
 
@@ -122,15 +121,20 @@ class ItemWorker(SimpleWorker):
         """Ignore a second SIGTERM: the end is bounded already."""
 
     def heartbeat(self, *args: Any, **kwargs: Any) -> None:
-        """Tell RQ, and the container's health check, that this worker is alive."""
+        """Tell RQ, and the container's health check, that this worker is alive.
+
+        RQ calls it four times a job, which would cost more than the rest of its
+        bookkeeping.
+        """
+        if monotonic() < self._beat_at:
+            return
+        self._beat_at = monotonic() + BEAT_S
         super().heartbeat(*args, **kwargs)
         touch_heartbeat(self.context.settings.heartbeat_file)
 
     def _beat(self) -> bool:
         """Keep the heartbeat going during a long job; return whether to stop."""
-        if monotonic() >= self._beat_at:
-            self.heartbeat()
-            self._beat_at = monotonic() + BEAT_S
+        self.heartbeat()
         return self.stop.is_set()
 
 
@@ -148,24 +152,32 @@ def valid_ids(job: Job) -> list[str]:
 
 
 def prefetch(waiting: Queue, most: int = PREFETCH_JOBS) -> list[str]:
-    """Return the items of up to `most` waiting jobs, at most half of those that wait:
-    other workers want some too.
+    """Take up to `most` waiting jobs of one item each, at most half of those that wait:
+    other workers want some too. Return their items.
 
     RQ's bookkeeping costs as much as an item. The jobs are taken out of the queue; if
     this process dies, the keeper finds their items.
     """
     store: Any = waiting.connection
     count = min(most, store.llen(waiting.key) // 2)
-    if not count or waiting.name != CLASSIFY_FIRST:
+    if not count:
         return []
-    job_ids = [job_id.decode() for job_id in store.lpop(waiting.key, count) or []]
+    job_ids = [job_id.decode() for job_id in store.lrange(waiting.key, 0, count - 1)]
     jobs = Job.fetch_many(job_ids, connection=store, serializer=JSONSerializer)
-    found: list[str] = []
+    single: list[Job] = []
     for job in jobs:
-        if job is not None:
-            found += valid_ids(job)
-            store.delete(job.key)
-    return found
+        if job is None or len(valid_ids(job)) != 1:
+            break
+        single.append(job)
+    with store.pipeline(transaction=False) as pipe:
+        for job in single:
+            pipe.lrem(waiting.key, 1, job.id)
+        removed = pipe.execute()
+    # A job that another worker took meanwhile is not removed here.
+    taken = [job for job, ours in zip(single, removed, strict=True) if ours]
+    if taken:
+        store.delete(*(job.key for job in taken))
+    return [item_id for job in taken for item_id in valid_ids(job)]
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from incidentwire.documents import StoredDocument
 from incidentwire.events import ItemFetched, ItemSubmitted, ItemWithdrawn
 from incidentwire.log.event_log import IN_FLIGHT
 from incidentwire.web.auth import Keys
-from tests.house import PLAIN, House
+from tests.house import PLAIN, House, Site, page
 
 URL = "https://News.Example.org:443/a?utm_source=x#part"
 
@@ -29,7 +29,10 @@ def test_a_url_is_accepted_once_and_known_afterwards(house: House) -> None:
     assert (first.get_json()["known"], again.get_json()["known"]) == (False, True)
     assert first.headers["Location"] == first.get_json()["receipt"]
     assert house.log.last() == 1
-    assert house.queued() == [[first.get_json()["id"]]]
+    item_id = first.get_json()["id"]
+    assert queue.queued_for_fetch(house.connection, [item_id]) == {item_id}
+    assert house.queued() == []  # no worker has to wait for the page
+    assert house.receipt(item_id)["stage"] == "fetching"
 
 
 def test_the_event_says_who_and_what(house: House) -> None:
@@ -172,11 +175,26 @@ def test_a_bad_line_spoils_only_itself(house: House) -> None:
 
 def test_bulk_items_are_queued_in_batches_with_one_job_each(house: House) -> None:
     rows = _bulk(
-        house, *(b'{"url": "https://example.org/%d"}' % n for n in range(1200))
+        house, *(b'{"title": "%d", "text": "Benches"}' % n for n in range(1200))
     )
     assert {row["status"] for row in rows} == {202}
     assert [row["position"] for row in rows] == list(range(1, 1201))
     assert sorted(map(len, house.queued())) == [50] * 24
+    assert house.receipt(rows[0]["id"])["stage"] == "working"
+
+
+def test_an_item_that_waits_is_tried_at_once_on_request(
+    house: House, web_site: Site
+) -> None:
+    item_id = house.submit(url=web_site.put("/busy", b"", 503))
+    house.work()
+    receipt = house.receipt(item_id)
+    assert (receipt["stage"], receipt["retryable"]) == ("waiting", True)
+    web_site.put("/busy", page("Benches return to the river park", PLAIN))
+    assert house.post({}, f"/v1/submissions/{item_id}/retry").status_code == 202
+    house.work()
+    receipt = house.receipt(item_id)
+    assert (receipt["state"], receipt["stage"]) == ("classified", None)
 
 
 def test_past_the_limit_the_rest_is_refused_aloud(house: House) -> None:
