@@ -1,4 +1,4 @@
-"""One open stream, with a queue for what its socket did not accept at once."""
+"""A subscriber's place at the hub, and the queue of what its socket did not take at once."""
 
 from __future__ import annotations
 
@@ -15,44 +15,20 @@ from gevent.event import Event
 from services.api.events import sse
 from services.api.events.filters import EventFilter
 
-# References to shared bytes, so this bounds the delay rather than the memory.
-MAX_QUEUED_BYTES = 1_000_000
-STALL_S = 30.0  # a socket that accepts nothing for so long has lost its reader
+MAX_QUEUED_BYTES = 1_000_000  # references to shared bytes, so this bounds the delay and hardly the memory
+STALL_S = 30.0  # a socket that takes nothing for so long has lost its reader
 SEND_BUFFER_BYTES = 131_072  # the kernel's part of a slow reader's backlog, per socket
-CUTS = ("slow", "revoked")  # reasons that close the connection at once
 
 
 class Subscriber:
-    """One open stream.
+    """One open stream. `sock` is gevent's socket under a chunked HTTP/1.1 response; without it (HTTP/1.0, TLS, a
+    test client) everything goes through the generator of the response instead."""
 
-    `sock` is gevent's socket under a chunked HTTP/1.1 response. Without it (HTTP/1.0,
-    TLS, a test client) everything goes through the generator of the response.
-    `api_key` is the digest of the key that opened it, "" for none.
-    """
+    __slots__ = ("_queue", "_queued", "_watcher", "ended", "is_raw", "key", "on_end", "send", "sent", "skip_to", "sock",
+                 "wake", "wanted", "written_at")  # fmt: skip
 
-    __slots__ = (
-        "_queue",
-        "_queued",
-        "_watcher",
-        "api_key",
-        "ended",
-        "is_raw",
-        "key",
-        "on_end",
-        "send",
-        "sent",
-        "skip_to",
-        "sock",
-        "wake",
-        "wanted",
-        "written_at",
-    )
-
-    def __init__(self, wanted: EventFilter, sock: Any, api_key: str = "") -> None:
-        self.wanted = wanted
-        self.sock = sock
-        self.is_raw = sock is not None
-        self.api_key = api_key
+    def __init__(self, wanted: EventFilter, sock: Any) -> None:
+        self.wanted, self.sock, self.is_raw = wanted, sock, sock is not None
         self.key = (wanted, self.is_raw)
         self.skip_to = 0  # the position up to which it was served before it joined
         self.sent = 0  # events
@@ -73,7 +49,7 @@ class Subscriber:
             self._watcher.start(self._readable)
 
     def write(self, data: bytes) -> None:
-        """Send what the socket accepts now and queue the rest. Never waits."""
+        """Send now what the socket takes, queue the rest. Never waits, never switches greenlets."""
         if self._queue or not self.is_raw:
             self._enqueue(data)
             return
@@ -88,21 +64,18 @@ class Subscriber:
             self._enqueue(data[taken:] if taken else data)
 
     def end(self, why: str) -> None:
-        """Leave the broadcaster; the serving greenlet does the rest. Idempotent."""
+        """Leave the hub; the parked greenlet does the rest. The first reason stands."""
         if self.ended:
             return
         self.ended = why
         if self.on_end:
             self.on_end(self)
-        if why in CUTS:
+        if why == "slow":
             self._shut()  # wakes a greenlet that waits for room in the socket
         self.wake.set()
 
-    def serve(self) -> Iterator[bytes]:
-        """Run in the connection's greenlet until the stream ends.
-
-        Yield what cannot be written to the socket directly.
-        """
+    def park(self) -> Iterator[bytes]:
+        """Run in the connection's greenlet until the stream ends; yields what cannot be written directly."""
         try:
             while not self.ended:
                 self.wake.wait()
@@ -126,8 +99,9 @@ class Subscriber:
         self._shut()
 
     def _flush_one(self) -> Iterator[bytes]:
-        # Stays in the queue until it is sent, so that later writes queue after it.
-        data = self._queue[0]
+        data = self._queue[
+            0
+        ]  # stays there until it is sent, so that the hub goes on queueing behind it
         if not self.is_raw:
             yield data
         else:
@@ -149,7 +123,7 @@ class Subscriber:
             self.wake.set()
 
     def _readable(self) -> None:
-        """Drop what the client sends; its end of file ends the stream."""
+        """A subscriber has nothing to say: bytes are dropped, the end of them is the end of the stream."""
         try:
             if not self.sock._sock.recv(4096):
                 self.end("gone")
