@@ -100,11 +100,6 @@ class Settings:
         (30.0, 120.0, 600.0, 3600.0),
         "waits before each further attempt of a fetch, comma-separated",
     )
-    feed_retry_delays_s: tuple[float, ...] = _setting(
-        (300.0, 600.0, 1200.0, 2400.0, 4800.0, 9600.0, 19200.0, 38400.0, 86400.0),
-        "waits after failed polls of a feed in a row, comma-separated; the last one "
-        "repeats",
-    )
     max_retry_after_s: float = _setting(
         3600.0, "longest Retry-After that is honoured", least=1
     )
@@ -138,6 +133,19 @@ class Settings:
         15.0, "silence of a stream after which a checkpoint is sent", least=0.1
     )  # proxies cut at 60 s
     max_streams: int = _setting(10_000, "open event streams per process", least=1)
+    max_streams_per_key: int = _setting(
+        1_000, "open event streams of one key per process", least=1
+    )
+    cors_origins: frozenset[str] = _setting(
+        frozenset(),
+        "origins (https://host, comma-separated) whose scripts may call the services; "
+        "*: all; empty: none",
+    )
+    trusted_proxies: frozenset[str] = _setting(
+        frozenset(),
+        "addresses of reverse proxies (comma-separated) whose X-Forwarded-Proto and "
+        "SCRIPT_NAME are believed; empty: none",
+    )
     page_retention_days: float = _setting(
         30.0, "days until the page of an item without label is deleted", least=0
     )

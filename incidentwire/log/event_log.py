@@ -199,6 +199,14 @@ class EventLog:
             found = iter(pipe.execute())
         return [[_recorded(next(found)[0]) for _ in row] for row in positions]
 
+    def positions_of(self, subjects: Sequence[str]) -> list[list[int]]:
+        """Return the positions of each subject's events, in one round trip."""
+        with self.connection.pipeline(transaction=False) as pipe:
+            for subject in subjects:
+                pipe.hget(SUBJECT + subject, "p")
+            found = pipe.execute()
+        return [[int(p) for p in _text(row).split(",")] if row else [] for row in found]
+
     def first_positions(self, subjects: Sequence[str]) -> dict[str, int]:
         """Return the first position of each subject; unknown ones are left out."""
         with self.connection.pipeline(transaction=False) as pipe:

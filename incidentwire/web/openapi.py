@@ -1,4 +1,4 @@
-"""What the OpenAPI documents of the web apps say of refusals: every operation names its own, all problem details."""
+"""Refusals in the OpenAPI documents: every operation names its own problems."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ KEY_REFUSALS = {
     "401": "The key is missing or unknown",
     "403": "The key lacks the scope",
 }
-BODY_REFUSALS = {"400": "The body is not JSON", "413": "The body is too large"}
-INVALID = "Parameters or fields that cannot be accepted, each named"
+BODY_REFUSALS = {
+    "400": "The body is not JSON",
+    "413": "The body is too large",
+    "415": "The Content-Type or Content-Encoding is not supported",
+}
+INVALID = "Invalid parameters or fields, each named"
 CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
@@ -45,7 +49,7 @@ class ProblemSchema(Schema):
 
 
 def prepare(api: Api) -> None:
-    """Say what a problem and a key are. To be called before blueprints are registered."""
+    """Declare problems and keys. Call this before blueprints are registered."""
     api.DEFAULT_ERROR_RESPONSE_NAME = None  # every refusal is named by `document`
     api.spec.components.schema("Problem", schema=ProblemSchema)
     scheme = {
@@ -57,8 +61,11 @@ def prepare(api: Api) -> None:
 
 
 def document(api: Api, refusals: Mapping[str, str]) -> dict[str, Any]:
-    """The document. `refusals` (status -> what it means) are those of every operation, 503 among them; what an
-    operation's view names itself (`alt_response`) stands beside them."""
+    """Return the document.
+
+    `refusals` (status -> meaning) are those of every operation, including 503; those
+    that a view names itself (`alt_response`) are added.
+    """
     spec: dict[str, Any] = api.spec.to_dict()
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():

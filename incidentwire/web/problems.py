@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import redis
 from flask import Flask, Response, current_app
+from gunicorn.http.errors import NoMoreData, ParseException
 from werkzeug.exceptions import HTTPException
 
 from incidentwire import archive, store
@@ -181,6 +182,8 @@ def register(app: Flask, table: ProblemTable) -> None:
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(store.StoreAway, _outage)
     app.register_error_handler(redis.exceptions.RedisError, _outage)
+    app.register_error_handler(ParseException, _malformed_body)
+    app.register_error_handler(NoMoreData, _malformed_body)
     app.register_error_handler(OSError, _outage)
     app.register_error_handler(Exception, _unexpected)
 
@@ -212,6 +215,15 @@ def _http_error(error: HTTPException) -> Response:
         if name in HEADERS:
             response.headers[name] = value
     return response
+
+
+def _malformed_body(error: Exception) -> Response:
+    """Answer what gunicorn finds wrong with a chunked body while it is read."""
+    return Problem(
+        status=400,
+        slug="malformed-body",
+        detail="The body is not valid chunked coding, or ends early. Send it again.",
+    ).response()
 
 
 def _outage(error: Exception) -> Response:

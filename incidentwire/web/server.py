@@ -1,20 +1,26 @@
-"""How a Flask app of ours is served: gunicorn with gevent, so that waiting for the store or a slow client holds no
-thread. Each web process' main function calls `serve`."""
+"""Serve a Flask app by gunicorn with gevent.
+
+So waiting for the store or for a slow client occupies no thread. The main function of
+each web process calls `serve`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-KEEPALIVE_S = 75  # longer than the 60 s of common proxies, so that they and not we close idle connections
+# Longer than the 60 s of common proxies, so that they close idle connections first.
+KEEPALIVE_S = 75
 
 
 class _Server(BaseApplication):
     def __init__(self, make_app: Callable[[], Flask], options: dict[str, Any]) -> None:
-        self.make_app, self.options = make_app, options
+        self.make_app = make_app
+        self.options = options
         super().__init__()
 
     def load_config(self) -> None:
@@ -26,20 +32,38 @@ class _Server(BaseApplication):
 
 
 def serve(
-    make_app: Callable[[], Flask], *, host: str, port: int, workers: int, log_level: str
+    make_app: Callable[[], Flask],
+    *,
+    host: str,
+    port: int,
+    workers: int,
+    log_level: str,
+    trusted_proxies: Iterable[str] = (),
 ) -> None:
-    """Serve until SIGTERM. `make_app` runs once in each worker."""
+    """Serve until SIGTERM. `make_app` runs once in each worker.
+
+    X-Forwarded-Proto and SCRIPT_NAME are believed from `trusted_proxies` only.
+    """
+    _allow_many_files()
     options = {
         "bind": f"{host}:{port}",
         "workers": workers,
-        "worker_class": "gevent",
+        "worker_class": "incidentwire.web.worker.Worker",
         "worker_connections": 12_000,
         "keepalive": KEEPALIVE_S,
         "graceful_timeout": 10,
         "timeout": 120,
         "loglevel": log_level.lower(),
         "accesslog": None,
-        "worker_tmp_dir": "/dev/shm",  # noqa: S108  # heartbeat files: a slow disk must not look like a hung worker
+        # Heartbeat files: a slow disk must not look like a hung worker.
+        "worker_tmp_dir": "/dev/shm",  # noqa: S108
+        "forwarded_allow_ips": ",".join(sorted(trusted_proxies)),
         "control_socket_disable": True,
     }
     _Server(make_app, options).run()
+
+
+def _allow_many_files() -> None:
+    """Raise the limit of open files: each connection is one, and 1,024 is common."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,16 +1,16 @@
-"""The api app: what is wired to what."""
+"""The WSGI app of the API: what is wired to what."""
 
 from __future__ import annotations
 
 import redis
 from flask import Flask
+from gevent.lock import BoundedSemaphore
 
 from incidentwire.archive import Archive
-from incidentwire.log.codec import UnknownType
 from incidentwire.settings import Settings
-from incidentwire.web import auth, problems
-from incidentwire.web.problems import as_problem
-from services.api import health, openapi
+from incidentwire.web import auth, edge, health, problems
+from services.api import health as api_health
+from services.api import openapi
 from services.api.events import stream
 from services.api.events import views as event_views
 from services.api.events.broadcaster import Broadcaster
@@ -19,38 +19,63 @@ from services.api.incidents import views as incident_views
 from services.api.incidents.state_cache import StateCache
 from services.api.items import corrections, evidence
 from services.api.items import views as item_views
+from services.api.problem_table import PROBLEMS
 from services.api.read_model.checkpoint import NAME, IncidentCheckpoint
 from services.api.read_model.reader import Executor, Reader, run_here
 
-PROBLEMS: problems.ProblemTable = {UnknownType: as_problem(503, "log-is-newer")}
+MAX_BODY_BYTES = 1_000_000  # commands are short; submissions go to ingest
+MAX_RENDITIONS = 4  # at once: the thread pool also serves queries
 
 BLUEPRINTS = (
-    event_views.blueprint, stream.blueprint, item_views.blueprint, corrections.blueprint, evidence.blueprint,
-    exports.blueprint, incident_views.blueprint, history.blueprint, commands.blueprint, health.blueprint,
-)  # fmt: skip
+    event_views.blueprint,
+    stream.blueprint,
+    item_views.blueprint,
+    corrections.blueprint,
+    evidence.blueprint,
+    exports.blueprint,
+    incident_views.blueprint,
+    history.blueprint,
+    commands.blueprint,
+    api_health.blueprint,
+)
 
 
 def create_app(
     settings: Settings, connection: redis.Redis, *, run: Executor = run_here
 ) -> Flask:
-    """The WSGI app. `connection` must not decode responses; `run` executes queries of the read model."""
+    """Return the WSGI app.
+
+    `connection` must not decode responses; `run` executes queries of the read model.
+    """
     app = Flask(__name__, static_folder=None)
-    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # nothing answers without a key
+    edge.register(app, settings)
     app.config.update(
-        PUBLIC_READ=settings.public_read, MAX_CONTENT_LENGTH=settings.max_body_bytes
+        PUBLIC_READ=settings.public_read, MAX_CONTENT_LENGTH=MAX_BODY_BYTES
     )
+    _add_parts(app, settings, connection, run)
+    api = openapi.add_api(app)
+    checks = health.make_blueprint(api_health.check, api_health.ReadySchema)
+    for blueprint in (*BLUEPRINTS, checks):
+        api.register_blueprint(blueprint)
+    problems.register(app, PROBLEMS)
+    return app
+
+
+def _add_parts(
+    app: Flask, settings: Settings, connection: redis.Redis, run: Executor
+) -> None:
+    app.extensions["incidentwire.settings"] = settings
     app.extensions["incidentwire.connection"] = connection
     app.extensions["incidentwire.keys"] = auth.Keys(connection)
     app.extensions["incidentwire.archive"] = Archive(settings.archive)
     app.extensions["incidentwire.reader"] = Reader(settings.read_model, run)
+    app.extensions["incidentwire.renditions"] = BoundedSemaphore(MAX_RENDITIONS)
     app.extensions["incidentwire.hub"] = Broadcaster(
-        connection, heartbeat_s=settings.heartbeat_s, max_streams=settings.max_streams
+        connection,
+        heartbeat_s=settings.heartbeat_s,
+        max_streams=settings.max_streams,
+        max_streams_per_key=settings.max_streams_per_key,
+        find_revoked=auth.find_revoked(app),
     )
-    app.extensions["incidentwire.memory"] = StateCache(
-        connection, IncidentCheckpoint(settings.read_model.with_name(NAME)), run
-    )
-    api = openapi.add_api(app)
-    for blueprint in BLUEPRINTS:
-        api.register_blueprint(blueprint)
-    problems.register(app, PROBLEMS)
-    return app
+    checkpoint = IncidentCheckpoint(settings.read_model.with_name(NAME))
+    app.extensions["incidentwire.memory"] = StateCache(connection, checkpoint, run)

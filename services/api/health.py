@@ -1,4 +1,4 @@
-"""Is the process alive, is it ready, and what does it count? The first two answer without a key."""
+"""Health checks, statistics and metrics of the API."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from marshmallow import Schema, fields
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from incidentwire.log.event_log import EventLog
 from incidentwire.web.auth import require
-from incidentwire.web.problems import Problem
+from incidentwire.web.health import HealthSchema, Readiness
 from services.api import stats
+from services.api.errors import Unavailable
 from services.api.events.broadcaster import Broadcaster
-from services.api.http import Blueprint, QuerySchema
-from services.api.read_model.reader import Reader
+from services.api.http import Blueprint, QuerySchema, event_log, reader
+from services.api.stats import Stats
 
-MAX_LAG = 10_000  # events behind which answers are too old to be sent anybody's way
+MAX_LAG = 10_000  # events; further behind, answers are too old to be served
 
-blueprint = Blueprint("health", __name__, description="Health and numbers")
-
-
-class HealthSchema(Schema):
-    status = fields.String(required=True)
+blueprint = Blueprint(
+    "stats", __name__, description="Statistics and Prometheus metrics"
+)
 
 
 class ReadySchema(HealthSchema):
+    """How far the read model has followed the log."""
+
     log_last = fields.Integer(
         required=True, metadata={"description": "last position of the log"}
     )
@@ -46,6 +46,8 @@ class ReadySchema(HealthSchema):
 
 
 class StatsSchema(Schema):
+    """Counts of items, and how far the read model has followed the log."""
+
     states = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
     labels = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
     submitted = fields.Integer(required=True)
@@ -60,42 +62,13 @@ class StatsSchema(Schema):
     )
 
 
-@blueprint.route("/healthz", methods=["GET"])
-@blueprint.arguments(QuerySchema, location="query")
-@blueprint.response(200, HealthSchema)
-def alive(query: dict[str, Any]) -> dict[str, str]:
-    """The process answers."""
-    return {"status": "alive"}
-
-
-@blueprint.route("/readyz", methods=["GET"])
-@blueprint.arguments(QuerySchema, location="query")
-@blueprint.response(200, ReadySchema)
-def ready(query: dict[str, Any]) -> dict[str, Any]:
-    """The store answers, its log is whole, and the read model is up with it.
-
-    Items unaccounted for are told and do not make it unready: taking the API away would mend nothing.
-    """
-    found, reasons = _look()
-    if reasons:
-        more = {"reasons": reasons, **found}
-        raise Problem(
-            status=503,
-            slug="not-ready",
-            detail="; ".join(reasons),
-            retry_after_s=2,
-            more=more,
-        )
-    return {"status": "ready", **found}
-
-
 @blueprint.route("/v1/stats", methods=["GET"])
 @require("read")
 @blueprint.arguments(QuerySchema, location="query")
 @blueprint.response(200, StatsSchema)
-def numbers(query: dict[str, Any]) -> dict[str, Any]:
-    """Items by state and label, and how far the read model is."""
-    found = stats.gather(_reader(), _connection())
+def show_stats(query: dict[str, Any]) -> dict[str, Any]:
+    """Count items by state and label, and say how far the read model is."""
+    found = stats.gather(reader(), _connection())
     return {
         "states": dict(found.states),
         "labels": dict(found.labels),
@@ -106,7 +79,7 @@ def numbers(query: dict[str, Any]) -> dict[str, Any]:
         "log_last": found.last,
         "position": found.position,
         "lag": found.lag,
-        "open_streams": _hub().open,
+        "open_streams": _broadcaster().open,
     }
 
 
@@ -117,80 +90,76 @@ def numbers(query: dict[str, Any]) -> dict[str, Any]:
     200, schema={"type": "string"}, content_type="text/plain", success=True
 )
 def metrics(query: dict[str, Any]) -> Response:
-    """The same numbers for Prometheus; scrape it with a key of scope `read`."""
-    found, registry = stats.gather(_reader(), _connection()), CollectorRegistry()
-
-    def gauge(name: str, doc: str, value: float | None, **labels: str) -> None:
-        metric = gauges.get(name) or Gauge(
-            f"incidentwire_{name}", doc, tuple(labels), registry=registry
-        )
-        gauges[name] = metric
-        (metric.labels(**labels) if labels else metric).set(
-            float("nan") if value is None else value
-        )
-
-    gauges: dict[str, Gauge] = {}
-    for state, count in found.states.items():
-        gauge("items", "Items by state", count, state=state)
-    for label, count in found.labels.items():
-        gauge("labelled_items", "Items by label that counts", count, label=label)
-    gauge("submitted_items", "Items ever handed in", found.submitted)
-    gauge("in_flight_items", "Items that wait for an answer", found.in_flight)
-    gauge(
-        "conservation_difference",
-        "Items unaccounted for; NaN while the read model lags",
-        found.conservation,
-    )
-    gauge("log_last_position", "Last position of the log", found.last)
-    gauge("read_model_position", "Last position of the read model", found.position)
-    gauge(
-        "read_model_lag_events",
-        "Events that the read model has still to take in",
-        found.lag,
-    )
-    gauge(
-        "open_streams",
-        "Open event streams of one process",
-        _hub().open,
-        process=str(os.getpid()),
-    )
+    """Serve the same numbers to Prometheus, for a key with the scope `read`."""
+    registry = CollectorRegistry()
+    _fill(registry, stats.gather(reader(), _connection()))
     return Response(generate_latest(registry), 200, content_type=CONTENT_TYPE_LATEST)
 
 
-def _look() -> tuple[dict[str, Any], list[str]]:
-    """(what is known, why we are not ready)."""
-    reasons = [_hub().failure] if _hub().failure else []
+def check() -> Readiness:
+    """Return whether the store answers, its log is whole and the read model is near."""
+    broadcaster = _broadcaster()
+    reasons = [broadcaster.failure] if broadcaster.failure else []
+    log = event_log()
     try:
-        is_whole = EventLog(_connection()).is_gapless()
-        found = stats.gather(_reader(), _connection())
-    except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):
-        return {}, [*reasons, "the store does not answer"]
-    except Problem as problem:
-        return {}, [*reasons, problem.detail]
+        is_whole = log.is_gapless()
+        found = stats.gather(reader(), _connection())
+    except Unavailable as error:
+        return Readiness(reasons=[*reasons, str(error)])
     if not is_whole:
-        reasons.append("positions are missing from the log: restore it from a backup")
-    if found.log_id != EventLog(_connection()).id or found.lag < 0:
-        reasons.append(
-            "the read model is of another log: the projector is to rebuild it"
-        )
+        reasons.append("Positions are missing from the log. Restore it from a backup.")
+    if found.log_id != log.id or found.lag < 0:
+        reasons.append("The read model is of another log. Start the projector.")
     elif found.lag > MAX_LAG:
-        reasons.append(f"the read model is {found.lag} events behind the log")
-    known = {
+        reasons.append(f"The read model is {found.lag} events behind the log.")
+    facts = {
         "log_last": found.last,
         "position": found.position,
         "lag": found.lag,
         "conservation": found.conservation,
     }
-    return known, reasons
+    return Readiness(facts=facts, reasons=reasons)
 
 
-def _reader() -> Reader:
-    return cast("Reader", current_app.extensions["incidentwire.reader"])
+def _fill(registry: CollectorRegistry, found: Stats) -> None:
+    items = Gauge("incidentwire_items", "Items by state", ("state",), registry=registry)
+    for state, count in found.states.items():
+        items.labels(state).set(count)
+    labelled = Gauge(
+        "incidentwire_labelled_items",
+        "Items by effective label",
+        ("label",),
+        registry=registry,
+    )
+    for label, count in found.labels.items():
+        labelled.labels(label).set(count)
+    conservation = found.conservation
+    numbers = (
+        ("submitted_items", "Items ever submitted", found.submitted),
+        ("in_flight_items", "Items waiting for an outcome", found.in_flight),
+        (
+            "conservation_difference",
+            "Items unaccounted for; NaN while the read model lags",
+            float("nan") if conservation is None else conservation,
+        ),
+        ("log_last_position", "Last position of the log", found.last),
+        ("read_model_position", "Last position of the read model", found.position),
+        ("read_model_lag_events", "Events not yet in the read model", found.lag),
+    )
+    for name, doc, value in numbers:
+        Gauge(f"incidentwire_{name}", doc, registry=registry).set(value)
+    streams = Gauge(
+        "incidentwire_open_streams",
+        "Open event streams of one process",
+        ("process",),
+        registry=registry,
+    )
+    streams.labels(str(os.getpid())).set(_broadcaster().open)
 
 
 def _connection() -> redis.Redis:
     return cast("redis.Redis", current_app.extensions["incidentwire.connection"])
 
 
-def _hub() -> Broadcaster:
+def _broadcaster() -> Broadcaster:
     return cast("Broadcaster", current_app.extensions["incidentwire.hub"])

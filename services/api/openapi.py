@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, and the page on which it can be browsed with a script that we serve ourselves."""
+"""The OpenAPI 3.1 document, and a page to browse it with self-hosted scripts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flask_smorest import Api
 
 from incidentwire.web import openapi
 from incidentwire.web.auth import require
-from incidentwire.web.problems import Problem
+from services.api.errors import NotFound
 
 CONFIG = {
     "API_TITLE": "Incidentwire",
@@ -27,10 +27,12 @@ CONFIG = {
     "OPENAPI_URL_PREFIX": None,
 }
 REFUSALS = {
-    "404": "There is nothing of this id or name",
-    "409": "The position is of another log, or ahead of it",
-    "410": "What was asked for is not kept any more",
-    "503": "The store or the read model is away or behind, or this process is full",
+    "400": "The request is not well-formed",
+    "404": "Nothing of this id or name exists",
+    "409": "The position is of another log or ahead of it, or a version is stale",
+    "410": "The content was withdrawn or has expired",
+    "414": "The request line is too long",
+    "503": "The store or the read model is unavailable or behind, or this process is full",
 }
 SCRIPTS = Path(flask_swagger_ui.__file__).parent / "dist"
 SERVED = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png")
@@ -42,7 +44,7 @@ blueprint = Blueprint("openapi", __name__)
 
 
 def add_api(app: Flask) -> Api:
-    """Make the Api to which blueprints are registered. problems.register has to come after it."""
+    """Return the Api to register blueprints with. Call problems.register afterwards."""
     app.config.update(CONFIG)
     api = Api(app)
     openapi.prepare(api)
@@ -72,5 +74,5 @@ def docs_file(name: str) -> Response:
     if name == "docs.js":
         return send_from_directory(Path(__file__).parent / "static", name)
     if name not in SERVED:
-        raise Problem(status=404, slug="not-found", detail="no such file")
+        raise NotFound("No such file.")
     return send_from_directory(SCRIPTS, name)

@@ -50,7 +50,7 @@ class Stats:
 
 
 def gather(reader: Reader, connection: redis.Redis) -> Stats:
-    """Raises Problem 503 without a read model, and redis' errors without a store."""
+    """Return the counts. Raises ReadModelUnavailable, and redis' errors."""
     counts = reader.read(_counts)
     with connection.pipeline(transaction=True) as pipe:
         pipe.xrevrange(STREAM, count=1)

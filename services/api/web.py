@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import signal
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from incidentwire.web import server
 if TYPE_CHECKING:
     from flask import Flask
 
-STORE_CONNECTIONS = 64  # per process: thousands who subscribe at once share them
+STORE_CONNECTIONS = 64  # per process; thousands of subscribers share them
 STORE_WAIT_S = 20
 
 
@@ -27,18 +26,18 @@ STORE_WAIT_S = 20
 def main(host: str, port: int, workers: int) -> None:
     """Serve the API."""
     settings = from_env()
-    _allow_many_files()
     server.serve(
         lambda: make_app(settings),
         host=host,
         port=port,
         workers=workers,
         log_level=settings.log_level,
+        trusted_proxies=settings.trusted_proxies,
     )
 
 
 def make_app(settings: Settings) -> Flask:
-    """Runs in the worker, after gevent's patching: what is imported here sees patched sockets and locks."""
+    """Return the app. Runs in the worker, so imports here see patched sockets."""
     import gevent
     import redis
 
@@ -60,7 +59,7 @@ def make_app(settings: Settings) -> Flask:
 
 
 def _end_streams_on_sigterm(app: Flask) -> None:
-    """Streams never end by themselves: a graceful stop has to end them, or it would wait in vain."""
+    """End all streams on SIGTERM; else a graceful stop would wait for them in vain."""
     import gevent
 
     before: Any = signal.getsignal(signal.SIGTERM)
@@ -70,12 +69,6 @@ def _end_streams_on_sigterm(app: Flask) -> None:
         before(number, frame)
 
     signal.signal(signal.SIGTERM, stop)
-
-
-def _allow_many_files() -> None:
-    """A stream is an open file; common soft limits are 1,024."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from flask_smorest import Api
 
 from incidentwire.log.event_log import Withdrawn
 from incidentwire.settings import Settings
-from incidentwire.web import auth, openapi, problems
+from incidentwire.web import auth, edge, openapi, problems
 from incidentwire.web.problems import as_problem
 from services.ingest import admission, errors, health, views
 from services.ingest.feeds import views as feed_views
@@ -40,6 +40,7 @@ PROBLEMS: problems.ProblemTable = {
 def create_app(settings: Settings, connection: redis.Redis) -> Flask:
     """Return the WSGI app. `connection` must not decode responses."""
     app = Flask(__name__, static_folder=None)
+    edge.register(app, settings)
     app.config.update(OPENAPI)
     app.config.update(
         SETTINGS=settings, PUBLIC_READ=False, MAX_CONTENT_LENGTH=settings.max_body_bytes

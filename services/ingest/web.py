@@ -27,6 +27,7 @@ def main(host: str, port: int, workers: int) -> None:
         port=port,
         workers=workers,
         log_level=settings.log_level,
+        trusted_proxies=settings.trusted_proxies,
     )
 
 

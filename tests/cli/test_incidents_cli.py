@@ -78,7 +78,7 @@ def test_incidents_are_listed_and_shown(
     assert "i_a2#m0  data_leak  by linker  score 1.00" in shown
     assert "    why: opened this incident\n" in shown
     assert (
-        "    why: shares 2 names with “Records [31m lay open”; says “Text” as it does; one day apart\n"
+        "    why: shares 2 names with “Records [31m lay open”; shares the passages “Text” with it; one day apart\n"
         in shown
     )
     assert json.loads(run("show", a, "--json").output)["item_count"] == 2

@@ -1,17 +1,18 @@
-"""One reader of the log per process, and every open stream of it.
+"""One reader of the log per process, which writes to every open stream of it.
 
-Each event is framed once and written straight to each subscriber's socket, without switching greenlets and without
-ever waiting: what a socket does not take at once is queued, as references to the shared bytes, for the connection's
-own greenlet. So a slow subscriber costs its place in the queue, never anybody's time. Nothing here switches greenlets
-between looking at a position and acting on it, except where it says so.
+Each event is framed once and written straight to each subscriber's socket, without
+switching greenlets and without waiting. What a socket does not accept at once is
+queued, as references to shared bytes, for the connection's own greenlet. A slow
+subscriber costs its place in the queue, never anybody's time. No function here
+switches greenlets between looking at a position and acting on it, unless it says so.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -23,95 +24,128 @@ from redis.exceptions import TimeoutError as StoreSlow
 from incidentwire.log.event_log import EventLog
 from incidentwire.log.recorded_event import RecordedEvent
 from incidentwire.telemetry import event_line
-from incidentwire.web.problems import Problem
+from services.api.errors import (
+    StreamsStopped,
+    TooManyStreams,
+    TooManyStreamsOfKey,
+)
 from services.api.events import sse
 from services.api.events.filters import EventFilter
 from services.api.events.subscriber import Subscriber
 
-REMEMBERED = 500  # newest events kept framed (about 400 kB): who reconnects soon is served without reading the log
-JOIN_BYTES = (
-    200_000  # at most so much is caught up at once: far below what makes a seat slow
-)
-BATCH = (
-    50  # events per round of writes: about 35 kB, well within an idle socket's buffer
-)
-IDLE_S = (
-    5.0  # an idle reader looks after this long whether the log is still the same one
-)
+REMEMBERED = 500  # newest events kept framed (400 kB): a soon reconnect reads no log
+JOIN_BYTES = 200_000  # caught up at once, far below what makes a subscriber slow
+BATCH = 50  # events per round of writes: about 35 kB, well within a socket's buffer
+IDLE_S = 5.0  # pause after which an idle reader checks that the log is the same one
 STORE_AWAY_S = 0.3  # pause between two attempts to reach the store
-RETRY_FULL_S = 10
+KEY_CHECK_S = 2.0  # pause between two checks for revoked keys
+
+# Returns those of the given key digests that are revoked.
+FindRevoked = Callable[[Collection[str]], set[str]]
 
 logger = logging.getLogger(__name__)
 
 
+def _none_revoked(digests: Collection[str]) -> set[str]:
+    return set()
+
+
 class Broadcaster:
-    """The open streams of this process. `start` must have been called before `join`."""
+    """The open streams of this process. Call `start` before `join`."""
 
     def __init__(
-        self, connection: redis.Redis, *, heartbeat_s: float, max_streams: int
+        self,
+        connection: redis.Redis,
+        *,
+        heartbeat_s: float,
+        max_streams: int,
+        max_streams_per_key: int = 1_000,
+        find_revoked: FindRevoked = _none_revoked,
     ) -> None:
         self.connection = connection
-        self.heartbeat_s, self.max_streams = heartbeat_s, max_streams
-        self.open = 0  # streams, those that still catch up included
-        self.position = -1  # of the last event written to the seats
+        self.heartbeat_s = heartbeat_s
+        self.max_streams = max_streams
+        self.max_streams_per_key = max_streams_per_key
+        self.find_revoked = find_revoked
+        self.open = 0  # streams, including those that still catch up
+        self.position = -1  # of the last event written to the subscribers
         self.log_id = ""
-        self.failure = (
-            ""  # why no stream can be served, for ever or until the process is replaced
-        )
+        self.failure = ""  # why this process cannot serve streams any more
         self.stopping = False
         self._recent: deque[sse.Framed] = deque(maxlen=REMEMBERED)
-        self._seats: dict[tuple[EventFilter, bool], set[Subscriber]] = {}
+        self._groups: dict[tuple[EventFilter, bool], set[Subscriber]] = {}
+        self._of_key: Counter[str] = Counter()  # open streams by key digest
+        self._all: set[Subscriber] = set()  # including those that still catch up
         self._greenlets: list[Any] = []
 
-    # -- coming and going ------------------------------------------------------------------------------------------
+    # -- joining and leaving -----------------------------------------------------------
 
     def start(self) -> None:
-        """Begin to follow the log at its end. Does nothing the second time. Raises redis' errors."""
+        """Start to follow the log at its end; idempotent. Raises redis' errors."""
         if self._greenlets:
             return
         log = EventLog(self.connection)
-        log_id, position = log.id, log.last()  # both switch greenlets
+        log_id = log.id  # this and the next line switch greenlets
+        position = log.last()
         if not self._greenlets:
-            self.log_id, self.position = log_id, position
-            self._greenlets = [gevent.spawn(self._read), gevent.spawn(self._beat)]
+            self.log_id = log_id
+            self.position = position
+            loops = (self._read, self._send_heartbeats, self._end_revoked)
+            self._greenlets = [gevent.spawn(loop) for loop in loops]
             for greenlet in self._greenlets:
                 greenlet.link_exception(self._died)
 
-    def reserve(self) -> None:
-        """Take a place. Raises Problem 503 where there is none. `release` gives it back."""
+    def reserve(self, key: str) -> None:
+        """Reserve a stream for the key with this digest ("" without a key).
+
+        Raises StreamsStopped, TooManyStreams or TooManyStreamsOfKey. Call `release`
+        when the stream has ended.
+        """
         if self.failure:
-            raise Problem(status=503, slug="streams-stopped", detail=self.failure)
+            raise StreamsStopped(self.failure)
         if self.stopping or self.open >= self.max_streams:
-            detail = f"this process has no place for another stream (it holds {self.open}): try again soon"
-            raise Problem(
-                status=503,
-                slug="too-many-streams",
-                detail=detail,
-                retry_after_s=RETRY_FULL_S,
-            )
+            raise TooManyStreams(self.open)
+        if key and self._of_key[key] >= self.max_streams_per_key:
+            raise TooManyStreamsOfKey(self.max_streams_per_key)
         self.open += 1
+        self._of_key[key] += 1
 
-    def release(self) -> None:
+    def release(self, key: str) -> None:
+        """Give a reserved stream back."""
         self.open -= 1
+        self._of_key[key] -= 1
+        if not self._of_key[key]:
+            del self._of_key[key]
 
-    def join(self, seat: Subscriber, position: int, log_id: str) -> bool:
-        """Give the seat everything behind `position` from now on; False where that is older than what the hub
-        remembers: read on in the log, and ask again. A seat that came too late is ended at once."""
+    def admit(self, subscriber: Subscriber) -> None:
+        """Register a subscriber that begins to catch up, so that it can be ended."""
+        self._all.add(subscriber)
+
+    def dismiss(self, subscriber: Subscriber) -> None:
+        """Forget a subscriber whose stream has ended."""
+        self._all.discard(subscriber)
+
+    def join(self, subscriber: Subscriber, position: int, log_id: str) -> bool:
+        """Deliver everything after `position` to the subscriber from now on.
+
+        Return False if that is older than the remembered events: read on in the log
+        and ask again. A subscriber of another log or a stopped process is ended.
+        """
         if self.stopping or self.failure or log_id != self.log_id:
-            seat.end("stopped")
-        if seat.ended:  # its subscriber may have gone while it caught up
+            subscriber.end("stopped")
+        if subscriber.ended:  # the client may have left while it caught up
             return True
         missed = self._missed(position)
         if missed is None:
             return False
-        seat.skip_to = position
-        self._seats.setdefault(seat.key, set()).add(seat)
-        seat.on_end = self._leave
-        self._write_events([seat], missed)
+        subscriber.skip_to = position
+        self._groups.setdefault(subscriber.key, set()).add(subscriber)
+        subscriber.on_end = self._leave
+        self._write_events([subscriber], missed)
         return True
 
     def _missed(self, position: int) -> list[sse.Framed] | None:
-        """What came behind the position; None where that is not remembered, or too much to write at once."""
+        """Return the events after the position, or None if they are too many."""
         count = max(0, self.position - position)
         if count > len(self._recent):
             return None
@@ -120,15 +154,15 @@ class Broadcaster:
         return missed if size <= JOIN_BYTES else None
 
     def stop(self) -> None:
-        """End all streams in good order; their subscribers connect again, elsewhere or later."""
+        """End all streams in good order; clients reconnect elsewhere or later."""
         self.stopping = True
         gevent.killall(self._greenlets, block=False)
         self._end_all("stopped")
 
     def _died(self, greenlet: Any) -> None:
-        """What stops the reader (an event type that this code does not know) stops the streams, loudly."""
+        """Stop all streams, loudly: an event type unknown to this code stops the reader."""
         self.failure = (
-            f"the streams stopped behind position {self.position}: {greenlet.exception}"
+            f"Streams stopped after position {self.position}: {greenlet.exception}"
         )
         logger.error(
             event_line(
@@ -139,27 +173,28 @@ class Broadcaster:
         )
         self._end_all("stopped")
 
-    def _leave(self, seat: Subscriber) -> None:
-        seats = self._seats.get(seat.key, set())
-        seats.discard(seat)
-        if not seats:
-            self._seats.pop(seat.key, None)
+    def _leave(self, subscriber: Subscriber) -> None:
+        group = self._groups.get(subscriber.key, set())
+        group.discard(subscriber)
+        if not group:
+            self._groups.pop(subscriber.key, None)
 
     def _end_all(self, why: str) -> None:
-        for seat in self.seats():
-            seat.end(why)
+        for subscriber in self.subscribers():
+            subscriber.end(why)
 
-    def seats(self) -> list[Subscriber]:
-        return [seat for seats in self._seats.values() for seat in seats]
+    def subscribers(self) -> list[Subscriber]:
+        """Return the subscribers that have caught up."""
+        return [one for group in self._groups.values() for one in group]
 
-    # -- the reader ------------------------------------------------------------------------------------------------
+    # -- reading the log ---------------------------------------------------------------
 
     def _read(self) -> None:
         while True:
             try:
                 for batch in self._batches():
                     self.deliver(batch)
-                    gevent.sleep(0)  # seats with a queue write between two rounds
+                    gevent.sleep(0)  # lets queues drain between two rounds
             except (StoreAway, StoreSlow) as error:
                 logger.warning(
                     event_line(
@@ -169,23 +204,22 @@ class Broadcaster:
                 gevent.sleep(STORE_AWAY_S)
 
     def _batches(self) -> Iterator[Sequence[RecordedEvent]]:
-        """What the log has behind our position, for ever. Returns where the log has turned out to be another one."""
+        """Yield new events; return if the log turns out to be another one."""
         if self._is_another_log():
-            self._begin_again()
-        for batch in EventLog(self.connection).follow(
-            self.position, wait_s=IDLE_S, limit=BATCH
-        ):
+            self._restart()
+        log = EventLog(self.connection)
+        for batch in log.follow(self.position, wait_s=IDLE_S, limit=BATCH):
             if batch and batch[0].position == self.position + 1:
                 yield batch
             elif batch or self._is_another_log():
-                return self._begin_again()
+                return self._restart()
 
     def _is_another_log(self) -> bool:
         log = EventLog(self.connection)
         return log.id != self.log_id or log.last() < self.position
 
-    def _begin_again(self) -> None:
-        """The log was restored, emptied or cut: say so to everybody, and go on at its end."""
+    def _restart(self) -> None:
+        """Announce a gap: the log was restored, emptied or cut. Continue at its end."""
         log = EventLog(self.connection)
         log_id, first, last = log.id, log.first(), log.last()
         logger.error(
@@ -193,57 +227,70 @@ class Broadcaster:
                 "log changed under the streams", log_id=log_id, first=first, last=last
             )
         )
-        self.log_id, self.position = log_id, last
+        self.log_id = log_id
+        self.position = last
         self._recent.clear()
-        self._write(self.seats(), sse.gap(last, first=first, last=last, log_id=log_id))
-        for seat in self.seats():
-            seat.skip_to = last
+        gap = sse.gap(last, first=first, last=last, log_id=log_id)
+        self._write(self.subscribers(), gap)
+        for subscriber in self.subscribers():
+            subscriber.skip_to = last
 
     def deliver(self, entries: Sequence[RecordedEvent]) -> None:
-        """Write consecutive entries to all who want them. Raises UnknownType before anything is written."""
+        """Write consecutive entries to the subscribers that want them.
+
+        Raises UnknownType before anything is written.
+        """
         framed = [sse.framed(entry, self.log_id) for entry in entries]
         self.position = entries[-1].position
         self._recent.extend(framed)
-        for seats in list(self._seats.values()):
-            ahead = {seat for seat in seats if seat.skip_to >= entries[0].position}
-            for (
-                seat
-            ) in ahead:  # it has read the log further than we had; rare, and soon over
-                self._write_events(
-                    [seat], [f for f in framed if f.entry.position > seat.skip_to]
-                )
-            self._write_events(seats - ahead, framed)
+        for group in list(self._groups.values()):
+            ahead = {one for one in group if one.skip_to >= entries[0].position}
+            for one in ahead:  # has read the log further than this reader; rare
+                rest = [f for f in framed if f.entry.position > one.skip_to]
+                self._write_events([one], rest)
+            self._write_events(group - ahead, framed)
 
     def _write_events(
-        self, seats: Collection[Subscriber], framed: Sequence[sse.Framed]
+        self, group: Collection[Subscriber], framed: Sequence[sse.Framed]
     ) -> None:
-        """Write to seats that share a filter what matches it, in one piece."""
-        if not seats:
+        """Write to subscribers that share a filter what matches it, in one piece."""
+        if not group:
             return
-        wanted = next(iter(seats)).wanted
+        wanted = next(iter(group)).wanted
         matching = [f.frame for f in framed if wanted.matches(f.entry)]
         if matching:
-            self._write(seats, b"".join(matching), events=len(matching))
+            self._write(group, b"".join(matching), events=len(matching))
 
     def _write(
-        self, seats: Collection[Subscriber], data: bytes, events: int = 0
+        self, group: Collection[Subscriber], data: bytes, events: int = 0
     ) -> None:
-        chunked, now = sse.chunk(data), time.monotonic()
-        for seat in seats:
-            seat.sent += events
-            seat.written_at = now
-            seat.write(chunked if seat.is_raw else data)
+        chunked = sse.chunk(data)
+        now = time.monotonic()
+        for subscriber in group:
+            subscriber.sent += events
+            subscriber.written_at = now
+            subscriber.write(chunked if subscriber.is_raw else data)
 
-    # -- the heartbeat ---------------------------------------------------------------------------------------------
+    # -- heartbeats and revoked keys -----------------------------------------------------
 
-    def _beat(self) -> None:
+    def _send_heartbeats(self) -> None:
         pause_s = min(1.0, self.heartbeat_s / 4)
         while True:
             gevent.sleep(pause_s)
             due = time.monotonic() - self.heartbeat_s + pause_s
-            for seat in self.seats():
-                if seat.written_at <= due:
-                    position = max(self.position, seat.skip_to)
-                    self._write(
-                        [seat], sse.checkpoint(position, seat.sent, self.log_id)
-                    )
+            for one in self.subscribers():
+                if one.written_at <= due:
+                    position = max(self.position, one.skip_to)
+                    beat = sse.checkpoint(position, one.sent, self.log_id)
+                    self._write([one], beat)
+
+    def _end_revoked(self) -> None:
+        while True:
+            gevent.sleep(KEY_CHECK_S)
+            keys = [key for key in self._of_key if key]
+            try:
+                revoked = self.find_revoked(keys) if keys else set()
+            except (StoreAway, StoreSlow):
+                continue  # the reader logs it
+            for one in [one for one in self._all if one.api_key in revoked]:
+                one.end("revoked")

@@ -1,4 +1,4 @@
-"""Which events a subscriber wants, decided on the stored entry without decoding it. Pure."""
+"""Which events a subscriber wants, decided without decoding the entry. Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ CHOICES = (*sorted(TYPES), *FAMILIES)  # what may be asked for as a type
 
 @dataclass(frozen=True, kw_only=True)
 class EventFilter:
-    """A filter. Each non-empty part must match; `types` holds exact names and prefixes that end in a dot. Equal
-    filters are equal keys, so that the hub decides once for all who share one."""
+    """A filter: each non-empty part must match.
+
+    `types` holds exact names and prefixes that end in a dot. Equal filters are equal
+    keys, so that the broadcaster decides once for all subscribers that share one.
+    """
 
     types: tuple[str, ...] = ()
     labels: frozenset[str] = frozenset()
@@ -24,9 +27,11 @@ class EventFilter:
 
     @property
     def is_all(self) -> bool:
+        """Return whether every event matches."""
         return not (self.types or self.labels or self.subject)
 
     def matches(self, entry: RecordedEvent) -> bool:
+        """Return whether the entry satisfies the filter."""
         if self.subject and entry.subject != self.subject:
             return False
         if self.types and not self._is_type(entry.type.partition(":")[0]):
@@ -43,14 +48,14 @@ class EventFilter:
 def wanted(
     types: Iterable[str] = (), labels: Iterable[str] = (), subject: str | None = None
 ) -> EventFilter:
-    """The filter in its one form: names sorted, each once."""
+    """Return the filter in its canonical form: names sorted, each once."""
     return EventFilter(
         types=tuple(sorted(set(types))), labels=frozenset(labels), subject=subject
     )
 
 
 def labels_of(entry: RecordedEvent) -> frozenset[str]:
-    """The labels that the event speaks of, those before it included: who filters by one hears that it went."""
+    """Return the event's labels and those before it, so that a removal is seen too."""
     if '"labels' not in entry.data:  # most entries: spares the parsing
         return frozenset()
     data = json.loads(entry.data)

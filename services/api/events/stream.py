@@ -1,4 +1,4 @@
-"""GET /v1/events/stream: Server-Sent Events. Catches up from the log, then takes a seat at the hub."""
+"""GET /v1/events/stream: Server-Sent Events. Catches up from the log, then joins."""
 
 from __future__ import annotations
 
@@ -6,147 +6,156 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from flask import Response, current_app, request
+from flask import Response, current_app, g, request
 
 from incidentwire.log.event_log import EventLog
 from incidentwire.web.auth import require
-from incidentwire.web.problems import FieldError, Problem
 from services.api.events import sse
 from services.api.events.broadcaster import Broadcaster
 from services.api.events.filters import EventFilter
+from services.api.events.schemas import StreamQuerySchema, event_filter_of
 from services.api.events.subscriber import Subscriber
-from services.api.events.views import EventFilterSchema, event_filter_of
-from services.api.http import MAX_POSITION, Blueprint, position, text
+from services.api.http import MAX_POSITION, Blueprint
 
 HEADERS = {
     "Cache-Control": "no-store",
-    "X-Accel-Buffering": "no",
-}  # the second tells nginx not to hold it back
-CATCH_UP = 100  # entries per page: what a slow subscriber holds while it catches up, about 70 kB
+    "X-Accel-Buffering": "no",  # tells nginx not to buffer the stream
+}
+CATCH_UP = 100  # entries per page: what a slow subscriber holds, about 70 kB
 MEDIA_TYPE = "text/event-stream"
+POSITION_DIGITS = len(str(MAX_POSITION))
 LAST_EVENT_ID = {
     "in": "header",
     "name": "Last-Event-ID",
-    "schema": {"type": "integer", "minimum": 0, "maximum": MAX_POSITION},
-    "description": "the last position received: the stream goes on behind it. Stands over `after`.",
+    "schema": {"type": "string"},
+    "description": "the last position received: the stream resumes after it. Overrides "
+    "`after`. An id that is no position of this log is answered by a gap.",
 }
-
 
 blueprint = Blueprint(
     "stream", __name__, url_prefix="/v1", description="The log as it grows"
 )
 
 
-class StreamQuerySchema(EventFilterSchema):
-    after = position(
-        "go on behind this position; without it and Last-Event-ID, from now on"
-    )
-    log_id = text(
-        "the log that the position is of; where it is another one, the stream begins with a gap",
-        most=64,
-    )
-
-
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What a subscriber asked for. `after` is None for 'from now on'."""
+class StreamRequest:
+    """What a client asked for.
+
+    `after` is None for "from now on". With `is_foreign`, the client's position means
+    nothing to this log.
+    """
 
     wanted: EventFilter
     after: int | None
     log_id: str | None
+    is_foreign: bool
 
 
 @blueprint.route("/events/stream", methods=["GET"], parameters=[LAST_EVENT_ID])
 @require("read")
 @blueprint.arguments(StreamQuerySchema, location="query")
+@blueprint.alt_response(429, description="This key has too many open streams")
 @blueprint.alt_response(
     200,
     schema={"type": "string"},
     content_type=MEDIA_TYPE,
-    description="Events, checkpoints and gaps, for ever",
+    description="Events, checkpoints and gaps, without end",
 )
 def stream(query: dict[str, Any]) -> Response:
     """Subscribe to the log.
 
-    `id` is the position, `event` the type, `data` the CloudEvents envelope. After a silence comes an `event:
-    checkpoint` whose id is the last position looked at, so that a filtered stream resumes without reading again. An
-    `event: gap` says that history is gone or of another log, and what to load instead.
+    `id` is the position, `event` the type, `data` the CloudEvents envelope. After a
+    silence an `event: checkpoint` follows, whose id is the last position examined, so
+    that a filtered stream resumes without reading again. An `event: gap` says that
+    history is gone or of another log, and what to load instead.
     """
-    asked = Asked(
-        wanted=event_filter_of(query),
-        after=_last_event_id(query.get("after")),
-        log_id=query.get("log_id"),
-    )
+    asked = _stream_request(query)
     if request.method == "HEAD":
         return Response(b"", 200, HEADERS, mimetype=MEDIA_TYPE)
-    hub = cast("Broadcaster", current_app.extensions["incidentwire.hub"])
-    hub.start()
-    hub.reserve()
-    # what only the request knows is taken out here: its context is gone inside the generator
-    answer = Response(
-        _frames(hub, asked, _raw_socket(request.environ)),
-        200,
-        HEADERS,
-        mimetype=MEDIA_TYPE,
-    )
-    answer.call_on_close(hub.release)
+    broadcaster = cast("Broadcaster", current_app.extensions["incidentwire.hub"])
+    key: str = g.key_digest
+    broadcaster.start()
+    broadcaster.reserve(key)
+    # The request's context is gone inside the generator, so pass what it needs.
+    subscriber = Subscriber(asked.wanted, _raw_socket(request.environ), key)
+    frames = _frames(broadcaster, asked, subscriber)
+    answer = Response(frames, 200, HEADERS, mimetype=MEDIA_TYPE)
+    answer.call_on_close(lambda: broadcaster.release(key))
     return answer
 
 
-def _last_event_id(after: int | None) -> int | None:
+def _stream_request(query: dict[str, Any]) -> StreamRequest:
     header = request.headers.get("Last-Event-ID", "").strip()
-    if not header:
-        return after
-    if not (header.isascii() and header.isdigit()) or int(header[:20]) > MAX_POSITION:
-        error = FieldError(
-            field="Last-Event-ID",
-            message="must be a position: the id of the last event received",
-        )
-        raise Problem(status=422, slug="invalid-fields", detail="the request has a header that is no position",
-                      errors=[error])  # fmt: skip
-    return int(header)
+    after = _position(header) if header else query.get("after")
+    return StreamRequest(
+        wanted=event_filter_of(query),
+        after=after,
+        log_id=query.get("log_id"),
+        is_foreign=bool(header) and after is None,
+    )
+
+
+def _position(text: str) -> int | None:
+    """Return the position, or None for any other text, however long."""
+    digits = text.lstrip("0") or "0"
+    if not (text.isascii() and text.isdigit()) or len(digits) > POSITION_DIGITS:
+        return None
+    position = int(digits)
+    return position if position <= MAX_POSITION else None
 
 
 def _raw_socket(environ: dict[str, Any]) -> Any:
-    """The connection's socket where the hub may write chunks to it: plain HTTP/1.1 under gunicorn's gevent worker."""
+    """Return the socket if chunks may be written to it directly, else None.
+
+    That needs plain HTTP/1.1 under gunicorn's gevent worker.
+    """
     sock = environ.get("gunicorn.socket")
     is_plain = (
         environ.get("wsgi.url_scheme") == "http"
         and environ.get("SERVER_PROTOCOL") == "HTTP/1.1"
+        and "HTTP_VERSION" not in environ
     )
-    return (
-        sock
-        if is_plain and hasattr(sock, "_sock") and "HTTP_VERSION" not in environ
-        else None
-    )
+    return sock if is_plain and hasattr(sock, "_sock") else None
 
 
-def _frames(hub: Broadcaster, asked: Asked, sock: Any) -> Iterator[bytes]:
-    """The response's body. The hub writes past it once the seat is taken; until then, and for what the socket did not
-    take, it comes from here."""
-    log, log_id = EventLog(hub.connection), hub.log_id
-    position = hub.position if asked.after is None else asked.after
-    yield sse.opening(log_id, position)
-    if (asked.log_id or log_id) != log_id or (
-        position > hub.position and position > log.last()
-    ):
-        position = hub.position
-        yield sse.gap(position, first=log.first(), last=position, log_id=log_id)
-    seat = Subscriber(asked.wanted, sock)
+def _frames(
+    broadcaster: Broadcaster, asked: StreamRequest, subscriber: Subscriber
+) -> Iterator[bytes]:
+    """Yield the response's body.
+
+    The broadcaster writes past it once the subscriber has joined; until then, and for
+    what the socket did not accept, it comes from here.
+    """
+    log = EventLog(broadcaster.connection)
+    log_id = broadcaster.log_id
+    position = broadcaster.position if asked.after is None else asked.after
+    broadcaster.admit(subscriber)
     try:
-        while not hub.join(seat, position, log_id):
+        yield sse.opening(log_id, position)
+        if asked.is_foreign or _is_unknown(broadcaster, log, asked, position):
+            position = broadcaster.position
+            yield sse.gap(position, first=log.first(), last=position, log_id=log_id)
+        while not broadcaster.join(subscriber, position, log_id):
             page = log.after(position, CATCH_UP)
             if page and page[0].position > position + 1:
                 first = page[0].position
-                yield sse.gap(first - 1, first=first, last=hub.position, log_id=log_id)
-            matching = [
-                sse.event(entry, log_id)
-                for entry in page
-                if asked.wanted.matches(entry)
-            ]
-            seat.sent += len(matching)
-            position = page[-1].position if page else hub.position
-            yield b"".join(matching) or sse.checkpoint(position, seat.sent, log_id)
-        yield from seat.park()
+                last = broadcaster.position
+                yield sse.gap(first - 1, first=first, last=last, log_id=log_id)
+            wanted = [entry for entry in page if asked.wanted.matches(entry)]
+            subscriber.sent += len(wanted)
+            position = page[-1].position if page else broadcaster.position
+            frames = b"".join(sse.event(entry, log_id) for entry in wanted)
+            yield frames or sse.checkpoint(position, subscriber.sent, log_id)
+        yield from subscriber.serve()
     finally:
-        seat.close()
+        subscriber.close()
+        broadcaster.dismiss(subscriber)
+
+
+def _is_unknown(
+    broadcaster: Broadcaster, log: EventLog, asked: StreamRequest, position: int
+) -> bool:
+    """Return whether the position is of another log, or ahead of this one."""
+    if asked.log_id is not None and asked.log_id != broadcaster.log_id:
+        return True
+    return position > broadcaster.position and position > log.last()

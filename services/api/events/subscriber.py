@@ -1,4 +1,4 @@
-"""A subscriber's place at the hub, and the queue of what its socket did not take at once."""
+"""One open stream, with a queue for what its socket did not accept at once."""
 
 from __future__ import annotations
 
@@ -15,20 +15,44 @@ from gevent.event import Event
 from services.api.events import sse
 from services.api.events.filters import EventFilter
 
-MAX_QUEUED_BYTES = 1_000_000  # references to shared bytes, so this bounds the delay and hardly the memory
-STALL_S = 30.0  # a socket that takes nothing for so long has lost its reader
+# References to shared bytes, so this bounds the delay rather than the memory.
+MAX_QUEUED_BYTES = 1_000_000
+STALL_S = 30.0  # a socket that accepts nothing for so long has lost its reader
 SEND_BUFFER_BYTES = 131_072  # the kernel's part of a slow reader's backlog, per socket
+CUTS = ("slow", "revoked")  # reasons that close the connection at once
 
 
 class Subscriber:
-    """One open stream. `sock` is gevent's socket under a chunked HTTP/1.1 response; without it (HTTP/1.0, TLS, a
-    test client) everything goes through the generator of the response instead."""
+    """One open stream.
 
-    __slots__ = ("_queue", "_queued", "_watcher", "ended", "is_raw", "key", "on_end", "send", "sent", "skip_to", "sock",
-                 "wake", "wanted", "written_at")  # fmt: skip
+    `sock` is gevent's socket under a chunked HTTP/1.1 response. Without it (HTTP/1.0,
+    TLS, a test client) everything goes through the generator of the response.
+    `api_key` is the digest of the key that opened it, "" for none.
+    """
 
-    def __init__(self, wanted: EventFilter, sock: Any) -> None:
-        self.wanted, self.sock, self.is_raw = wanted, sock, sock is not None
+    __slots__ = (
+        "_queue",
+        "_queued",
+        "_watcher",
+        "api_key",
+        "ended",
+        "is_raw",
+        "key",
+        "on_end",
+        "send",
+        "sent",
+        "skip_to",
+        "sock",
+        "wake",
+        "wanted",
+        "written_at",
+    )
+
+    def __init__(self, wanted: EventFilter, sock: Any, api_key: str = "") -> None:
+        self.wanted = wanted
+        self.sock = sock
+        self.is_raw = sock is not None
+        self.api_key = api_key
         self.key = (wanted, self.is_raw)
         self.skip_to = 0  # the position up to which it was served before it joined
         self.sent = 0  # events
@@ -49,7 +73,7 @@ class Subscriber:
             self._watcher.start(self._readable)
 
     def write(self, data: bytes) -> None:
-        """Send now what the socket takes, queue the rest. Never waits, never switches greenlets."""
+        """Send what the socket accepts now and queue the rest. Never waits."""
         if self._queue or not self.is_raw:
             self._enqueue(data)
             return
@@ -64,18 +88,21 @@ class Subscriber:
             self._enqueue(data[taken:] if taken else data)
 
     def end(self, why: str) -> None:
-        """Leave the hub; the parked greenlet does the rest. The first reason stands."""
+        """Leave the broadcaster; the serving greenlet does the rest. Idempotent."""
         if self.ended:
             return
         self.ended = why
         if self.on_end:
             self.on_end(self)
-        if why == "slow":
+        if why in CUTS:
             self._shut()  # wakes a greenlet that waits for room in the socket
         self.wake.set()
 
-    def park(self) -> Iterator[bytes]:
-        """Run in the connection's greenlet until the stream ends; yields what cannot be written directly."""
+    def serve(self) -> Iterator[bytes]:
+        """Run in the connection's greenlet until the stream ends.
+
+        Yield what cannot be written to the socket directly.
+        """
         try:
             while not self.ended:
                 self.wake.wait()
@@ -99,9 +126,8 @@ class Subscriber:
         self._shut()
 
     def _flush_one(self) -> Iterator[bytes]:
-        data = self._queue[
-            0
-        ]  # stays there until it is sent, so that the hub goes on queueing behind it
+        # Stays in the queue until it is sent, so that later writes queue after it.
+        data = self._queue[0]
         if not self.is_raw:
             yield data
         else:
@@ -123,7 +149,7 @@ class Subscriber:
             self.wake.set()
 
     def _readable(self) -> None:
-        """A subscriber has nothing to say: bytes are dropped, the end of them is the end of the stream."""
+        """Drop what the client sends; its end of file ends the stream."""
         try:
             if not self.sock._sock.recv(4096):
                 self.end("gone")

@@ -1,28 +1,37 @@
-"""The log over HTTP in pages: GET /v1/events as JSON or NDJSON, and the schemas of what is in it."""
+"""The log over HTTP in pages: GET /v1/events as JSON or NDJSON, and the schemas."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
-import redis
-from flask import Response, current_app, request
-from marshmallow import Schema, fields, validate
+from flask import Response, request
 
 from incidentwire.events import TYPES
-from incidentwire.labels import LABELS
 from incidentwire.log import schemas
 from incidentwire.log.cloudevents import envelope_json
 from incidentwire.log.event_log import PAGE, EventLog
 from incidentwire.log.recorded_event import RecordedEvent
 from incidentwire.web.auth import require
-from incidentwire.web.problems import Problem
-from services.api.events.filters import CHOICES, EventFilter, wanted
-from services.api.http import Blueprint, Names, QuerySchema, position, text
+from services.api.errors import (
+    AnotherLog,
+    PositionAhead,
+    PositionGone,
+    UnknownEventType,
+)
+from services.api.events.filters import EventFilter
+from services.api.events.schemas import (
+    EventsPageSchema,
+    EventsQuerySchema,
+    SchemaListSchema,
+    event_filter_of,
+)
+from services.api.http import Blueprint, QuerySchema, event_log
 
 NDJSON = "application/x-ndjson"
-EXAMINED = 10_000  # entries that one JSON page looks at, at most: a rare filter answers early, with `next`
+JSON_LIMIT = 100  # events of a JSON page, if the client does not say
+EXAMINED = 10_000  # entries read for one JSON page: a rare filter answers early
 
 blueprint = Blueprint(
     "events",
@@ -30,61 +39,6 @@ blueprint = Blueprint(
     url_prefix="/v1",
     description="The log: everything that happened, in order",
 )
-
-
-class EventFilterSchema(QuerySchema):
-    type = Names(CHOICES, "event types, or families such as `item.`")
-    label = Names(
-        LABELS,
-        "only events that speak of one of these labels, as they are or were before",
-    )
-    subject = text("only events of this item, incident, feed or subscription", most=100)
-
-
-class EventsQuerySchema(EventFilterSchema):
-    after = position("behind this position", load_default=0)
-    limit = fields.Integer(
-        validate=validate.Range(min=1, max=2**53 - 1),
-        metadata={
-            "description": f"events at most: in JSON 100 unless said and never above {PAGE}, in NDJSON all unless said"
-        },
-    )
-    log_id = text(
-        "the log that `after` is a position of; 409 where this is another one", most=64
-    )
-
-
-class CloudEventSchema(Schema):
-    """A CloudEvents 1.0 envelope; /v1/schemas/<type> says it exactly for each type."""
-
-    specversion = fields.String(required=True)
-    id = fields.String(required=True, metadata={"description": "the position, as text"})
-    source = fields.String(required=True)
-    type = fields.String(required=True)
-    subject = fields.String(required=True)
-    time = fields.String(required=True)
-    sequence = fields.Integer(required=True, metadata={"description": "the position"})
-    datacontenttype = fields.String()
-    traceparent = fields.String()
-    data = fields.Dict(required=True)
-
-
-class EventsPageSchema(Schema):
-    log_id = fields.String(required=True)
-    events = fields.List(fields.Nested(CloudEventSchema), required=True)
-    next = fields.Integer(
-        required=True,
-        metadata={
-            "description": "ask behind this position next: up to it, everything was looked at"
-        },
-    )
-    last = fields.Integer(
-        required=True, metadata={"description": "the last position of the log"}
-    )
-
-
-class SchemaListSchema(Schema):
-    types = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
 
 
 @blueprint.route("/events", methods=["GET"])
@@ -97,27 +51,28 @@ class SchemaListSchema(Schema):
 def events(query: dict[str, Any]) -> Response:
     """Read the log.
 
-    With `Accept: application/x-ndjson`, one event per line, to the end of the log as it is now (header
-    `Incidentwire-Last`) or to the limit. 409 says that `after` is ahead of the log or of another one, 410 that the
-    log no longer reaches back so far; both carry `log_id`, `first` and `last`.
+    With `Accept: application/x-ndjson` the answer has one event per line, up to the
+    present end of the log (header `Incidentwire-Last`) or to the limit. 409 means that
+    `after` is ahead of the log or of another one, 410 that the log no longer reaches
+    back so far; both carry `log_id`, `first` and `last`.
     """
-    log = EventLog(
-        cast("redis.Redis", current_app.extensions["incidentwire.connection"])
-    )
-    log_id, after, asked = log.id, query["after"], event_filter_of(query)
-    first, last = log.first(), log.last()
-    _check_cursor(
-        after,
-        query.get("log_id") or log_id,
-        {"log_id": log_id, "first": first, "last": last},
-    )
-    if request.accept_mimetypes.best_match(["application/json", NDJSON]) == NDJSON:
-        lines = _lines(log, log_id, asked, after, last, query.get("limit"))
+    log = event_log()
+    held: dict[str, Any] = {"log_id": log.id, "first": log.first(), "last": log.last()}
+    after: int = query["after"]
+    _check_cursor(after, query.get("log_id"), held)
+    asked = event_filter_of(query)
+    last: int = held["last"]
+    accepted = request.accept_mimetypes.best_match(["application/json", NDJSON])
+    if accepted == NDJSON:
+        lines = _lines(log, held["log_id"], asked, after, last, query.get("limit"))
         return Response(lines, 200, {"Incidentwire-Last": str(last)}, mimetype=NDJSON)
-    limit = min(query.get("limit", 100), PAGE)
+    limit = min(query.get("limit", JSON_LIMIT), PAGE)
     found, position = _page(log, asked, after, limit, last)
-    body = ",".join(envelope_json(entry, log_id) for entry in found)
-    page = f'{{"log_id":"{log_id}","events":[{body}],"next":{position},"last":{max(last, position)}}}'
+    body = ",".join(envelope_json(entry, held["log_id"]) for entry in found)
+    page = (
+        f'{{"log_id":"{held["log_id"]}","events":[{body}],"next":{position},'
+        f'"last":{max(last, position)}}}'
+    )
     return Response(page, 200, mimetype="application/json")
 
 
@@ -126,7 +81,7 @@ def events(query: dict[str, Any]) -> Response:
 @blueprint.arguments(QuerySchema, location="query")
 @blueprint.response(200, SchemaListSchema)
 def list_schemas(query: dict[str, Any]) -> dict[str, Any]:
-    """Every event type, and where its JSON Schema is."""
+    """List the event types and the addresses of their JSON Schemas."""
     return {"types": {name: f"/v1/schemas/{name}" for name in sorted(TYPES)}}
 
 
@@ -137,57 +92,31 @@ def list_schemas(query: dict[str, Any]) -> dict[str, Any]:
     200, schema={"type": "object"}, content_type="application/schema+json", success=True
 )
 def schema(query: dict[str, Any], type_name: str) -> Response:
-    """The JSON Schema (2020-12) of one type's envelope."""
+    """Show the JSON Schema (2020-12) of one type's envelope."""
     if type_name not in TYPES:
-        raise Problem(
-            status=404,
-            slug="unknown-type",
-            detail="no event type has this name: /v1/schemas lists them",
-        )
-    return Response(
-        json.dumps(schemas.envelope_schema(type_name)),
-        200,
-        mimetype="application/schema+json",
-    )
+        raise UnknownEventType
+    body = json.dumps(schemas.envelope_schema(type_name))
+    return Response(body, 200, mimetype="application/schema+json")
 
 
-def event_filter_of(query: dict[str, Any]) -> EventFilter:
-    """The filter that a query asks for."""
-    return wanted(
-        types=query.get("type", ()),
-        labels=query.get("label", ()),
-        subject=query.get("subject"),
-    )
-
-
-def _check_cursor(after: int, log_id: str, held: dict[str, Any]) -> None:
-    if log_id != held["log_id"]:
-        detail = "the position is of another log: load /v1/items, and go on behind the position that it answers with"
-        raise Problem(status=409, slug="another-log", detail=detail, more=held)
+def _check_cursor(after: int, log_id: str | None, held: dict[str, Any]) -> None:
+    if log_id is not None and log_id != held["log_id"]:
+        raise AnotherLog(held)
     if after > held["last"]:
-        detail = "the position is ahead of the log, which may have been restored: load /v1/items, and go on from there"
-        raise Problem(status=409, slug="position-ahead", detail=detail, more=held)
+        raise PositionAhead(held["last"], held)
     if after + 1 < held["first"]:
-        detail = "the log no longer reaches back so far: load /v1/items, and go on behind its position"
-        raise Problem(status=410, slug="position-gone", detail=detail, more=held)
+        raise PositionGone(held)
 
 
 def _page(
     log: EventLog, asked: EventFilter, after: int, limit: int, last: int
 ) -> tuple[list[RecordedEvent], int]:
-    """Up to `limit` matching entries, and the position up to which everything was looked at."""
+    """Return up to `limit` matching entries, and the position read up to."""
     if asked.subject:
-        history = (
-            entry
-            for entry in log.history(asked.subject)
-            if after < entry.position <= last
-        )
-        found = [entry for entry in history if asked.matches(entry)]
-        return found[:limit], found[limit - 1].position if len(found) >= limit else last
+        return _page_of_subject(log, asked, after, limit, last)
     found = []
-    for entries in _pages(
-        log, after, min(after + EXAMINED, last), limit if asked.is_all else PAGE
-    ):
+    until = min(after + EXAMINED, last)
+    for entries in _pages(log, after, until, limit if asked.is_all else PAGE):
         for entry in entries:
             after = entry.position
             if asked.matches(entry):
@@ -195,6 +124,20 @@ def _page(
                 if len(found) == limit:
                     return found, after
     return found, after
+
+
+def _page_of_subject(
+    log: EventLog, asked: EventFilter, after: int, limit: int, last: int
+) -> tuple[list[RecordedEvent], int]:
+    assert asked.subject is not None  # noqa: S101  # for the type checker
+    found = [
+        entry
+        for entry in log.history(asked.subject)
+        if after < entry.position <= last and asked.matches(entry)
+    ]
+    if len(found) < limit:
+        return found, last
+    return found[:limit], found[limit - 1].position
 
 
 def _lines(
@@ -205,19 +148,13 @@ def _lines(
     last: int,
     limit: int | None,
 ) -> Iterator[bytes]:
-    """NDJSON, a page of the log per chunk, from the stored JSON without decoding it."""
+    """Yield NDJSON, one page of the log per chunk, without decoding the stored JSON."""
     left = limit if limit is not None else last - after
     for entries in _pages(log, after, last, min(PAGE, left) if asked.is_all else PAGE):
-        matching = (
-            entries
-            if asked.is_all
-            else [entry for entry in entries if asked.matches(entry)]
-        )
-        chosen = matching[:left]
+        chosen = [entry for entry in entries if asked.matches(entry)][:left]
         if chosen:
-            yield (
-                "\n".join([envelope_json(entry, log_id) for entry in chosen]) + "\n"
-            ).encode()
+            lines = "\n".join([envelope_json(entry, log_id) for entry in chosen])
+            yield f"{lines}\n".encode()
         left -= len(chosen)
         if left <= 0:
             return
@@ -226,7 +163,7 @@ def _lines(
 def _pages(
     log: EventLog, after: int, last: int, size: int
 ) -> Iterator[list[RecordedEvent]]:
-    """Pages of the log behind `after`, up to `last`."""
+    """Yield pages of the log after `after`, up to `last`."""
     while after < last:
         entries = log.after(after, min(size, last - after))
         if not entries:

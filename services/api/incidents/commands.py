@@ -1,33 +1,28 @@
-"""People decide about incidents: status, title, notes, merge, split, move, and the undoing of these.
+"""Curators decide about incidents: status, title, notes, merge, split, move, and undo.
 
-Each command carries the version of the incident that was seen, and becomes one unit of the log that stands only if
-nothing it was decided on has changed meanwhile; else it is decided again, and refused where people changed what was
-seen. What the linker does makes no version stale.
+Each command carries the version of the incident that the client saw. It becomes one
+append request that only succeeds if nothing it was decided on has changed; otherwise it
+is decided again, and refused if a person changed what the client saw. Decisions of the
+linker make no version stale.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from flask import current_app, g
+from flask import g
+from marshmallow import Schema
 
-from incidentwire.incidents import decisions as decisions
+from incidentwire.incidents import decisions
 from incidentwire.incidents.concurrency import append_request
-from incidentwire.incidents.decisions import (
-    CommandRejected,
-    NewEvents,
-    check_version,
-)
+from incidentwire.incidents.decisions import CommandRejected, NewEvents, check_version
 from incidentwire.incidents.state import IncidentsState
-from incidentwire.log.event_log import (
-    EventLog,
-    VersionConflict,
-    Withdrawn,
-)
+from incidentwire.log.event_log import VersionConflict, Withdrawn
 from incidentwire.web.auth import require
-from incidentwire.web.problems import Problem
-from services.api.http import Blueprint
+from services.api.errors import Busy, CommandConflict
+from services.api.http import Blueprint, event_log
 from services.api.incidents.command_schemas import (
     CommandSchema,
     DoneSchema,
@@ -38,192 +33,182 @@ from services.api.incidents.command_schemas import (
     StatusSchema,
     TitleSchema,
 )
-from services.api.incidents.views import memory
+from services.api.incidents.past import state_cache
 from services.api.read_model.checkpoint import fold_until
 
-TRIES = 10  # each loss means that somebody else's event was appended in between
+TRIES = 10  # each failure means that somebody else's event was appended in between
 
-STATUS = {
-    "not_found": 404,
-    "bad_status": 422,
-}  # every other refusal is a conflict with how things stand
-
+Body = Mapping[str, Any]
 Decide = Callable[[IncidentsState], NewEvents]
 
 blueprint = Blueprint(
     "curation",
     __name__,
     url_prefix="/v1/incidents",
-    description="People decide about incidents",
+    description="Decisions of curators about incidents",
 )
 
 
-@blueprint.route("/<incident_id>/status", methods=["POST"])
-@require("curate")
-@blueprint.arguments(StatusSchema)
-@blueprint.response(200, DoneSchema)
-def change_status(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
-    """Say how an incident stands: open, confirmed, resolved or dismissed."""
-    who, note, seen = g.who, body["note"], body["version"]
-    return execute(
-        incident_id,
-        lambda state: decisions.change_status(
-            state, incident_id, body["status"], who, note, seen
-        ),
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A verb of the API: the schema of its body, and the decision.
+
+    `decide(state, incident_id, body, who)` returns the events that follow, and raises
+    CommandRejected. `doc` is the operation's description.
+    """
+
+    schema: type[Schema]
+    decide: Callable[[IncidentsState, str, Body, str], NewEvents]
+    doc: str
+
+
+def _change_status(state: IncidentsState, name: str, body: Body, who: str) -> NewEvents:
+    return decisions.change_status(
+        state, name, body["status"], who, body["note"], body["version"]
     )
 
 
-@blueprint.route("/<incident_id>/title", methods=["POST"])
-@require("curate")
-@blueprint.arguments(TitleSchema)
-@blueprint.response(200, DoneSchema)
-def rename(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
-    """Give an incident a title; it stands over those of its items."""
-    who, note, seen = g.who, body["note"], body["version"]
-    return execute(
-        incident_id,
-        lambda state: decisions.rename(
-            state, incident_id, body["title"], who, note, seen
-        ),
+def _rename(state: IncidentsState, name: str, body: Body, who: str) -> NewEvents:
+    return decisions.rename(
+        state, name, body["title"], who, body["note"], body["version"]
     )
 
 
-@blueprint.route("/<incident_id>/notes", methods=["POST"])
-@require("curate")
-@blueprint.arguments(NoteSchema)
-@blueprint.response(200, DoneSchema)
-def remark(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
-    """Add a note to an incident's history."""
-    who = g.who
-    return execute(
-        incident_id,
-        lambda state: decisions.add_note(
-            state, incident_id, body["note"], who, body["version"]
-        ),
+def _add_note(state: IncidentsState, name: str, body: Body, who: str) -> NewEvents:
+    return decisions.add_note(state, name, body["note"], who, body["version"])
+
+
+def _merge(state: IncidentsState, name: str, body: Body, who: str) -> NewEvents:
+    versions = (body["version"], body["into_version"])
+    return decisions.merge(state, name, body["into"], who, body["note"], versions)
+
+
+def _unmerge(state: IncidentsState, name: str, body: Body, who: str) -> NewEvents:
+    return decisions.unmerge(state, name, who, body["note"], body["version"])
+
+
+def _split(state: IncidentsState, name: str, body: Body, who: str) -> NewEvents:
+    return decisions.split(
+        state, name, body["mentions"], who, body["note"], body["version"]
     )
 
 
-@blueprint.route("/<incident_id>/merge", methods=["POST"])
-@require("curate")
-@blueprint.arguments(MergeSchema)
-@blueprint.response(200, DoneSchema)
-def merge(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
-    """Let this incident redirect to another, which shows the items of both."""
-    who, seen = g.who, (body["version"], body["into_version"])
-    return execute(
-        incident_id,
-        lambda state: decisions.merge(
-            state, incident_id, body["into"], who, body["note"], seen
-        ),
-    )
+def _unsplit(state: IncidentsState, name: str, body: Body, who: str) -> NewEvents:
+    return decisions.unsplit(state, name, who, body["note"], body["version"])
 
 
-@blueprint.route("/<incident_id>/unmerge", methods=["POST"])
-@require("curate")
-@blueprint.arguments(CommandSchema)
-@blueprint.response(200, DoneSchema)
-def unmerge(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
-    """Let a merged id be itself again. `version` is that of the incident that shows it now."""
-    who, note, seen = g.who, body["note"], body["version"]
-    return execute(
-        incident_id,
-        lambda state: decisions.unmerge(state, incident_id, who, note, seen),
-    )
-
-
-@blueprint.route("/<incident_id>/split", methods=["POST"])
-@require("curate")
-@blueprint.arguments(SplitSchema)
-@blueprint.response(200, DoneSchema)
-def split(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
-    """Let mentions leave for a new incident, whose id is the answer's `other`."""
-    who, note, seen = g.who, body["note"], body["version"]
-    return execute(
-        incident_id,
-        lambda state: decisions.split(
-            state, incident_id, body["mentions"], who, note, seen
-        ),
-    )
-
-
-@blueprint.route("/<incident_id>/unsplit", methods=["POST"])
-@require("curate")
-@blueprint.arguments(CommandSchema)
-@blueprint.response(200, DoneSchema)
-def unsplit(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
-    """Let the mentions with which this incident was split off go back where they were."""
-    who, note, seen = g.who, body["note"], body["version"]
-    return execute(
-        incident_id,
-        lambda state: decisions.unsplit(state, incident_id, who, note, seen),
-    )
-
-
-@blueprint.route("/<incident_id>/move", methods=["POST"])
-@require("curate")
-@blueprint.arguments(MoveSchema)
-@blueprint.response(200, DoneSchema)
-def move(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
-    """Move a mention from this incident to the one named `to`, or to one of its own where none is named."""
-    who = g.who
-    return execute(incident_id, lambda state: moved(state, incident_id, body, who))
-
-
-def moved(
-    state: IncidentsState, incident_id: str, body: dict[str, Any], who: str
-) -> NewEvents:
-    """The facts of a MoveSchema."""
-    source, key, note = (
-        check_version(state, incident_id, body["version"]),
-        body["mention"],
-        body["note"],
-    )
+def decide_move(state: IncidentsState, name: str, body: Body, who: str) -> NewEvents:
+    source = check_version(state, name, body["version"])
+    key: str = body["mention"]
     if "to" not in body:
-        return decisions.split(state, source.id, [key], who, note)
+        return decisions.split(state, source.id, [key], who, body["note"])
     if state.where(key) != source.id:
         raise CommandRejected(
             "not_found",
-            f"{key} is not in {source.id}: GET /v1/incidents/{source.id} names its mentions",
+            f"{key} is not in {source.id}. "
+            f"GET /v1/incidents/{source.id} lists its mentions.",
         )
+    target = body["to"]
     return decisions.move(
-        state, key, body["to"]["id"], who, note, body["to"]["version"]
+        state, key, target["id"], who, body["note"], target["version"]
     )
 
 
-# -- carrying out --------------------------------------------------------------------------------------------------
+COMMANDS: Mapping[str, Command] = {
+    "status": Command(
+        schema=StatusSchema,
+        decide=_change_status,
+        doc="Set the status: open, confirmed, resolved or dismissed.",
+    ),
+    "title": Command(
+        schema=TitleSchema,
+        decide=_rename,
+        doc="Give the incident a title, which overrides those of its items.",
+    ),
+    "notes": Command(
+        schema=NoteSchema,
+        decide=_add_note,
+        doc="Add a note to the incident's history.",
+    ),
+    "merge": Command(
+        schema=MergeSchema,
+        decide=_merge,
+        doc="Redirect this incident to another, which then shows the items of both.",
+    ),
+    "unmerge": Command(
+        schema=CommandSchema,
+        decide=_unmerge,
+        doc="Undo a merge. `version` is that of the incident that shows this id now.",
+    ),
+    "split": Command(
+        schema=SplitSchema,
+        decide=_split,
+        doc="Move mentions to a new incident, whose id is the answer's `other`.",
+    ),
+    "unsplit": Command(
+        schema=CommandSchema,
+        decide=_unsplit,
+        doc="Undo the split that made this incident: its mentions return.",
+    ),
+    "move": Command(
+        schema=MoveSchema,
+        decide=decide_move,
+        doc="Move a mention to the incident named `to`, or without it to a new one.",
+    ),
+}
+
+
+def _add_route(verb: str, command: Command) -> None:
+    def view(body: dict[str, Any], incident_id: str) -> dict[str, Any]:
+        who: str = g.who
+        return execute(
+            incident_id, lambda state: command.decide(state, incident_id, body, who)
+        )
+
+    view.__name__ = verb
+    view.__doc__ = command.doc
+    described = blueprint.response(200, DoneSchema)(view)
+    parsed = blueprint.arguments(command.schema)(described)
+    guarded = require("curate")(parsed)
+    blueprint.route(f"/<incident_id>/{verb}", methods=["POST"])(guarded)
+
+
+for _verb, _command in COMMANDS.items():
+    _add_route(_verb, _command)
+
+
+# -- execution -------------------------------------------------------------------------
 
 
 def execute(incident_id: str, decide: Decide) -> dict[str, Any]:
-    """Decide on the state at the head of the log and append what follows, again where something came in between.
-    Raises Problem for what is refused."""
-    log = EventLog(current_app.extensions["incidentwire.connection"])
-    with memory().now() as happenings:
+    """Decide on the state at the head of the log and append the events.
+
+    If something was appended in between, decide again. Raises CommandConflict for a
+    rejected command, Busy after TRIES attempts.
+    """
+    log = event_log()
+    with state_cache().now() as incidents:
         for _ in range(TRIES):
             try:
-                facts = decide(happenings.state)
-            except CommandRejected as refusal:
-                raise _problem(refusal, happenings.state, incident_id) from None
-            request = append_request(happenings.state, happenings.version_of, facts)
+                facts = decide(incidents.state)
+            except CommandRejected as rejection:
+                raise _conflict(rejection, incidents.state, incident_id) from None
+            request = append_request(incidents.state, incidents.version_of, facts)
             result = log.append_many([request])[0]
             if isinstance(result, Withdrawn):
                 raise result  # incidents are never withdrawn
             if isinstance(result, VersionConflict) or not result.new:
-                memory().catch_up()
+                state_cache().catch_up()
                 continue
-            fold_until(happenings, log, result.last)
-            return _done(happenings.state, incident_id, facts, result.last)
-    raise Problem(
-        status=503,
-        slug="busy",
-        detail="the incident changes too fast: try again",
-        retry_after_s=1,
-    )
+            fold_until(incidents, log, result.last)
+            return _done(incidents.state, incident_id, facts, result.last)
+    raise Busy("incident")
 
 
 def _done(
     state: IncidentsState, incident_id: str, facts: NewEvents, position: int
 ) -> dict[str, Any]:
-    """Where things stand right after the command."""
+    """Return the answer: the incidents right after the command."""
     now = state.get(incident_id)
     mentioned = [
         name
@@ -245,15 +230,11 @@ def _done(
     }
 
 
-def _problem(
-    refusal: CommandRejected, state: IncidentsState, incident_id: str
-) -> Problem:
-    now = state.get(incident_id) if incident_id in state.by_id else None
-    more = {"id": now.id, "version": now.version} if now else {}
-    status = STATUS.get(refusal.reason, 409)
-    return Problem(
-        status=status,
-        slug=refusal.reason.replace("_", "-"),
-        detail=str(refusal),
-        more=more,
-    )
+def _conflict(
+    rejection: CommandRejected, state: IncidentsState, incident_id: str
+) -> CommandConflict:
+    more: dict[str, Any] = {}
+    if incident_id in state.by_id:
+        now = state.get(incident_id)
+        more = {"id": now.id, "version": now.version}
+    return CommandConflict(rejection.reason, str(rejection), more)

@@ -1,10 +1,9 @@
-"""One incident in full: its items with the very passages, names, sources. SQL and shapes, nothing of HTTP."""
+"""One incident in full: a page of its items with passages, names, sources. No HTTP."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,58 +11,62 @@ from services.api.incidents.entities import names
 from services.api.incidents.list_query import as_json, dicts, then
 from services.api.read_model.incident_state import IncidentProjection
 
-MAX_QUOTE = (
-    2000  # code points of a mention; the whole text is under /v1/items/<id>/text
-)
+MAX_QUOTE = 2000  # code points of a mention; /v1/items/<id>/text has the whole text
 MAX_NAMES_FROM = 500  # titles
 
 ITEM = ("id", "title", "url", "host", "site", "published", "language", "state")
 
 
+Cursor = tuple[str, int]  # day and n of the last item shown
+Values = Mapping[str, Any]
+
+
+def parse_cursor(text: str | None) -> Cursor | None:
+    """Return the place after which a page of items begins; None for the first page."""
+    if text is None:
+        return None
+    day, _, n = text.partition(".")
+    return day, int(n)
+
+
 def one(
     db: sqlite3.Connection,
     incident_id: str,
-    first: int,
+    after: Cursor | None,
     limit: int,
     past: IncidentProjection | None = None,
 ) -> dict[str, Any] | None:
-    """The live incident that stands for this id, with `limit` of its items from `first` on, the earliest report first;
-    None where there is none (yet). Of an id that was merged, `requested_id` and `redirected_from` name it."""
-    if past is not None:
-        root = (
-            past.state.resolve(incident_id) if incident_id in past.state.by_id else None
-        )
-    else:
-        root = _resolve(db, incident_id)
+    """Return the live incident that this id stands for, or None.
+
+    It has `limit` items after the cursor, the earliest report first, and `next_items`
+    for the following page. If the id was merged, `requested_id` and `redirected_from`
+    name it.
+    """
+    root = _root_then(past, incident_id) if past else _resolve(db, incident_id)
     if root is None:
         return None
     tables, given = then(db, past, [root]) if past else ("", {})
     sql = f"{tables} SELECT * FROM incidents WHERE id = :id"
     row = dicts(db, sql, {**given, "id": root})[0]
-    members = _members(db, tables, {**given, "n": row["n"]})
+    values = {**given, "n": row["n"]}
+    shown, following = _page(db, tables, values, after, limit)
     position, log_id = db.execute("SELECT position, log_id FROM checkpoint").fetchone()
     found = as_json(row) | {
-        "items": _items(db, members, first, limit),
-        "sources": _sources(members),
-        "entities": [
-            {"name": name, "items": count}
-            for name, count in names(
-                [r["title"] for r in _each_once(members)[:MAX_NAMES_FROM] if r["title"]]
-            )
-        ],
+        "items": _items(db, _members(db, tables, values, shown)),
+        "next_items": following,
+        "sources": _sources(db, tables, values),
+        "entities": _entities(db, tables, values),
         "merged": _merged_then(past, root) if past else _merged(db, root),
         "as_of": past.position if past else position,
         "log_id": log_id,
     }
-    return found | (
-        {"requested_id": incident_id, "redirected_from": incident_id}
-        if root != incident_id
-        else {}
-    )
+    if root != incident_id:
+        found |= {"requested_id": incident_id, "redirected_from": incident_id}
+    return found
 
 
 def titles(db: sqlite3.Connection, items: Sequence[str]) -> dict[str, str]:
-    """The titles of items that have one now."""
+    """Return the current titles of items that have one."""
     sql = "SELECT id, title FROM items WHERE title IS NOT NULL AND id IN (SELECT value FROM json_each(?))"
     return dict(db.execute(sql, (json.dumps(list(items)),)))
 
@@ -78,59 +81,94 @@ def _resolve(db: sqlite3.Connection, incident_id: str) -> str | None:
         incident_id = found[0]
 
 
+def _root_then(past: IncidentProjection, incident_id: str) -> str | None:
+    if incident_id not in past.state.by_id:
+        return None
+    return past.state.resolve(incident_id)
+
+
 def _merged(db: sqlite3.Connection, root: str) -> list[str]:
-    return [
-        name
-        for (name,) in db.execute(
-            "SELECT id FROM incidents WHERE into_id = ? ORDER BY n", (root,)
-        )
-    ]
+    sql = "SELECT id FROM incidents WHERE into_id = ? ORDER BY n"
+    return [name for (name,) in db.execute(sql, (root,))]
 
 
 def _merged_then(past: IncidentProjection, root: str) -> list[str]:
     return sorted(past.state.by_id[root].merged, key=lambda name: past.stamps[name].n)
 
 
+# An item that is not in the read model yet comes first, with n 0 and no day.
+_EACH_ITEM = """SELECT DISTINCT m.item, coalesce(t.day, '') AS day, coalesce(t.n, 0) AS n
+ FROM memberships m LEFT JOIN items t ON t.id = m.item WHERE m.incident = :n"""
+
+
+def _page(
+    db: sqlite3.Connection,
+    tables: str,
+    values: Values,
+    after: Cursor | None,
+    limit: int,
+) -> tuple[list[str], str | None]:
+    """Return the ids of a page of items, and the cursor of the next page."""
+    sql = f"{tables} SELECT item, day, n FROM ({_EACH_ITEM})"
+    if after is not None:
+        sql += " WHERE (day, n) > (:after_day, :after_n)"
+        values = {**values, "after_day": after[0], "after_n": after[1]}
+    sql += " ORDER BY day, n, item LIMIT :limit"
+    rows = dicts(db, sql, {**values, "limit": limit + 1})
+    shown = rows[:limit]
+    last = shown[-1] if len(rows) > limit else None
+    return [
+        row["item"] for row in shown
+    ], f"{last['day']}.{last['n']}" if last else None
+
+
 def _members(
-    db: sqlite3.Connection, tables: str, values: Mapping[str, Any]
+    db: sqlite3.Connection, tables: str, values: Values, shown: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """A row per mention, with the item's columns, the earliest report first."""
+    """Return a row per mention of these items, with the item's columns, in order."""
     sql = (
         f"{tables} SELECT t.*, m.item, m.mention, m.score, m.person, m.linked,"
-        " m.review AS link_review, m.labels AS mention_labels FROM memberships m LEFT JOIN items t ON t.id = m.item"
-        " WHERE m.incident = :n ORDER BY t.day, t.n, m.item, length(m.mention), m.mention"
+        " m.review AS link_review, m.labels AS mention_labels"
+        " FROM memberships m LEFT JOIN items t ON t.id = m.item"
+        " WHERE m.incident = :n AND m.item IN (SELECT value FROM json_each(:shown))"
+        " ORDER BY t.day, t.n, m.item, length(m.mention), m.mention"
     )
+    return dicts(db, sql, {**values, "shown": json.dumps(list(shown))})
+
+
+def _sources(
+    db: sqlite3.Connection, tables: str, values: Values
+) -> list[dict[str, Any]]:
+    """Return the sources with their numbers of items, the most frequent first."""
+    sql = f"""{tables} SELECT coalesce(nullif(t.host, ''), t.site) AS name,
+ max(t.site) AS site, count(DISTINCT m.item) AS items
+ FROM memberships m JOIN items t ON t.id = m.item
+ WHERE m.incident = :n AND coalesce(nullif(t.host, ''), t.site, '') <> ''
+ GROUP BY 1 ORDER BY items DESC, name"""
     return dicts(db, sql, values)
 
 
-def _each_once(members: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return list({row["item"]: row for row in members}.values())
-
-
-def _sources(members: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    of_items = Counter(
-        source for row in _each_once(members) if (source := row["host"] or row["site"])
-    )
-    sites = {row["host"] or row["site"]: row["site"] for row in members}
-    ordered = sorted(of_items.items(), key=lambda found: (-found[1], found[0]))
-    return [
-        {"name": name, "site": sites.get(name), "items": count}
-        for name, count in ordered
-    ]
+def _entities(
+    db: sqlite3.Connection, tables: str, values: Values
+) -> list[dict[str, Any]]:
+    """Return the names in the titles of the first MAX_NAMES_FROM items."""
+    sql = f"""{tables} SELECT t.title FROM ({_EACH_ITEM}) e JOIN items t ON t.n = e.n
+ WHERE t.title IS NOT NULL ORDER BY e.day, e.n LIMIT {MAX_NAMES_FROM}"""
+    found = [title for (title,) in db.execute(sql, values) if title]
+    return [{"name": name, "items": count} for name, count in names(found)]
 
 
 def _items(
-    db: sqlite3.Connection, members: Sequence[dict[str, Any]], first: int, limit: int
+    db: sqlite3.Connection, members: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    shown = list(dict.fromkeys(row["item"] for row in members))[first : first + limit]
-    by_item: dict[str, list[dict[str, Any]]] = {item: [] for item in shown}
+    by_item: dict[str, list[dict[str, Any]]] = {}
     for row in members:
-        if row["item"] in by_item:
-            by_item[row["item"]].append(row)
-    texts = dict(db.execute(
+        by_item.setdefault(row["item"], []).append(row)
+    sql = (
         "SELECT d.n, d.text FROM documents d JOIN items t ON t.n = d.n"
-        " WHERE t.id IN (SELECT value FROM json_each(?))", (json.dumps(shown),)
-    ))  # fmt: skip
+        " WHERE t.id IN (SELECT value FROM json_each(?))"
+    )
+    texts = dict(db.execute(sql, (json.dumps(list(by_item)),)))
     return [_item(rows, texts.get(rows[0]["n"])) for rows in by_item.values()]
 
 
@@ -150,11 +188,9 @@ def _item(rows: Sequence[Mapping[str, Any]], text: str | None) -> dict[str, Any]
 
 
 def _mention(row: Mapping[str, Any], text: str | None) -> dict[str, Any]:
-    """Where the mention stands in its item, what is said there, and which passages made its labels true."""
-    spans, evidence = (
-        json.loads(row["mentions"] or "{}"),
-        json.loads(row["evidence"] or "{}"),
-    )
+    """Return the mention's place in its item, its quote and its evidence."""
+    spans = json.loads(row["mentions"] or "{}")
+    evidence = json.loads(row["evidence"] or "{}")
     start, end = spans.get(row["mention"], (None, None))
     labels = json.loads(row["mention_labels"])
     within = {

@@ -1,5 +1,8 @@
-"""Why a mention is where it is, in words that people can check: from the event that linked it, whose `why` holds counts
-and offsets and no words. Quotes come from the kept text, where that is still the one that was linked."""
+"""Why a mention is in its incident, in words that people can check.
+
+The reasons come from the event that linked it, which holds counts and offsets but no
+words. Quotes come from the stored text if it is still the one that was linked.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,10 @@ Titles = Mapping[str, str]
 
 
 class StoredTexts(NamedTuple):
-    """What is kept of an item now: the text that its labels speak of, None where there is none, and its digest.
-    `position` is of the item's last event."""
+    """The stored text that an item's labels are of, or None, and its digest.
+
+    `position` is of the item's last event.
+    """
 
     position: int
     digest: str | None
@@ -38,61 +43,77 @@ class StoredTexts(NamedTuple):
 def explain(
     items: Sequence[dict[str, Any]], root: str, log: EventLog, reader: Reader
 ) -> None:
-    """Give every mention of the items that the incident `root` shows its `reasons` and `shared`."""
+    """Set `reasons` and `shared` of every mention of the items of the incident `root`."""
     mentions = [(item["id"], mention) for item in items for mention in item["mentions"]]
-    links = {
-        mention["linked"]: entry
-        for _, mention in mentions
-        if (entry := log.get(mention["linked"])) is not None
-    }
+    links = log.get_many({mention["linked"] for _, mention in mentions})
+    found = [nearest(entry.event) for entry in links.values()]
     titles = reader.read(
-        detail_query.titles,
-        sorted({item for x in links.values() if (item := nearest(x.event))}),
+        detail_query.titles, sorted({item for item in found if item is not None})
     )
-    kept = reader.read(_kept, sorted({item for item, _ in mentions}))
     opened = reader.read(_opened, sorted({entry.subject for entry in links.values()}))
+    before = log.get_many(opened.values())
+    stored = reader.read(_stored, sorted({item for item, _ in mentions}))
+    then = _texts_then(log, mentions, stored)
     for item, mention in mentions:
-        mention["reasons"], mention["shared"] = [], []
+        mention["reasons"] = []
+        mention["shared"] = []
         entry = links.get(mention["linked"])
-        if entry is None or not isinstance(event := entry.event, e.IncidentItemLinked):
+        if entry is None or not isinstance(entry.event, e.IncidentItemLinked):
             continue
-        before = (
-            log.get(entry.position - 1)
-            if opened.get(entry.subject) == entry.position - 1
-            else None
-        )
-        if is_opening(event, before):
-            mention["reasons"] = [
-                f"opened {'this incident' if entry.subject == root else entry.subject}"
-            ]
+        event = entry.event
+        if is_opening(event, before.get(entry.position - 1)):
+            here = "this incident" if entry.subject == root else entry.subject
+            mention["reasons"] = [f"opened {here}"]
         elif mention["by"] == "person" and not event.who:
-            mention["reasons"] = [f"people split it off from {entry.subject}"]
+            mention["reasons"] = [f"split off from {entry.subject} by a curator"]
         else:
-            mention["shared"] = shared(
-                event, _text_then(log, item, kept.get(item), entry.position)
-            )
-            quotes = [
-                passage["quote"] for passage in mention["shared"] if passage["quote"]
-            ]
+            text = then.get((item, entry.position))
+            mention["shared"] = shared(event, text)
+            quotes = [part["quote"] for part in mention["shared"] if part["quote"]]
             mention["reasons"] = sentences(event, titles, quotes)
 
 
+def _texts_then(
+    log: EventLog,
+    mentions: Sequence[tuple[str, dict[str, Any]]],
+    stored: Mapping[str, StoredTexts],
+) -> dict[tuple[str, int], str]:
+    """Return texts by item and position: as they were then, if still stored."""
+    later = sorted(
+        {
+            item
+            for item, mention in mentions
+            if (found := stored.get(item)) and found.position >= mention["linked"]
+        }
+    )
+    histories = dict(zip(later, log.histories(later), strict=True))
+    texts = {}
+    for item, mention in mentions:
+        position = mention["linked"]
+        found = stored.get(item)
+        text = _text_then(histories.get(item, ()), found, position)
+        if text is not None:
+            texts[item, position] = text
+    return texts
+
+
 def _text_then(
-    log: EventLog, item: str, kept: StoredTexts | None, position: int
+    history: Sequence[RecordedEvent], stored: StoredTexts | None, position: int
 ) -> str | None:
-    """The item's text as it was at this position; None where another one, or none, is kept now."""
-    if kept is None or kept.text is None:
+    """Return the item's text as of this position, or None if it is not stored now."""
+    if stored is None or stored.text is None:
         return None
-    if kept.position < position:
-        return kept.text
-    judged = [entry.event for entry in log.history(item) if entry.position < position]
+    if stored.position < position:
+        return stored.text
     digests = [
-        event.text_digest for event in judged if isinstance(event, e.ItemClassified)
+        entry.event.text_digest
+        for entry in history
+        if entry.position < position and isinstance(entry.event, e.ItemClassified)
     ]
-    return kept.text if digests[-1:] == [kept.digest] else None
+    return stored.text if digests[-1:] == [stored.digest] else None
 
 
-def _kept(db: sqlite3.Connection, items: Sequence[str]) -> dict[str, StoredTexts]:
+def _stored(db: sqlite3.Connection, items: Sequence[str]) -> dict[str, StoredTexts]:
     rows = db.execute(
         "SELECT t.id, t.position, t.evidence_digest, CASE WHEN t.evidence_digest = t.text_digest THEN d.text END"
         " FROM items t LEFT JOIN documents d ON d.n = t.n WHERE t.id IN (SELECT value FROM json_each(?))",
@@ -102,27 +123,23 @@ def _kept(db: sqlite3.Connection, items: Sequence[str]) -> dict[str, StoredTexts
 
 
 def _opened(db: sqlite3.Connection, incidents: Sequence[str]) -> dict[str, int]:
-    """The positions of the events that made these incidents."""
+    """Return the positions of the events that opened these incidents."""
     sql = "SELECT id, n FROM incidents WHERE id IN (SELECT value FROM json_each(?))"
     return dict(db.execute(sql, (json.dumps(list(incidents)),)))
 
 
-# -- pure ----------------------------------------------------------------------------------------------------------
+# -- pure ------------------------------------------------------------------------------
 
 
 def sentences(
     event: e.IncidentItemLinked, titles: Titles, quotes: Sequence[str] = ()
 ) -> list[str]:
-    """What speaks for the link, each a sentence without its full stop. `quotes` are of the linked item."""
+    """Return the reasons for the link, each a clause; `quotes` are of the linked item."""
     if event.who:
-        return [f"put here by {event.who}"]
+        return [f"placed here by {event.who}"]
     why = event.why
     other = nearest(event)
-    called = (
-        f"“{titles[other]}”"
-        if other is not None and other in titles
-        else "another report"
-    )
+    called = f"“{titles[other]}”" if other and other in titles else "another report"
     said: list[str] = []
 
     def name() -> str:
@@ -131,13 +148,13 @@ def sentences(
     if why.copy:
         said.append(f"the same text as {name()}")
     if why.retold:
-        said.append(f"speaks above all of the name that {name()} speaks of")
+        said.append(f"is mainly about the same name as {name()}")
     counts = [(getattr(why.shared, kind, 0), word) for kind, word in COUNTED]
     if amounts := [_count(number, word) for number, word in counts if number]:
         said.append(f"shares {_listed(amounts)} with {name()}")
     if quotes:
         said.append(
-            f"says {', '.join(f'“{quote}”' for quote in quotes[:QUOTED])} as {name()} does"
+            f"shares the passages {', '.join(f'“{quote}”' for quote in quotes[:QUOTED])} with {name()}"
         )
     if why.days is not None:
         apart = {0: "on the same day", 1: "one day apart"}
@@ -146,7 +163,7 @@ def sentences(
 
 
 def shared(event: e.IncidentItemLinked, text: str | None) -> list[dict[str, Any]]:
-    """The passages of `why`, quoted where the text is there."""
+    """Return the shared passages, quoted if the text is there."""
     return [
         {
             "start": start,
@@ -158,19 +175,18 @@ def shared(event: e.IncidentItemLinked, text: str | None) -> list[dict[str, Any]
 
 
 def nearest(event: e.Event) -> str | None:
-    """The item whose mention was the nearest when this one was linked."""
+    """Return the item whose mention was nearest when this one was linked."""
     if isinstance(event, e.IncidentItemLinked) and event.why.nearest is not None:
         return MentionId.parse(event.why.nearest).item
     return None
 
 
 def is_opening(event: e.IncidentItemLinked, before: RecordedEvent | None) -> bool:
-    """True where the mention came to the incident that it opened: the two events are appended together."""
+    """Return whether the mention opened the incident: both events are appended together."""
     opened = before.event if before else None
-    return isinstance(opened, e.IncidentOpened) and (opened.item, opened.mention) == (
-        event.item,
-        event.mention,
-    )
+    if not isinstance(opened, e.IncidentOpened):
+        return False
+    return (opened.item, opened.mention) == (event.item, event.mention)
 
 
 def _count(number: int, word: str) -> str:
@@ -178,4 +194,6 @@ def _count(number: int, word: str) -> str:
 
 
 def _listed(parts: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+    if len(parts) == 1:
+        return parts[0]
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -1,7 +1,7 @@
-"""What is asked of the incidents in the read model: SQL here, nothing of HTTP.
+"""Queries of the incidents in the read model. No HTTP here.
 
-The same SQL answers as of an earlier position: the rows of then are given as JSON and take the place of the tables.
-What is shown of items (titles, quotes, dates) is always what is kept now.
+The same SQL answers as of an earlier position: the rows of that moment are passed as
+JSON and replace the tables. What is shown of items (titles, quotes, dates) is current.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SORTS: Mapping[str, tuple[str, str]] = {
     "updated": ("i.position", "DESC"),
 }
 NUMERIC = ("items", "updated")
-LEAST, MOST = 200, 5_000  # rows of then that are built at a time
+LEAST, MOST = 200, 5_000  # rows of an earlier moment that are built at a time
 
 _BY_ITEMS = "SELECT m.incident FROM memberships m JOIN items t ON t.id = m.item WHERE"
 _BY_WORDS = f"{_BY_ITEMS} t.n IN (SELECT rowid FROM words WHERE words MATCH"
@@ -41,13 +41,21 @@ CONDITIONS: Mapping[str, str] = {
     "source": f"i.n IN ({_BY_ITEMS} t.host = :source OR t.site = :source)",
     "q": f"(i.n IN ({_BY_WORDS} :q)) OR (i.named AND has_words(i.title, :q_plain)))",
     "entity": f"(i.n IN ({_BY_WORDS} :entity)) OR (i.named AND has_words(i.title, :entity_plain)))",
+    "status": "i.status IN (SELECT value FROM json_each(:status))",
+    "label": (
+        "NOT EXISTS (SELECT 1 FROM json_each(:label) w"
+        " WHERE NOT instr(i.labels, '\"' || w.value || '\"'))"
+    ),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class IncidentPage:
-    """Incidents as JSON objects. `after` is the sort key and n of the last where there are more; `position` and
-    `log_id` are the read model's, or the position that was asked for."""
+    """Incidents as JSON objects.
+
+    `after` is the sort key and n of the last one if there are more. `position` and
+    `log_id` are the read model's, or the position is the one asked for.
+    """
 
     incidents: list[dict[str, Any]]
     after: tuple[str, int] | None
@@ -59,8 +67,7 @@ def page(
     db: sqlite3.Connection, asked: Mapping[str, Any], sort: str, after: tuple[str, int] | None, limit: int,
     past: IncidentProjection | None = None,
 ) -> IncidentPage:  # fmt: skip
-    """Live incidents that fit every condition in `asked`: keys of CONDITIONS, `label` (all of a list) and `status`
-    (any of a list)."""
+    """Return live incidents that satisfy every filter; `asked` has keys of CONDITIONS."""
     db.create_function("has_words", 2, has_words, deterministic=True)
     where, values = _where(asked)
     key, direction = SORTS[sort]
@@ -90,7 +97,7 @@ def page(
 
 
 def as_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The incident as lists show it."""
+    """Return the incident as lists show it."""
     named = "person" if row["named"] else "item"
     return {
         "id": row["id"],
@@ -121,7 +128,7 @@ LINKS = {"self": "", "history": "/history", "diff": "/diff"}
 def then(
     db: sqlite3.Connection, past: IncidentProjection, names: Sequence[str]
 ) -> tuple[str, dict[str, str]]:
-    """SQL that puts the rows of then, of these live incidents, in the place of the tables, and its values."""
+    """Return SQL that replaces the tables by the rows of that moment, and its values."""
     keys = [key for name in names for key in past.state.members(name)]
     values = {
         "incidents": json.dumps(incident_rows.rows(db, past, names)),
@@ -143,7 +150,7 @@ def _found_then(
     values: Mapping[str, Any],
     limit: int,
 ) -> list[dict[str, Any]]:
-    """The first `limit` rows that the SQL finds among these incidents, which are in its order."""
+    """Return the first `limit` rows that the SQL finds among incidents in its order."""
     found: list[dict[str, Any]] = []
     size = min(max(limit, LEAST), MOST)
     while len(found) < limit and (some := list(islice(names, size))):
@@ -155,7 +162,7 @@ def _found_then(
 
 
 def has_words(text: str | None, query: str) -> bool:
-    """True where a title that a person gave has every word of the query, wherever in it."""
+    """Return whether a title given by a person has every word of the query."""
     words = re.findall(r"\w+", query.casefold())
     return (
         bool(words)
@@ -179,24 +186,23 @@ def _table(name: str, columns: Sequence[str]) -> str:
 
 
 def _where(asked: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    conditions, values = ["i.into_id IS NULL"], dict[str, Any]()
-    for name, condition in CONDITIONS.items():
-        value = asked.get(name)
-        if value is None:
-            continue
-        conditions.append(condition)
-        values[name] = value
-        if name in ("q", "entity"):
-            words = match(value)
-            in_title = f"title : ({words})" if name == "entity" else words
-            values |= {name: in_title if words else '""', f"{name}_plain": value}
-    for n, label in enumerate(asked.get("label", ())):
-        conditions.append(f"instr(i.labels, :label{n})")
-        values[f"label{n}"] = f'"{label}"'
-    if asked.get("status"):
-        conditions.append("i.status IN (SELECT value FROM json_each(:status))")
-        values["status"] = json.dumps(asked["status"])
+    """Return the condition, and its values by name. Keys of `asked`: CONDITIONS."""
+    conditions = ["i.into_id IS NULL"]
+    values: dict[str, Any] = {}
+    for name, value in asked.items():
+        conditions.append(f"({CONDITIONS[name]})")
+        values[name] = json.dumps(value) if isinstance(value, list) else value
+    for name in ("q", "entity"):
+        if name in asked:
+            values |= _words(name, asked[name])
     return " AND ".join(conditions), values
+
+
+def _words(name: str, query: str) -> dict[str, Any]:
+    words = match(query)
+    if words and name == "entity":
+        words = f"title : ({words})"
+    return {name: words or '""', f"{name}_plain": query}
 
 
 def _key(row: Mapping[str, Any], sort: str) -> str:

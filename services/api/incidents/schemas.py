@@ -1,4 +1,4 @@
-"""The shapes of incidents in questions and answers, for validation and for the OpenAPI document."""
+"""The shapes of incidents in queries and answers, for validation and OpenAPI."""
 
 from __future__ import annotations
 
@@ -8,16 +8,24 @@ from marshmallow import Schema, fields, validate
 
 from incidentwire.incidents.state import STATUSES
 from incidentwire.labels import LABELS
-from services.api.http import Names, QuerySchema, text
-from services.api.incidents.list_query import SORTS
-from services.api.items.schemas import PassageSchema
-from services.api.items.views import ReadQuerySchema
+from services.api.http import (
+    Names,
+    PassageSchema,
+    QuerySchema,
+    ReadQuerySchema,
+    check_filters,
+    cursor,
+    limit,
+    position,
+    text,
+)
+from services.api.incidents.list_query import CONDITIONS, SORTS
 
-MAX_PAGE = 200
 _N = "[1-9][0-9]{0,15}"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 CURSOR = f"^((newest|oldest)[.][.]{_N}|last_report[.]({_DAY})?[.]{_N}|(items|updated)[.][0-9]{{1,16}}[.]{_N})$"
-# RFC 3339 in the years 1000 to 2999; the + of an offset is a space where somebody did not quote it
+ITEMS_CURSOR = f"^({_DAY})?[.](0|{_N})$"
+# RFC 3339 in the years 1000 to 2999; an unquoted + of an offset arrives as a space.
 _LEAP = "([12][0-9](0[48]|[2468][048]|[13579][26])|(12|16|20|24|28)00)-02-29"
 _DATE = (
     "([12][0-9]{3}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
@@ -29,7 +37,7 @@ MOMENT = "a position, or an RFC 3339 time"
 
 
 def _moment(description: str, **options: Any) -> fields.String:
-    must = f"is neither {MOMENT} with its offset, such as 2024-05-01T12:00:00Z"
+    must = f"Use {MOMENT} with its offset, such as 2024-05-01T12:00:00Z."
     return fields.String(
         validate=validate.Regexp(MOMENT_PATTERN, error=must),
         metadata={"description": description},
@@ -38,12 +46,16 @@ def _moment(description: str, **options: Any) -> fields.String:
 
 
 class AsOfSchema(ReadQuerySchema):
+    """The moment that an answer describes."""
+
     as_of = _moment(
-        f"as the system knew it then: {MOMENT}; titles and quotes are those that are kept now"
+        f"as the system knew it then: {MOMENT}; titles and quotes are the current ones"
     )
 
 
 class IncidentFilterSchema(AsOfSchema):
+    """The filters of every list of incidents, including feeds and exports."""
+
     label = Names(LABELS, "incidents that have all of these labels")
     status = Names(STATUSES, "incidents in any of these statuses")
     entity = text("words that a title of its items has", most=200)
@@ -63,37 +75,40 @@ class IncidentFilterSchema(AsOfSchema):
 
 
 class ListQuerySchema(IncidentFilterSchema):
+    """The query of GET /v1/incidents."""
+
     sort = fields.String(
         validate=validate.OneOf(list(SORTS)),
         load_default="newest",
         metadata={
-            "description": "newest and oldest go by when the incident came up, the others by the largest first"
+            "description": "newest and oldest: by when the incident was opened; "
+            "the others: largest first"
         },
     )
-    limit = fields.Integer(
-        validate=validate.Range(min=1, max=MAX_PAGE), load_default=50
-    )
-    cursor = fields.String(
-        validate=validate.Regexp(
-            CURSOR,
-            error="is no cursor of ours: pass `next` of the page before as it is",
-        ),
-        metadata={
-            "description": "`next` of the page before; keep sort and filters as they were"
-        },
-    )
+    limit = limit()
+    cursor = cursor(CURSOR)
+
+
+check_filters(IncidentFilterSchema, CONDITIONS)
 
 
 class ShowQuerySchema(AsOfSchema):
-    limit = fields.Integer(
-        validate=validate.Range(min=1, max=500),
-        load_default=100,
-        metadata={"description": "items in the answer"},
-    )
-    offset = fields.Integer(validate=validate.Range(min=0, max=10**9), load_default=0)
+    """The page of an incident's items."""
+
+    limit = limit(most=500, default=100)
+    cursor = cursor(ITEMS_CURSOR)
+
+
+class HistoryQuerySchema(ReadQuerySchema):
+    """The page of an incident's history."""
+
+    limit = limit(most=500, default=200)
+    after = position("only events after this position", load_default=0)
 
 
 class DiffQuerySchema(QuerySchema):
+    """The two moments that are compared."""
+
     since = _moment(MOMENT, required=True, data_key="from")
     until = _moment(f"{MOMENT}; now, if left out", data_key="to")
 
@@ -162,11 +177,11 @@ class LabelPassageSchema(PassageSchema):
 
 
 class SharedPassageSchema(PassageSchema):
-    """A stretch that the nearest other report says too; its offsets are of the text as it was when it was linked."""
+    """A passage that the nearest other report has too, in the text as it was linked."""
 
 
 class MentionSchema(Schema):
-    """A stretch of an item that speaks of this incident."""
+    """The passage of an item that reports this incident."""
 
     key = fields.String(
         required=True,
@@ -179,9 +194,9 @@ class MentionSchema(Schema):
         metadata={"description": "in code points of the text"},
     )
     end = fields.Integer(required=True, allow_none=True)
-    quote = _text("null where the text is not kept, or another revision is")
+    quote = _text("null if the text is not stored or is another revision")
     is_cut = fields.Boolean(
-        required=True, metadata={"description": "the quote goes on in the item's text"}
+        required=True, metadata={"description": "the quote is shortened"}
     )
     labels = fields.List(fields.String(), required=True)
     score = fields.Float(required=True, metadata={"description": "of the link, 0 to 1"})
@@ -233,13 +248,14 @@ class NameSchema(Schema):
 
 
 class IncidentDetailSchema(IncidentSchema):
-    """An incident in full. The id of one that was merged answers with the one it redirects to."""
+    """An incident in full. A merged id answers with the one it redirects to."""
 
     requested_id = fields.String(
         metadata={"description": "the id asked for, where it redirects to this one"}
     )
     redirected_from = fields.String(metadata={"description": "the same"})
     items = fields.List(fields.Nested(IncidentItemSchema), required=True)
+    next_items = _text("cursor of the next page of items; null on the last")
     sources = fields.List(fields.Nested(SourceSchema), required=True)
     entities = fields.List(
         fields.Nested(NameSchema),
@@ -271,6 +287,11 @@ class HistorySchema(Schema):
     id = fields.String(required=True)
     requested_id = fields.String()
     lines = fields.List(fields.Nested(LineSchema), required=True)
+    next = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "send as `after` for the next page; null on the last"},
+    )
     events = fields.List(
         fields.Dict(),
         required=True,

@@ -13,7 +13,7 @@ from threading import Lock
 import redis
 
 from incidentwire.log.event_log import EventLog
-from incidentwire.web.problems import Problem
+from services.api.errors import PositionAhead
 from services.api.read_model.checkpoint import IncidentCheckpoint, fold_until
 from services.api.read_model.incident_state import IncidentProjection
 from services.api.read_model.reader import Executor, run_here
@@ -78,10 +78,7 @@ class StateCache:
         if re.fullmatch(r"[0-9]{1,16}", moment):
             last = log.last()
             if int(moment) > last:
-                detail = (
-                    f"the log ends at {last}: the position is of another log, or wrong"
-                )
-                raise Problem(status=409, slug="position-ahead", detail=detail)
+                raise PositionAhead(last)
             return int(moment)
         return log.position_at(
             datetime.fromisoformat(re.sub(r" (\d\d:\d\d)$", r"+\1", moment))

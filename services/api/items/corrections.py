@@ -1,31 +1,34 @@
-"""People correct labels: POST and DELETE /v1/items/<id>/labels. What they set stands over the model."""
+"""POST and DELETE /v1/items/<id>/labels: corrections by people override the model."""
 
 from __future__ import annotations
 
 from typing import Any, cast
 
-from flask import current_app, g
+from flask import g
 from marshmallow import Schema, ValidationError, fields, validate, validates
 
 from incidentwire import items
 from incidentwire.events import ItemCorrected
 from incidentwire.labels import LABELS, Label
-from incidentwire.log.event_log import EventLog, VersionConflict, Withdrawn
+from incidentwire.log.event_log import VersionConflict, Withdrawn
 from incidentwire.web.auth import require
-from incidentwire.web.problems import Problem
-from services.api.http import Blueprint, WholeNumber, clean
+from services.api.errors import IsAlias, ItemWithdrawn, NotCorrected, StaleVersion
+from services.api.http import Blueprint, WholeNumber, clean, event_log
+from services.api.items.lookup import item_of
 
 MAX_NOTE = 2000  # characters
 
 blueprint = Blueprint(
-    "corrections", __name__, url_prefix="/v1", description="People correct labels"
+    "corrections", __name__, url_prefix="/v1", description="Label corrections"
 )
 
 
 class WithdrawCorrectionSchema(Schema):
-    """Which version of the item was looked at, so that nobody overrides what they have not seen."""
+    """The version that the client saw, so that nobody overrides unseen changes."""
 
-    error_messages = {"unknown": "is no field of a correction: remove it"}  # noqa: RUF012
+    error_messages = {  # noqa: RUF012
+        "unknown": "Unknown field of a correction. Remove it."
+    }
     version = WholeNumber(
         required=True,
         validate=validate.Range(min=1),
@@ -46,7 +49,7 @@ class CorrectionSchema(WithdrawCorrectionSchema):
     @validates("labels")
     def each_once(self, value: list[str], **_: Any) -> None:
         if len(set(value)) != len(value):
-            raise ValidationError("names a label twice: name each once")
+            raise ValidationError("Contains a label twice. Send each once.")
 
 
 class CorrectedSchema(Schema):
@@ -63,7 +66,7 @@ class CorrectedSchema(Schema):
 @blueprint.arguments(CorrectionSchema)
 @blueprint.response(200, CorrectedSchema)
 def correct(body: dict[str, Any], item_id: str) -> dict[str, Any]:
-    """Set the labels of an item; they stay until somebody takes the correction back."""
+    """Set the labels of an item until the correction is withdrawn."""
     item = _item(item_id, body["version"])
     labels = cast(
         "tuple[Label, ...]", tuple(label for label in LABELS if label in body["labels"])
@@ -78,13 +81,11 @@ def correct(body: dict[str, Any], item_id: str) -> dict[str, Any]:
 @require("curate")
 @blueprint.arguments(WithdrawCorrectionSchema)
 @blueprint.response(200, CorrectedSchema)
-def take_back(body: dict[str, Any], item_id: str) -> dict[str, Any]:
-    """Take a correction back: the model's labels count again."""
+def withdraw_correction(body: dict[str, Any], item_id: str) -> dict[str, Any]:
+    """Withdraw a correction: the labels of the model apply again."""
     item = _item(item_id, body["version"])
     if item.corrected is None:
-        raise Problem(
-            status=409, slug="not-corrected", detail="nobody has corrected this item"
-        )
+        raise NotCorrected
     event = ItemCorrected(
         who=g.who,
         labels=item.model_labels,
@@ -95,48 +96,33 @@ def take_back(body: dict[str, Any], item_id: str) -> dict[str, Any]:
     return _append(item, event)
 
 
-def _log() -> EventLog:
-    return EventLog(current_app.extensions["incidentwire.connection"])
-
-
 def _item(item_id: str, seen: int) -> items.Item:
-    """The item at the version that was seen. Raises Problem 404, 409 or 410."""
-    item = (
-        items.fold_all(item_id, _log().history(item_id))
-        if item_id.startswith("i_")
-        else items.Item(id=item_id)
-    )
-    if item.version == 0:
-        raise Problem(status=404, slug="unknown-item", detail="no item has this id")
+    """Return the item, which must be at the version that was seen.
+
+    Raises UnknownItem, ItemWithdrawn, IsAlias or StaleVersion.
+    """
+    item, _ = item_of(event_log(), item_id)
     if item.state is items.State.WITHDRAWN:
-        raise Problem(status=410, slug="withdrawn", detail="the item was withdrawn")
+        raise ItemWithdrawn
     if item.alias_of:
-        detail = f"the item is an alias: correct {item.alias_of}"
-        raise Problem(
-            status=409, slug="alias", detail=detail, more={"alias_of": item.alias_of}
-        )
+        raise IsAlias(item.alias_of)
     if item.version != seen:
-        raise _stale(item.version)
+        raise StaleVersion(item.version)
     return item
 
 
 def _append(item: items.Item, event: ItemCorrected) -> dict[str, Any]:
     try:
-        done = _log().append(item.id, event, expected_versions={item.id: item.version})
+        done = event_log().append(
+            item.id, event, expected_versions={item.id: item.version}
+        )
     except VersionConflict as conflict:
-        raise _stale(conflict.version) from None
+        raise StaleVersion(conflict.version) from None
     except Withdrawn:
-        raise Problem(
-            status=410, slug="withdrawn", detail="the item was withdrawn"
-        ) from None
+        raise ItemWithdrawn from None
     return {
         "id": item.id,
         "position": done.last,
         "version": item.version + 1,
         "labels": list(event.labels),
     }
-
-
-def _stale(version: int) -> Problem:
-    detail = f"the item is at version {version} by now: look at it again, then decide"
-    return Problem(status=409, slug="stale", detail=detail, more={"version": version})

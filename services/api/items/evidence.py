@@ -1,10 +1,11 @@
-"""What was kept of an item, to look at and to take away; and withdrawing it."""
+"""The stored evidence of an item, to view and to download; and withdrawal."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+import gevent
 from flask import Response, current_app, g
 from marshmallow import Schema, fields, validate
 
@@ -14,44 +15,58 @@ from incidentwire.events import ItemWithdrawn
 from incidentwire.items import State
 from incidentwire.log.event_log import EventLog, VersionConflict, Withdrawn
 from incidentwire.web.auth import require
-from incidentwire.web.problems import Problem
-from services.api.http import Blueprint, QuerySchema, clean, text
+from services.api.errors import Busy, RenditionTimeout
+from services.api.http import (
+    Blueprint,
+    QuerySchema,
+    archive,
+    clean,
+    event_log,
+    reader,
+    text,
+)
 from services.api.items import inert_page, revisions, warc
 from services.api.items.inert_page import Rendition
+from services.api.items.lookup import item_of
 from services.api.items.revisions import StoredRevision
 
 T = TypeVar("T")
 
 MAX_WHY = 500  # characters
-TRIES = (
-    10  # an item changes a few times in its life: to lose this often is something else
-)
+TRIES = 10  # an item changes a few times in its life; more conflicts are no accident
+RENDITION_TIMEOUT_S = 10.0
 
 blueprint = Blueprint(
     "evidence",
     __name__,
     url_prefix="/v1",
-    description="What was kept, and withdrawing it",
+    description="Stored evidence, and withdrawal",
 )
 
 
 class RevisionQuerySchema(QuerySchema):
+    """Which revision of the item to show."""
+
     digest = text(
         "an earlier revision, by the digest of its page, document or text", most=64
     )
 
 
 class WhySchema(Schema):
-    error_messages = {"unknown": "is not known here: only `why` is"}  # noqa: RUF012
+    """The reason of a withdrawal."""
+
+    error_messages = {"unknown": "Unknown field. Send only `why`."}  # noqa: RUF012
     why = fields.String(
         validate=[validate.Length(max=MAX_WHY), clean],
         metadata={
-            "description": "the reason, for the log: it stays there for ever, so name nobody"
+            "description": "the reason; it stays in the log forever, so name nobody"
         },
     )
 
 
 class WithdrawnSchema(Schema):
+    """The item after its withdrawal."""
+
     id = fields.String(required=True)
     state = fields.String(required=True)
     position = fields.Integer(
@@ -60,7 +75,7 @@ class WithdrawnSchema(Schema):
     alias_of = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "the item it was an alias of, which is still there"},
+        metadata={"description": "the target of an alias, which is not withdrawn"},
     )
 
 
@@ -69,9 +84,9 @@ class WithdrawnSchema(Schema):
 @blueprint.arguments(RevisionQuerySchema, location="query")
 @blueprint.response(200, {"type": "string"}, content_type="text/html")
 def show_snapshot(query: dict[str, Any], item_id: str) -> Response:
-    """The page as it was kept, inert: no script runs, and opening it asks nobody outside for anything."""
-    revision = revisions.find(_log(), item_id, query.get("digest"))
-    shown = _run(_snapshot, _archive(), revision)
+    """Show the stored page, inert: no script runs and nothing outside is requested."""
+    revision = revisions.find(event_log(), item_id, query.get("digest"))
+    shown = _render(_snapshot, revision)
     headers = {**inert_page.HEADERS, "Content-Disposition": shown.disposition}
     return Response(shown.body, 200, headers, content_type=shown.content_type)
 
@@ -83,9 +98,12 @@ def show_snapshot(query: dict[str, Any], item_id: str) -> Response:
     200, {"type": "string", "format": "binary"}, content_type="application/gzip"
 )
 def show_warc(query: dict[str, Any], item_id: str) -> Response:
-    """Page, headers, extracted document and text as a WARC 1.1 file; the page is left out once its time is over."""
-    revision = revisions.find(_log(), item_id, query.get("digest"))
-    body = _run(_warc, _archive(), revision)
+    """Download page, headers, document and text as a WARC 1.1 file.
+
+    The page is left out after its retention period.
+    """
+    revision = revisions.find(event_log(), item_id, query.get("digest"))
+    body = _render(_warc, revision)
     name = f'attachment; filename="{revision.item}.warc.gz"'
     headers = {
         "Content-Disposition": name,
@@ -103,21 +121,20 @@ def show_warc(query: dict[str, Any], item_id: str) -> Response:
 def withdraw(
     query: dict[str, Any], body: dict[str, Any], item_id: str
 ) -> dict[str, Any]:
-    """Withdraw an item: page and text are deleted, and the log keeps the bare fact. There is no way back.
+    """Withdraw an item for good: page and text are deleted, the log keeps the fact.
 
-    `why` may come as JSON or in the query. Withdrawing twice is no error. An alias is withdrawn itself; the item that
-    it stands for stays.
+    `why` may come as JSON or in the query. Withdrawing twice is not an error. Of an
+    alias, only the alias is withdrawn and its target stays.
     """
-    log = _log()
+    log = event_log()
     item = _withdrawn(log, item_id, g.who, body.get("why") or query.get("why") or "")
     position = next(
         entry.position
         for entry in log.history(item_id)
         if isinstance(entry.event, ItemWithdrawn)
     )
-    _run(
-        _archive().delete, item_id
-    )  # a process that dies before this is made up for by the keeper, which follows the log
+    # If this process dies here, the keeper, which follows the log, deletes the files.
+    reader().run(archive().delete, (item_id,))
     return {
         "id": item_id,
         "state": str(State.WITHDRAWN),
@@ -127,36 +144,27 @@ def withdraw(
 
 
 def _withdrawn(log: EventLog, item_id: str, who: str, why: str) -> items.Item:
-    """The item, withdrawn now or before. Raises Problem 404."""
+    """Return the item, withdrawn now or earlier. Raises UnknownItem or Busy."""
     for _ in range(TRIES):
-        item = items.fold_all(
-            item_id, log.history(item_id) if item_id.startswith("i_") else ()
-        )
-        if item.version == 0:
-            raise Problem(status=404, slug="unknown-item", detail="no item has this id")
+        item, _ = item_of(log, item_id)
         if item.state is State.WITHDRAWN:
             return item
         event = ItemWithdrawn(who=who, why=why, labels_before=item.labels)
         try:
             log.append(item_id, event, expected_versions={item_id: item.version})
         except VersionConflict:
-            continue  # labels may be others now: look again
+            continue  # labels may have changed: read again
         except Withdrawn:
             pass
         return item
-    raise Problem(
-        status=503,
-        slug="busy",
-        detail="the item changes too fast: try again",
-        retry_after_s=1,
-    )
+    raise Busy("item")
 
 
 def _snapshot(archive: Archive, revision: StoredRevision) -> Rendition:
     body, headers = revisions.page(archive, revision)
-    return inert_page.render(
-        revision.item, body, revision.fetched.media_type or "", headers
-    )
+    media_type = revision.fetched.media_type or ""
+    content_type = headers.get("content-type")
+    return inert_page.render(revision.item, body, media_type, content_type)
 
 
 def _warc(archive: Archive, revision: StoredRevision) -> bytes:
@@ -166,14 +174,18 @@ def _warc(archive: Archive, revision: StoredRevision) -> bytes:
     return warc.evidence(revision, page, kept, document.text)
 
 
-def _run(function: Callable[..., T], *args: Any) -> T:
-    """Reading, inflating and packing a large page takes long: in a thread, so that no stream has to wait for it."""
-    return cast("T", current_app.extensions["incidentwire.reader"].run(function, args))
+def _render(
+    function: Callable[[Archive, StoredRevision], T], revision: StoredRevision
+) -> T:
+    """Run in a thread what reads and packs a large page, so that no stream waits.
 
-
-def _log() -> EventLog:
-    return EventLog(current_app.extensions["incidentwire.connection"])
-
-
-def _archive() -> Archive:
-    return cast("Archive", current_app.extensions["incidentwire.archive"])
+    Raises RenditionTimeout after RENDITION_TIMEOUT_S, waiting for a thread included.
+    """
+    try:
+        with (
+            gevent.Timeout(RENDITION_TIMEOUT_S),
+            current_app.extensions["incidentwire.renditions"],
+        ):
+            return cast("T", reader().run(function, (archive(), revision)))
+    except gevent.Timeout:
+        raise RenditionTimeout from None

@@ -1,10 +1,10 @@
-"""What is asked of the items in the read model: SQL here, nothing of HTTP."""
+"""Queries of the items in the read model. No HTTP here."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,25 +13,53 @@ from services.api.read_model.search_text import match
 
 MAX_ALIASES = 10  # hops
 
-# parameter of GET /v1/items -> condition; the value is bound
-CONDITIONS: Mapping[str, str] = {
-    "state": "i.state = ?",
-    "language": "i.language = ?",
-    "host": "i.host = ?",
-    "site": "i.site = ?",
-    "via": "i.via = ?",
-    "from": "i.day >= ?",
-    "to": "i.day <= ?",
-    "before": "i.n < ?",
-    "q": "i.n IN (SELECT rowid FROM words WHERE words MATCH ?)",
+Condition = tuple[str, list[Any]]  # SQL, bound values
+NOTHING: Condition = ("FALSE", [])
+
+
+def _compared(sql: str) -> Callable[[Any], Condition]:
+    return lambda value: (sql, [value])
+
+
+def _has_labels(labels: Sequence[str]) -> Condition:
+    one = "i.n IN (SELECT n FROM item_labels WHERE label = ?)"
+    return " AND ".join([one] * len(labels)) or "TRUE", list(labels)
+
+
+def _needs_review(wanted: bool) -> Condition:
+    return ("i.review <> '[]'" if wanted else "i.review = '[]'"), []
+
+
+def _has_words(query: str) -> Condition:
+    expression = match(query)
+    if expression is None:
+        return NOTHING
+    return "i.n IN (SELECT rowid FROM words WHERE words MATCH ?)", [expression]
+
+
+# filter of GET /v1/items -> condition of a value
+CONDITIONS: Mapping[str, Callable[[Any], Condition]] = {
+    "label": _has_labels,
+    "state": _compared("i.state = ?"),
+    "language": _compared("i.language = ?"),
+    "host": _compared("i.host = ?"),
+    "site": _compared("i.site = ?"),
+    "via": _compared("i.via = ?"),
+    "from": _compared("i.day >= ?"),
+    "to": _compared("i.day <= ?"),
+    "q": _has_words,
+    "review": _needs_review,
 }
-SAME_AS_ANOTHER = "i.state <> 'aliased'"  # what it stands for is in the list already
+NO_ALIASES = "i.state <> 'aliased'"  # the target is in the list already
 
 
 @dataclass(frozen=True, kw_only=True)
 class ItemPage:
-    """Items as JSON objects, newest first. `before` asks for the next page, None where there is none; `position` and
-    `log_id` are the read model's."""
+    """Items as JSON objects, newest first.
+
+    `before` asks for the next page, None on the last; `position` and `log_id` are the
+    read model's.
+    """
 
     items: list[dict[str, Any]]
     before: int | None
@@ -39,20 +67,25 @@ class ItemPage:
     log_id: str
 
 
-def page(db: sqlite3.Connection, asked: Mapping[str, Any], limit: int) -> ItemPage:
-    """Items that fit every condition in `asked`: keys of CONDITIONS, `label` (all of a list) and `review`."""
-    where, values = _where(asked)
+def page(
+    db: sqlite3.Connection, asked: Mapping[str, Any], limit: int, before: int | None
+) -> ItemPage:
+    """Return items that satisfy every filter; `asked` has keys of CONDITIONS.
+
+    With `before`, only items whose first event is before this position.
+    """
+    where, values = _where(asked, before)
     sql = f"SELECT i.* FROM items i WHERE {where} ORDER BY i.n DESC LIMIT ?"  # values are bound
     rows = _dicts(db, sql, [*values, limit + 1])
     position, log_id = db.execute("SELECT position, log_id FROM checkpoint").fetchone()
     texts = _texts(db, [row for row in rows[:limit] if row["evidence"] != "{}"])
     found = [as_json(row, texts.get(row["n"])) for row in rows[:limit]]
-    before = rows[limit - 1]["n"] if len(rows) > limit else None
-    return ItemPage(items=found, before=before, position=position, log_id=log_id)
+    following = rows[limit - 1]["n"] if len(rows) > limit else None
+    return ItemPage(items=found, before=following, position=position, log_id=log_id)
 
 
 def one(db: sqlite3.Connection, item_id: str) -> dict[str, Any] | None:
-    """An item as a JSON object; of an alias, the item it stands for, with `requested_id`."""
+    """Return an item as a JSON object; for an alias its target and `requested_id`."""
     row = _resolve(db, item_id)
     if row is None:
         return None
@@ -67,7 +100,7 @@ def one(db: sqlite3.Connection, item_id: str) -> dict[str, Any] | None:
 
 
 def words(db: sqlite3.Connection, item_id: str) -> dict[str, Any] | None:
-    """{"id", "state", "title", "text", "text_digest", "labels"}; `text` is None where none is kept."""
+    """Return id, state, title, text, text_digest and labels; text None if not stored."""
     row = _resolve(db, item_id)
     if row is None:
         return None
@@ -79,7 +112,7 @@ def words(db: sqlite3.Connection, item_id: str) -> dict[str, Any] | None:
 
 
 def as_json(row: Mapping[str, Any], text: str | None) -> dict[str, Any]:
-    """The item as the API shows it. `text` is the one that is kept now; quotes are given where evidence is of it."""
+    """Return the item as the API shows it, with quotes if evidence is of `text`."""
     is_quotable = text is not None and row["evidence_digest"] == row["text_digest"]
     scores, evidence = json.loads(row["scores"]), json.loads(row["evidence"])
     plain = {name: row[name] for name in PLAIN}
@@ -133,24 +166,14 @@ def _passage(span: Sequence[int], text: str | None) -> dict[str, Any]:
     }
 
 
-def _where(asked: Mapping[str, Any]) -> tuple[str, list[Any]]:
-    conditions, values = [] if asked.get("state") else [SAME_AS_ANOTHER], []
-    for name, condition in CONDITIONS.items():
-        value = asked.get(name)
-        if value is None:
-            continue
-        if name == "q":
-            value = match(value)
-            if value is None:  # no word in it: nothing is found
-                condition, value = "i.n = ?", 0
-        conditions.append(condition)
-        values.append(value)
-    for label in asked.get("label", ()):
-        conditions.append("i.n IN (SELECT n FROM item_labels WHERE label = ?)")
-        values.append(label)
-    if asked.get("review") is not None:
-        conditions.append("i.review <> '[]'" if asked["review"] else "i.review = '[]'")
-    return " AND ".join(conditions) or "TRUE", values
+def _where(asked: Mapping[str, Any], before: int | None) -> Condition:
+    conditions = [CONDITIONS[name](value) for name, value in asked.items()]
+    if "state" not in asked:
+        conditions.append((NO_ALIASES, []))
+    if before is not None:
+        conditions.append(("i.n < ?", [before]))
+    where = " AND ".join(f"({sql})" for sql, _ in conditions) or "TRUE"
+    return where, [value for _, values in conditions for value in values]
 
 
 def _resolve(db: sqlite3.Connection, item_id: str) -> dict[str, Any] | None:

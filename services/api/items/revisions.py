@@ -1,5 +1,7 @@
-"""The revisions of an item that were kept, by the item's own events, and their bytes. The log is asked, not the read
-model: what was withdrawn a moment ago is gone."""
+"""The stored revisions of an item, by the item's own events, and their bytes.
+
+Answers come from the log, not the read model: a withdrawal takes effect at once.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +10,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from incidentwire import events as e
-from incidentwire import items
 from incidentwire.archive import Archive, ContentCorrupt, ContentNotFound
 from incidentwire.documents import StoredDocument
 from incidentwire.items import State
 from incidentwire.log.event_log import EventLog
 from incidentwire.log.recorded_event import RecordedEvent
 from incidentwire.telemetry import event_line
-from incidentwire.web.problems import Problem
-from services.api.items.response_head import header_pairs
+from services.api.errors import (
+    ContentExpired,
+    EvidenceDamaged,
+    ItemWithdrawn,
+    NoEvidence,
+    NoPage,
+    UnknownRevision,
+)
+from services.api.items.headers import StoredHeaders
+from services.api.items.lookup import item_of
 
 MAX_ALIASES = 10  # hops
 
@@ -25,7 +34,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class StoredRevision:
-    """One `item.fetched`: what was kept then, and whether its time is over. `url` is where it came from."""
+    """One `item.fetched`: what was stored, and what has expired since.
+
+    `url` is the address that the page came from.
+    """
 
     item: str
     url: str | None
@@ -35,6 +47,7 @@ class StoredRevision:
     text_expired: bool = False
 
     def is_named(self, digest: str) -> bool:
+        """Return whether the digest is of this revision's page, document or text."""
         return digest in (
             self.fetched.page_digest,
             self.fetched.document_digest,
@@ -43,44 +56,37 @@ class StoredRevision:
 
 
 def find(log: EventLog, item_id: str, digest: str | None = None) -> StoredRevision:
-    """The newest revision of the item, or of the one it is an alias of; with `digest`, the newest that it names.
-    Raises Problem 404 and 410."""
-    history = _history(log, item_id)
+    """Return the newest revision of the item, or of the target of an alias.
+
+    With `digest`, the newest revision that has it. Raises UnknownItem, ItemWithdrawn,
+    NoEvidence or UnknownRevision.
+    """
     found = [
         revision
-        for revision in revisions(history)
+        for revision in revisions(_history(log, item_id))
         if digest is None or revision.is_named(digest)
     ]
     if found:
         return found[-1]
-    if digest is None:
-        raise Problem(
-            status=404, slug="no-evidence", detail="nothing was kept of this item (yet)"
-        )
-    raise Problem(
-        status=404,
-        slug="unknown-revision",
-        detail="no revision of this item has this digest",
-    )
+    raise NoEvidence if digest is None else UnknownRevision
 
 
 def revisions(history: Sequence[RecordedEvent]) -> list[StoredRevision]:
-    """Every revision, the oldest first."""
-    url = next(
-        (
-            event.url
-            for entry in history
-            if isinstance(event := entry.event, e.ItemSubmitted)
-        ),
-        None,
+    """Return every revision, the oldest first."""
+    submitted = (
+        entry.event for entry in history if isinstance(entry.event, e.ItemSubmitted)
     )
-    page_until = text_until = 0  # what was kept before these positions has expired
+    first = next(submitted, None)
+    url = first.url if first else None
+    page_until = 0  # pages stored before this position have expired
+    text_until = 0  # the same of texts
     for entry in history:
         match entry.event:
             case e.ItemExpired(what="page"):
                 page_until = entry.position
             case e.ItemExpired():
-                page_until = text_until = entry.position
+                page_until = entry.position
+                text_until = entry.position
     return [
         StoredRevision(
             item=entry.subject,
@@ -95,59 +101,43 @@ def revisions(history: Sequence[RecordedEvent]) -> list[StoredRevision]:
     ]
 
 
-def page(
-    archive: Archive, revision: StoredRevision
-) -> tuple[bytes, list[tuple[str, str]]]:
-    """(body, headers) of the kept page. Raises Problem 404 where there never was one, 410 where its time is over."""
+def page(archive: Archive, revision: StoredRevision) -> tuple[bytes, StoredHeaders]:
+    """Return the stored page. Raises NoPage, ContentExpired or EvidenceDamaged."""
     fetched = revision.fetched
     if fetched.page_digest is None:
-        detail = f"the text was handed in, no page was fetched: see /v1/items/{revision.item}/text"
-        raise Problem(status=404, slug="no-page", detail=detail)
+        raise NoPage(revision.item)
     if revision.page_expired:
-        raise Problem(
-            status=410,
-            slug="expired",
-            detail="the page was deleted when its time was over",
-        )
-    headers = (
-        _read(archive, revision.item, fetched.headers_digest)
-        if fetched.headers_digest
-        else b"[]"
-    )
+        raise ContentExpired("page")
+    raw = b""
+    if fetched.headers_digest:
+        raw = _read(archive, revision.item, fetched.headers_digest)
     body = _read(archive, revision.item, fetched.page_digest)
-    return body, header_pairs(headers)
+    return body, StoredHeaders.from_bytes(raw, fetched.status or 200)
 
 
 def document(
     archive: Archive, revision: StoredRevision
 ) -> tuple[bytes, StoredDocument]:
-    """The kept document, as it is stored and as it reads. Raises Problem 410 where its time is over."""
+    """Return the stored document, as bytes and decoded.
+
+    Raises ContentExpired or EvidenceDamaged.
+    """
     if revision.text_expired:
-        raise Problem(
-            status=410,
-            slug="expired",
-            detail="the text was deleted when its time was over",
-        )
+        raise ContentExpired("text")
     data = _read(archive, revision.item, revision.fetched.document_digest)
     return data, StoredDocument.from_bytes(data)
 
 
-def _history(log: EventLog, item_id: str) -> list[RecordedEvent]:
-    """The events of the item, or of the one that it stands for. Raises Problem 404, or 410 where it was withdrawn."""
+def _history(log: EventLog, item_id: str) -> Sequence[RecordedEvent]:
+    """Return the events of the item, or of the target of an alias."""
+    history: Sequence[RecordedEvent] = ()
     for _ in range(MAX_ALIASES):
-        history = log.history(item_id) if item_id.startswith("i_") else []
-        item = items.fold_all(item_id, history)
+        item, history = item_of(log, item_id)
         if item.state is State.WITHDRAWN:
-            raise Problem(
-                status=410,
-                slug="withdrawn",
-                detail="the item was withdrawn, and what was kept is deleted",
-            )
+            raise ItemWithdrawn
         if item.alias_of is None or item.state is not State.ALIASED:
             break
         item_id = item.alias_of
-    if not history:
-        raise Problem(status=404, slug="unknown-item", detail="no item has this id")
     return history
 
 
@@ -157,10 +147,7 @@ def _read(archive: Archive, item_id: str, digest: str) -> bytes:
     except (ContentNotFound, ContentCorrupt) as error:
         logger.error(
             event_line(
-                "archive cannot give what the log names",
-                item_id=item_id,
-                error=str(error),
+                "archive lacks what the log names", item_id=item_id, error=str(error)
             )
         )
-        detail = "the archive does not have these bytes as they were kept: `incidentwire check` says more"
-        raise Problem(status=500, slug="evidence-damaged", detail=detail) from None
+        raise EvidenceDamaged from None

@@ -6,25 +6,12 @@ from marshmallow import Schema, fields, validate
 
 from incidentwire.items import State
 from incidentwire.labels import LABELS
+from services.api.http import PassageSchema
 
 
 def _text(description: str = "", *, required: bool = False) -> fields.String:
     return fields.String(
         allow_none=True, required=required, metadata={"description": description}
-    )
-
-
-class PassageSchema(Schema):
-    """A passage that made a label true."""
-
-    start = fields.Integer(
-        required=True, metadata={"description": "in Unicode code points of the text"}
-    )
-    end = fields.Integer(required=True, metadata={"description": "exclusive"})
-    quote = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "null where the text is not kept"},
     )
 
 

@@ -2,57 +2,52 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, cast
+from typing import Any
 
-from flask import Response, current_app, request
+from flask import Response, request
 from marshmallow import fields, validate
 
 from incidentwire.items import State
 from incidentwire.labels import LABELS
 from incidentwire.log.cloudevents import envelope_json
-from incidentwire.log.event_log import EventLog
 from incidentwire.web.auth import require
-from incidentwire.web.problems import Problem
-from services.api.events.views import EventsPageSchema
-from services.api.http import Blueprint, Names, QuerySchema, position, text
-from services.api.items import queries
-from services.api.items.schemas import ItemPageSchema, ItemSchema, TextSchema
-from services.api.read_model.reader import Reader
-
-MAX_PAGE = 200
-CURSOR = "^n[1-9][0-9]{0,15}$"
-FILTERS = (
-    "label",
-    "state",
-    "language",
-    "host",
-    "site",
-    "via",
-    "from",
-    "to",
-    "q",
-    "review",
+from services.api.errors import NoText, TextGone, UnknownItem
+from services.api.events.schemas import EventsPageSchema
+from services.api.http import (
+    Blueprint,
+    Names,
+    QuerySchema,
+    ReadQuerySchema,
+    as_answer,
+    check_filters,
+    cursor,
+    event_log,
+    filters_of,
+    limit,
+    reader,
+    text,
+    wait_for,
 )
+from services.api.items import queries
+from services.api.items.lookup import item_of
+from services.api.items.schemas import ItemPageSchema, ItemSchema, TextSchema
+
+CURSOR = "^n[1-9][0-9]{0,15}$"
 
 blueprint = Blueprint(
-    "items", __name__, url_prefix="/v1", description="The items as they stand now"
+    "items", __name__, url_prefix="/v1", description="The items in their current state"
 )
-
-
-class ReadQuerySchema(QuerySchema):
-    min_position = position(
-        "wait until the read model has this position: read what you wrote (5 s, then 503)"
-    )
 
 
 class ItemsQuerySchema(ReadQuerySchema):
+    """The filters of the list of items."""
+
     label = Names(LABELS, "items that have all of these labels")
     state = fields.String(validate=validate.OneOf([str(state) for state in State]))
     language = text("ISO 639-1 code", most=8)
     host = text("host of the item's URL", most=253)
     site = text("the site's name as its pages give it")
-    via = text("name of the key or feed that handed it in")
+    via = text("name of the key or feed that submitted it")
     since = fields.Date(
         data_key="from",
         metadata={"description": "published (or submitted, if unknown) on or after"},
@@ -62,24 +57,17 @@ class ItemsQuerySchema(ReadQuerySchema):
         metadata={"description": "published (or submitted, if unknown) on or before"},
     )
     q = text(
-        'words of title and text, all of them; "…" for a phrase, word* for a beginning',
+        'words of title and text, all of them; "…" for a phrase, word* for a prefix',
         most=500,
     )
     review = fields.Boolean(
-        metadata={"description": "true: only items that the model hesitates over"}
+        metadata={"description": "true: only items that the model is unsure of"}
     )
-    limit = fields.Integer(
-        validate=validate.Range(min=1, max=MAX_PAGE), load_default=50
-    )
-    cursor = fields.String(
-        validate=validate.Regexp(
-            CURSOR,
-            error="is no cursor of ours: pass `next` of the page before as it is",
-        ),
-        metadata={
-            "description": "`next` of the page before; keep the filters as they were"
-        },
-    )
+    limit = limit()
+    cursor = cursor(CURSOR)
+
+
+check_filters(ItemsQuerySchema, queries.CONDITIONS)
 
 
 @blueprint.route("/items", methods=["GET"])
@@ -87,25 +75,19 @@ class ItemsQuerySchema(ReadQuerySchema):
 @blueprint.arguments(ItemsQuerySchema, location="query")
 @blueprint.response(200, ItemPageSchema)
 def list_items(query: dict[str, Any]) -> Response:
-    """List items, the newest first; aliases only where `state=aliased` asks for them."""
+    """List items, newest first. Aliases are listed only with `state=aliased`."""
     wait_for(query.get("min_position"))
-    asked = {name: query[name] for name in FILTERS if name in query}
-    for name, key in (("from", "since"), ("to", "until")):
-        if key in query:
-            asked[name] = query[key].isoformat()
-    if "cursor" in query:
-        asked["before"] = int(query["cursor"][1:])
-    page = reader().read(queries.page, asked, query["limit"])
-    cursor = (
-        f"n{page.before}" if page.before else None
-    )  # the last item's place: what comes in shifts nothing
-    body = {
-        "items": page.items,
-        "next": cursor,
-        "position": page.position,
-        "log_id": page.log_id,
-    }
-    return as_answer(body)
+    before = int(query["cursor"][1:]) if "cursor" in query else None
+    page = reader().read(queries.page, filters_of(query), query["limit"], before)
+    # The cursor is the last item's place in the log: new items shift nothing.
+    return as_answer(
+        {
+            "items": page.items,
+            "next": f"n{page.before}" if page.before else None,
+            "position": page.position,
+            "log_id": page.log_id,
+        }
+    )
 
 
 @blueprint.route("/items/<item_id>", methods=["GET"])
@@ -113,7 +95,7 @@ def list_items(query: dict[str, Any]) -> Response:
 @blueprint.arguments(ReadQuerySchema, location="query")
 @blueprint.response(200, ItemSchema)
 def show_item(query: dict[str, Any], item_id: str) -> Response:
-    """One item, with its evidence quoted. The id of an alias answers with the item it stands for."""
+    """Show one item with its evidence quoted. An alias answers with its target."""
     wait_for(query.get("min_position"))
     return as_answer(_found(reader().read(queries.one, item_id)))
 
@@ -126,18 +108,19 @@ def show_item(query: dict[str, Any], item_id: str) -> Response:
     200, schema={"type": "string"}, content_type="text/plain", success=True
 )
 def show_text(query: dict[str, Any], item_id: str) -> Response:
-    """The kept text to which evidence offsets refer; with `Accept: text/plain`, the text alone."""
+    """Show the stored text that evidence offsets refer to.
+
+    With `Accept: text/plain` the answer is the text alone.
+    """
     wait_for(query.get("min_position"))
     found = _found(reader().read(queries.words, item_id))
     if found["text"] is None:
-        gone = found["state"] == State.WITHDRAWN or found["text_digest"] is not None
-        slug, detail = ("text-gone", "the text was withdrawn, or its time was over") if gone else (
-            "no-text", "no text was kept of this item (yet)")  # fmt: skip
-        raise Problem(status=410 if gone else 404, slug=slug, detail=detail)
-    if (
-        request.accept_mimetypes.best_match(["text/plain", "application/json"])
-        == "text/plain"
-    ):
+        was_stored = found["text_digest"] is not None
+        if was_stored or found["state"] == State.WITHDRAWN:
+            raise TextGone
+        raise NoText
+    accepted = request.accept_mimetypes.best_match(["application/json", "text/plain"])
+    if accepted == "text/plain":
         return Response(found["text"].encode(), 200, mimetype="text/plain")
     return as_answer(found)
 
@@ -147,39 +130,18 @@ def show_text(query: dict[str, Any], item_id: str) -> Response:
 @blueprint.arguments(QuerySchema, location="query")
 @blueprint.response(200, EventsPageSchema)
 def show_events(query: dict[str, Any], item_id: str) -> Response:
-    """The item's own history, from the log: never behind."""
-    log = EventLog(current_app.extensions["incidentwire.connection"])
-    log_id, history, last = log.id, log.history(item_id), log.last()
-    if not history or not history[0].type.startswith("item."):
-        raise Problem(status=404, slug="unknown-item", detail="no item has this id")
-    events = ",".join(envelope_json(entry, log_id) for entry in history)
-    body = f'{{"log_id":"{log_id}","events":[{events}],"next":{history[-1].position},"last":{last}}}'
+    """Show the item's own events from the log, which is never out of date."""
+    log = event_log()
+    _, history = item_of(log, item_id)
+    events = ",".join(envelope_json(entry, log.id) for entry in history)
+    body = (
+        f'{{"log_id":"{log.id}","events":[{events}],'
+        f'"next":{history[-1].position},"last":{log.last()}}}'
+    )
     return Response(body, 200, mimetype="application/json")
-
-
-def reader() -> Reader:
-    return cast("Reader", current_app.extensions["incidentwire.reader"])
-
-
-def wait_for(position: int | None) -> None:
-    """Return once the read model has this position. Raises Problem 503 where that takes too long, and 409 for a
-    position that the log itself has not."""
-    if position is None or reader().position() >= position:
-        return
-    last = EventLog(current_app.extensions["incidentwire.connection"]).last()
-    if position > last:
-        detail = f"the log ends at {last}: the position is of another log, or wrong"
-        raise Problem(status=409, slug="position-ahead", detail=detail)
-    reader().wait_for(position)
 
 
 def _found(item: dict[str, Any] | None) -> dict[str, Any]:
     if item is None:
-        raise Problem(status=404, slug="unknown-item", detail="no item has this id")
+        raise UnknownItem
     return item
-
-
-def as_answer(body: dict[str, Any]) -> Response:
-    return Response(
-        json.dumps(body, ensure_ascii=False), 200, mimetype="application/json"
-    )

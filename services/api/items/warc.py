@@ -1,41 +1,54 @@
-"""Evidence as a WARC 1.1 file (ISO 28500:2017), one gzip member per record. Pure: one revision gives one file, always
-the same bytes.
+"""Evidence as a WARC 1.1 file (ISO 28500:2017), one gzip member per record. Pure.
 
-The payload digests are SHA-256 in hex, as the log's events have them, so that page, document and text can be compared
-with what the log said at the time.
+One revision gives one file, always the same bytes. Status line and headers are those
+that the server sent. The payload digests are SHA-256 in hex like those in the log's
+events, so that page, document and text can be compared with them.
 """
 
 from __future__ import annotations
 
 import io
 import uuid
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from http import HTTPStatus
 
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from incidentwire.archive import digest_of
+from services.api.items.headers import StoredHeaders
 from services.api.items.revisions import StoredRevision
 
 CONFORMS_TO = (
     "http://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/"
 )
-# The body is kept decoded, so these no longer speak of it; as other archives do, they keep their values under new names
-NOT_OF_THE_KEPT_BODY = frozenset(
-    {"content-encoding", "transfer-encoding", "content-length"}
+# The body is stored decoded, so these do not describe it. As in other archives, they
+# keep their values under new names.
+NOT_OF_STORED_BODY = frozenset(
+    {b"content-encoding", b"transfer-encoding", b"content-length"}
 )
-RENAMED = "X-Archive-Orig-"
+RENAMED = b"X-Archive-Orig-"
 
-Page = tuple[bytes, Sequence[tuple[str, str]]]  # body, headers
+Page = tuple[bytes, StoredHeaders]
+
+
+class _HeaderBlock(StatusAndHeaders):
+    """A header block that warcio writes unchanged; its own class re-encodes bytes."""
+
+    def __init__(self, block: bytes) -> None:
+        super().__init__("200 OK", [], "HTTP/1.1")
+        self.block = block
+
+    def compute_headers_buffer(self, header_filter: object = None) -> None:
+        self.headers_buff = self.block
 
 
 def evidence(
     revision: StoredRevision, page: Page | None, document: bytes, text: str
 ) -> bytes:
-    """The file: what it is about; the page as the server sent it (where it is kept); the extracted document as JSON;
-    the text to which evidence offsets refer."""
+    """Return the file: page as the server sent it (if stored), document, text.
+
+    The document is JSON; evidence offsets refer to the text.
+    """
     out = _Writer(revision)
     out.info()
     response = out.response(*page) if page else None
@@ -61,13 +74,15 @@ class _Writer:
     """Writes the records of one revision."""
 
     def __init__(self, revision: StoredRevision) -> None:
-        self.revision, self.buffer = revision, io.BytesIO()
+        self.revision = revision
+        self.buffer = io.BytesIO()
         self.writer = WARCWriter(self.buffer, gzip=True, warc_version="1.1")
         self.uri = revision.url or f"urn:incidentwire:item:{revision.item}"
         moment = datetime.fromtimestamp(revision.time_ms / 1000, UTC)
         self.date = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def info(self) -> None:
+        """Write the record that says what the file is."""
         fields = {
             "software": "Incidentwire",
             "format": "WARC File Format 1.1",
@@ -86,19 +101,14 @@ class _Writer:
             uri="",
         )
 
-    def response(self, body: bytes, headers: Sequence[tuple[str, str]]) -> str:
-        """The response as it was kept, and its record's id."""
-        renamed = [
-            (RENAMED + n if n.lower() in NOT_OF_THE_KEPT_BODY else n, _one_line(v))
-            for n, v in headers
-        ]
-        status = self.revision.fetched.status or 200
-        phrase = next((known.phrase for known in HTTPStatus if known == status), "")
-        line = StatusAndHeaders(
-            f"{status} {phrase}",
-            [*renamed, ("Content-Length", str(len(body)))],
-            "HTTP/1.1",
-        )
+    def response(self, body: bytes, headers: StoredHeaders) -> str:
+        """Write the response as it was stored; return its record's id."""
+        lines = [headers.status_line]
+        for name, value in headers.fields:
+            is_renamed = name.lower() in NOT_OF_STORED_BODY
+            lines.append((RENAMED if is_renamed else b"") + name + b": " + value)
+        lines.append(b"Content-Length: %d" % len(body))
+        line = _HeaderBlock(b"\r\n".join(lines) + b"\r\n\r\n")
         media = "application/http; msgtype=response"
         return self._write(
             "response", "response", body, media, {}, uri=self.uri, http_headers=line
@@ -112,6 +122,7 @@ class _Writer:
         media_type: str,
         headers: dict[str, str],
     ) -> None:
+        """Write a record other than the response."""
         self._write(
             kind,
             part,
@@ -144,11 +155,7 @@ class _Writer:
         return record_id
 
     def _record_id(self, part: str) -> str:
-        """The same record of the same revision has the same id."""
+        """Return an id that is the same for the same record of the same revision."""
         fetched = self.revision.fetched
         name = f"{self.revision.item}/{fetched.page_digest}/{fetched.document_digest}/{self.date}/{part}"
         return f"<{uuid.uuid5(uuid.NAMESPACE_URL, name).urn}>"
-
-
-def _one_line(value: str) -> str:
-    return " ".join(value.split("\n")).replace("\r", "")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
-from incidentwire.web.problems import Problem
+from services.api.errors import NotCaughtUp, QueryTimeout, ReadModelUnavailable
 from services.api.read_model import database
 
 T = TypeVar("T")
@@ -39,22 +39,20 @@ class Reader:
         self._idle: list[tuple[int, sqlite3.Connection]] = []
 
     def read(self, query: Callable[..., T], *args: Any) -> T:
-        """What `query(db, *args)` returns, within one transaction. Raises Problem 503 where there is no read model."""
+        """Return `query(db, *args)`, run within one transaction.
+
+        Raises ReadModelUnavailable without a read model, QueryTimeout after
+        QUERY_TIMEOUT_S.
+        """
         try:
             inode = os.stat(self.link).st_ino
             result, db = self.run(_query, (self._take(inode), self.link, query, args))
         except (database.ReadModelMissing, FileNotFoundError):
-            detail = "the read model is not there yet: the projector is building it"
-            raise Problem(
-                status=503, slug="read-model-missing", detail=detail, retry_after_s=2
-            ) from None
+            raise ReadModelUnavailable from None
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
                 raise
-            detail = "the query takes too long: ask for less"
-            raise Problem(
-                status=503, slug="query-too-slow", detail=detail, retry_after_s=10
-            ) from None
+            raise QueryTimeout from None
         if len(self._idle) < MAX_IDLE:
             self._idle.append((inode, db))
         else:
@@ -66,17 +64,14 @@ class Reader:
         return self.read(database.checkpoint)[0]
 
     def wait_for(self, position: int) -> None:
-        """Return once the read model has this position. Raises Problem 503 when it has not in MIN_POSITION_WAIT_S."""
+        """Return once the read model has this position.
+
+        Raises NotCaughtUp if it has not within MIN_POSITION_WAIT_S.
+        """
         deadline = time.monotonic() + MIN_POSITION_WAIT_S
         while (reached := self.position()) < position:
             if time.monotonic() > deadline:
-                detail = f"the read model is at position {reached}, behind {position}: try again"
-                raise Problem(
-                    status=503,
-                    slug="position-not-reached",
-                    detail=detail,
-                    retry_after_s=1,
-                )
+                raise NotCaughtUp(reached, position)
             time.sleep(MIN_POSITION_POLL_S)  # switches to other greenlets
 
     def close(self) -> None:

@@ -1,7 +1,9 @@
-"""Bytes of a page to clean Unicode text: which encoding is it really, and what may stay in a kept text.
+"""Bytes to text.
 
-Order of belief: a byte order mark, bytes that are valid UTF-8 beyond ASCII, the HTTP header, the page's own `meta`,
-detection. A declaration that does not fit the bytes is a lie and is passed over."""
+In this order: a byte order mark, UTF-16 without one, UTF-8 (with few bad bytes), the
+multi-byte encoding that header or page declares and that fits, the declared single-byte
+ones, detection. A declaration that does not fit the bytes is passed over.
+"""
 
 from __future__ import annotations
 
@@ -10,29 +12,25 @@ import re
 
 from charset_normalizer import from_bytes
 
+from incidentwire.charsets import codec_of, marked_codec
 from incidentwire.normal_form import normalize
 
-BOMS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-# What browsers read under a declared name (https://encoding.spec.whatwg.org/#names-and-labels): the superset.
-SUPERSETS = {
-    "ascii": "cp1252",
-    "iso8859-1": "cp1252",
-    "iso8859-9": "cp1254",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "shift_jis": "cp932",
-    "euc_kr": "cp949",
-    "big5": "big5hkscs",
-    "tis-620": "cp874",
-}
-# Written in 7-bit bytes, so "is it ASCII?" cannot tell them; utf-7 is never honoured (a known way to smuggle markup).
-SEVEN_BIT = frozenset({"iso2022_jp", "hz", "iso2022_kr"})
+UTF32_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# Written in 7-bit bytes, so that "is it ASCII?" cannot tell them.
+SEVEN_BIT = frozenset({"iso2022_jp", "iso-2022-jp"})
+MULTI_BYTE = frozenset({"gb18030", "big5hkscs", "cp932", "euc_jp", "euc-jp", "cp949"})
+# What detection chooses from: the encodings that pages without UTF-8 still use.
+CANDIDATES = [
+    "gb18030", "big5", "euc_jp", "cp932", "cp949", "cp1252", "cp1251", "koi8_r",
+    "cp1250", "iso8859_2", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257",
+]  # fmt: skip
+# Of the non-ASCII characters of UTF-8 with bad bytes, at least so many are whole for
+# each bad byte. Latin-1 text read as UTF-8 has next to none.
+WHOLE_TO_BAD = 5
+# Of the letters of a text in a single-byte encoding, more than this share beyond ASCII
+# is no Western language: the declaration is probably the server's default.
+FOREIGN_SHARE = 0.3
 META_CHARSET = re.compile(
     rb"""<(?:meta|\?xml)[^>]{0,300}?(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_:.-]{2,40})""",
     re.I,
@@ -61,6 +59,12 @@ MAGIC = (
     b"\xd0\xcf\x11\xe0",
 )
 
+_C1 = re.compile("[\x80-\x9f]")
+_LATIN_BEYOND_ASCII = re.compile(
+    "[\xa1-\xff\u0152\u0153\u0160\u0161\u0178\u017d\u017e]"
+)
+_ASCII_LETTER = re.compile("[A-Za-z]")
+_MARKUP = re.compile(r"<[^<>]{0,1000}>")
 _LINE_BREAKS = re.compile(r"\r\n?|[\u2028\u2029\x0b\x0c\x85]")
 # Controls and invisible formatting; zero-width (non-)joiners stay, since Persian, Hindi and emoji need them.
 _UNWANTED = re.compile(
@@ -69,35 +73,47 @@ _UNWANTED = re.compile(
 
 
 def looks_binary(body: bytes) -> bool:
-    """True where the bytes are a picture, an archive or a program, or hold NULs that no UTF-16 or UTF-32 text
-    explains."""
+    """Return True for pictures, archives and programs, and for NULs that no UTF-16 or
+    UTF-32 text explains."""
     if body.startswith(MAGIC):
         return True
     head = body[:65_536]
-    if b"\x00" not in head or any(body.startswith(mark) for mark, _ in BOMS[1:]):
+    if b"\x00" not in head or body.startswith((*UTF32_MARKS, *UTF16_MARKS)):
         return False
     return head.count(b"\x00") > 8 and not _wide_without_mark(head)
 
 
 def decode(body: bytes, declared: str | None) -> str:
-    """The text of `body`; `declared` is the charset of the HTTP header, if any. Never raises: what no encoding
-    explains is U+FFFD."""
-    for mark, name in BOMS:
-        if body.startswith(mark):
-            return body.decode(name, "replace").removeprefix("\ufeff")
+    """Return the text of `body`; `declared` is the charset of the HTTP header.
+
+    Never raises: what no encoding explains is U+FFFD.
+    """
+    if body.startswith(UTF32_MARKS):
+        return body.decode("utf-32", "replace").removeprefix("\ufeff")
+    marked = marked_codec(body)
+    if marked:
+        codec, length = marked
+        return body[length:].decode(codec, "replace")
     if b"\x00" in body[:512] and _wide_without_mark(body[:65_536]):
-        return body.decode(
-            "utf-16-le" if body[1:2] == b"\x00" else "utf-16-be", "replace"
-        )
-    names = [name for name in (_known(declared), _known(_meta_charset(body))) if name]
+        wide = "utf-16-le" if body[1:2] == b"\x00" else "utf-16-be"
+        return body.decode(wide, "replace")
+    stated = (codec_of(declared), codec_of(_meta_charset(body)))
+    names = list(dict.fromkeys(name for name in stated if name))
     seven_bit = next((name for name in names if name in SEVEN_BIT), None)
     if seven_bit:
         return body.decode(seven_bit, "replace")
+    return _utf8(body) or _best(body, names)
+
+
+def _utf8(body: bytes) -> str | None:
+    """Return the text if it is UTF-8, with few bad bytes at most; else None."""
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError:
-        pass
-    return _best(body, names)
+        text = body.decode("utf-8", "replace")
+    bad = text.count("\ufffd")
+    whole = sum(1 for byte in body if byte >= 0xC2) - bad
+    return text if whole >= WHOLE_TO_BAD * bad else None
 
 
 def clean(text: str) -> str:
@@ -115,48 +131,51 @@ def clean_lines(text: str) -> str:
 
 
 def _best(body: bytes, names: list[str]) -> str:
-    """Tries each name, then UTF-8, then detection; takes the first with few enough replacement characters, else
-    the one with fewest."""
+    """Return the text under the first name that fits, else under the one that fits
+    best. Multi-byte names come first: a single-byte one accepts any bytes."""
+    candidates = sorted(names, key=lambda name: name not in MULTI_BYTE)
     best, fewest = "", 2.0
-    for name in [*names, "utf-8", None]:
+    for name in (*candidates, "utf-8", None):
         text = body.decode(name or _detect(body), "replace")
-        # A single-byte encoding accepts anything; C1 controls are what a wrong one leaves behind.
-        bad = (
-            text.count("\ufffd")
-            + sum(text.count(chr(code)) for code in range(0x80, 0xA0))
-        ) / max(len(text), 1)
+        bad = _bad_share(text)
         if bad < fewest:
             best, fewest = text, bad
         if bad <= MAX_BAD_SHARE:
             break
-    return best
+    return _detected(body) or best if _looks_foreign(best) else best
+
+
+def _bad_share(text: str) -> float:
+    """Return the share of characters that a wrong encoding leaves behind: U+FFFD, and
+    C1 controls of single-byte encodings."""
+    controls = len(_C1.findall(text))
+    return (text.count("\ufffd") + controls) / max(len(text), 1)
+
+
+def _looks_foreign(text: str) -> bool:
+    """Return True for text of Latin letters that no Western language would have."""
+    latin = len(_LATIN_BEYOND_ASCII.findall(text))
+    ascii_letters = len(_ASCII_LETTER.findall(_MARKUP.sub("", text)))
+    return latin > FOREIGN_SHARE * (latin + ascii_letters)
+
+
+def _detected(body: bytes) -> str | None:
+    """Return the text in the detected encoding, None if it fits no better."""
+    text = body.decode(_detect(body), "replace")
+    fits = _bad_share(text) <= MAX_BAD_SHARE and not _looks_foreign(text)
+    return text if fits else None
 
 
 def _detect(body: bytes) -> str:
     start = next((index for index, byte in enumerate(body) if byte > 0x7F), 0)
     sample = body[max(0, start - 1000) : start + DETECT_BYTES]
-    found = from_bytes(sample, steps=3, chunk_size=512).best()
-    return _known(found.encoding) or "cp1252" if found else "cp1252"
+    found = from_bytes(sample, steps=3, chunk_size=512, cp_isolation=CANDIDATES).best()
+    return found.encoding if found else "cp1252"
 
 
 def _meta_charset(body: bytes) -> str | None:
     match = META_CHARSET.search(body[:META_WINDOW_BYTES])
     return match.group(1).decode("ascii") if match else None
-
-
-def _known(name: str | None) -> str | None:
-    """Python's name of the encoding that browsers would use, or None for no, unknown or refused names."""
-    if not name:
-        return None
-    try:
-        found = codecs.lookup(name.strip().strip("\"'")).name
-        b"".decode(found)  # refuses what is no text encoding, as base64
-    except (LookupError, ValueError):
-        return None
-    # A page read so far as bytes cannot be UTF-16 without a mark: browsers take such a declaration for UTF-8.
-    if found.startswith(("utf-16", "utf-32", "utf-7", "idna", "punycode")):
-        return None
-    return SUPERSETS.get(found, found)
 
 
 def _wide_without_mark(head: bytes) -> bool:

@@ -43,7 +43,7 @@ CLOSE = 300  # of FULL: a runner-up that joins too and is not further behind mak
 # five more so, four of them rightly; with the right incident taken away, 7 of 789 joined another one so.
 RETOLD = 1000  # of FULL
 RETOLD_TERMS = 10
-FOLLOW_UP_TERMS = 4  # shared by an outcome and the report: their subject and a little
+FOLLOW_UP_TERMS = 2  # the subject is shared in both directions anyway
 AHEAD = 2
 
 

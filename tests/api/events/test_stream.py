@@ -213,7 +213,7 @@ def test_a_subscriber_that_went_away_while_catching_up_takes_no_seat(
     seat = Subscriber(EventFilter(), None)
     seat.end("gone")
     assert hub.join(seat, 0, house.log.id)
-    assert hub.seats() == []
+    assert hub.subscribers() == []
 
 
 def test_a_subscriber_that_has_read_further_than_the_hub_gets_nothing_twice(

@@ -57,7 +57,7 @@ def test_a_link_tells_what_it_shares_with_the_nearest_report_in_its_own_words(
     found = mention(room, "i_a2#m0")
     assert found["reasons"] == [
         "shares 4 names, 11 words and 1 amount with “Zao wants all faces”",
-        "says “Zao”, “MoMo”, “30 August” as it does",
+        "shares the passages “Zao”, “MoMo”, “30 August” with it",
         "one day apart",
     ]
     assert found["shared"] == [
@@ -110,7 +110,7 @@ def linked(why: dict[str, Any]) -> e.IncidentItemLinked:
         (
             {"retold": True, "shared": {"names": 1}, "days": 93, "with": "i_a#m0"},
             [
-                "speaks above all of the name that “Ash” speaks of",
+                "is mainly about the same name as “Ash”",
                 "shares 1 name with it",
                 "93 days apart",
             ],
@@ -164,7 +164,7 @@ def test_what_people_did_is_said_as_such_until_it_is_undone(room: Newsroom) -> N
     a, b = room.ids["a"], room.ids["b"]
     before = mention(room, "i_a2#m0")
     new = room.command(a, "split", mentions=["i_a2#m0"])["other"]
-    assert mention(room, "i_a2#m0")["reasons"] == [f"people split it off from {a}"]
+    assert mention(room, "i_a2#m0")["reasons"] == [f"split off from {a} by a curator"]
     room.command(new, "unsplit")
     assert mention(room, "i_a2#m0")["reasons"] == before["reasons"]
     room.command(a, "merge", into=b, into_version=room.version(b))
@@ -178,4 +178,4 @@ def test_what_people_did_is_said_as_such_until_it_is_undone(room: Newsroom) -> N
         to={"id": b, "version": room.version(b)},
         note="another clinic",
     )
-    assert mention(room, "i_a2#m0")["reasons"] == ["put here by ann"]
+    assert mention(room, "i_a2#m0")["reasons"] == ["placed here by ann"]

@@ -23,7 +23,7 @@ def room(house: House) -> Newsroom:
     room.ids["a"] = room.add(
         "i_a1", (LEAK,), title='=HYPERLINK("http://x.example")', published="2024-03-01"
     )
-    room.ids["b"] = room.add("i_b1", (FAKE,), title="Voices & <faces>\x0b cloned")
+    room.ids["b"] = room.add("i_b1", (FAKE,), title="Voices & <faces> cloned")
     room.grow()
     return room
 
@@ -68,7 +68,7 @@ def test_what_changed_last_comes_first_in_a_json_feed(room: Newsroom) -> None:
     ]
     assert (
         feed["items"][0]["content_text"]
-        == "confirmed; data_leak; 1 items from 1 sources; 2024-03-01"
+        == "confirmed; data_leak; 1 item from 1 source; 2024-03-01"
     )
     assert feed["items"][0]["url"].endswith(f"/v1/incidents/{room.ids['a']}")
 
@@ -81,7 +81,7 @@ def test_formulas_are_defused_in_csv(room: Newsroom) -> None:
     assert (rows[0]["labels"], rows[0]["item_count"], rows[1]["title"]) == (
         "data_leak",
         "1",
-        "Voices & <faces>\x0b cloned",
+        "Voices & <faces> cloned",
     )
 
 

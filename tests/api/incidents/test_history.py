@@ -115,7 +115,7 @@ def test_the_history_reads_as_lines_and_as_events(room: Newsroom) -> None:
         "“A cloned voice” was linked with score 1.00",
         "status changed from open to confirmed",
         f"{b} was merged into {a}",
-        "named “One call”",
+        "renamed “One call”",
         "noted: told the bank",
     ]
     assert [line["who"] for line in history["lines"]][3:6] == [None, "ann", "ann"]
@@ -123,6 +123,9 @@ def test_the_history_reads_as_lines_and_as_events(room: Newsroom) -> None:
     assert [event["sequence"] for event in history["events"]] == [
         line["position"] for line in history["lines"]
     ]
+    first = room.get(f"/{b}/history?limit=3")
+    rest = room.get(f"/{b}/history?after={first['next']}")
+    assert (first["lines"] + rest["lines"], rest["next"]) == (history["lines"], None)
     room.command(b, "unmerge")
     assert (
         room.get(f"/{a}/history")["lines"][-1]["text"]

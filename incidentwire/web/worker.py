@@ -1,0 +1,86 @@
+"""The gunicorn worker of both services: requests it cannot parse get problem details.
+
+gunicorn answers such requests itself, before Flask sees them, and in HTML.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any
+
+from gunicorn.http import errors as parse
+from gunicorn.workers.ggevent import GeventWorker
+
+from incidentwire.web.problems import MEDIA_TYPE, Problem
+
+BAD_REQUEST = Problem(
+    status=400,
+    slug="malformed-request",
+    detail="The request is not well-formed HTTP/1.1.",
+)
+URI_TOO_LONG = Problem(
+    status=414,
+    slug="uri-too-long",
+    detail="The request line is too long. Shorten the query.",
+)
+HEADERS_TOO_LARGE = Problem(
+    status=431,
+    slug="headers-too-large",
+    detail="The header fields are too many or too long. Send fewer and shorter ones.",
+)
+NOT_IMPLEMENTED = Problem(
+    status=501,
+    slug="transfer-coding-unknown",
+    detail="The Transfer-Encoding is not supported. Use chunked.",
+)
+# The first match counts.
+PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
+    (parse.LimitRequestLine, URI_TOO_LONG),
+    (parse.LimitRequestHeaders, HEADERS_TOO_LARGE),
+    (parse.UnsupportedTransferCoding, NOT_IMPLEMENTED),
+    (parse.ParseException, BAD_REQUEST),
+)
+# Faults of ours, which gunicorn logs and answers with 500.
+OWN_ERRORS = (
+    parse.ConfigurationProblem,
+    parse.InvalidResponseHeader,
+    parse.InvalidResponseHeaderName,
+)
+# Found in a body. The view has answered already, so only the connection is closed.
+BODY_ERRORS = (
+    parse.InvalidChunkSize,
+    parse.ChunkMissingTerminator,
+    parse.InvalidChunkExtension,
+)
+
+
+class Worker(GeventWorker):
+    """gunicorn's gevent worker with other answers to unparsable requests."""
+
+    def handle_error(
+        self, req: Any, client: Any, addr: Any, exc: BaseException
+    ) -> None:
+        """Answer with problem details, without repeating the client's bytes."""
+        if isinstance(exc, BODY_ERRORS):
+            return
+        problem = next((p for kind, p in PROBLEMS if isinstance(exc, kind)), None)
+        if problem is None or isinstance(exc, OWN_ERRORS):
+            super().handle_error(req, client, addr, exc)
+            return
+        with suppress(OSError):
+            client.sendall(_response(problem))
+
+
+def _response(problem: Problem) -> bytes:
+    body = json.dumps(problem.body()).encode()
+    phrase = HTTPStatus(problem.status).phrase
+    head = (
+        f"HTTP/1.1 {problem.status} {phrase}\r\n"
+        f"Content-Type: {MEDIA_TYPE}\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        "X-Content-Type-Options: nosniff\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    return head.encode() + body

@@ -1,0 +1,89 @@
+"""The shapes of events in queries and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import Schema, fields
+
+from incidentwire.labels import LABELS
+from services.api.events.filters import CHOICES, EventFilter, wanted
+from services.api.http import Names, QuerySchema, position, text
+
+
+class EventFilterSchema(QuerySchema):
+    """Which events a page or a stream shows."""
+
+    type = Names(CHOICES, "event types, or families such as `item.`")
+    label = Names(LABELS, "only events with one of these labels, now or before")
+    subject = text("only events of this item, incident, feed or subscription", most=100)
+
+
+class EventsQuerySchema(EventFilterSchema):
+    """The query of GET /v1/events."""
+
+    after = position("only events after this position", load_default=0)
+    limit = position(
+        "at most this many events; JSON: 100 by default, 1000 at most; NDJSON: all by "
+        "default",
+        least=1,
+    )
+    log_id = text("the log that `after` is of; 409 if this is another one", most=64)
+
+
+class StreamQuerySchema(EventFilterSchema):
+    """The query of GET /v1/events/stream."""
+
+    after = position(
+        "resume after this position; without it and Last-Event-ID, from now on"
+    )
+    log_id = text(
+        "the log that the position is of; if this is another one, the stream begins "
+        "with a gap",
+        most=64,
+    )
+
+
+class CloudEventSchema(Schema):
+    """A CloudEvents 1.0 envelope; /v1/schemas/<type> has the exact schema per type."""
+
+    specversion = fields.String(required=True)
+    id = fields.String(required=True, metadata={"description": "the position, as text"})
+    source = fields.String(required=True)
+    type = fields.String(required=True)
+    subject = fields.String(required=True)
+    time = fields.String(required=True)
+    sequence = fields.Integer(required=True, metadata={"description": "the position"})
+    datacontenttype = fields.String()
+    traceparent = fields.String()
+    data = fields.Dict(required=True)
+
+
+class EventsPageSchema(Schema):
+    """A page of the log."""
+
+    log_id = fields.String(required=True)
+    events = fields.List(fields.Nested(CloudEventSchema), required=True)
+    next = fields.Integer(
+        required=True,
+        metadata={"description": "send as `after` next; everything up to it was read"},
+    )
+    last = fields.Integer(
+        required=True, metadata={"description": "the last position of the log"}
+    )
+
+
+class SchemaListSchema(Schema):
+    """Event types and the addresses of their JSON Schemas."""
+
+    types = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+
+
+def event_filter_of(query: Mapping[str, Any]) -> EventFilter:
+    """Return the filter that a query asks for."""
+    return wanted(
+        types=query.get("type", ()),
+        labels=query.get("label", ()),
+        subject=query.get("subject"),
+    )

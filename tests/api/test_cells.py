@@ -1,0 +1,23 @@
+"""Strangers' words do nothing in spreadsheets, feed readers and terminals."""
+
+import pytest
+
+from services.api.cells import defused, printable
+
+
+@pytest.mark.parametrize("sign", "=+-@＝＋－＠﹢﹣")
+def test_a_cell_that_begins_like_a_formula_is_defused(sign):
+    assert defused(f"{sign}1+1") == f"'{sign}1+1"
+
+
+@pytest.mark.parametrize("hidden", ["\x1b", "\x9b", "\u202e", "\ufeff", "\r\n", "\t "])
+def test_what_is_not_seen_hides_no_formula(hidden):
+    assert defused(f"{hidden}=1+1") == "'=1+1"
+
+
+def test_control_and_direction_characters_are_removed():
+    assert printable("a\x1b[31m \x9bb\u202ec\u2066\nd") == "a[31m bc d"
+
+
+def test_other_values_stay():
+    assert (defused(3), defused(None), defused("人脸识别")) == (3, None, "人脸识别")

@@ -1,0 +1,52 @@
+"""Bytes to text, whatever header and page declare."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.classifier.extraction.decoding import decode
+
+CHINESE = "某市网信办通报，一家酒店的数据库未设密码，六万名住客的身份证号码被公开。" * 6
+RUSSIAN = "Клиника оставила записи пациентов на открытом сервере, сообщил надзор. " * 6
+FRENCH = "La clinique a laissé les dossiers des élèves à découvert pendant l'été. " * 6
+
+
+def page(text: str, meta: str = "") -> str:
+    tag = f'<meta charset="{meta}">' if meta else ""
+    return f"<html><head>{tag}<title>x</title></head><body><p>{text}</p></body></html>"
+
+
+@pytest.mark.parametrize(
+    ("text", "meta", "codec", "header"),
+    [
+        (CHINESE, "gb2312", "gb18030", "ISO-8859-1"),
+        (CHINESE, "", "gb18030", "ISO-8859-1"),
+        (CHINESE, "iso-8859-1", "gb18030", "gbk"),
+        (CHINESE, "", "gb18030", None),
+        (CHINESE, "utf-16", "utf-8", None),
+        (RUSSIAN, "windows-1251", "cp1251", "ISO-8859-1"),
+        (RUSSIAN, "", "cp1251", "windows-1252"),
+        (FRENCH, "", "cp1252", "ISO-8859-1"),
+        (FRENCH, "gb2312", "cp1252", "ISO-8859-1"),
+        (FRENCH, "", "utf-8", "ISO-8859-1"),
+        (FRENCH, "", "cp1252", "utf-8"),
+        (FRENCH, "punycode", "utf-8", "base64"),
+    ],
+)
+def test_what_fits_the_bytes_is_believed(
+    text: str, meta: str, codec: str, header: str | None
+) -> None:
+    assert text in decode(page(text, meta).encode(codec), header)
+
+
+@pytest.mark.parametrize("header", [None, "iso-8859-2", "utf-8"])
+def test_a_bad_byte_does_not_turn_utf_8_into_another_encoding(
+    header: str | None,
+) -> None:
+    body = page(CHINESE).encode() + b"<p>caf\xe9</p>"
+    assert CHINESE in decode(body, header)
+
+
+def test_a_charset_that_only_python_knows_decodes_nothing() -> None:
+    body = page("a" * 200_000, "punycode").encode() + b"\xff-"
+    assert "aaaa" in decode(body, "punycode")
