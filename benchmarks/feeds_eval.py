@@ -29,7 +29,7 @@ from urllib.parse import urljoin
 import feedparser
 
 from services.ingest.feeds import parser
-from services.ingest.feeds.model import ParsedFeed, iso_date, plain_title
+from services.ingest.feeds.model import ParsedFeed, plain_title, published_date
 
 SERVED_AT = (
     "http://127.0.0.1:8097/"  # where the expressions suppose that the feed was fetched
@@ -91,6 +91,11 @@ def judge(case: Case, body: bytes) -> list[tuple[str, bool]]:
     }
     served = bool(headers) or SERVED_AT in case["expect"]
     url = urljoin(SERVED_AT, case["path"]) if served else ""
+    # The manifest is older than RFC 7231, which ended Content-Location as a base: our
+    # reader ignores it. It is given as the address where an expression supposes it.
+    location = urljoin(url, headers.get("content-location", ""))
+    if location.startswith("http"):
+        url = location
     try:
         reading = parser.read(body, url=url, headers=headers)
     except Exception:  # a crash is what is counted here
@@ -172,7 +177,7 @@ def agrees(
     if field in ("published", "updated"):
         parsed = dict.get(result["entries"][index], f"{field}_parsed")
         expected = (
-            iso_date(f"{datetime.datetime(*parsed[:6]).isoformat()}Z")
+            published_date(f"{datetime.datetime(*parsed[:6]).isoformat()}Z")
             if parsed
             else None
         )

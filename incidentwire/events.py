@@ -416,6 +416,17 @@ class FeedFailed(FeedEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FeedSilent(FeedEvent):
+    """A feed that answers has yielded nothing: no usable entry (`reason` is `empty`), or no new one for longer than
+    ever before (`quiet`). `since` is the time of its last new entry; `longest_pause_s` is the longest pause before."""
+
+    type = "feed.silent"
+    reason: str
+    since: str | None = None
+    longest_pause_s: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class SubscriptionCreated(SubscriptionEvent):
     type = "subscription.created"
     url: str

@@ -100,6 +100,11 @@ class Settings:
         (30.0, 120.0, 600.0, 3600.0),
         "waits before each further attempt of a fetch, comma-separated",
     )
+    feed_retry_delays_s: tuple[float, ...] = _setting(
+        (300.0, 600.0, 1200.0, 2400.0, 4800.0, 9600.0, 19200.0, 38400.0, 86400.0),
+        "waits after failed polls of a feed in a row, comma-separated; the last one "
+        "repeats",
+    )
     max_retry_after_s: float = _setting(
         3600.0, "longest Retry-After that is honoured", least=1
     )

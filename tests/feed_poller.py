@@ -110,14 +110,14 @@ class FeedPolling:
         self.settings = Settings(redis_url=url, data_dir=data_dir, **(defaults | more))  # type: ignore[arg-type]
         self.log, self.feeds = EventLog(connection), FeedStore(connection)
         self.now = time.time()
-        self.door = HttpClient.of(self.settings)
+        self.client = HttpClient.of(self.settings)
         self.poller = Poller(
             feeds=self.feeds,
             submitter=Submitter(self.settings, connection),
-            door=self.door,
-            slots=HostRateLimiter.of(self.settings, connection),
+            client=self.client,
+            limiter=HostRateLimiter.of(self.settings, connection),
             clock=lambda: self.now,
-            read=parser.read,
+            parse=parser.read,
         )
 
     def add(self, url: str) -> str:

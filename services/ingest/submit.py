@@ -65,7 +65,9 @@ class Submitter:
         outcomes = []
         for submission in submissions:
             is_new = new.get(submission.id) is submission
-            supplied = None if is_new else self._supply_text(submission, via)
+            # A feed carries the text of every entry, each time it is read.
+            may_supply = not is_new and feed is None
+            supplied = self._supply_text(submission, via) if may_supply else None
             outcomes.append(
                 SubmissionOutcome(
                     id=submission.id,

@@ -1,39 +1,41 @@
-"""From the bytes of a feed to its entries: RSS 0.9x, 1.0 and 2.0, Atom, JSON Feed, sitemaps. Pure, and never raises.
+"""From the bytes of a feed to its entries: RSS, Atom, JSON Feed, sitemaps. Pure.
 
-feedparser reads RSS and Atom, well-formed or not. It is given bytes in a BytesIO only: a str or a path it would open
-or fetch. Some of its expressions take quadratic time on hostile input, so feed_apart.py runs all this in a process of
-its own with a deadline.
+feedparser reads RSS and Atom, well-formed or not. It gets bytes in a BytesIO only: it
+would open or fetch a str. Some of its expressions take quadratic time on hostile input,
+so sandbox.py runs all this in a process of its own with a deadline. `read` never raises.
 """
 
 from __future__ import annotations
 
-import calendar
+import html
 import io
 import re
-import zlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urljoin
 
 import feedparser
 from feedparser.exceptions import CharacterEncodingOverride, NonXMLContentType
 
+from services.ingest.feeds import repair
 from services.ingest.feeds.formats import absolute, read_json, read_sitemap
 from services.ingest.feeds.model import (
+    MAX_PROBLEM,
     Entry,
     ParsedFeed,
+    bounded_texts,
+    full_text,
     language_of,
     newest,
     plain,
     plain_title,
-    rfc3339,
+    published_date,
     unread,
+    updated_mark,
 )
 
-MAX_UNPACKED_BYTES = 50_000_000  # sitemaps.org: the largest sitemap, before packing
-HEAD_BYTES = 20_000  # where the first element has to begin
-GZIP = b"\x1f\x8b"
+HEAD_BYTES = 20_000  # the first element begins within them
+MAX_NAME = 40  # characters of a root element's name in a message
+FEED_ROOTS = ("rss", "rdf", "feed", "channel")
 PERIODS_S = {
     "hourly": 3600,
     "daily": 86_400,
@@ -42,7 +44,8 @@ PERIODS_S = {
     "yearly": 31_536_000,
 }
 
-# What a parser of hostile text has been seen to raise, or may: it must end as a problem of that feed.
+# What a parser of hostile text has been seen to raise, or may: it must end as a problem
+# of that feed.
 _CONFUSED = (
     ArithmeticError,
     AssertionError,
@@ -52,8 +55,12 @@ _CONFUSED = (
     TypeError,
     ValueError,
 )
-_BEFORE_ROOT = re.compile(rb"<\?.*?\?>|<!--.*?-->|<![^>]*>", re.DOTALL)
-_ROOT = re.compile(rb"<\s*(?:[\w.-]+:)?([A-Za-z][\w.-]*)")
+_ROOT = re.compile(rb"<\s{0,9}(?:[\w.-]{1,40}:)?([A-Za-z][\w.-]{0,99})")
+_NAME = re.compile(
+    r"<(?:\w{1,40}:)?(?:guid|id)\b[^<>]{0,500}>\s{0,99}"
+    r"(?:<!\[CDATA\[)?([^<\]]{1,2000})",
+    re.IGNORECASE,
+)
 _LINK_TAG = re.compile(r"<link\b[^<>]{1,1000}>", re.IGNORECASE)
 _FEED_TYPE = re.compile(
     r"""type\s*=\s*["']?application/(?:rss\+xml|atom\+xml|feed\+json)""", re.IGNORECASE
@@ -64,19 +71,16 @@ _HREF = re.compile(r"""href\s*=\s*["']?([^"'\s>]+)""", re.IGNORECASE)
 def read(
     body: bytes, *, url: str, headers: Mapping[str, str] | None = None
 ) -> ParsedFeed:
-    """The feed in `body`. `url` is where it came from (after redirects); of `headers`, Content-Type,
-    Content-Location and Content-Language count."""
-    if body.startswith(GZIP):
-        unpacker = zlib.decompressobj(wbits=31)
-        try:
-            body = unpacker.decompress(body, MAX_UNPACKED_BYTES)
-        except zlib.error as error:
-            return unread("ill_formed", f"not well-formed gzip: {error}")
-        if unpacker.unconsumed_tail:
-            return unread(
-                "unreadable",
-                f"the feed is larger than {MAX_UNPACKED_BYTES:,} bytes once unpacked",
-            )
+    """Return the feed in `body`.
+
+    `url` is where it came from, after redirects. Of `headers`, Content-Type and
+    Content-Language count. Content-Location does not: it is no base any more (RFC
+    7231, appendix B), and proxies put inner names there.
+    """
+    try:
+        body = repair.unpacked(body)
+    except repair.UnpackError as error:
+        return unread("ill_formed", str(error))
     if not body.strip(b" \t\r\n\0\xef\xbb\xbf"):
         return unread("not_a_feed", "the document is empty")
     if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
@@ -87,34 +91,66 @@ def read(
         case "html":
             return unread(
                 "not_a_feed",
-                "this is an HTML page, not a feed" + _feeds_named(body, url),
+                "this is an HTML page, not a feed" + _named_feed(body, url),
             )
         case "opml":
             return unread(
                 "not_a_feed",
-                "this is a list of feeds (OPML): import it with `incidentwire feeds import`",
+                "this is a list of feeds (OPML): "
+                "import it with `incidentwire feeds import`",
             )
         case root:
             return _read_xml(body, url, headers or {}, root)
 
 
 def parse_xml(body: bytes, url: str, headers: Mapping[str, str]) -> Any:
-    """feedparser's result, with the links mended. `url` may be empty: then relative links stay relative."""
+    """Return feedparser's result, with encoding, ampersands and links mended.
+
+    `url` may be empty: then relative links stay relative.
+    """
     about = {name.lower(): value for name, value in headers.items()}
     about.setdefault("content-type", "application/xml")
-    location = urljoin(url, about.get("content-location", ""))
-    about["content-location"] = (
-        location if location.startswith(("http://", "https://")) else url
-    )
+    about["content-location"] = url  # the base of relative links, for feedparser
+    clean, about["content-type"] = repair.as_utf8(body, about["content-type"])
+    has_bad_bytes = b"\xef\xbf\xbd" in clean and b"\xef\xbf\xbd" not in body
+    body = clean
     result = feedparser.parse(io.BytesIO(body), response_headers=about)
+    if _is_broken(result) and b"&" in body and b"\0" not in body:
+        escaped = repair.with_escaped_ampersands(body)
+        mended = feedparser.parse(io.BytesIO(escaped), response_headers=about)
+        if not mended.get("bozo"):
+            # The document is still ill-formed, and that is said.
+            mended["bozo"] = result["bozo"]
+            mended["bozo_exception"] = result.get("bozo_exception")
+            result = mended
+    if has_bad_bytes and not result.get("bozo"):
+        result["bozo"] = True
+        result["bozo_exception"] = CharacterEncodingOverride("not all of it is UTF-8")
     for entry in result["entries"]:
-        # a link element without href that comes after the page's own, such as an enclosure, takes its place
-        pages = [
-            link["href"] for link in dict.get(entry, "links", ()) if _is_page(link)
-        ]
-        if pages and dict.get(entry, "link") not in pages:
-            entry["link"] = pages[0]
+        _mend_link(entry)
     return result
+
+
+def _mend_link(entry: Any) -> None:
+    """Set the entry's link to its page.
+
+    feedparser knows relations by their short names only, and lets a link element
+    without href that comes after the page's own, such as an enclosure, take its place.
+    """
+    pages = [link["href"] for link in dict.get(entry, "links", ()) if _is_page(link)]
+    if pages and dict.get(entry, "link") not in pages:
+        entry["link"] = pages[0]
+        entry["guidislink"] = False
+
+
+def _is_page(link: Mapping[str, str]) -> bool:
+    # A relation may be written as an IRI: http://www.iana.org/assignments/relation/…
+    relation = link.get("rel", "").lower().rpartition("/")[2]
+    return (
+        relation == "alternate"
+        and bool(link.get("href"))
+        and "html" in link.get("type", "html")
+    )
 
 
 def _read_xml(
@@ -123,78 +159,113 @@ def _read_xml(
     try:
         result = parse_xml(body, url, headers)
         feed = result["feed"]
-        language = language_of(dict.get(feed, "language"))
-        entries = newest([_entry(entry, url, language) for entry in result["entries"]])
+        language = dict.get(feed, "language")
+        names = _written_names(body)
+        entries = newest(
+            [_entry(entry, url, language, names) for entry in result["entries"]]
+        )
         title = plain_title(dict.get(feed, "title"), markup=True)
         period_s = _period_s(feed)
     except _CONFUSED as error:
         return unread("unreadable", f"the reader failed on it ({type(error).__name__})")
-    problem, broken = _problem(result)
+    problem, is_broken = _problem(result)
     version = result.get("version") or ""
-    if not version and not entries and root not in ("rss", "rdf", "feed", "channel"):
-        return unread(
-            "not_a_feed",
-            problem if broken else f"this is XML but no feed: its root is <{root}>",
-        )
-    if broken and not entries:
+    if not version and not entries and root not in FEED_ROOTS:
+        named = f"this is XML but not a feed: its root is <{root[:MAX_NAME]}>"
+        return unread("not_a_feed", problem if is_broken else named)
+    if is_broken and not entries:
         return unread("ill_formed", problem)
-    kind = "atom" if version.startswith("atom") or root == "feed" else "rss"
+    is_atom = version.startswith("atom") or root == "feed"
     return ParsedFeed(
-        kind=kind,
+        kind="atom" if is_atom else "rss",
         title=title,
-        language=language,
-        entries=entries,
+        language=language_of(language),
+        entries=bounded_texts(entries),
         problem=problem,
         period_s=period_s,
     )
 
 
+def _is_broken(result: Any) -> bool:
+    """Return whether the document itself is ill-formed, and not only its headers."""
+    error = result.get("bozo_exception")
+    by_headers = isinstance(error, CharacterEncodingOverride | NonXMLContentType)
+    return bool(result.get("bozo")) and not by_headers
+
+
 def _problem(result: Any) -> tuple[str, bool]:
-    """What is wrong, in words, and whether it is the document itself and not only what is said about it."""
+    """Return what is wrong in words, and whether the document itself is broken."""
     if not result.get("bozo"):
         return "", False
     error = result.get("bozo_exception")
-    said = plain(str(error)).removeprefix("<unknown>:") or type(error).__name__
-    if isinstance(error, CharacterEncodingOverride | NonXMLContentType):
-        return said[:300], False
-    return f"not well-formed XML: {said}"[:300], True
+    words = plain(str(error)).removeprefix("<unknown>:") or type(error).__name__
+    if not _is_broken(result):
+        return words[:MAX_PROBLEM], False
+    return f"not well-formed XML: {words}"[:MAX_PROBLEM], True
 
 
-def _entry(entry: Any, base: str, language: str | None) -> Entry:
-    link = (
-        dict.get(entry, "feedburner_origlink")
-        or dict.get(entry, "link")
-        or dict.get(entry, "id")
-    )
+def _entry(
+    entry: Any, base: str, feed_language: object, names: frozenset[str]
+) -> Entry:
     detail = dict.get(entry, "title_detail") or {}
-    markup = detail.get("type") not in ("text/plain", None)
-    updated = _date(entry, "updated")
-    return Entry(
-        url=absolute(base, link),
-        id=plain(dict.get(entry, "id"))[:1000],
-        title=plain_title(dict.get(entry, "title"), markup=markup),
-        published=_date(entry, "published") or _date(entry, "created") or updated,
-        updated=updated or plain(dict.get(entry, "updated"))[:100] or None,
-        language=language_of(
-            dict.get(entry, "language"), detail.get("language"), language
+    is_markup = detail.get("type") not in ("text/plain", None)
+    language = (
+        dict.get(entry, "language") or detail.get("language") or feed_language or ""
+    )
+    # dict.get: feedparser's own `get` would answer for another date
+    updated = dict.get(entry, "updated")
+    published = next(
+        (
+            found
+            for name in ("published", "created", "updated")
+            if (found := published_date(dict.get(entry, name), language))
         ),
+        None,
+    )
+    return Entry(
+        url=_address(entry, base, names),
+        id=plain(dict.get(entry, "id"))[:1000],
+        title=plain_title(dict.get(entry, "title"), markup=is_markup),
+        published=published,
+        updated=updated_mark(updated, language),
+        language=language_of(language),
+        text=_content(entry),
     )
 
 
-def _date(entry: Any, name: str) -> str | None:
-    parsed = dict.get(
-        entry, f"{name}_parsed"
-    )  # dict.get: feedparser's own would answer for another date
-    if parsed is None:
-        return None
-    try:
-        return rfc3339(datetime.fromtimestamp(calendar.timegm(parsed), UTC))
-    except (ValueError, OverflowError, OSError):
-        return None
+def _address(entry: Any, base: str, names: frozenset[str]) -> str | None:
+    """Return the entry's own address; none is made up from a name."""
+    origin = dict.get(entry, "feedburner_origlink")
+    if origin:
+        return absolute(base, origin)
+    link = dict.get(entry, "link")
+    if dict.get(entry, "guidislink") and link == dict.get(entry, "id"):
+        # feedparser joins a guid such as 48213 to the feed's address
+        return absolute("", link) if link in names else None
+    return absolute(base, link)
+
+
+def _written_names(body: bytes) -> frozenset[str]:
+    """Return the names of entries as the document writes them."""
+    text = body.decode("utf-8", "replace")
+    return frozenset(html.unescape(name.strip()) for name in _NAME.findall(text))
+
+
+def _content(entry: Any) -> str:
+    """Return the article that the feed carries; a summary is none."""
+    contents = dict.get(entry, "content") or ()
+    texts = [
+        full_text(content.get("value"), markup=content.get("type") != "text/plain")
+        for content in contents
+    ]
+    return max(texts, key=len, default="")
 
 
 def _period_s(feed: Any) -> float:
-    """How often the publisher wants to be asked at most: <ttl> in minutes, or the syndication module's words."""
+    """Return the shortest period between polls that the publisher wants; 0 if unsaid.
+
+    Either <ttl> in minutes, or the words of the syndication module.
+    """
     ttl = plain(dict.get(feed, "ttl"))
     ttl_s = float(ttl) * 60 if re.fullmatch(r"[0-9]{1,7}", ttl) else 0.0
     period = PERIODS_S.get(plain(dict.get(feed, "sy_updateperiod")).lower(), 0)
@@ -204,30 +275,37 @@ def _period_s(feed: Any) -> float:
     )
 
 
-def _is_page(link: Mapping[str, str]) -> bool:
-    return (
-        link.get("rel") == "alternate"
-        and bool(link.get("href"))
-        and "html" in link.get("type", "html")
-    )
-
-
 def _root(body: bytes) -> str:
-    """The local name of the root element, in lower case; UTF-16 and UTF-32 by leaving the zero bytes out."""
-    head = _BEFORE_ROOT.sub(b"", body[:HEAD_BYTES].replace(b"\0", b""))
-    match = _ROOT.search(head)
-    return match[1].decode("ascii").lower() if match else ""
+    """Return the local name of the root element in lower case, empty if there is none.
+
+    UTF-16 and UTF-32 are read by leaving the zero bytes out.
+    """
+    head = body[:HEAD_BYTES].replace(b"\0", b"")
+    position = 0
+    while (begin := head.find(b"<", position)) >= 0:
+        if head.startswith(b"<?", begin):
+            end = head.find(b"?>", begin)
+        elif head.startswith(b"<!--", begin):
+            end = head.find(b"-->", begin)
+        elif head.startswith(b"<!", begin):
+            end = head.find(b">", begin)
+        else:
+            match = _ROOT.match(head, begin)
+            if match:
+                return match[1].decode("ascii").lower()
+            end = begin
+        if end < 0:
+            return ""
+        position = end + 1
+    return ""
 
 
-def _feeds_named(body: bytes, url: str) -> str:
-    """The feeds that an HTML page points at, as the end of a sentence."""
-    named = []
+def _named_feed(body: bytes, url: str) -> str:
+    """Return the first feed that an HTML page points at, as the end of a sentence."""
     for tag in _LINK_TAG.findall(body[:200_000].decode("utf-8", "replace")):
         href = _HREF.search(tag)
-        if (
-            href
-            and _FEED_TYPE.search(tag)
-            and (link := absolute(url, href[1].replace("&amp;", "&")))
-        ):
-            named.append(link)
-    return f"; it names {named[0]}" if named else ""
+        if href and _FEED_TYPE.search(tag):
+            link = absolute(url, href[1].replace("&amp;", "&"))
+            if link:
+                return f"; it names {link}"
+    return ""

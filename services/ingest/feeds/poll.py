@@ -1,7 +1,8 @@
-"""One poll of one feed: ask, read, hand in, and leave the state behind, in that order.
+"""One poll of one feed: request, parse, submit, save the state, in that order.
 
-A poll may die anywhere and be done again, by this process or another: items, refetches and events are claimed in the
-log, and validators are kept only once everything that the content has was handed in.
+A poll may die anywhere and run again, in this process or another: items, refetches and
+events carry idempotency keys, and validators are kept only once everything in the
+content was submitted.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from time import monotonic
 
-from incidentwire.events import FeedFailed
+from incidentwire.events import FeedFailed, FeedSilent
 from incidentwire.net.client import (
     RETRYABLE_STATUSES,
     HttpClient,
@@ -25,15 +27,16 @@ from incidentwire.net.rate_limit import HostBusy, HostRateLimiter, host_of
 from incidentwire.telemetry import event_line
 from services.ingest.errors import Overloaded
 from services.ingest.feeds import redirects, schedule, submit
-from services.ingest.feeds.model import ParsedFeed, joined, unread
+from services.ingest.feeds.model import MAX_PROBLEM, ParsedFeed, joined, plain, unread
 from services.ingest.feeds.sandbox import parse_in_sandbox
 from services.ingest.feeds.schedule import Feed, PollFailure, Validators
 from services.ingest.feeds.store import FeedLease, FeedStore
 from services.ingest.submit import Submitter
 
 ACCEPT = (
-    "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml, "
-    "application/xml;q=0.9, text/xml;q=0.9, application/json;q=0.8, */*;q=0.1"
+    "application/atom+xml, application/rss+xml, application/feed+json, "
+    "application/rdf+xml, application/xml;q=0.9, text/xml;q=0.9, "
+    "application/json;q=0.8, */*;q=0.1"
 )
 REASONS = {
     404: "not_found",
@@ -42,157 +45,205 @@ REASONS = {
     410: "gone",
     429: "too_many_requests",
 }
-PUT_OFF_S = 60.0  # a poll that may hand in nothing, or may not ask, is put off by this
-HOST_PATIENCE_S = 12.0  # for a place at the host: longer than the longest Crawl-delay that workers honour
+# What events say of a document that cannot be read: never its own words.
+UNREAD_DETAILS = {
+    "not_a_feed": "The document is not a feed.",
+    "ill_formed": "The document is not well-formed.",
+    "unreadable": "The document cannot be parsed within its limits.",
+}
+POSTPONE_S = 60.0  # after a poll that could not begin
+# Longer than the longest Crawl-delay that workers honour.
+HOST_PATIENCE_S = 12.0
+MAX_VALIDATOR = 500  # characters of an ETag or Last-Modified worth keeping
+CLOCK_SKEW_S = 300.0  # of a server whose Last-Modified is believed
 
-Read = Callable[..., ParsedFeed]  # the shape of feed_parsing.read
+Parse = Callable[..., ParsedFeed]  # the shape of parser.read
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Poller:
-    """What a poll needs. `clock` gives seconds since the epoch."""
+    """What a poll uses. `clock` gives seconds since the epoch."""
 
     feeds: FeedStore
     submitter: Submitter
-    door: HttpClient
-    slots: HostRateLimiter
+    client: HttpClient
+    limiter: HostRateLimiter
     clock: Callable[[], float]
-    read: Read = parse_in_sandbox
+    parse: Parse = parse_in_sandbox
     host_patience_s: float = HOST_PATIENCE_S
+
+    @property
+    def retry_delays_s(self) -> tuple[float, ...]:
+        """The waits after failures in a row, by the settings."""
+        return self.submitter.settings.feed_retry_delays_s
 
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """What came, read."""
+    """A response that was parsed. `moved`: every redirect to it is permanent."""
 
-    reading: ParsedFeed
+    parsed: ParsedFeed
     validators: Validators
     wanted_s: float
     redirected_to: str
-    moved: bool  # for good
+    moved: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unchanged:
-    """The content of an earlier poll."""
+    """A response with the content of an earlier poll, and new validators for it."""
 
+    validators: Validators | None
     wanted_s: float
     redirected_to: str
-    moved: bool  # for good
+    moved: bool
 
 
-def poll(place: Poller, taken: FeedLease) -> Feed | None:
-    """Poll a feed that was taken; its new state, or None where it was removed meanwhile. A feed that
-    has moved is the one at its new address.
+def poll(poller: Poller, lease: FeedLease) -> Feed | None:
+    """Poll a leased feed; return its new state, None if it was removed meanwhile.
 
-    Raises redis.ConnectionError; the feed is due again when its lease ends.
+    A feed that has moved is returned as the feed at its new address. Raises redis'
+    errors and OSError; the feed is due again when its lease ends.
     """
-    feed, began = taken.feed, monotonic()
-    if not place.feeds.apply(feed.id, place.clock()):
+    feed = lease.feed
+    began = monotonic()
+    if not poller.feeds.apply(feed.id, poller.clock()):
         return None
     try:
-        place.submitter.admission.admit()
-        after = _outcome(place, feed)
+        poller.submitter.admission.admit()
+        after = _outcome(poller, feed)
     except (Overloaded, HostBusy) as error:  # not the feed's fault: it keeps its state
-        logger.warning(event_line("feed put off", feed_id=feed.id, detail=str(error)))
-        after = replace(feed, next_poll=place.clock() + PUT_OFF_S, moved=False)
-    moved = redirects.move(place.feeds, after, place.clock())
+        logger.warning(event_line("feed postponed", feed_id=feed.id, detail=str(error)))
+        after = replace(feed, next_poll=poller.clock() + POSTPONE_S, moved=False)
+    moved = redirects.move(poller.feeds, after, poller.clock())
     if moved is None:
-        record(place.feeds, taken, after)
-    took_ms = round((monotonic() - began) * 1000)
-    reason = after.reason or None
+        record(poller.feeds, lease, after)
     logger.info(
         event_line(
             "feed polled",
             feed_id=feed.id,
             state=after.state,
-            reason=reason,
-            duration_ms=took_ms,
+            reason=after.reason or None,
+            duration_ms=round((monotonic() - began) * 1000),
         )
     )
     return moved or after
 
 
-def record(feeds: FeedStore, taken: FeedLease, after: Feed) -> bool:
-    """The event of a failure that is the first one, or the end; then the state."""
-    before, run = taken.feed, round(after.healthy_since * 1000)
-    fact = FeedFailed(reason=after.reason, detail=after.detail)
+def record(feeds: FeedStore, lease: FeedLease, after: Feed) -> bool:
+    """Append the event of a first failure, of the end or of a silence; save the state."""
+    before = lease.feed
+    run = round(after.healthy_since * 1000)
+    failure = FeedFailed(reason=after.reason, detail=event_detail(after))
     if after.state == schedule.FAILING and before.state != schedule.FAILING:
-        feeds.log.append(after.id, fact, idempotency_key=f"failed:{run}")
+        feeds.log.append(after.id, failure, idempotency_key=f"failed:{run}")
     if after.state == schedule.GONE:
-        feeds.log.append(after.id, fact, idempotency_key=f"gone:{run}")
-    return feeds.finish(taken, after)
+        feeds.log.append(after.id, failure, idempotency_key=f"gone:{run}")
+    if after.silent and not before.silent:
+        silence = FeedSilent(
+            reason=after.silent,
+            since=_time(after.last_new),
+            longest_pause_s=round(after.longest_pause_s),
+        )
+        key = f"silent:{after.silent}:{round(after.last_new * 1000)}"
+        feeds.log.append(after.id, silence, idempotency_key=key)
+    return feeds.finish(lease, after)
 
 
-def _outcome(place: Poller, feed: Feed) -> Feed:
-    got = ask(place, feed)
-    now = place.clock()
-    if isinstance(got, PollFailure):
-        return schedule.failed(feed, now, got)
-    feed = replace(feed, redirected_to=got.redirected_to, moved=got.moved)
-    if isinstance(got, Unchanged):
-        return schedule.unchanged(feed, now, got.wanted_s)
-    reading = got.reading
-    if reading.reason:
-        failure = PollFailure(reason=reading.reason, detail=reading.problem)
-        return schedule.unreadable(feed, now, failure, got.validators)
-    found = submit.submit_entries(place.submitter, feed, reading, now)
-    counts = {
-        "entries": found.entries,
-        "new": found.new,
-        "brought": found.brought,
-        "refetched": found.refetched,
-    }
+def event_detail(feed: Feed) -> str:
+    """Return the detail of a failure for an event: bounded, and never the feed's words."""
+    return UNREAD_DETAILS.get(feed.reason) or plain(feed.detail)[:MAX_PROBLEM]
+
+
+def _time(seconds: float) -> str | None:
+    if not seconds:
+        return None
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _outcome(poller: Poller, feed: Feed) -> Feed:
+    answer = request_feed(poller, feed)
+    now = poller.clock()
+    delays_s = poller.retry_delays_s
+    if isinstance(answer, PollFailure):
+        return schedule.failed(feed, now, answer, delays_s)
+    feed = replace(feed, redirected_to=answer.redirected_to, moved=answer.moved)
+    if isinstance(answer, Unchanged):
+        return schedule.unchanged(
+            feed, now, answer.wanted_s, answer.validators, delays_s
+        )
+    parsed = answer.parsed
+    if parsed.reason:
+        failure = PollFailure(reason=parsed.reason, detail=parsed.problem)
+        return schedule.unreadable(feed, now, failure, answer.validators, delays_s)
+    found = submit.submit_entries(poller.submitter, feed, parsed, now)
     logger.info(
         event_line(
-            "feed read", feed_id=feed.id, kind=found.kind, **counts, held=found.held
+            "feed read",
+            feed_id=feed.id,
+            kind=found.kind,
+            entries=found.entries,
+            new=found.new,
+            created=found.created,
+            refetched=found.refetched,
+            deferred=found.deferred,
         )
     )
-    return schedule.changed(feed, now, found, got.validators, got.wanted_s)
+    return schedule.changed(feed, now, found, answer.validators, answer.wanted_s)
 
 
-# -- asking --------------------------------------------------------------------------------------------------------
+# Requests
 
 
-def ask(place: Poller, feed: Feed) -> Content | Unchanged | PollFailure:
-    """One conditional request, and the reading of what came. Raises HostBusy."""
+def request_feed(poller: Poller, feed: Feed) -> Content | Unchanged | PollFailure:
+    """Send one conditional request and parse the response. Raises HostBusy."""
     try:
-        answer = _get(place, feed.url, conditions(feed))
+        response = _get(poller, feed.url, conditions(feed))
     except OutboundError as error:
         return _failure(error)
-    target = answer.url if answer.redirects else ""
-    fresh_s = schedule.max_age_s(answer.headers.get("cache-control"))
-    if answer.status == 304 and (feed.etag or feed.last_modified):
-        return Unchanged(wanted_s=fresh_s, redirected_to=target, moved=answer.moved)
-    if answer.status != 200:
-        return refusal(answer, place.clock())
-    digest = hashlib.sha256(answer.body).hexdigest()
-    if digest == feed.body_digest:
-        return Unchanged(wanted_s=fresh_s, redirected_to=target, moved=answer.moved)
-    reading = place.read(answer.body, url=answer.url, headers=answer.headers)
-    validators = _validators(answer, digest)
-    if reading.kind == "sitemap_index":  # it may stay the same while its parts change
-        reading, validators = _with_parts(place, reading), Validators()
-    wanted_s = max(fresh_s, reading.period_s)
+    redirected_to = response.url if response.redirects else ""
+    fresh_s = schedule.max_age_s(response.headers.get("cache-control"))
+    if response.status == 304 and (feed.etag or feed.last_modified):
+        return Unchanged(
+            validators=None,
+            wanted_s=fresh_s,
+            redirected_to=redirected_to,
+            moved=response.moved,
+        )
+    if response.status != 200:
+        return refusal(response, poller.clock())
+    validators = validators_of(response, poller.clock())
+    if validators.body_digest == feed.body_digest:
+        return Unchanged(
+            validators=validators,
+            wanted_s=fresh_s,
+            redirected_to=redirected_to,
+            moved=response.moved,
+        )
+    parsed = poller.parse(response.body, url=response.url, headers=response.headers)
+    if parsed.kind == "sitemap_index":  # it may stay the same while its parts change
+        parsed = _with_parts(poller, parsed)
+        validators = Validators()
     return Content(
-        reading=reading,
+        parsed=parsed,
         validators=validators,
-        wanted_s=wanted_s,
-        redirected_to=target,
-        moved=answer.moved,
+        wanted_s=max(fresh_s, parsed.period_s),
+        redirected_to=redirected_to,
+        moved=response.moved,
     )
 
 
-def _get(place: Poller, url: str, headers: Mapping[str, str]) -> Response:
-    """Ask the host in its turn, among all that is fetched from it."""
-    place.door.check(url)  # what may not be asked needs no place
-    with place.slots.slot(host_of(url), patience_s=place.host_patience_s):
-        return place.door.get(url, headers)
+def _get(poller: Poller, url: str, headers: Mapping[str, str]) -> Response:
+    """Request a URL in its turn among all requests to its host."""
+    poller.client.check(url)  # a forbidden address needs no turn
+    with poller.limiter.slot(host_of(url), patience_s=poller.host_patience_s):
+        return poller.client.get(url, headers)
 
 
 def conditions(feed: Feed) -> dict[str, str]:
-    """The headers of a request that asks for news only."""
+    """Return the headers of a request for changed content only."""
     headers = {"Accept": ACCEPT}
     if feed.etag:
         headers["If-None-Match"] = feed.etag
@@ -201,56 +252,71 @@ def conditions(feed: Feed) -> dict[str, str]:
     return headers
 
 
-def refusal(answer: Response, now: float) -> PollFailure:
-    """What an answer that is no feed means."""
+def refusal(response: Response, now: float) -> PollFailure:
+    """Return the failure that a status other than 200 and 304 means."""
     wait_s = retry_after_s(
-        answer.headers.get("retry-after"), now=datetime.fromtimestamp(now, UTC)
+        response.headers.get("retry-after"), now=datetime.fromtimestamp(now, UTC)
     )
     return PollFailure(
-        reason=REASONS.get(answer.status, "http_status"),
-        detail=f"the server answered {answer.status}",
-        retryable=answer.status in RETRYABLE_STATUSES,
+        reason=REASONS.get(response.status, "http_status"),
+        detail=f"the server answered {response.status}",
+        retryable=response.status in RETRYABLE_STATUSES,
         retry_after_s=wait_s,
-        gone=answer.status == 410,
+        gone=response.status == 410,
     )
 
 
-def _with_parts(place: Poller, index: ParsedFeed) -> ParsedFeed:
-    """The sitemaps that an index names, one level deep."""
-    return joined(index, [_part(place, url) for url in index.parts])
+def validators_of(response: Response, now: float) -> Validators:
+    """Return what the next request sends back.
+
+    A Last-Modified in the future is not: a server that compares times would answer
+    "not modified" until then. Nor is a header longer than any sensible server sends.
+    """
+    last_modified = _kept_header(response, "last-modified")
+    if _is_future(last_modified, now):
+        last_modified = ""
+    return Validators(
+        etag=_kept_header(response, "etag"),
+        last_modified=last_modified,
+        body_digest=hashlib.sha256(response.body).hexdigest(),
+    )
 
 
-def _part(place: Poller, url: str) -> ParsedFeed:
+def _kept_header(response: Response, name: str) -> str:
+    value = response.headers.get(name, "").strip()
+    return value if len(value) <= MAX_VALIDATOR and value.isascii() else ""
+
+
+def _is_future(last_modified: str, now: float) -> bool:
     try:
-        answer = _get(place, url, {"Accept": ACCEPT})
+        moment = parsedate_to_datetime(last_modified)
+        return moment.timestamp() > now + CLOCK_SKEW_S
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return False
+
+
+def _with_parts(poller: Poller, index: ParsedFeed) -> ParsedFeed:
+    """Return the index with the sitemaps that it names, one level deep."""
+    return joined(index, [_part(poller, url) for url in index.parts])
+
+
+def _part(poller: Poller, url: str) -> ParsedFeed:
+    try:
+        response = _get(poller, url, {"Accept": ACCEPT})
     except OutboundError as error:
         return unread(error.reason, f"{url}: {error.detail}")
-    if answer.status != 200:
-        return unread("http_status", f"{url}: the server answered {answer.status}")
-    reading = place.read(answer.body, url=answer.url, headers=answer.headers)
-    if reading.kind == "sitemap_index":
+    if response.status != 200:
+        return unread("http_status", f"{url}: the server answered {response.status}")
+    parsed = poller.parse(response.body, url=response.url, headers=response.headers)
+    if parsed.kind == "sitemap_index":
         return unread("unreadable", f"{url}: an index of sitemaps inside another")
-    return reading
-
-
-def _validators(answer: Response, digest: str) -> Validators:
-    """What the next request sends back; a header that no server of good will sends is not worth keeping."""
-    said: Mapping[str, str] = {
-        name: answer.headers.get(name, "").strip() for name in ("etag", "last-modified")
-    }
-    kept = {
-        name: value if len(value) <= 500 and value.isascii() else ""
-        for name, value in said.items()
-    }
-    return Validators(
-        etag=kept["etag"], last_modified=kept["last-modified"], body_digest=digest
-    )
+    return parsed
 
 
 def _failure(error: OutboundError) -> PollFailure:
     return PollFailure(
         reason=error.reason,
-        detail=error.detail,
+        detail=plain(error.detail)[:MAX_PROBLEM],
         retryable=error.retryable,
         retry_after_s=error.retry_after_s,
     )

@@ -1,6 +1,9 @@
-"""The process ingest-feeds: `python -m services.ingest.feeds`. It polls the feeds that are due, a few at once and
-each host one at a time. Two of these processes share the feeds between them; one that dies leaves its polls to others
-when their leases end."""
+"""The process ingest-feeds: `python -m services.ingest.feeds.process`.
+
+It polls the feeds that are due, a few at once and each host one at a time. Several of
+these processes share the feeds; the polls of one that dies pass to the others when
+their leases end.
+"""
 
 from __future__ import annotations
 
@@ -23,64 +26,68 @@ from services.ingest.feeds.store import FeedLease, FeedStore
 from services.ingest.submit import Submitter
 
 PERIOD_S = 1.0
-POLLS_AT_ONCE = 8
-LOOK_AT = 1000  # due feeds looked at per round: more than one host's, so that a slow host holds up only its own
+MAX_POLLS = 8  # at once
+# Due feeds looked at per tick: more than one host's, so that a slow host delays only
+# its own.
+MAX_DUE = 1000
 
 logger = logging.getLogger(__name__)
 
 
 class PollLoop:
-    """The polls under way. `turn` is called again and again."""
+    """The polls that are running. Call `tick` again and again."""
 
-    def __init__(self, place: Poller, pool: ThreadPoolExecutor) -> None:
-        self.place, self.pool = place, pool
+    def __init__(self, poller: Poller, pool: ThreadPoolExecutor) -> None:
+        self.poller = poller
+        self.pool = pool
         self.running: dict[Future[Feed | None], tuple[FeedLease, str]] = {}
 
-    def turn(self) -> int:
-        """Settle what has ended, start what is due and free to start; how many polls are under way."""
-        now = self.place.clock()
+    def tick(self) -> int:
+        """Settle finished polls and start due ones; return how many are running."""
+        now = self.poller.clock()
         self.settle(now)
-        self.place.feeds.catch_up(now)
-        if len(self.running) >= POLLS_AT_ONCE:
+        self.poller.feeds.catch_up(now)
+        if len(self.running) >= MAX_POLLS:
             return len(self.running)
         busy = {host for _, host in self.running.values()}
-        for feed in self.place.feeds.due(now, LOOK_AT):
-            if len(self.running) >= POLLS_AT_ONCE:
+        for feed in self.poller.feeds.due(now, MAX_DUE):
+            if len(self.running) >= MAX_POLLS:
                 break
             host = host_of(feed.url)
-            if host in busy:
-                continue
-            taken = self.place.feeds.take(feed.id, now)
-            if taken:
+            if host not in busy and self._start(feed, host, now):
                 busy.add(host)
-                self.running[self.pool.submit(poll.poll, self.place, taken)] = (
-                    taken,
-                    host,
-                )
         return len(self.running)
 
+    def _start(self, feed: Feed, host: str, now: float) -> bool:
+        lease = self.poller.feeds.take(feed.id, now)
+        if lease is None:
+            return False
+        future = self.pool.submit(poll.poll, self.poller, lease)
+        self.running[future] = (lease, host)
+        return True
+
     def settle(self, now: float) -> None:
-        """Look at the polls that have ended. What went wrong in one feed must not stop the others, and must show."""
+        """Handle finished polls: an error in one feed must show, and stop no other."""
         for future in [future for future in self.running if future.done()]:
-            taken, _ = self.running.pop(future)
+            lease, _ = self.running.pop(future)
             error = future.exception()
             if isinstance(error, redis.exceptions.RedisError | OSError):
                 logger.error(
                     event_line(
-                        "feed poll broken off", feed_id=taken.feed.id, error=str(error)
+                        "feed poll aborted", feed_id=lease.feed.id, error=str(error)
                     )
                 )
             elif error is not None:
                 logger.error(
-                    event_line("feed poll failed", feed_id=taken.feed.id),
+                    event_line("feed poll failed", feed_id=lease.feed.id),
                     exc_info=error,
                 )
-                failure = PollFailure(
-                    reason="internal", detail=type(error).__name__, retryable=True
-                )
-                poll.record(
-                    self.place.feeds, taken, schedule.failed(taken.feed, now, failure)
-                )
+                self._record_crash(lease, now, type(error).__name__)
+
+    def _record_crash(self, lease: FeedLease, now: float, name: str) -> None:
+        failure = PollFailure(reason="internal", detail=name, retryable=True)
+        after = schedule.failed(lease.feed, now, failure, self.poller.retry_delays_s)
+        poll.record(self.poller.feeds, lease, after)
 
 
 def main() -> None:
@@ -90,29 +97,25 @@ def main() -> None:
     connection = connect_when_ready(settings.redis_url)
     stopped = shutdown_event()
     with (
-        HttpClient.of(settings) as door,
-        ThreadPoolExecutor(POLLS_AT_ONCE, "feed") as pool,
+        HttpClient.of(settings) as client,
+        ThreadPoolExecutor(MAX_POLLS, "feed") as pool,
     ):
-        submitter = Submitter(settings, connection)
-        slots = HostRateLimiter.of(settings, connection)
-        place = Poller(
+        poller = Poller(
             feeds=FeedStore(connection),
-            submitter=submitter,
-            door=door,
-            slots=slots,
+            submitter=Submitter(settings, connection),
+            client=client,
+            limiter=HostRateLimiter.of(settings, connection),
             clock=time.time,
         )
-        rounds = PollLoop(place, pool)
+        loop = PollLoop(poller, pool)
         logger.info("feeds ready")
         while not stopped.wait(PERIOD_S):
             touch_heartbeat(settings.heartbeat_file)
             try:
-                rounds.turn()
-            except (
-                redis.exceptions.ConnectionError,
-                redis.exceptions.TimeoutError,
-            ) as error:
-                logger.error(event_line("store unreachable", error=str(error)))
+                loop.tick()
+            except redis.exceptions.RedisError as error:
+                # Away, full, failing over or read-only: it comes back.
+                logger.error(event_line("store unavailable", error=str(error)))
         pool.shutdown(wait=True, cancel_futures=True)
 
 

@@ -1,36 +1,62 @@
-"""The state of a feed, and what a poll makes of it: when to ask again, and what people see. Pure.
+"""The state of a feed, and what a poll makes of it: when to poll again. Pure.
 
-A feed that brings news is asked twice as often, one that brings none half as often, within MIN_INTERVAL_S and
-MAX_INTERVAL_S, and never more often than its publisher wants.
+A feed with new entries is polled twice as often, one without half as often, within
+MIN_INTERVAL_S and MAX_INTERVAL_S, and never more often than its publisher wants.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+# Waits after the first failure in a row, the second … (the setting feed_retry_delays_s)
+RETRY_DELAYS_S = (
+    300.0,
+    600.0,
+    1200.0,
+    2400.0,
+    4800.0,
+    9600.0,
+    19200.0,
+    38400.0,
+    86400.0,
+)
 FIRST_INTERVAL_S = 3_600.0  # until the feed has shown how often it changes
 MIN_INTERVAL_S = 300.0
 MAX_INTERVAL_S = 86_400.0
-RETRY_S = 300.0  # after the first failure; doubled with each further one, up to MAX_INTERVAL_S
-RETRY_PERMANENT_S = 3_600.0  # where asking again soon is unlikely to help
-MOVE_PAUSE_S = 86_400.0  # between two moves of a feed: a server that moves it about must not fill the log
-MAX_SEEN = (
-    6_000  # entries remembered: all of the document, and those that have left it lately
-)
+PERMANENT_MIN_S = 3_600.0  # after a failure that asking again soon is unlikely to help
+MOVE_PAUSE_S = 86_400.0  # between two moves: a server must not fill the log with them
+# Entries remembered: all of the document, and those that have left it lately.
+MAX_SEEN = 6_000
+# A feed is silent once it has had no new entry for SILENCE_FACTOR times its longest
+# pause so far, and for MIN_SILENCE_S. Before MIN_PAUSES were seen, for FIRST_SILENCE_S.
+SILENCE_FACTOR = 2.0
+MIN_SILENCE_S = 86_400.0
+MIN_PAUSES = 3
+FIRST_SILENCE_S = 30 * 86_400.0
 
-NEW, OK, FAILING, GONE = "new", "ok", "failing", "gone"
-STATES = (NEW, OK, FAILING, GONE)
+NEW = "new"
+OK = "ok"
+SILENT = "silent"
+FAILING = "failing"
+GONE = "gone"
+STATES = (NEW, OK, SILENT, FAILING, GONE)
+EMPTY = "empty"  # why a feed is silent: it has no entry that can be used …
+QUIET = "quiet"  # … or none that is new, for longer than ever before
 
 
 @dataclass(frozen=True, kw_only=True)
 class Feed:
-    """What is known of a feed. Times are seconds since the epoch, 0 for never; `next_poll` is None once it is gone.
+    """What is known of a feed.
 
-    `unread_reason` stands as long as the content that the validators (etag, last_modified, body_digest) name could
-    not be read, so that "not modified" cannot hide it. `healthy_since` names the run of successes that a failure
-    ends: its event is appended once per run. `seen` maps item ids to what the feed said of their last update.
+    Times are seconds since the epoch, 0 for never; `next_poll` is None once the feed is
+    gone. `unread_reason` stays while the content that the validators (etag,
+    last_modified, body_digest) name could not be read, so that "not modified" cannot
+    hide it. `healthy_since` names the run of successes that a failure ends: its event
+    is appended once per run. `longest_pause_s` is the longest time between two polls
+    with new entries, of `pauses` so far. `seen` maps item ids to a digest of what the
+    feed said of their last update.
     """
 
     id: str
@@ -52,15 +78,16 @@ class Feed:
     last_poll: float = 0.0
     last_success: float = 0.0
     last_new: float = 0.0
+    longest_pause_s: float = 0.0
+    pauses: int = 0
+    silent: str = ""  # EMPTY or QUIET
     next_poll: float | None = 0.0
     etag: str = ""
     last_modified: str = ""
     body_digest: str = ""
     redirected_to: str = ""
     moved: bool = False  # every redirect to there is a permanent one
-    moved_from: str = (
-        ""  # the feed that this one was, at an address that redirects here for good
-    )
+    moved_from: str = ""  # id at an address that redirects here permanently
     moved_at: float = 0.0
     entries: int = 0
     handed_in: int = 0
@@ -69,7 +96,7 @@ class Feed:
 
 @dataclass(frozen=True, kw_only=True)
 class PollFailure:
-    """Why a poll brought nothing. `reason` is a stable slug."""
+    """Why a poll failed. `reason` is a stable slug, `detail` our own words."""
 
     reason: str
     detail: str = ""
@@ -80,7 +107,7 @@ class PollFailure:
 
 @dataclass(frozen=True, kw_only=True)
 class Validators:
-    """What names the content that was dealt with; all empty where it has to be looked at again."""
+    """What names the content that was handled; empty if it has to be read again."""
 
     etag: str = ""
     last_modified: str = ""
@@ -89,17 +116,22 @@ class Validators:
 
 @dataclass(frozen=True, kw_only=True)
 class PollResult:
-    """What one reading came to: entries in all, `new` ones to this feed, of which `brought` were new to the log;
-    `more` new ones are left for the next poll, as are `held` ones that were updated and cannot be asked for yet."""
+    """What came of one document.
+
+    Of all entries, `usable` ones have an address; `new` ones are new to this feed, of
+    which `created` were new to the log. `more` of them wait for the next poll, as do
+    `deferred` updated ones that cannot be fetched again yet.
+    """
 
     kind: str
     title: str = ""
     problem: str = ""
     entries: int = 0
+    usable: int = 0
     new: int = 0
-    brought: int = 0
+    created: int = 0
     more: bool = False
-    held: int = 0
+    deferred: int = 0
     refetched: int = 0
     seen: Mapping[str, str] = field(default_factory=dict)
 
@@ -107,10 +139,13 @@ class PollResult:
 def changed(
     feed: Feed, now: float, found: PollResult, validators: Validators, wanted_s: float
 ) -> Feed:
-    """The feed was read, and what it has was handed in. While some of it waits for another poll, the content has to
-    be looked at again: no validators are kept."""
-    kept = Validators() if found.more or found.held else validators
-    was_read = replace(
+    """Return the state after the document was read and its entries were submitted.
+
+    While some of them wait for another poll, no validators are kept: the content has
+    to be read again.
+    """
+    kept = Validators() if found.more or found.deferred else validators
+    after = replace(
         feed,
         kind=found.kind,
         title=feed.title or found.title,
@@ -119,36 +154,54 @@ def changed(
         unread_reason="",
         unread_detail="",
         seen=bounded(found.seen),
-        handed_in=feed.handed_in + found.brought,
-        last_new=now if found.new else feed.last_new,
+        handed_in=feed.handed_in + found.created,
         etag=kept.etag,
         last_modified=kept.last_modified,
         body_digest=kept.body_digest,
+        silent="" if found.usable else EMPTY,
     )
+    if found.new:
+        after = _with_news(after, now)
     if found.more:
-        return _succeeded(was_read, now, MIN_INTERVAL_S, 0.0)
-    first = (
-        feed.last_success == 0.0
-    )  # everything is new to us: that says nothing of how often it changes
+        return _succeeded(after, now, MIN_INTERVAL_S, 0.0)
+    # At first everything is new: that says nothing of how often the feed changes.
+    is_first = feed.last_success == 0.0
     interval_s = (
-        feed.interval_s if first else next_interval_s(feed.interval_s, found.new)
+        feed.interval_s if is_first else next_interval_s(feed.interval_s, found.new)
     )
-    return _succeeded(was_read, now, interval_s, wanted_s)
+    return _succeeded(after, now, interval_s, wanted_s)
 
 
-def unchanged(feed: Feed, now: float, wanted_s: float) -> Feed:
-    """The content is that of an earlier poll. If that could not be read, the feed goes on failing."""
-    if feed.unread_reason:
-        return failed(
-            feed, now, PollFailure(reason=feed.unread_reason, detail=feed.unread_detail)
+def unchanged(
+    feed: Feed,
+    now: float,
+    wanted_s: float,
+    validators: Validators | None = None,
+    retry_delays_s: Sequence[float] = RETRY_DELAYS_S,
+) -> Feed:
+    """Return the state after a poll that met the content of an earlier one.
+
+    `validators` are new ones for the same content. If that content could not be read,
+    the feed keeps failing.
+    """
+    if validators is not None:
+        feed = replace(
+            feed, etag=validators.etag, last_modified=validators.last_modified
         )
+    if feed.unread_reason:
+        failure = PollFailure(reason=feed.unread_reason, detail=feed.unread_detail)
+        return failed(feed, now, failure, retry_delays_s)
     return _succeeded(feed, now, next_interval_s(feed.interval_s, 0), wanted_s)
 
 
 def unreadable(
-    feed: Feed, now: float, failure: PollFailure, validators: Validators
+    feed: Feed,
+    now: float,
+    failure: PollFailure,
+    validators: Validators,
+    retry_delays_s: Sequence[float] = RETRY_DELAYS_S,
 ) -> Feed:
-    """Content came, and could not be read."""
+    """Return the state after content came that could not be read."""
     noted = replace(
         feed,
         unread_reason=failure.reason,
@@ -157,14 +210,23 @@ def unreadable(
         last_modified=validators.last_modified,
         body_digest=validators.body_digest,
     )
-    return failed(noted, now, failure)
+    return failed(noted, now, failure, retry_delays_s)
 
 
-def failed(feed: Feed, now: float, failure: PollFailure) -> Feed:
-    """One more failure in a row; `gone` ends the polling."""
+def failed(
+    feed: Feed,
+    now: float,
+    failure: PollFailure,
+    retry_delays_s: Sequence[float] = RETRY_DELAYS_S,
+) -> Feed:
+    """Return the state after one more failure in a row; `gone` ends the polling.
+
+    The last of `retry_delays_s` stands for all further failures.
+    """
     failures = feed.failures + 1
-    first_s = RETRY_S if failure.retryable else RETRY_PERMANENT_S
-    wait_s = min(MAX_INTERVAL_S, first_s * 2.0 ** min(failures - 1, 20))
+    wait_s = retry_delays_s[min(failures, len(retry_delays_s)) - 1]
+    if not failure.retryable:
+        wait_s = max(wait_s, PERMANENT_MIN_S)
     wait_s = max(wait_s, min(MAX_INTERVAL_S, failure.retry_after_s or 0.0))
     return replace(
         feed,
@@ -179,15 +241,16 @@ def failed(feed: Feed, now: float, failure: PollFailure) -> Feed:
 
 
 def next_interval_s(interval_s: float, new: int) -> float:
-    """Half after news, double without."""
-    return min(
-        MAX_INTERVAL_S, max(MIN_INTERVAL_S, interval_s / 2 if new else interval_s * 2)
-    )
+    """Return half the interval after news, twice the interval without."""
+    wanted_s = interval_s / 2 if new else interval_s * 2
+    return min(MAX_INTERVAL_S, max(MIN_INTERVAL_S, wanted_s))
 
 
 def max_age_s(cache_control: str | None) -> float:
-    """How long the publisher calls the feed fresh; 0 where nothing is said. More than a day is a rule for all files
-    of a server and says nothing about news."""
+    """Return how long the publisher calls the feed fresh; 0 if nothing is said.
+
+    More than a day is a rule for all files of a server and says nothing about news.
+    """
     match = re.search(
         r"(?:^|[,\s])max-age\s*=\s*\"?([0-9]{1,9})", (cache_control or "").lower()
     )
@@ -196,12 +259,12 @@ def max_age_s(cache_control: str | None) -> float:
 
 
 def bounded(seen: Mapping[str, str]) -> dict[str, str]:
-    """At most MAX_SEEN of the memory, those noted last (the document's own) in any case."""
+    """Return at most MAX_SEEN marks: the last noted, among them the document's own."""
     return dict(list(seen.items())[-MAX_SEEN:])
 
 
 def reactivated(feed: Feed, now: float) -> Feed:
-    """A feed that was gone, and that somebody adds again: it is asked at once."""
+    """Return a feed that was gone and is added again: due at once."""
     return replace(
         feed,
         state=NEW,
@@ -215,21 +278,51 @@ def reactivated(feed: Feed, now: float) -> Feed:
 
 
 def has_moved(feed: Feed, now: float) -> bool:
-    """Whether the feed is to be polled where it leads from now on. What leads to no readable feed leads nowhere: many
-    sites redirect what is gone to their front page, for good."""
-    return feed.state == OK and feed.moved and now - feed.moved_at >= MOVE_PAUSE_S
+    """Return whether the feed is to be polled at its redirect's target from now on.
+
+    A permanent redirect is followed only once its target has been read as a feed: many
+    sites redirect dead addresses to their home page.
+    """
+    is_read = feed.state in (OK, SILENT)
+    return is_read and feed.moved and now - feed.moved_at >= MOVE_PAUSE_S
+
+
+def silence(feed: Feed, now: float) -> str:
+    """Return why a feed that answers is silent: EMPTY, QUIET, or "" if it is not."""
+    if feed.silent == EMPTY:
+        return EMPTY
+    if not feed.last_new:
+        return ""
+    limit_s = max(MIN_SILENCE_S, SILENCE_FACTOR * feed.longest_pause_s)
+    if feed.pauses < MIN_PAUSES:
+        limit_s = max(limit_s, FIRST_SILENCE_S)
+    return QUIET if now - feed.last_new > limit_s else ""
+
+
+def _with_news(feed: Feed, now: float) -> Feed:
+    if not feed.last_new:
+        return replace(feed, last_new=now)
+    pause_s = now - feed.last_new
+    return replace(
+        feed,
+        last_new=now,
+        longest_pause_s=max(feed.longest_pause_s, pause_s),
+        pauses=feed.pauses + 1,
+    )
 
 
 def _succeeded(feed: Feed, now: float, interval_s: float, wanted_s: float) -> Feed:
-    recovered = feed.state in (FAILING, GONE)
+    has_recovered = feed.state in (FAILING, GONE)
+    silent = silence(feed, now)
     return replace(
         feed,
-        state=OK,
+        state=SILENT if silent else OK,
+        silent=silent,
         reason="",
         detail="",
         failures=0,
         failing_since=0.0,
-        healthy_since=now if recovered else feed.healthy_since,
+        healthy_since=now if has_recovered else feed.healthy_since,
         interval_s=interval_s,
         last_poll=now,
         last_success=now,

@@ -1,8 +1,11 @@
-"""Which feeds there are, and where each stands. Who is a member is the log's to say (feed.added, feed.removed); the
-state in Redis is a help that grows back: a lost one costs one poll whose entries are all known.
+"""The feeds that are polled, and the state of each.
 
-`iw:feeds` is a sorted set of feed ids by the time of their next poll (+inf once gone); `iw:feed:<id>` is a hash of
-`added` (position of the feed.added it belongs to), `state` (JSON), `seen` and, while a poller has the feed, `lease`.
+The log says which feeds there are (feed.added, feed.removed). The state in Redis can be
+rebuilt: a lost one costs one poll whose entries are all known.
+
+`iw:feeds` is a sorted set of feed ids by the time of their next poll (+inf once gone).
+`iw:feed:<id>` is a hash of `added` (position of its feed.added), `state` (JSON), `seen`
+and, while a poller has the feed, `lease`.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import base64
 import dataclasses
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,13 +31,14 @@ from services.ingest.feeds.schedule import Feed
 
 FEEDS = "iw:feeds"
 FEED = "iw:feed:"
-CHECKPOINT = (
-    "iw:feed:checkpoint"  # "<log id>:<position>" up to which membership was applied
-)
-LEASE_S = 900.0  # longer than any poll can take: six fetches and readings, each with its own limit
-TRIES = 10  # a command that lost a race this often meets something else than a race
+# "<log id>:<position>" up to which membership events were applied
+CHECKPOINT = "iw:feed:checkpoint"
+# Longer than any poll can take: six fetches and parses, each with its own limit.
+LEASE_S = 900.0
+TRIES = 10  # a command that lost this many races meets something else than a race
+ID = re.compile(r"f_[a-z2-7]{20}")
 
-# KEYS: feeds, feed. Each script looks and writes in one step, so that pollers and people cannot cross each other.
+# KEYS: feeds, feed. Each script checks and writes in one step: pollers and people race.
 # ARGV id, added, state, next poll, seen. A state of this feed.added or a later one stays.
 ENSURE = """
 if tonumber(redis.call('HGET', KEYS[2], 'added') or '0') >= tonumber(ARGV[2]) then return 0 end
@@ -48,7 +53,7 @@ if tonumber(redis.call('HGET', KEYS[2], 'added') or '0') > tonumber(ARGV[2]) the
 redis.call('DEL', KEYS[2])
 return redis.call('ZREM', KEYS[1], ARGV[1])
 """
-# ARGV id, now, lease until, token. Nil where another poller has it, or it is not due.
+# ARGV id, now, lease until, token. Nil if another poller has it, or it is not due.
 TAKE = """
 local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not due or tonumber(due) > tonumber(ARGV[2]) or redis.call('HEXISTS', KEYS[2], 'state') == 0 then return false end
@@ -56,7 +61,7 @@ redis.call('ZADD', KEYS[1], 'XX', ARGV[3], ARGV[1])
 redis.call('HSET', KEYS[2], 'lease', ARGV[4])
 return redis.call('HMGET', KEYS[2], 'state', 'seen')
 """
-# ARGV id, token, state, seen, next poll. 0 where the lease has passed to another, or the feed was removed.
+# ARGV id, token, state, seen, next poll. 0 if the lease has passed on, or the feed is gone.
 FINISH = """
 if redis.call('HGET', KEYS[2], 'lease') ~= ARGV[2] then return 0 end
 redis.call('HDEL', KEYS[2], 'lease')
@@ -68,7 +73,7 @@ return 1
 
 @dataclass(frozen=True, kw_only=True)
 class Membership:
-    """What the log says of a feed that is there."""
+    """The membership of a feed, by the log."""
 
     url: str
     who: str
@@ -79,20 +84,28 @@ class Membership:
 
 @dataclass(frozen=True, kw_only=True)
 class FeedLease:
-    """A feed that this poller has until its lease ends."""
+    """A feed that one poller has until the lease ends."""
 
     feed: Feed
     token: str
 
 
 def feed_id(url: str) -> str:
-    """The id of the feed at a URL: `f_` and 20 characters of base32, 100 bits of SHA-256. Raises urls.UrlError."""
+    """Return the id of the feed at a URL: `f_`, and 100 bits of SHA-256 in base32.
+
+    Raises urls.UrlError.
+    """
     digest = hashlib.sha256(urls.canonicalize(url).encode()).digest()
     return "f_" + base64.b32encode(digest)[:20].decode("ascii").lower()
 
 
+def is_feed_id(name: str) -> bool:
+    """Return whether a name from outside has the form of a feed's id."""
+    return ID.fullmatch(name) is not None
+
+
 def membership(history: Sequence[RecordedEvent]) -> Membership | None:
-    """Whether a feed is there after its own events."""
+    """Return the membership after a feed's own events, None if it is not a member."""
     member = None
     for entry in history:
         match entry.event:
@@ -115,15 +128,18 @@ class FeedStore:
     """The feeds on one Redis. Times are given by the caller, in seconds since the epoch."""
 
     def __init__(self, connection: redis.Redis) -> None:
-        self.connection, self.log = connection, EventLog(connection)
+        self.connection = connection
+        self.log = EventLog(connection)
 
     # -- membership ------------------------------------------------------------------------------------------------
 
     def add(
         self, url: str, *, who: str, title: str = "", now: float
     ) -> tuple[Feed, int, bool]:
-        """Add a feed: the feed, the position of its feed.added, and whether it is new. A known feed that was gone is
-        asked again. Raises urls.UrlError."""
+        """Add a feed; return it, the position of its feed.added, and whether it is new.
+
+        A known feed that was gone is polled again. Raises urls.UrlError.
+        """
         name = feed_id(url)
         for _ in range(TRIES):
             history = self.log.history(name)
@@ -141,10 +157,12 @@ class FeedStore:
             if member is not None and feed.state == schedule.GONE:
                 feed = self.reactivate(feed, now)
             return feed, feed.added_at, member is None
-        raise RuntimeError(f"{name} is added and removed by many at once")
+        raise RuntimeError(f"{name}: {TRIES} lost races")
 
     def remove(self, name: str, *, who: str) -> int | None:
-        """Remove a feed; the position of its feed.removed, or None where there is no such feed."""
+        """Remove a feed; return the position of its feed.removed, None if unknown."""
+        if not is_feed_id(name):
+            return None
         for _ in range(TRIES):
             history = self.log.history(name)
             if membership(history) is None:
@@ -157,10 +175,10 @@ class FeedStore:
                 continue
             self.forget(name, done.last)
             return done.last
-        raise RuntimeError(f"{name} is added and removed by many at once")
+        raise RuntimeError(f"{name}: {TRIES} lost races")
 
     def apply(self, name: str, now: float) -> bool:
-        """Make the state agree with what the log says of this feed; True where it is a member."""
+        """Make the state agree with the log; return whether the feed is a member."""
         history = self.log.history(name)
         member = membership(history)
         if member is None:
@@ -177,15 +195,23 @@ class FeedStore:
             next_poll=now,
         )
         self.begin(feed)
+        # Removed between reading the log and now? Then `begin` came after `forget`.
+        after = self.log.history(name)
+        if len(after) > len(history) and membership(after) is None:
+            self.forget(name, after[-1].position)
+            return False
         return True
 
     def catch_up(self, now: float) -> int:
-        """Apply the membership events behind the checkpoint; how many feeds they named. Without a checkpoint of this
-        log that is every one, so a lost state grows back."""
+        """Apply the membership events after the checkpoint; return the number of feeds.
+
+        Without a checkpoint of this log all are applied: a lost state is rebuilt.
+        """
         store: Any = self.connection
         log_id, _, position = (store.get(CHECKPOINT) or b"").decode().partition(":")
         begin = int(position) if log_id == self.log.id else 0
-        last, names = begin, set[str]()
+        last = begin
+        names = set[str]()
         for entry in self.log.read(begin):
             last = entry.position
             if entry.type.partition(":")[0] in (FeedAdded.type, FeedRemoved.type):
@@ -197,12 +223,15 @@ class FeedStore:
         return len(names)
 
     def rebuild(self, now: float) -> int:
-        """Grow membership anew from the whole log; states that are there stay. Returns how many feeds it names."""
+        """Rebuild membership from the whole log; return the number of feeds it names.
+
+        States that are there stay.
+        """
         self.connection.delete(CHECKPOINT)
         return self.catch_up(now)
 
     def begin(self, feed: Feed) -> None:
-        """The first state of a feed that was added, unless it has one."""
+        """Save the first state of an added feed, unless it has one."""
         args = (
             feed.id,
             feed.added_at,
@@ -213,61 +242,57 @@ class FeedStore:
         self.connection.eval(ENSURE, 2, FEEDS, FEED + feed.id, *args)
 
     def forget(self, name: str, position: int) -> None:
-        """Drop the state of a feed that was removed at that position."""
+        """Delete the state of a feed that was removed at that position."""
         self.connection.eval(REMOVE, 2, FEEDS, FEED + name, name, position)
 
     # -- states ----------------------------------------------------------------------------------------------------
 
     def get(self, name: str, now: float) -> Feed | None:
-        """One feed, without its memory of entries; its state is made again where it was lost."""
+        """Return a feed without its memory of entries; a lost state is rebuilt."""
+        if not is_feed_id(name):
+            return None
         text = self.connection.hget(FEED + name, "state")
         if text is None and self.apply(name, now):
             text = self.connection.hget(FEED + name, "state")
         return _feed(cast("bytes", text), None) if text else None
 
     def names(self) -> list[str]:
-        """The ids of all feeds, in order."""
+        """Return the ids of all feeds, in order."""
         rows: Any = self.connection.zrange(FEEDS, 0, -1)
         return sorted(row.decode() for row in rows)
 
     def get_many(self, names: Sequence[str]) -> list[Feed]:
-        """The feeds that are there, in this order, without their memories."""
+        """Return those that exist, in this order, without their memory of entries."""
         with self.connection.pipeline(transaction=False) as pipe:
             for name in names:
                 pipe.hget(FEED + name, "state")
             return [_feed(text, None) for text in pipe.execute() if text]
 
     def due(self, now: float, limit: int) -> list[Feed]:
-        """The feeds to be polled, those that wait longest in front."""
+        """Return feeds that are due, those that wait longest first."""
         store: Any = self.connection
         rows = store.zrangebyscore(FEEDS, "-inf", now, start=0, num=limit)
         return self.get_many([row.decode() for row in rows])
 
     def take(self, name: str, now: float) -> FeedLease | None:
-        """Have this feed for LEASE_S, or None where it is not due or another poller has it."""
+        """Lease a feed for LEASE_S; None if it is not due or another poller has it."""
         token = secrets.token_hex(8)
-        row = cast(
-            "list[bytes | None] | None",
-            self.connection.eval(
-                TAKE, 2, FEEDS, FEED + name, name, now, now + LEASE_S, token
-            ),
-        )
-        return (
-            FeedLease(feed=_feed(cast("bytes", row[0]), row[1]), token=token)
-            if row
-            else None
-        )
+        args = (name, now, now + LEASE_S, token)
+        row: Any = self.connection.eval(TAKE, 2, FEEDS, FEED + name, *args)
+        if not row:
+            return None
+        state, seen = row
+        return FeedLease(feed=_feed(state, seen), token=token)
 
-    def finish(self, taken: FeedLease, feed: Feed) -> bool:
-        """Leave the state behind, and the feed to others; False where it was no longer ours, and nothing was
-        written."""
+    def finish(self, lease: FeedLease, feed: Feed) -> bool:
+        """Save the state and end the lease; False if the lease had passed on."""
         when = "+inf" if feed.next_poll is None else feed.next_poll
         state, seen = _state(feed), _seen_text(feed.seen)
-        args = (feed.id, taken.token, state, seen, when)
+        args = (feed.id, lease.token, state, seen, when)
         return bool(self.connection.eval(FINISH, 2, FEEDS, FEED + feed.id, *args))
 
     def reactivate(self, feed: Feed, now: float) -> Feed:
-        """Poll a feed that was gone again, at once."""
+        """Make a feed that was gone due again, at once."""
         reactivated = schedule.reactivated(feed, now)
         with self.connection.pipeline(transaction=True) as pipe:
             pipe.hset(
@@ -289,9 +314,9 @@ def _feed(state: bytes, seen: bytes | None) -> Feed:
 
 
 def _seen_text(seen: Mapping[str, str]) -> str:
-    return "\n".join(f"{item}:{said}" for item, said in seen.items())
+    return "\n".join(f"{item}:{mark}" for item, mark in seen.items())
 
 
 def _seen(text: bytes | None) -> dict[str, str]:
     rows = (line.partition(":") for line in (text or b"").decode().splitlines())
-    return {item: said for item, _, said in rows}
+    return {item: mark for item, _, mark in rows}

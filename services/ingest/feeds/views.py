@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from flask import Response, current_app, g
 from marshmallow import Schema, fields, validate
 
+from incidentwire.dates import rfc3339
 from incidentwire.net.client import HttpClient, OutboundError
 from incidentwire.web.auth import require
 from incidentwire.web.blueprint import Blueprint, QuerySchema
-from incidentwire.web.problems import FieldError, Problem
+from incidentwire.web.problems import FieldError, invalid_fields
+from services.ingest.errors import UnknownFeed
 from services.ingest.feeds import redirects, schedule
-from services.ingest.feeds.model import rfc3339
 from services.ingest.feeds.schedule import Feed
 from services.ingest.feeds.store import FeedStore
 from services.ingest.schemas import (
@@ -32,11 +34,13 @@ blueprint = Blueprint(
     "feeds",
     __name__,
     url_prefix="/v1",
-    description="Feeds that hand in news items by themselves",
+    description="Feeds that are polled for news items",
 )
 
 
 class NewFeedSchema(StrictSchema):
+    """A feed to be polled."""
+
     url = AddressField(
         required=True,
         metadata={
@@ -46,19 +50,21 @@ class NewFeedSchema(StrictSchema):
     )
     title = fields.String(
         validate=[validate.Length(max=MAX_TITLE), check_text],
-        metadata={"description": "what people call it; empty: what it calls itself"},
+        metadata={"description": "a name for it; empty: the feed's own title"},
     )
 
 
 class FeedsQuerySchema(QuerySchema):
+    """A page of the list of feeds."""
+
     limit = fields.Integer(load_default=PAGE, validate=validate.Range(1, PAGE))
     after = fields.String(
-        load_default="", metadata={"description": "`next` of the page before"}
+        load_default="", metadata={"description": "`next` of the previous page"}
     )
 
 
 class FeedSchema(Schema):
-    """A feed and how it fares. Times are RFC 3339, or null for never."""
+    """A feed and its state. Times are RFC 3339, or null for never."""
 
     id = fields.String(required=True, metadata={"example": "f_mfrggzdfmztwq2lkmfrg"})
     url = fields.String(required=True)
@@ -71,7 +77,8 @@ class FeedSchema(Schema):
         required=True,
         validate=validate.OneOf(schedule.STATES),
         metadata={
-            "description": "new: not polled yet; gone: the server said 410, and it is polled no more"
+            "description": "new: not polled yet; silent: it answers, but see `silent`; "
+            "gone: the server said 410, and it is polled no more"
         },
     )
     kind = fields.String(
@@ -81,13 +88,20 @@ class FeedSchema(Schema):
     problem = fields.String(
         allow_none=True,
         metadata={
-            "description": "what is wrong with the document, although it could be read"
+            "description": "what is wrong with the document, even if it could be read"
         },
     )
     reason = fields.String(
         allow_none=True, metadata={"description": "why it fails: a stable slug"}
     )
     detail = fields.String(allow_none=True)
+    silent = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "empty: no entry that can be used; quiet: no new entry for "
+            "longer than ever before"
+        },
+    )
     failures = fields.Integer(required=True, metadata={"description": "in a row"})
     failing_since = fields.String(allow_none=True)
     last_poll = fields.String(allow_none=True)
@@ -101,23 +115,26 @@ class FeedSchema(Schema):
         metadata={"description": "between polls, by how often it changes"},
     )
     redirected_to = fields.String(
-        allow_none=True, metadata={"description": "where its address leads now"}
+        allow_none=True, metadata={"description": "where its address redirects to"}
     )
     moved_from = fields.String(
         allow_none=True,
         metadata={
-            "description": "the id of the feed that redirects here for good, and became this one"
+            "description": "the id of the feed that redirects here permanently, and became this one"
         },
     )
     entries = fields.Integer(
         required=True, metadata={"description": "in the last reading"}
     )
     handed_in = fields.Integer(
-        required=True, metadata={"description": "items that came through it first"}
+        required=True, metadata={"description": "items that it was the first to bring"}
     )
 
 
 class FeedListSchema(Schema):
+    """A page of feeds, by id, and the number of all feeds in each state."""
+
+    states = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
     feeds = fields.List(fields.Nested(FeedSchema), required=True)
     next = fields.String(
         allow_none=True, metadata={"description": "send as `after` for the next page"}
@@ -125,6 +142,8 @@ class FeedListSchema(Schema):
 
 
 class FeedRemovedSchema(Schema):
+    """The removal of a feed."""
+
     id = fields.String(required=True)
     position = fields.Integer(
         required=True, metadata={"description": "of the event that removed it"}
@@ -163,12 +182,14 @@ def add(asked: dict[str, Any]) -> Any:
 @blueprint.arguments(FeedsQuerySchema, location="query")
 @blueprint.response(200, FeedListSchema)
 def list_feeds(query: dict[str, Any]) -> dict[str, Any]:
-    """The feeds, by id."""
+    """List the feeds, by id."""
     feeds = _feeds()
     names = [name for name in feeds.names() if name > query["after"]]
     page = names[: query["limit"]]
     more = len(names) > len(page)
+    states = Counter(feed.state for feed in feeds.get_many(names))
     return {
+        "states": dict(states),
         "feeds": [_shown(feed) for feed in feeds.get_many(page)],
         "next": page[-1] if more else None,
     }
@@ -179,13 +200,15 @@ def list_feeds(query: dict[str, Any]) -> dict[str, Any]:
 @blueprint.alt_response(404, description=UNKNOWN)
 @require("submit", "read")
 def show(feed_id: str) -> dict[str, Any]:
-    """One feed and how it fares; of one that has moved, the feed that it is now."""
-    feeds, now = _feeds(), time.time()
+    """Show a feed and its state; for one that has moved, the feed that it is now."""
+    feeds = _feeds()
+    now = time.time()
     feed = feeds.get(feed_id, now)
-    if feed is None and (name := redirects.moved_to(feeds, feed_id)):
-        feed = feeds.get(name, now)
     if feed is None:
-        raise _unknown()
+        name = redirects.moved_to(feeds, feed_id)
+        feed = feeds.get(name, now) if name else None
+    if feed is None:
+        raise UnknownFeed("No feed has this id. Check the id.")
     return _shown(feed)
 
 
@@ -194,11 +217,14 @@ def show(feed_id: str) -> dict[str, Any]:
 @blueprint.alt_response(404, description=UNKNOWN)
 @require("curate")
 def remove(feed_id: str) -> dict[str, Any]:
-    """Remove a feed; the items that it brought stay."""
+    """Remove a feed; its items stay."""
     feeds = _feeds()
     position = feeds.remove(feed_id, who=g.who)
     if position is None:
-        raise _unknown(redirects.moved_to(feeds, feed_id))
+        target = redirects.moved_to(feeds, feed_id)
+        if target:
+            raise UnknownFeed(f"The feed has moved. Use its new id, {target}.")
+        raise UnknownFeed("No feed has this id. Check the id.")
     return {"id": feed_id, "position": position}
 
 
@@ -207,44 +233,35 @@ def _feeds() -> FeedStore:
 
 
 def _refuse_address(url: str) -> None:
-    """What can never be polled is said at once, and not in a failure later."""
-    with HttpClient.of(current_app.config["SETTINGS"]) as door:
+    """Refuse an address that can never be polled, now and not in a failure later."""
+    with HttpClient.of(current_app.config["SETTINGS"]) as client:
         try:
-            door.check(url)
+            client.check(url)
         except OutboundError as error:
-            errors = [FieldError(field="url", message=error.detail)]
-            detail = "the request has fields that cannot be accepted"
-            raise Problem(
-                status=422, slug="invalid-fields", detail=detail, errors=errors
-            ) from None
+            field_error = FieldError(field="url", message=error.detail)
+            raise invalid_fields([field_error]) from None
 
 
-def _unknown(moved_to: str | None = None) -> Problem:
-    detail = (
-        f"this feed has moved: it is {moved_to} now"
-        if moved_to
-        else "no feed has this id"
-    )
-    return Problem(status=404, slug="unknown-feed", detail=detail)
+PLAIN = (
+    "id",
+    "url",
+    "title",
+    "state",
+    "kind",
+    "failures",
+    "interval_s",
+    "entries",
+    "handed_in",
+)
+TIMES = ("failing_since", "last_poll", "last_success", "last_new", "next_poll")
+TEXTS = ("problem", "reason", "detail", "silent", "redirected_to", "moved_from")
 
 
 def _shown(feed: Feed) -> dict[str, Any]:
-    times = ("failing_since", "last_poll", "last_success", "last_new", "next_poll")
-    texts = ("problem", "reason", "detail", "redirected_to", "moved_from")
-    plain = (
-        "id",
-        "url",
-        "title",
-        "state",
-        "kind",
-        "failures",
-        "interval_s",
-        "entries",
-        "handed_in",
-    )
-    shown: dict[str, Any] = {name: getattr(feed, name) for name in plain}
-    shown |= {name: _time(getattr(feed, name)) for name in times}
-    shown |= {name: getattr(feed, name) or None for name in texts}
+    """Return a feed in the form of FeedSchema."""
+    shown: dict[str, Any] = {name: getattr(feed, name) for name in PLAIN}
+    shown |= {name: _time(getattr(feed, name)) for name in TIMES}
+    shown |= {name: getattr(feed, name) or None for name in TEXTS}
     return shown | {"added_by": feed.who, "position": feed.added_at}
 
 

@@ -133,7 +133,7 @@ def test_feeds_and_workers_together_ask_one_host_twice_at_once_and_never_more(
         ]  # two processes' worth of polls
 
         def all_read() -> bool:
-            request_context = [each.turn() for each in rounds]
+            request_context = [each.tick() for each in rounds]
             return not any(request_context) and not room.feeds.due(room.now, 1)
 
         eventually(all_read, "all feeds are read")
@@ -156,6 +156,6 @@ def test_a_feed_whose_host_stays_busy_is_put_off_and_keeps_its_state(
     assert (after.state, after.failures, after.next_poll) == (
         "new",
         0,
-        room.now + poll.PUT_OFF_S,
+        room.now + poll.POSTPONE_S,
     )
     assert room.failures() == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,16 +14,18 @@ import pytest
 import redis
 
 from incidentwire import items
+from incidentwire.archive import Archive
 from incidentwire.documents import StoredDocument
 from incidentwire.events import (
     Event,
+    FeedSilent,
     ItemAliased,
     ItemRejected,
     ItemSubmitted,
     ItemWithdrawn,
 )
 from incidentwire.net.client import HttpClient, RequestLimits
-from incidentwire.queue import open_item_queues, queued_items
+from incidentwire.queue import queued_for_fetch
 from services.ingest.feeds import poll, schedule, submit
 from services.ingest.feeds.process import PollLoop
 from services.ingest.feeds.sandbox import parse_in_sandbox
@@ -38,6 +40,7 @@ from tests.feed_poller import (
     rss,
 )
 from tests.incidentwire.net.hostile_server import HostileServer, read_request
+from tests.loopback import Reply
 from tests.store import Store
 
 A, B, C = (f"https://quay.example/{name}" for name in "abc")
@@ -55,7 +58,7 @@ def room(
 ) -> Iterator[FeedPolling]:
     newsroom = FeedPolling(connection, store.url, tmp_path)
     yield newsroom
-    newsroom.door.close()
+    newsroom.client.close()
 
 
 def end(room: FeedPolling, item_id: str, event: Event | None = None) -> None:
@@ -93,7 +96,7 @@ def test_new_entries_are_handed_in_once_and_say_which_feed_brought_them(
     assert (event.via, event.feed) == (f"feed:{name}", name)
     given = room.poller.submitter.archive.get(ids(C)[0], event.given_digest or "")
     assert StoredDocument.from_bytes(given).title == f"News of {C}"
-    assert queued_items(open_item_queues(room.log.connection)) == set(ids(A, B, C))
+    assert queued_for_fetch(room.log.connection, ids(A, B, C)) == set(ids(A, B, C))
 
 
 def test_an_entry_that_somebody_else_handed_in_is_known(
@@ -233,7 +236,7 @@ def test_an_updated_entry_is_fetched_again_once_per_update(
     room.now += 2 * submit.REFETCH_PAUSE_S
     room.poll(name)
     assert [entry.subject for entry in room.refetches()] == [a]
-    assert a in queued_items(open_item_queues(room.log.connection))
+    assert queued_for_fetch(room.log.connection, [a]) == {a}
     end(room, a)
     other = room.add(
         server.put("/other", ok(atom(a="2026-06-01T00:00:00Z")))
@@ -267,14 +270,14 @@ def test_a_feed_that_calls_everything_updated_every_time_is_held_back(
     name = room.add(server.put("/feed", ok(atom(a="0"))))
     room.poll(name)
     [a] = ids(A)
-    for n in range(submit.MAX_ASKS + 5):
+    for n in range(submit.MAX_REQUESTS + 5):
         if not items.fold_all(a, room.log.history(a)).ended:
             end(room, a)
         server.put("/feed", ok(atom(a=f"{n + 1}")))
         room.poll(name)
         room.poll(name)
         room.now += 2 * submit.REFETCH_PAUSE_S
-    assert len(room.refetches()) == submit.MAX_ASKS
+    assert len(room.refetches()) == submit.MAX_REQUESTS
 
 
 @pytest.mark.parametrize("last", [ItemWithdrawn(who="x"), ItemAliased(into="i_other")])
@@ -378,7 +381,7 @@ def test_a_feed_at_a_private_address_fails_and_opens_no_connection(
     connection: redis.Redis, store: Store, tmp_path: Path, server: FeedServer
 ) -> None:
     room = FeedPolling(connection, store.url, tmp_path, allowed_hosts=frozenset())
-    with room.door:
+    with room.client:
         after = room.poll(room.add(server.put("/feed", ok(rss(A)))))
     assert (after.state, after.reason, server.asked) == (
         "failing",
@@ -448,7 +451,7 @@ def test_a_misbehaving_server_is_a_failure_with_its_reason(
     with HttpClient(
         user_agent="test", allowed_hosts=frozenset({"127.0.0.1"}), limits=limits
     ) as door:
-        room.poller = replace(room.poller, door=door)
+        room.poller = replace(room.poller, client=door)
         after = room.poll(room.add(hostile.url))
     hostile.close()
     assert (after.state, after.reason, room.failures()) == ("failing", reason, [reason])
@@ -464,7 +467,7 @@ def test_an_overloaded_house_puts_the_poll_off_and_loses_nothing(
     after = room.poll(name)
     assert (after.state, after.next_poll, server.asked) == (
         "new",
-        room.now + poll.PUT_OFF_S,
+        room.now + poll.POSTPONE_S,
         [],
     )
     end(room, busy)
@@ -472,8 +475,8 @@ def test_an_overloaded_house_puts_the_poll_off_and_loses_nothing(
         connection, store.url, tmp_path
     )  # asks anew how much is under way
     assert (fresh.poll(name).state, room.submitted()) == ("ok", [A, B])
-    room.door.close()
-    fresh.door.close()
+    room.client.close()
+    fresh.client.close()
 
 
 def test_a_poller_killed_between_handing_in_and_its_state_costs_nothing(
@@ -482,9 +485,9 @@ def test_a_poller_killed_between_handing_in_and_its_state_costs_nothing(
     name = room.add(server.put_versioned("/feed", rss(A, B), '"1"'))
     taken = room.feeds.take(name, room.now)
     assert taken is not None
-    got = poll.ask(room.poller, taken.feed)
+    got = poll.request_feed(room.poller, taken.feed)
     assert isinstance(got, poll.Content)
-    submit.submit_entries(room.poller.submitter, taken.feed, got.reading, room.now)
+    submit.submit_entries(room.poller.submitter, taken.feed, got.parsed, room.now)
     del taken, got  # and here it dies: no state was written, the lease runs on
     assert room.feeds.due(room.now + 1, 10) == []
     room.now += 1000
@@ -503,9 +506,9 @@ def test_a_poller_killed_between_an_update_or_a_failure_and_its_state_does_it_on
     server.put("/feed", ok(atom(a="2")))
     before = room.feeds.take(name, room.now)
     assert before is not None
-    got = poll.ask(room.poller, before.feed)
+    got = poll.request_feed(room.poller, before.feed)
     assert isinstance(got, poll.Content)
-    submit.submit_entries(room.poller.submitter, before.feed, got.reading, room.now)
+    submit.submit_entries(room.poller.submitter, before.feed, got.parsed, room.now)
     end(room, ids(A)[0])  # and the refetch was done, before the next poller comes
     room.now += 2 * submit.REFETCH_PAUSE_S
     room.poll(name)
@@ -549,7 +552,7 @@ def test_two_pollers_of_one_feed_at_once_do_everything_once(
             }  # type: ignore[union-attr]
         assert (len(arrived), sorted(room.submitted())) == (2, [A, B, C])
         assert room.feeds.finish(first, first.feed) is False
-        other.door.close()
+        other.client.close()
 
 
 def test_two_processes_worth_of_pollers_share_the_feeds(
@@ -565,14 +568,14 @@ def test_two_processes_worth_of_pollers_share_the_feeds(
         rounds = [PollLoop(room.poller, pool), PollLoop(other.poller, pool)]
         while room.feeds.due(room.now, 100) or any(r.running for r in rounds):
             for each in rounds:
-                each.turn()
+                each.tick()
             room.now = other.now = (
                 room.now + 2
             )  # past the pause of a host, far from any second poll
     assert {room.feed(name).state for name in names} == {"ok"}
     assert [server.count(f"/feed{n}") for n in range(12)] == [1] * 12
     assert len(room.submitted()) == 12
-    other.door.close()
+    other.client.close()
 
 
 def test_one_host_is_asked_one_feed_at_a_time(room: FeedPolling) -> None:
@@ -591,7 +594,7 @@ def test_one_host_is_asked_one_feed_at_a_time(room: FeedPolling) -> None:
         room.now += 1
         rounds = PollLoop(room.poller, pool)
         while room.feeds.due(room.now, 10) or rounds.running:
-            rounds.turn()
+            rounds.tick()
             room.now += 0.2
         assert (len(most), max(most)) == (4, 1)
 
@@ -604,13 +607,13 @@ def test_an_error_of_ours_in_one_feed_is_seen_and_stops_no_other(
             raise ZeroDivisionError
         return parse_in_sandbox(body, **about)
 
-    room.poller = replace(room.poller, read=read)
+    room.poller = replace(room.poller, parse=read)
     bad = room.add(server.put("/bad", ok(rss(A, head="poison"))))
     good = room.add(server.put("/good", ok(rss(B))))
     with ThreadPoolExecutor(2) as pool:
         rounds = PollLoop(room.poller, pool)
         while room.feeds.due(room.now, 10) or rounds.running:
-            rounds.turn()
+            rounds.tick()
             room.now += 2
     assert (room.feed(bad).state, room.feed(bad).reason, room.feed(good).state) == (
         "failing",
@@ -619,3 +622,90 @@ def test_an_error_of_ours_in_one_feed_is_seen_and_stops_no_other(
     )
     assert "ZeroDivisionError" in caplog.text
     assert room.submitted() == [B]
+
+
+def test_a_last_modified_in_the_future_is_not_sent_back(
+    room: FeedPolling, server: FeedServer
+) -> None:
+    def reply(headers: Mapping[str, str]) -> Reply:
+        if headers.get("If-Modified-Since"):
+            return 304, {}, b""
+        links = [A] if server.count("/feed") == 1 else [A, B]
+        return ok(rss(*links), Last_Modified="Wed, 01 Jan 2098 00:00:00 GMT")
+
+    feed = room.add(server.put("/feed", reply))
+    room.poll(feed)
+    assert room.poll(feed).handed_in == 2
+
+
+def test_a_new_etag_for_an_equal_body_is_the_one_sent_back(
+    room: FeedPolling, server: FeedServer
+) -> None:
+    def reply(headers: Mapping[str, str]) -> Reply:
+        if headers.get("If-None-Match") == '"2"':
+            return 304, {}, b""
+        return ok(rss(A), ETag=f'"{server.count("/feed")}"')
+
+    feed = room.add(server.put("/feed", reply))
+    room.poll(feed)
+    room.poll(feed)
+    assert room.poll(feed).etag == '"2"'
+    assert server.asked[-1][1]["If-None-Match"] == '"2"'
+
+
+def silences(room: FeedPolling) -> list[tuple[str, str | None]]:
+    return [
+        (event.reason, event.since)
+        for entry in room.log.read()
+        if isinstance(event := entry.event, FeedSilent)
+    ]
+
+
+def test_a_feed_that_yields_nothing_is_said_once(
+    room: FeedPolling, server: FeedServer
+) -> None:
+    feed = room.add(server.put("/feed", ok(rss())))
+    after = room.poll(feed)
+    assert (after.state, after.silent) == ("silent", "empty")
+    room.poll(feed)
+    assert silences(room) == [("empty", None)]
+    server.put("/feed", ok(rss(A)))
+    assert (room.poll(feed).state, room.feed(feed).silent) == ("ok", "")
+
+
+def test_a_feed_that_is_quiet_for_longer_than_ever_is_said_once(
+    room: FeedPolling, server: FeedServer
+) -> None:
+    feed = room.add(f"http://127.0.0.1:{server.port}/feed")
+    for count in range(1, 7):
+        links = (f"https://quay.example/{n}" for n in range(count))
+        server.put("/feed", ok(rss(*links)))
+        room.poll(feed)
+    longest_s = room.feed(feed).longest_pause_s
+    last_new = room.feed(feed).last_new
+    while (after := room.poll(feed)).state == "ok":
+        assert room.now - last_new < 86_400 + 2 * longest_s
+    assert (after.state, after.silent) == ("silent", "quiet")
+    room.poll(feed)
+    assert [reason for reason, _ in silences(room)] == ["quiet"]
+
+
+def test_a_feeds_own_words_stay_out_of_the_log(
+    room: FeedPolling, server: FeedServer
+) -> None:
+    feed = room.add(server.put("/feed", ok(b"<secretword>never</secretword>")))
+    assert room.poll(feed).state == "failing"
+    [event] = [e for e in room.log.read() if e.type == "feed.failed"]
+    assert "secretword" not in event.data
+
+
+def test_the_text_of_a_feed_is_archived_with_its_item(
+    room: FeedPolling, server: FeedServer
+) -> None:
+    text = "The harbour board closed the gates after the leak. " * 20
+    space = 'xmlns:content="http://purl.org/rss/1.0/modules/content/"'
+    content = f"<content:encoded {space}>{text}</content:encoded>"
+    room.poll(room.add(server.put("/feed", ok(rss(A, more=content)))))
+    [event] = [e.event for e in room.log.read() if isinstance(e.event, ItemSubmitted)]
+    stored = Archive(room.settings.archive).get(ids(A)[0], event.given_digest or "")
+    assert StoredDocument.from_bytes(stored).text == text.strip()

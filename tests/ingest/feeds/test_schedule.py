@@ -13,7 +13,7 @@ NOW = 1_000_000.0
 
 
 def found(new: int = 0, **more: object) -> PollResult:
-    return PollResult(kind="rss", new=new, **more)  # type: ignore[arg-type]
+    return PollResult(kind="rss", new=new, usable=1, **more)  # type: ignore[arg-type]
 
 
 def polled(feed: Feed, *news: int, wanted_s: float = 0.0) -> Feed:
@@ -122,7 +122,7 @@ def test_not_modified_hides_no_earlier_failure_of_that_content() -> None:
 
 
 def test_content_that_was_not_dealt_with_whole_is_looked_at_again() -> None:
-    for left in (found(500, more=True), found(1, held=2)):
+    for left in (found(500, more=True), found(1, deferred=2)):
         after = schedule.changed(FEED, NOW, left, SEEN, 0.0)
         assert (after.etag, after.last_modified, after.body_digest) == ("", "", "")
     more = schedule.changed(FEED, NOW, found(500, more=True), SEEN, 7200.0)

@@ -43,13 +43,21 @@ def test_a_feed_is_added_shown_listed_and_removed(house: House) -> None:
     assert feed["next_poll"]
     assert add(house, url=URL + "#again").status_code == 200
     assert call(house, "GET", f"/v1/feeds/{feed['id']}").get_json() == feed
-    assert call(house, "GET", "/v1/feeds").get_json() == {"feeds": [feed], "next": None}
+    assert call(house, "GET", "/v1/feeds").get_json() == {
+        "feeds": [feed],
+        "next": None,
+        "states": {"new": 1},
+    }
     removed = call(house, "DELETE", f"/v1/feeds/{feed['id']}")
     assert (removed.status_code, removed.get_json()) == (
         200,
         {"id": feed["id"], "position": 2},
     )
-    assert call(house, "GET", "/v1/feeds").get_json() == {"feeds": [], "next": None}
+    assert call(house, "GET", "/v1/feeds").get_json() == {
+        "feeds": [],
+        "next": None,
+        "states": {},
+    }
     for method in ("GET", "DELETE"):
         missing = call(house, method, f"/v1/feeds/{feed['id']}")
         assert (missing.status_code, missing.get_json()["type"]) == (

@@ -1,0 +1,122 @@
+"""Faults of feed documents that are mended before parsing. Pure, linear.
+
+Each is common on real servers and has one sensible reading.
+"""
+
+from __future__ import annotations
+
+import html.entities
+import re
+import zlib
+
+MAX_UNPACKED_BYTES = 50_000_000  # sitemaps.org: the largest sitemap, before packing
+GZIP = b"\x1f\x8b"
+PROLOG_BYTES = 200
+# Stray bytes in a document that is UTF-8 all the same, and their share of its bytes.
+MAX_ERRORS = 5
+MAX_ERROR_SHARE = 0.002
+UTF8_NAMES = frozenset({"utf-8", "utf8"})
+WIDE = ("utf-16", "utf-32", "ucs-")  # encodings whose text is full of zero bytes
+
+_ENCODING = re.compile(rb"""(<\?xml[^>]{0,150}?)\s+encoding\s*=\s*["']([\w.:-]+)["']""")
+_CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
+_AMPERSAND = re.compile(rb"&(#?\w{1,31};)?")
+_XML_ENTITIES = frozenset({b"amp;", b"lt;", b"gt;", b"quot;", b"apos;"})
+
+
+class UnpackError(ValueError):
+    """A gzip body that is damaged, or too large once unpacked."""
+
+
+def unpacked(body: bytes) -> bytes:
+    """Return a body without gzip, all of its members joined. Raises UnpackError."""
+    if not body.startswith(GZIP):
+        return body
+    parts: list[bytes] = []
+    left = MAX_UNPACKED_BYTES
+    while body.startswith(GZIP):
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            part = unpacker.decompress(body, left + 1)
+        except zlib.error as error:
+            if parts:
+                break  # trailing bytes after whole members
+            raise UnpackError(f"not well-formed gzip: {error}") from None
+        left -= len(part)
+        if left < 0:
+            raise UnpackError(
+                f"the feed is larger than {MAX_UNPACKED_BYTES:,} bytes once unpacked"
+            )
+        parts.append(part)
+        body = unpacker.unused_data
+    return b"".join(parts)
+
+
+def as_utf8(body: bytes, content_type: str = "") -> tuple[bytes, str]:
+    """Return a document and its Content-Type, both saying UTF-8 if it is UTF-8.
+
+    UTF-8 with a few stray bytes stays UTF-8: a reader that falls back to a single-byte
+    encoding accepts anything, and turns every other character into mojibake. A false
+    "utf-16" in the prolog is removed.
+    """
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in body[:PROLOG_BYTES]:
+        return body, content_type
+    named = _ENCODING.search(body[:PROLOG_BYTES])
+    prolog = named[2].decode("ascii").lower() if named else ""
+    if named and prolog.startswith(WIDE):
+        body = named[1] + body[named.end() :]
+        prolog = ""
+    header = _CHARSET.search(content_type)
+    declared = {prolog, header[1].lower() if header else ""} - {""}
+    text = body.decode("utf-8", "replace")
+    if not _is_utf8(len(body), text, declared):
+        return body, content_type
+    media_type = content_type.partition(";")[0].strip()
+    return text.encode(), f"{media_type}; charset=utf-8"
+
+
+def _is_utf8(size: int, text: str, declared: set[str]) -> bool:
+    """Return whether bytes are UTF-8, by what decoding them with replacement gave.
+
+    Other encodings give many errors and hardly a valid multi-byte sequence.
+    """
+    if text.isascii():
+        return False  # nothing to decide
+    errors = text.count("\ufffd")
+    if errors > MAX_ERRORS + MAX_ERROR_SHARE * size:
+        return False
+    if declared and declared <= UTF8_NAMES:
+        return True
+    continuation_bytes = len(text.encode()) - len(text) - 2 * errors
+    return continuation_bytes > 10 * errors
+
+
+def with_escaped_ampersands(body: bytes) -> bytes:
+    """Return XML with bare ampersands escaped and HTML's entities as characters.
+
+    CDATA sections are left alone. For documents in an ASCII superset.
+    """
+    parts = []
+    position = 0
+    while True:
+        begin = body.find(b"<![CDATA[", position)
+        if begin < 0:
+            parts.append(_AMPERSAND.sub(_escaped, body[position:]))
+            return b"".join(parts)
+        parts.append(_AMPERSAND.sub(_escaped, body[position:begin]))
+        end = body.find(b"]]>", begin)
+        if end < 0:
+            parts.append(body[begin:])
+            return b"".join(parts)
+        parts.append(body[begin : end + 3])
+        position = end + 3
+
+
+def _escaped(match: re.Match[bytes]) -> bytes:
+    entity = match[1]
+    if not entity:
+        return b"&amp;"
+    if entity in _XML_ENTITIES or entity.startswith(b"#"):
+        return match[0]
+    code = html.entities.name2codepoint.get(entity[:-1].decode("ascii", "replace"))
+    return f"&#{code};".encode() if code else b"&amp;" + entity
