@@ -30,6 +30,7 @@ COMMANDS = {
     "tail": ("cli.tail", "Follow the event log; resume after interruptions."),
     "feeds": ("cli.feeds", "Feeds: add, list, remove; import and export OPML."),
     "keys": ("cli.keys", "API keys: create, list, revoke."),
+    "users": ("cli.users", "People who sign in: add, list, remove."),
     "check": ("cli.check", "Check that nothing is lost; repair what can be."),
     "export": ("cli.export", "Export evidence in standard files."),
     "corrections": ("cli.model", "Export corrections as training rows."),

@@ -12,6 +12,7 @@ from incidentwire.log.event_log import Withdrawn
 from incidentwire.settings import Settings
 from incidentwire.web import auth, edge, openapi, problems
 from incidentwire.web.problems import as_problem
+from incidentwire.web.sessions import SessionStore
 from services.ingest import admission, errors, health, views
 from services.ingest.feeds import views as feed_views
 from services.ingest.feeds.store import FeedStore
@@ -46,6 +47,7 @@ def create_app(settings: Settings, connection: redis.Redis) -> Flask:
         SETTINGS=settings, PUBLIC_READ=False, MAX_CONTENT_LENGTH=settings.max_body_bytes
     )
     app.extensions["incidentwire.keys"] = auth.Keys(connection)
+    app.extensions["incidentwire.sessions"] = SessionStore(connection)
     app.extensions["incidentwire.submitter"] = Submitter(settings, connection)
     app.extensions["incidentwire.feeds"] = FeedStore(connection)
     api = Api(app)

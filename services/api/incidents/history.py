@@ -35,6 +35,12 @@ blueprint = Blueprint(
 def show_history(query: dict[str, Any], incident_id: str) -> Response:
     """Show the events of an incident and of those merged into it, oldest first."""
     wait_for(query.get("min_position"))
+    body = history_of(incident_id, query["after"], query["limit"])
+    return as_answer(body)
+
+
+def history_of(incident_id: str, after: int, limit: int) -> dict[str, Any]:
+    """Return the history as data, see HistorySchema. Raises UnknownIncident."""
     log = event_log()
     with state_cache().now() as incidents:
         if incident_id not in incidents.state.by_id:
@@ -45,8 +51,8 @@ def show_history(query: dict[str, Any], incident_id: str) -> Response:
         stamps = [incidents.stamps[name] for name in subjects]
     positions = {p for stamp in stamps for p in stamp.related_positions}
     positions.update(p for of_one in log.positions_of(subjects) for p in of_one)
-    following = sorted(p for p in positions if query["after"] < p <= last)
-    shown = following[: query["limit"]]
+    following = sorted(p for p in positions if after < p <= last)
+    shown = following[:limit]
     # The event before an opening link is the opening itself, perhaps on another page.
     before = {p - 1 for p in shown[:1]} & positions
     found = log.get_many([*before, *shown])
@@ -69,7 +75,7 @@ def show_history(query: dict[str, Any], incident_id: str) -> Response:
     }
     if root != incident_id:
         body["requested_id"] = incident_id
-    return as_answer(body)
+    return body
 
 
 @blueprint.route("/<incident_id>/diff", methods=["GET"])
@@ -81,10 +87,14 @@ def show_diff(query: dict[str, Any], incident_id: str) -> Response:
 
     Titles of items are the current ones.
     """
+    return as_answer(diff_of(incident_id, query["since"], query.get("until")))
+
+
+def diff_of(incident_id: str, since: str, until: str | None) -> dict[str, Any]:
+    """Return the difference as data, see DiffSchema. Raises UnknownIncident."""
     cache = state_cache()
-    until = query.get("until")
     after = cache.at(cache.position_of(until) if until else event_log().last())
-    before = cache.at(cache.position_of(query["since"]))
+    before = cache.at(cache.position_of(since))
     if incident_id not in before.state.by_id and incident_id not in after.state.by_id:
         raise UnknownIncident(after.position)
     states = (before, after)
@@ -92,4 +102,4 @@ def show_diff(query: dict[str, Any], incident_id: str) -> Response:
     gained, lost = difference.keys_changed(before, after, incident_id)
     items = sorted({MentionId.parse(key).item for key in (*gained, *lost)})
     titles = reader().read(detail_query.titles, items)
-    return as_answer(difference.difference(incident_id, states, rows, titles))
+    return difference.difference(incident_id, states, rows, titles)

@@ -42,6 +42,16 @@ CONDITIONS: Mapping[str, str] = {
     "q": f"(i.n IN ({_BY_WORDS} :q)) OR (i.named AND has_words(i.title, :q_plain)))",
     "entity": f"(i.n IN ({_BY_WORDS} :entity)) OR (i.named AND has_words(i.title, :entity_plain)))",
     "status": "i.status IN (SELECT value FROM json_each(:status))",
+    "language": f"i.n IN ({_BY_ITEMS} t.language = :language)",
+    "month": "substr(i.first_report, 1, 7) = :month",
+    "without_label": (
+        "NOT EXISTS (SELECT 1 FROM json_each(:without_label) w"
+        " WHERE instr(i.labels, '\"' || w.value || '\"'))"
+    ),
+    "without_status": "i.status NOT IN (SELECT value FROM json_each(:without_status))",
+    "without_source": f"i.n NOT IN ({_BY_ITEMS} t.host = :without_source)",
+    "without_language": f"i.n NOT IN ({_BY_ITEMS} t.language = :without_language)",
+    "without_month": "substr(i.first_report, 1, 7) <> :without_month",
     "label": (
         "NOT EXISTS (SELECT 1 FROM json_each(:label) w"
         " WHERE NOT instr(i.labels, '\"' || w.value || '\"'))"
@@ -69,7 +79,7 @@ def page(
 ) -> IncidentPage:  # fmt: skip
     """Return live incidents that satisfy every filter; `asked` has keys of CONDITIONS."""
     db.create_function("has_words", 2, has_words, deterministic=True)
-    where, values = _where(asked)
+    where, values = where_of(asked)
     key, direction = SORTS[sort]
     if after is not None:
         where += f" AND ({key}, i.n) {'<' if direction == 'DESC' else '>'} (:key, :n)"
@@ -185,7 +195,7 @@ def _table(name: str, columns: Sequence[str]) -> str:
     return f"{name} ({', '.join(columns)}) AS MATERIALIZED (SELECT {picked} FROM json_each(:{name}))"
 
 
-def _where(asked: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def where_of(asked: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return the condition, and its values by name. Keys of `asked`: CONDITIONS."""
     conditions = ["i.into_id IS NULL"]
     values: dict[str, Any] = {}

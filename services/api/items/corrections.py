@@ -67,12 +67,20 @@ class CorrectedSchema(Schema):
 @blueprint.response(200, CorrectedSchema)
 def correct(body: dict[str, Any], item_id: str) -> dict[str, Any]:
     """Set the labels of an item until the correction is withdrawn."""
+    return set_labels(item_id, body, g.who)
+
+
+def set_labels(item_id: str, body: dict[str, Any], who: str) -> dict[str, Any]:
+    """Append a correction; `body` is a loaded CorrectionSchema.
+
+    Raises UnknownItem, ItemWithdrawn, IsAlias or StaleVersion.
+    """
     item = _item(item_id, body["version"])
     labels = cast(
         "tuple[Label, ...]", tuple(label for label in LABELS if label in body["labels"])
     )
     event = ItemCorrected(
-        who=g.who, labels=labels, labels_before=item.labels, note=body["note"]
+        who=who, labels=labels, labels_before=item.labels, note=body["note"]
     )
     return _append(item, event)
 
@@ -83,11 +91,19 @@ def correct(body: dict[str, Any], item_id: str) -> dict[str, Any]:
 @blueprint.response(200, CorrectedSchema)
 def withdraw_correction(body: dict[str, Any], item_id: str) -> dict[str, Any]:
     """Withdraw a correction: the labels of the model apply again."""
+    return restore_labels(item_id, body, g.who)
+
+
+def restore_labels(item_id: str, body: dict[str, Any], who: str) -> dict[str, Any]:
+    """Withdraw a correction; `body` is a loaded WithdrawCorrectionSchema.
+
+    Raises NotCorrected beside the errors of set_labels.
+    """
     item = _item(item_id, body["version"])
     if item.corrected is None:
         raise NotCorrected
     event = ItemCorrected(
-        who=g.who,
+        who=who,
         labels=item.model_labels,
         labels_before=item.labels,
         withdrawn=True,

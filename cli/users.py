@@ -1,0 +1,65 @@
+"""`incidentwire users`: people who sign in to the pages with a name and a password."""
+
+from __future__ import annotations
+
+import click
+
+from cli import output
+from cli.context import current_settings
+from incidentwire.store import connect
+from incidentwire.web.users import ROLES, Users
+
+
+@click.group()
+def users() -> None:
+    """People who sign in: add, list, remove."""
+
+
+@users.command()
+@click.argument("name")
+@click.option(
+    "--role",
+    type=click.Choice(list(ROLES)),
+    default="reader",
+    show_default=True,
+    help="What the person may do.",
+)
+@click.password_option(help="Asked for if left out.")
+def add(name: str, role: str, password: str) -> None:
+    """Add a person, or give one a new password and role."""
+    try:
+        user = _users().add(name, password, role)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{user.name} may sign in as {user.role}")
+
+
+@users.command("list")
+@output.json_option
+def list_users(as_json: bool) -> None:
+    """List names, roles and dates."""
+    rows = (
+        {"name": user.name, "role": user.role, "created": user.created}
+        for user in _users().list()
+    )
+    columns: output.Columns = {
+        "name": lambda user: user["name"],
+        "created": lambda user: user["created"],
+        "role": lambda user: user["role"],
+    }
+    output.write(rows, columns, as_json=as_json)
+
+
+@users.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Remove a person; their sessions end at once."""
+    if not _users().remove(name):
+        raise click.ClickException(
+            f"There is nobody named {name!r}. See `incidentwire users list`."
+        )
+    click.echo(f"removed {name}")
+
+
+def _users() -> Users:
+    return Users(connect(current_settings().redis_url))
