@@ -1,0 +1,1 @@
+"""Subscriptions: a filter, a channel and a pace. Delivered by the process api-notifier."""
