@@ -157,6 +157,27 @@ class Settings:
     text_retention_days: float = _setting(
         365.0, "days until the text of an item without label is deleted", least=0
     )
+    secrets_key: str = _setting(
+        "",
+        "key that encrypts webhook secrets at rest; empty: one is made once in data_dir",
+    )
+    smtp_host: str = _setting(
+        "", "mail server for alerts and digests; empty: no e-mail"
+    )
+    smtp_port: int = _setting(587, "port of the mail server", least=1, most=65535)
+    smtp_security: str = _setting(
+        "starttls",
+        "starttls, tls or none: how the connection to the mail server is secured",
+    )
+    smtp_user: str = _setting("", "user at the mail server; empty: no login")
+    smtp_password: str = _setting("", "password at the mail server")
+    mail_from: str = _setting(
+        "incidentwire@localhost.localdomain", "sender address of alerts and digests"
+    )
+    max_alerts_per_day: int = _setting(
+        100, "messages a day past which a subscription must be a digest", least=1
+    )
+
     heartbeat_file: str = _setting(
         "", "file that a looping process touches, for health checks; empty: none"
     )
@@ -173,6 +194,8 @@ class Settings:
             raise SettingsError(
                 f"{PREFIX}OPINION_URL is set: {PREFIX}OPINION_MODEL has to name the model to ask"
             )
+        if self.smtp_security not in ("starttls", "tls", "none"):
+            raise SettingsError(f"{PREFIX}SMTP_SECURITY must be starttls, tls or none")
         if not self.redis_url.startswith(("redis://", "rediss://", "unix://")):
             raise SettingsError(
                 f"{PREFIX}REDIS_URL must begin with redis://, rediss:// or unix://"
@@ -182,6 +205,11 @@ class Settings:
     def archive(self) -> str:
         """The archive's URL: archive_url, or the folder in data_dir."""
         return self.archive_url or str(self.data_dir.absolute() / "archive")
+
+    @property
+    def subscriptions(self) -> Path:
+        """The SQLite file of subscriptions and their delivery ledger."""
+        return self.data_dir.absolute() / "subscriptions" / "subscriptions.sqlite"
 
     @property
     def read_model(self) -> Path:

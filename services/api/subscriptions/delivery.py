@@ -1,0 +1,308 @@
+"""Deliver what is due to one subscription, and move its cursor by what came of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from incidentwire.events import SubscriptionDisabled
+from incidentwire.log.event_log import EventLog
+from incidentwire.net.client import HttpClient
+from incidentwire.settings import Settings
+from incidentwire.telemetry import event_line
+from services.api.subscriptions import facts, mail, messages, webhook
+from services.api.subscriptions.database import Database
+from services.api.subscriptions.ledger import Ledger
+from services.api.subscriptions.messages import Told
+from services.api.subscriptions.model import (
+    Channel,
+    Failure,
+    Status,
+    Subscription,
+    is_exhausted,
+    retry_delay_s,
+    warning_due,
+)
+from services.api.subscriptions.pending import PendingPositions
+from services.api.subscriptions.secrets import SecretBox
+from services.api.subscriptions.store import SubscriptionStore
+from services.api.subscriptions.webhook import Outcome
+
+WEBHOOKS_PER_TURN = 50  # messages to one endpoint before others get their turn
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class Delivery:
+    """What a delivering thread needs; one object per thread."""
+
+    settings: Settings
+    database: Database
+    read_model: sqlite3.Connection
+    log: EventLog
+    client: HttpClient
+    box: SecretBox
+    now: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
+        self.store = SubscriptionStore(self.database)
+        self.pending = PendingPositions(self.database)
+        self.ledger = Ledger(self.database)
+        self.rng = random.Random()  # noqa: S311  # jitter is no secret
+
+    def deliver(self, subscription_id: str) -> None:
+        """Send what is due now; stop at the first failure, which sets the backoff."""
+        subscription = self.store.get(subscription_id)
+        if subscription.status is not Status.ACTIVE:
+            return
+        if subscription.channel is Channel.WEBHOOK:
+            self._webhooks(subscription)
+        elif subscription.channel is Channel.EMAIL:
+            self._mail(subscription)
+
+    # -- webhooks ----------------------------------------------------------------------
+
+    def _webhooks(self, subscription: Subscription) -> None:
+        sealed = self.store.secrets(subscription.id, "webhook", self.now())
+        secrets = [self.box.open(value) for value in sealed]
+        log_id = self.log.id
+        for position in self.pending.pending(subscription.id, WEBHOOKS_PER_TURN):
+            told = self._told([position])
+            if not told:
+                self.pending.drop_pending(subscription.id, [position])
+                continue
+            body = messages.payload(
+                subscription, told[0], log_id, self.settings.api_url
+            )
+            message_id = f"{subscription.id}_{position}"
+            began = time.monotonic()
+            outcome = webhook.send(
+                self.client,
+                subscription.target,
+                message_id,
+                body,
+                secrets,
+                datetime.fromtimestamp(self.now(), UTC),
+            )
+            latency_ms = round((time.monotonic() - began) * 1000)
+            subscription = self._settle(
+                subscription, told, message_id, outcome, latency_ms
+            )
+            if outcome.failure is not None:
+                return
+
+    # -- mail --------------------------------------------------------------------------
+
+    def _mail(self, subscription: Subscription) -> None:
+        """One mail: the digest if it is due, else only corrections."""
+        digest_due = subscription.next_at <= self.now()
+        limit = messages.MAX_EVENTS_PER_MAIL
+        positions = self.pending.pending(
+            subscription.id, limit, urgent_only=not digest_due
+        )
+        told = self._told(positions)
+        self.pending.drop_pending(
+            subscription.id,
+            sorted(set(positions) - {t.found.entry.position for t in told}),
+        )
+        if told:
+            left = self.pending.pending_count(subscription.id) - len(told)
+            self._send_mail(subscription, told, left if digest_due else 0)
+        if digest_due and self.pending.pending_count(subscription.id) == 0:
+            self.reschedule(subscription.id)
+
+    def _send_mail(
+        self, subscription: Subscription, told: Sequence[Told], left: int
+    ) -> None:
+        first = told[0].found.entry.position
+        last = told[-1].found.entry.position
+        message_id = f"{subscription.id}.{first}.{last}"
+        token = self.store.secrets(subscription.id, "unsubscribe", self.now())
+        unsubscribe = (
+            f"{self.settings.api_url}/v1/unsubscribe/{self.box.open(token[0])}"
+        )
+        composed = messages.mail(
+            subscription,
+            told,
+            base=self.settings.api_url,
+            message_id=message_id,
+            unsubscribe_url=unsubscribe,
+            left=left,
+        )
+        began = time.monotonic()
+        failure = mail.send(self.settings, composed)
+        latency_ms = round((time.monotonic() - began) * 1000)
+        self._settle(
+            subscription, told, message_id, Outcome(failure=failure), latency_ms
+        )
+
+    def reschedule(self, subscription_id: str) -> None:
+        """Set when the next digest is due."""
+        subscription = self.store.get(subscription_id)
+        due = subscription.schedule.next_due(datetime.fromtimestamp(self.now(), UTC))
+        is_digest = subscription.schedule.pace != "at_once"
+        self.store.change(
+            subscription_id, next_at=due.timestamp() if is_digest else 0.0
+        )
+
+    # -- results -----------------------------------------------------------------------
+
+    def _settle(
+        self,
+        subscription: Subscription,
+        told: Sequence[Told],
+        message_id: str,
+        outcome: Outcome,
+        latency_ms: int,
+    ) -> Subscription:
+        """Write the ledger row and move the cursor, in one transaction."""
+        positions = [t.found.entry.position for t in told]
+        failure = outcome.failure
+        with self.database.transaction():
+            self.ledger.record_attempt(
+                positions,
+                subscription=subscription.id,
+                at=self.now(),
+                message_id=message_id,
+                ok=int(failure is None),
+                status=outcome.status,
+                latency_ms=latency_ms,
+                reason=f"{failure.reason}: {failure.detail}" if failure else "",
+                excerpt=outcome.excerpt,
+            )
+            if failure is None:
+                self.pending.drop_pending(subscription.id, positions)
+                for t in told:
+                    self.ledger.mark_sent(
+                        subscription.id, t.found.related, t.found.entry.position
+                    )
+                return self._succeeded(subscription)
+            return self._failed(subscription, failure)
+
+    def _succeeded(self, subscription: Subscription) -> Subscription:
+        if not subscription.attempt:
+            return subscription
+        return self.store.change(
+            subscription.id, attempt=0, retry_at=0.0, failing_since=None, warned=0
+        )
+
+    def _failed(self, subscription: Subscription, failure: Failure) -> Subscription:
+        now = self.now()
+        since = subscription.failing_since if subscription.failing_since else now
+        attempt = subscription.attempt + 1
+        if failure.permanent or is_exhausted(since, now):
+            return self.disable(subscription, failure)
+        warned = warning_due(since, now, subscription.warned)
+        if warned:
+            self._warn(subscription, failure, warned)
+        return self.store.change(
+            subscription.id,
+            attempt=attempt,
+            retry_at=now + retry_delay_s(attempt, failure, self.rng),
+            failing_since=since,
+            warned=max(warned, subscription.warned),
+            reason=f"{failure.reason}: {failure.detail}"[:300],
+        )
+
+    def disable(self, subscription: Subscription, failure: Failure) -> Subscription:
+        """Stop the subscription, say so in the log, and tell its contact.
+
+        Its pending rows stay, and it is scanned no further: what it misses from now on
+        can be delivered when it is enabled again.
+        """
+        reason = f"{failure.reason}: {failure.detail}"[:300]
+        head, _ = self.database.head()
+        scanned = subscription.scanned if subscription.scanned is not None else head
+        changed = self.store.change(
+            subscription.id,
+            status=Status.DISABLED,
+            reason=reason,
+            scanned=scanned,
+            retry_at=0.0,
+        )
+        self.database.touch()
+        self.log.append(
+            subscription.id,
+            SubscriptionDisabled(reason=failure.reason),
+            idempotency_key=f"disabled:{subscription.id}:{self.now():.0f}",
+        )
+        logger.warning(
+            event_line(
+                "subscription disabled", id=subscription.id, reason=failure.reason
+            )
+        )
+        self._notify(subscription, "was disabled", reason)
+        return changed
+
+    def _warn(self, subscription: Subscription, failure: Failure, percent: int) -> None:
+        detail = f"It will be disabled when it has failed for five days ({percent} % passed)."
+        logger.warning(
+            event_line("subscription failing", id=subscription.id, percent=percent)
+        )
+        self._notify(subscription, "is failing", f"{failure.reason}. {detail}")
+
+    def _notify(self, subscription: Subscription, what: str, detail: str) -> None:
+        """Mail the contact of a webhook; a mail subscription has no other address."""
+        if not subscription.contact or not self.settings.smtp_host:
+            return
+        text = f"Your subscription “{subscription.name}” {what}.\n\n{detail}\n\n{self.settings.api_url}/subscriptions"
+        note = mail.Mail(
+            to=subscription.contact,
+            subject=f"Subscription “{subscription.name}” {what}",
+            text=text,
+            html=f"<pre>{text}</pre>",
+            message_id=f"{subscription.id}.{what.replace(' ', '-')}.{self.now():.0f}",
+        )
+        failure = mail.send(self.settings, note)
+        if failure is not None:
+            logger.warning(
+                event_line(
+                    "contact not told", id=subscription.id, reason=failure.reason
+                )
+            )
+
+    # -- reading -----------------------------------------------------------------------
+
+    def _told(self, positions: Sequence[int]) -> list[Told]:
+        """Return the entries with their facts and quotes; trimmed ones are left out."""
+        found = []
+        for position in positions:
+            entry = self.log.get(position)
+            if entry is None:
+                continue
+            known = facts.read(self.read_model, entry, texts=False)
+            found.append(Told(found=known, quotes=quotes(self.read_model, known)))
+        return found
+
+
+def quotes(
+    db: sqlite3.Connection, found: facts.EntryFacts
+) -> tuple[tuple[str, str], ...]:
+    """Return up to MAX_QUOTES (label, passage) pairs from the reports of a subject."""
+    if found.subject.kind == "incident":
+        sql = (
+            "SELECT t.evidence, d.text, t.evidence_digest, t.text_digest FROM memberships m"
+            " JOIN incidents i ON i.n = m.incident JOIN items t ON t.id = m.item"
+            " JOIN documents d ON d.n = t.n WHERE i.id = ? ORDER BY t.n LIMIT 3"
+        )
+    else:
+        sql = (
+            "SELECT t.evidence, d.text, t.evidence_digest, t.text_digest FROM items t"
+            " JOIN documents d ON d.n = t.n WHERE t.id = ?"
+        )
+    rows = db.execute(sql, (found.subject.id,)).fetchall()
+    passages = [
+        (label, row["text"][start:end])
+        for row in rows
+        if row["evidence_digest"] == row["text_digest"]
+        for label, spans in json.loads(row["evidence"]).items()
+        for start, end in spans[:1]
+    ]
+    return tuple(passages[: messages.MAX_QUOTES])

@@ -1,0 +1,115 @@
+"""The delivery ledger: every attempt, and what each subscription was told of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from services.api.subscriptions.database import Database
+
+LEDGER_DAYS = 90
+LEDGER_ROWS = 1_000_000
+EXCERPT_CHARS = 1_000
+
+
+class Ledger:
+    """The attempts of one database, bounded by age and number."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.db = database.db
+
+    def mark_sent(
+        self, subscription_id: str, subjects: Iterable[str], position: int
+    ) -> None:
+        self.db.executemany(
+            "INSERT INTO sent VALUES (?, ?, ?) ON CONFLICT (subscription, subject)"
+            " DO UPDATE SET position = max(position, excluded.position)",
+            [(subscription_id, subject, position) for subject in subjects],
+        )
+
+    def subscriptions_told(self, subjects: Sequence[str]) -> set[str]:
+        """Return the subscriptions that were sent anything about one of the subjects."""
+        rows = self.db.execute(
+            "SELECT DISTINCT subscription FROM sent"
+            " WHERE subject IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(subjects)),),
+        )
+        return {row["subscription"] for row in rows}
+
+    def record_attempt(self, positions: Sequence[int], **columns: Any) -> int:
+        """Add a ledger row about these positions and return its number."""
+        columns["excerpt"] = str(columns.get("excerpt", ""))[:EXCERPT_CHARS]
+        columns |= {
+            "first": positions[0] if positions else 0,
+            "last": positions[-1] if positions else 0,
+            "events": len(positions),
+        }
+        marks = ", ".join(f":{name}" for name in columns)
+        number = self.db.execute(
+            f"INSERT INTO attempts ({', '.join(columns)}) VALUES ({marks})", columns
+        ).lastrowid
+        self.db.executemany(
+            "INSERT INTO attempt_events VALUES (?, ?)",
+            [(number, position) for position in positions],
+        )
+        return int(number or 0)
+
+    def attempts(
+        self,
+        *,
+        subscription_id: str | None = None,
+        position: int | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[dict[str, Any]]:
+        """Return ledger rows, the newest first, of a subscription or about an event."""
+        where = ["n < ?"]
+        values: list[Any] = [before if before is not None else 2**62]
+        if subscription_id is not None:
+            where.append("subscription = ?")
+            values.append(subscription_id)
+        if position is not None:
+            where.append("n IN (SELECT attempt FROM attempt_events WHERE position = ?)")
+            values.append(position)
+        rows = self.db.execute(
+            f"SELECT * FROM attempts WHERE {' AND '.join(where)} ORDER BY n DESC LIMIT ?",
+            [*values, limit],
+        )
+        return [dict(row) for row in rows]
+
+    def failed_positions(self, subscription_id: str, since: float) -> list[int]:
+        """Return positions that had a failed attempt since then and no success after it."""
+        rows = self.db.execute(
+            "SELECT e.position, max(CASE WHEN a.ok THEN a.n ELSE 0 END) AS good, max(a.n) AS newest"
+            " FROM attempts a JOIN attempt_events e ON e.attempt = a.n"
+            " WHERE a.subscription = ? AND a.at >= ? GROUP BY e.position"
+            " HAVING good < newest AND good = 0 ORDER BY e.position",
+            (subscription_id, since),
+        )
+        return [row["position"] for row in rows]
+
+    def acknowledge(self, subscription_id: str, message_id: str, now: float) -> bool:
+        """Note that the receiver acknowledged a message; False for an unknown one."""
+        changed = self.db.execute(
+            "UPDATE attempts SET acknowledged = coalesce(acknowledged, ?)"
+            " WHERE subscription = ? AND message_id = ? AND ok",
+            (now, subscription_id, message_id),
+        )
+        return changed.rowcount > 0
+
+    def trim_ledger(self, now: float) -> None:
+        """Delete ledger rows past LEDGER_DAYS or LEDGER_ROWS, a thousand at a time."""
+        with self.database.transaction():
+            newest = self.db.execute("SELECT max(n) FROM attempts").fetchone()[0] or 0
+            old = self.db.execute(
+                "SELECT n FROM attempts WHERE at < ? OR n <= ? ORDER BY n LIMIT 1000",
+                (now - LEDGER_DAYS * 86_400, newest - LEDGER_ROWS),
+            ).fetchall()
+            numbers = json.dumps([row["n"] for row in old])
+            for table, column in (("attempt_events", "attempt"), ("attempts", "n")):
+                self.db.execute(
+                    f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))",
+                    (numbers,),
+                )

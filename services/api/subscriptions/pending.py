@@ -1,0 +1,136 @@
+"""Positions that matched a subscription and are not delivered yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from services.api.subscriptions.database import Database
+
+
+class PendingPositions:
+    """The pending rows of one database; consumer groups lease from them."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.db = database.db
+
+    def add_pending(self, rows: Iterable[tuple[str, int, bool]]) -> None:
+        """Add (subscription, position, urgent) rows; a known one stays as it is."""
+        self.db.executemany(
+            "INSERT INTO pending (subscription, position, urgent) VALUES (?, ?, ?)"
+            " ON CONFLICT DO NOTHING",
+            rows,
+        )
+
+    def pending(
+        self, subscription_id: str, limit: int, *, urgent_only: bool = False
+    ) -> list[int]:
+        """Return the next positions to deliver, in order."""
+        only = "AND urgent" if urgent_only else ""
+        rows = self.db.execute(
+            f"SELECT position FROM pending WHERE subscription = ? AND NOT parked {only}"
+            " ORDER BY position LIMIT ?",
+            (subscription_id, limit),
+        )
+        return [row["position"] for row in rows]
+
+    def pending_count(self, subscription_id: str) -> int:
+        found = self.db.execute(
+            "SELECT count(*) FROM pending WHERE subscription = ?", (subscription_id,)
+        )
+        return int(found.fetchone()[0])
+
+    def drop_pending(self, subscription_id: str, positions: Sequence[int]) -> None:
+        self.db.executemany(
+            "DELETE FROM pending WHERE subscription = ? AND position = ?",
+            [(subscription_id, position) for position in positions],
+        )
+
+    def clear_pending(self, subscription_id: str) -> None:
+        self.db.execute(
+            "DELETE FROM pending WHERE subscription = ?", (subscription_id,)
+        )
+
+    def due(self, now: float, limit: int) -> list[str]:
+        """Return active subscriptions that have something to send now.
+
+        A digest is due at `next_at`, a correction at once; both wait for `retry_at`.
+        """
+        rows = self.db.execute(
+            "SELECT id FROM subscriptions s WHERE status = 'active'"
+            " AND channel IN ('email', 'webhook') AND retry_at <= ?"
+            " AND EXISTS (SELECT 1 FROM pending p WHERE p.subscription = s.id"
+            " AND NOT p.parked AND (s.next_at <= ? OR p.urgent)) LIMIT ?",
+            (now, now, limit),
+        )
+        return [row["id"] for row in rows]
+
+    def idle_digests(self, now: float) -> list[str]:
+        """Return digests whose time has come and that have nothing to say."""
+        rows = self.db.execute(
+            "SELECT id FROM subscriptions s WHERE next_at <= ? AND next_at > 0"
+            " AND NOT EXISTS (SELECT 1 FROM pending p WHERE p.subscription = s.id)",
+            (now,),
+        )
+        return [row["id"] for row in rows]
+
+    def pending_counts(self) -> dict[str, int]:
+        """Return the number of pending rows by subscription."""
+        rows = self.db.execute(
+            "SELECT subscription, count(*) FROM pending GROUP BY subscription"
+        )
+        return dict(rows.fetchall())
+
+    def lease(
+        self, subscription_id: str, limit: int, now: float, lease_s: float
+    ) -> list[tuple[int, int]]:
+        """Lease up to `limit` events to a member; return (position, attempt) pairs."""
+        with self.database.transaction():
+            rows = self.db.execute(
+                "SELECT position, attempts FROM pending WHERE subscription = ?"
+                " AND NOT parked AND lease_until <= ? ORDER BY position LIMIT ?",
+                (subscription_id, now, limit),
+            ).fetchall()
+            self.db.executemany(
+                "UPDATE pending SET lease_until = ?, attempts = attempts + 1"
+                " WHERE subscription = ? AND position = ?",
+                [(now + lease_s, subscription_id, row["position"]) for row in rows],
+            )
+        return [(row["position"], row["attempts"] + 1) for row in rows]
+
+    def release(
+        self, subscription_id: str, positions: Sequence[int], at: float, park_after: int
+    ) -> None:
+        """Return leased events; those tried `park_after` times are parked."""
+        self.db.executemany(
+            "UPDATE pending SET lease_until = ?, parked = attempts >= ?"
+            " WHERE subscription = ? AND position = ?",
+            [(at, park_after, subscription_id, position) for position in positions],
+        )
+
+    def park_exhausted(self, now: float, park_after: int) -> None:
+        """Park what was leased `park_after` times and never acknowledged."""
+        self.db.execute(
+            "UPDATE pending SET parked = 1 WHERE NOT parked AND attempts >= ?"
+            " AND lease_until <= ? AND lease_until > 0",
+            (park_after, now),
+        )
+
+    def unpark(self, subscription_id: str) -> int:
+        """Make all parked events available again; return how many."""
+        changed = self.db.execute(
+            "UPDATE pending SET parked = 0, attempts = 0, lease_until = 0"
+            " WHERE subscription = ? AND parked",
+            (subscription_id,),
+        )
+        return changed.rowcount
+
+    def group_counts(self, subscription_id: str, now: float) -> dict[str, int]:
+        """Return how many events wait, are leased and are parked."""
+        row = self.db.execute(
+            "SELECT coalesce(sum(NOT parked AND lease_until <= ?), 0),"
+            " coalesce(sum(NOT parked AND lease_until > ?), 0), coalesce(sum(parked), 0)"
+            " FROM pending WHERE subscription = ?",
+            (now, now, subscription_id),
+        ).fetchone()
+        return dict(zip(("waiting", "leased", "parked"), map(int, row), strict=True))
