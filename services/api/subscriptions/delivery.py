@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import logging
 import random
@@ -257,7 +258,7 @@ class Delivery:
             to=subscription.contact,
             subject=f"Subscription “{subscription.name}” {what}",
             text=text,
-            html=f"<pre>{text}</pre>",
+            html=f"<pre>{html.escape(text)}</pre>",
             message_id=f"{subscription.id}.{what.replace(' ', '-')}.{self.now():.0f}",
         )
         failure = mail.send(self.settings, note)

@@ -1,0 +1,223 @@
+"""The process api-notifier: `python -m services.api.subscriptions.notifier`.
+
+One thread follows the log and matches it; a pool of threads delivers. It may be killed at
+any moment: matched positions and the head are one transaction, an attempt and the cursor
+are one transaction, and a message that was sent but not recorded is sent again under the
+same id.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import redis
+
+from incidentwire.lifecycle import shutdown_event, touch_heartbeat
+from incidentwire.log.event_log import EventLog
+from incidentwire.net.client import HttpClient
+from incidentwire.settings import Settings, from_env
+from incidentwire.store import connect_when_ready
+from incidentwire.telemetry import configure_logging, event_line
+from services.api.read_model import database as read_model_database
+from services.api.subscriptions.database import Database
+from services.api.subscriptions.delivery import Delivery
+from services.api.subscriptions.ledger import Ledger
+from services.api.subscriptions.matcher import Matcher
+from services.api.subscriptions.pending import PendingPositions
+from services.api.subscriptions.secrets import SecretBox, SecretsUnreadable
+from services.api.subscriptions.store import SubscriptionStore, UnknownSubscription
+
+THREADS = 32
+PER_HOST = 8  # deliveries to one host at once
+BATCH = 1_000  # log entries
+TICK_S = 0.2
+READ_MODEL_WAIT_S = 30.0
+STORE_AWAY_S = 1.0
+TRIM_EVERY_S = 300.0
+PARK_AFTER = 5  # leases of a consumer group without an acknowledgement
+
+logger = logging.getLogger(__name__)
+
+
+class Notifier:
+    """Follows the log and delivers; `run` returns once `stopped` is set."""
+
+    def __init__(
+        self, settings: Settings, connection: redis.Redis, stopped: threading.Event
+    ) -> None:
+        self.settings = settings
+        self.connection = connection
+        self.stopped = stopped
+        self.log = EventLog(connection)
+        self.database = Database(settings.subscriptions)
+        self.pending = PendingPositions(self.database)
+        self.ledger = Ledger(self.database)
+        self.store = SubscriptionStore(self.database)
+        self.client = HttpClient.of(settings)
+        self.box = SecretBox(settings.secrets_key, settings.subscriptions.parent)
+        self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="deliver")
+        self._local = threading.local()
+        self._busy: set[str] = set()
+        self._hosts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._matcher: Matcher | None = None
+        self._inode = 0
+        self._trimmed_at = 0.0
+
+    def run(self) -> None:
+        """Work until stopped. The store and the read model may go away meanwhile."""
+        while not self.stopped.is_set():
+            try:
+                moved = self.step()
+            except (
+                redis.exceptions.RedisError,
+                read_model_database.ReadModelMissing,
+                sqlite3.OperationalError,
+                FileNotFoundError,
+            ) as error:
+                logger.warning(event_line("notifier waits", error=repr(error)))
+                moved = False
+                self.stopped.wait(STORE_AWAY_S)
+            touch_heartbeat(self.settings.heartbeat_file)
+            if not moved:
+                self.stopped.wait(TICK_S)
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+    def step(self) -> bool:
+        """Match one batch and start what is due; return whether anything moved."""
+        matcher = self._current_matcher()
+        matcher.refresh()
+        moved = self._match(matcher)
+        self._start_due()
+        self._tidy()
+        return moved
+
+    # -- matching ----------------------------------------------------------------------
+
+    def _match(self, matcher: Matcher) -> bool:
+        head, log_id = self.database.head()
+        if log_id and log_id != self.log.id:
+            # The store was replaced: positions of the former log mean nothing here.
+            logger.warning(event_line("log was replaced", former=log_id, now=self.log.id))
+            head = self.log.last()
+            with self.database.transaction():
+                self.database.set_head(head, self.log.id)
+        if not log_id:
+            head = self.log.last()
+            with self.database.transaction():
+                self.database.set_head(head, self.log.id)
+        entries = self.log.after(head, BATCH)
+        if entries:
+            reached = self._read_model_position()
+            entries = [entry for entry in entries if entry.position <= reached]
+        if entries:
+            matcher.match(entries, self.log.id)
+        head, _ = self.database.head()
+        caught_up = matcher.catch_up(lambda after, n: self.log.after(after, n), head)
+        return bool(entries) or caught_up
+
+    def _current_matcher(self) -> Matcher:
+        """Return the matcher on the read model in place; a rebuild brings a new file."""
+        inode = os.stat(self.settings.read_model).st_ino
+        if self._matcher is None or inode != self._inode:
+            self._inode = inode
+            self._matcher = Matcher(self.database, open_read_model(self.settings.read_model))
+        return self._matcher
+
+    def _read_model_position(self) -> int:
+        assert self._matcher is not None  # noqa: S101  # set by step
+        row = self._matcher.read_model.execute("SELECT position FROM checkpoint").fetchone()
+        return int(row[0])
+
+    # -- delivering --------------------------------------------------------------------
+
+    def _start_due(self) -> None:
+        now = time.time()
+        for subscription_id in self.pending.idle_digests(now):
+            self._delivery().reschedule(subscription_id)
+        for subscription_id in self.pending.due(now, THREADS * 4):
+            self._start(subscription_id)
+
+    def _start(self, subscription_id: str) -> None:
+        """Deliver in a thread, unless this subscription or its host is busy."""
+        try:
+            target = self.store.get(subscription_id).target
+        except UnknownSubscription:
+            return
+        host = urlsplit(target).hostname or target.rpartition("@")[2]
+        with self._lock:
+            if subscription_id in self._busy or self._hosts[host] >= PER_HOST:
+                return
+            if len(self._busy) >= THREADS:
+                return
+            self._busy.add(subscription_id)
+            self._hosts[host] += 1
+        self.pool.submit(self._deliver, subscription_id, host)
+
+    def _deliver(self, subscription_id: str, host: str) -> None:
+        try:
+            self._delivery().deliver(subscription_id)
+        except UnknownSubscription:
+            pass  # removed meanwhile
+        except SecretsUnreadable as error:
+            logger.error(event_line("secrets unreadable", error=str(error)))
+            self.store.change(subscription_id, retry_at=time.time() + 60)
+        except Exception as error:
+            # One subscription must not stop the others; its cursor has not moved.
+            logger.exception(event_line("delivery failed", id=subscription_id, error=repr(error)))
+            Database(self.settings.subscriptions)
+            self._delivery().store.change(subscription_id, retry_at=time.time() + 5)
+        finally:
+            with self._lock:
+                self._busy.discard(subscription_id)
+                self._hosts[host] -= 1
+
+    def _delivery(self) -> Delivery:
+        """Return this thread's connections, renewed when the read model was rebuilt."""
+        known = getattr(self._local, "delivery", None)
+        if known is None or self._local.inode != self._inode:
+            known = Delivery(
+                settings=self.settings,
+                database=Database(self.settings.subscriptions),
+                read_model=open_read_model(self.settings.read_model),
+                log=EventLog(self.connection),
+                client=self.client,
+                box=self.box,
+            )
+            self._local.delivery = known
+            self._local.inode = self._inode
+        return known
+
+    def _tidy(self) -> None:
+        now = time.time()
+        if now - self._trimmed_at > TRIM_EVERY_S:
+            self._trimmed_at = now
+            self.ledger.trim_ledger(now)
+        self.pending.park_exhausted(now, PARK_AFTER)
+
+
+def open_read_model(path: Path) -> sqlite3.Connection:
+    """Open the read model read-only, with rows that are read by name."""
+    db = read_model_database.open_for_reading(path)
+    db.row_factory = sqlite3.Row
+    return db
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    settings = from_env()
+    configure_logging(settings.log_level, "api-notifier")
+    stopped = shutdown_event()
+    Notifier(settings, connect_when_ready(settings.redis_url), stopped).run()
+
+
+if __name__ == "__main__":
+    main()
