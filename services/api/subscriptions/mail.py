@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import smtplib
 import ssl
@@ -42,6 +43,11 @@ def is_address(text: str) -> bool:
     labels = domain.split(".")
     dots = ".." in text or local.startswith(".") or local.endswith(".")
     return not dots and len(labels) > 1 and all(labels)
+
+
+def as_html(text: str) -> str:
+    """Return plain text as HTML, line breaks kept."""
+    return html.escape(text).replace("\n", "<br>")
 
 
 def compose(mail: Mail, sender: str) -> EmailMessage:

@@ -106,7 +106,9 @@ class Notifier:
         head, log_id = self.database.head()
         if log_id and log_id != self.log.id:
             # The store was replaced: positions of the former log mean nothing here.
-            logger.warning(event_line("log was replaced", former=log_id, now=self.log.id))
+            logger.warning(
+                event_line("log was replaced", former=log_id, now=self.log.id)
+            )
             head = self.log.last()
             with self.database.transaction():
                 self.database.set_head(head, self.log.id)
@@ -129,12 +131,16 @@ class Notifier:
         inode = os.stat(self.settings.read_model).st_ino
         if self._matcher is None or inode != self._inode:
             self._inode = inode
-            self._matcher = Matcher(self.database, open_read_model(self.settings.read_model))
+            self._matcher = Matcher(
+                self.database, open_read_model(self.settings.read_model)
+            )
         return self._matcher
 
     def _read_model_position(self) -> int:
         assert self._matcher is not None  # noqa: S101  # set by step
-        row = self._matcher.read_model.execute("SELECT position FROM checkpoint").fetchone()
+        row = self._matcher.read_model.execute(
+            "SELECT position FROM checkpoint"
+        ).fetchone()
         return int(row[0])
 
     # -- delivering --------------------------------------------------------------------
@@ -172,7 +178,9 @@ class Notifier:
             self.store.change(subscription_id, retry_at=time.time() + 60)
         except Exception as error:
             # One subscription must not stop the others; its cursor has not moved.
-            logger.exception(event_line("delivery failed", id=subscription_id, error=repr(error)))
+            logger.exception(
+                event_line("delivery failed", id=subscription_id, error=repr(error))
+            )
             Database(self.settings.subscriptions)
             self._delivery().store.change(subscription_id, retry_at=time.time() + 5)
         finally:
