@@ -151,6 +151,12 @@ def require(*scopes: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
+def public(view: Callable[P, R]) -> Callable[P, R]:
+    """Mark a view that answers without a key, such as a link with a secret token."""
+    view._scope = ()  # type: ignore[attr-defined]  # see require
+    return view
+
+
 def authorize(scopes: tuple[str, ...]) -> None:
     """Identify the client and set `g.who` and `g.key_digest`.
 
@@ -174,6 +180,7 @@ def authorize(scopes: tuple[str, ...]) -> None:
         )
     g.who = key.name
     g.key_digest = key.digest
+    g.key = key
 
 
 def find_revoked(app: Flask) -> Callable[[Collection[str]], set[str]]:

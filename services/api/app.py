@@ -7,6 +7,7 @@ from flask import Flask
 from gevent.lock import BoundedSemaphore
 
 from incidentwire.archive import Archive
+from incidentwire.net.client import HttpClient
 from incidentwire.settings import Settings
 from incidentwire.web import auth, edge, health, problems
 from services.api import health as api_health
@@ -22,6 +23,8 @@ from services.api.items import views as item_views
 from services.api.problem_table import PROBLEMS
 from services.api.read_model.checkpoint import NAME, IncidentCheckpoint
 from services.api.read_model.reader import Executor, Reader, run_here
+from services.api.subscriptions import groups, links
+from services.api.subscriptions import views as subscription_views
 
 MAX_BODY_BYTES = 1_000_000  # commands are short; submissions go to ingest
 MAX_RENDITIONS = 4  # at once: the thread pool also serves queries
@@ -37,6 +40,9 @@ BLUEPRINTS = (
     history.blueprint,
     commands.blueprint,
     api_health.blueprint,
+    subscription_views.blueprint,
+    links.blueprint,
+    groups.blueprint,
 )
 
 
@@ -57,7 +63,7 @@ def create_app(
     checks = health.make_blueprint(api_health.check, api_health.ReadySchema)
     for blueprint in (*BLUEPRINTS, checks):
         api.register_blueprint(blueprint)
-    problems.register(app, PROBLEMS)
+    problems.register(app, {**PROBLEMS, **subscription_views.PROBLEMS})
     return app
 
 
@@ -66,6 +72,7 @@ def _add_parts(
 ) -> None:
     app.extensions["incidentwire.settings"] = settings
     app.extensions["incidentwire.connection"] = connection
+    app.extensions["incidentwire.client"] = HttpClient.of(settings)
     app.extensions["incidentwire.keys"] = auth.Keys(connection)
     app.extensions["incidentwire.archive"] = Archive(settings.archive)
     app.extensions["incidentwire.reader"] = Reader(settings.read_model, run)

@@ -35,6 +35,8 @@ from services.api.subscriptions.pending import PendingPositions
 from services.api.subscriptions.preview import (
     InvalidSubscription,
     Preview,
+    ReadModelQuery,
+    accepted,
     compile_filter,
 )
 from services.api.subscriptions.secrets import (
@@ -83,6 +85,9 @@ class SubscriptionService:
         self.pending = PendingPositions(self.database)
         self.ledger = Ledger(self.database)
         self.box = SecretBox(settings.secrets_key, settings.subscriptions.parent)
+
+    def close(self) -> None:
+        self.database.close()
 
     # -- create and change -------------------------------------------------------------
 
@@ -336,6 +341,26 @@ class SubscriptionService:
                 [(subscription_id, position, True) for position in chosen]
             )
         return len(chosen)
+
+    def replay_range(
+        self, subscription: Subscription, read: ReadModelQuery, after: int, before: int
+    ) -> int:
+        """Deliver again what the filter accepts in `(after, before)`; return how many."""
+        compiled = compile_filter(subscription.filter, subscription.scope)
+        positions: list[int] = []
+        while len(positions) < MAX_REPLAY:
+            page = [e for e in self.log.after(after, 1_000) if e.position < before]
+            if not page:
+                break
+            after = page[-1].position
+            positions += [
+                each.entry.position for each in read(accepted, page, compiled)
+            ]
+        return self.replay(subscription.id, positions, None)
+
+    @staticmethod
+    def default_schedule() -> Schedule:
+        return Schedule()
 
     def _activate(self, subscription: Subscription) -> Subscription:
         changed = self.store.change(

@@ -1,0 +1,126 @@
+"""A filter as a feed: one entry per incident or item, updated when it changes.
+
+The entry's text says what changed, newest first, so that a reader shows corrections too.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from dataclasses import dataclass
+from xml.etree import ElementTree as ET  # only written here, never read
+
+from incidentwire.log.event_log import EventLog
+from incidentwire.log.recorded_event import RecordedEvent
+from services.api.subscriptions import messages
+from services.api.subscriptions.facts import EntryFacts
+from services.api.subscriptions.model import Subscription
+from services.api.subscriptions.preview import ReadModelQuery, accepted, compile_filter
+
+ENTRIES = 50
+LOG_ENTRIES = 10_000  # how far back a feed looks
+PAGE = 1_000
+ATOM = "http://www.w3.org/2005/Atom"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedContent:
+    """A feed before it has a form. `groups` holds the changes of one subject each, newest first."""
+
+    id: str
+    title: str
+    base: str
+    log_id: str
+    groups: tuple[tuple[EntryFacts, ...], ...]
+
+
+def content(
+    subscription: Subscription, log: EventLog, read: ReadModelQuery, base: str
+) -> FeedContent:
+    """Return the latest changes that the subscription's filter accepts."""
+    compiled = compile_filter(subscription.filter, subscription.scope)
+    last = log.last()
+    entries: list[RecordedEvent] = []
+    position = max(0, last - LOG_ENTRIES)
+    while page := log.after(position, PAGE):
+        entries += page
+        position = page[-1].position
+    matched: list[EntryFacts] = read(accepted, entries, compiled)
+    groups: dict[str, list[EntryFacts]] = {}
+    for found in reversed(matched):
+        groups.setdefault(found.subject.id, []).append(found)
+    newest = list(groups.values())[:ENTRIES]
+    return FeedContent(
+        id=subscription.id,
+        title=subscription.name,
+        base=base,
+        log_id=log.id,
+        groups=tuple(tuple(group) for group in newest),
+    )
+
+
+def atom(found: FeedContent) -> bytes:
+    """Return the feed as Atom (RFC 4287)."""
+    ET.register_namespace("", ATOM)
+    root = ET.Element(f"{{{ATOM}}}feed")
+    _add(root, "id", f"urn:incidentwire:{found.log_id}:{found.id}")
+    _add(root, "title", _plain(found.title))
+    newest = found.groups[0][0].time if found.groups else "1970-01-01T00:00:00Z"
+    _add(root, "updated", newest)
+    _add(_add(root, "author"), "name", "Incidentwire")
+    for group in found.groups:
+        subject = group[0].subject
+        entry = _add(root, "entry")
+        _add(entry, "id", f"urn:incidentwire:{found.log_id}:{subject.id}")
+        _add(entry, "title", _plain(subject.title or subject.id))
+        _add(entry, "updated", group[0].time)
+        _add(entry, "link", rel="alternate", href=messages.link(found.base, subject))
+        for label in subject.labels:
+            _add(entry, "category", term=label)
+        body = _add(entry, "content", _plain(_html(group)))
+        body.set("type", "html")
+    document: bytes = ET.tostring(root, "utf-8", xml_declaration=True)
+    return document
+
+
+def json_feed(found: FeedContent) -> bytes:
+    """Return the feed as JSON Feed 1.1."""
+    items = [
+        {
+            "id": f"urn:incidentwire:{found.log_id}:{group[0].subject.id}",
+            "url": messages.link(found.base, group[0].subject),
+            "title": _plain(group[0].subject.title or group[0].subject.id),
+            "content_html": _html(group),
+            "date_modified": group[0].time,
+            "date_published": group[-1].time,
+            "tags": list(group[0].subject.labels),
+        }
+        for group in found.groups
+    ]
+    body = {
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": _plain(found.title),
+        "items": items,
+    }
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+def _html(group: tuple[EntryFacts, ...]) -> str:
+    changes = "".join(
+        f"<li>{each.time[:16].replace('T', ' ')} UTC: {html.escape(messages.describe(each))}</li>"
+        for each in group[: messages.MAX_LINES_PER_SUBJECT]
+    )
+    return f"<ul>{changes}</ul>"
+
+
+def _plain(text: str) -> str:
+    """XML 1.0 has no control characters; none belongs in a title either."""
+    return "".join(c for c in text if c >= " " and c not in "\ufffe\uffff")
+
+
+def _add(
+    parent: ET.Element, name: str, text: str | None = None, **attributes: str
+) -> ET.Element:
+    made = ET.SubElement(parent, f"{{{ATOM}}}{name}", attributes)
+    made.text = text
+    return made

@@ -1,0 +1,204 @@
+"""Consumer groups: members lease events, and acknowledge or return them.
+
+A group is a subscription that is pulled: events that match its filter wait for it, each
+is leased to one member, and one that is never acknowledged is parked after five leases.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from flask import g
+
+from incidentwire.log.cloudevents import envelope_json
+from incidentwire.web.auth import require
+from services.api.http import Blueprint, QuerySchema
+from services.api.subscriptions.access import owned, with_service
+from services.api.subscriptions.model import Channel, Scope, Status, Subscription
+from services.api.subscriptions.notifier import PARK_AFTER
+from services.api.subscriptions.preview import InvalidSubscription, compile_filter
+from services.api.subscriptions.schemas import (
+    GroupSchema,
+    LeaseQuerySchema,
+    LeaseSchema,
+    NewGroupSchema,
+    PositionsSchema,
+    ReplayedSchema,
+)
+from services.api.subscriptions.service import SubscriptionService
+from services.api.subscriptions.store import UnknownSubscription
+
+POLL_S = 0.25
+NACK_DELAY_S = 5.0
+MAX_NAME = 60
+
+blueprint = Blueprint(
+    "groups",
+    __name__,
+    url_prefix="/v1/groups",
+    description="Consumer groups: share the events of a filter among workers",
+)
+
+
+@blueprint.route("/<name>", methods=["POST"])
+@require("read")
+@blueprint.arguments(NewGroupSchema)
+@blueprint.response(200, GroupSchema)
+def create_group(body: dict[str, Any], name: str) -> dict[str, Any]:
+    """Create the group if it does not exist yet, and show it."""
+    if not name.replace("-", "").replace("_", "").isalnum() or len(name) > MAX_NAME:
+        raise InvalidSubscription("name", "Use up to 60 letters, digits, - and _.")
+    compile_filter(body["filter"], Scope.UPDATES)
+
+    def run(service: SubscriptionService) -> dict[str, Any]:
+        group_id = _group_id(name)
+        try:
+            return _as_json(service, name, owned(service, group_id))
+        except UnknownSubscription:
+            pass
+        group = Subscription(
+            id=group_id,
+            name=name,
+            owner=g.who,
+            channel=Channel.PULL,
+            target="",
+            filter=body["filter"],
+            scope=body["scope"],
+            schedule=service.default_schedule(),
+            status=Status.ACTIVE,
+            created=time.time(),
+            scanned=body.get("after"),
+        )
+        with service.database.transaction():
+            service.store.add(group)
+            service.database.touch()
+        return _as_json(service, name, group)
+
+    return with_service(run)
+
+
+@blueprint.route("/<name>", methods=["GET"])
+@require("read")
+@blueprint.arguments(QuerySchema, location="query")
+@blueprint.response(200, GroupSchema)
+def show_group(_query: dict[str, Any], name: str) -> dict[str, Any]:
+    """Show how much waits, is leased and is parked, and the lag behind the log."""
+    return with_service(
+        lambda service: _as_json(service, name, owned(service, _group_id(name)))
+    )
+
+
+@blueprint.route("/<name>", methods=["DELETE"])
+@require("read")
+@blueprint.arguments(QuerySchema, location="query")
+@blueprint.response(204)
+def remove_group(_query: dict[str, Any], name: str) -> None:
+    """Remove the group with everything that waits for it."""
+
+    def run(service: SubscriptionService) -> None:
+        owned(service, _group_id(name))
+        service.store.remove(_group_id(name))
+
+    with_service(run)
+
+
+@blueprint.route("/<name>/lease", methods=["POST"])
+@require("read")
+@blueprint.arguments(LeaseQuerySchema)
+@blueprint.response(200, LeaseSchema)
+def lease(body: dict[str, Any], name: str) -> dict[str, Any]:
+    """Take up to `limit` events; they come back after `lease_s` unless acknowledged."""
+
+    def run(service: SubscriptionService) -> dict[str, Any]:
+        group = owned(service, _group_id(name))
+        deadline = time.monotonic() + body["wait_s"]
+        while True:
+            leased = service.pending.lease(
+                group.id, body["limit"], time.time(), body["lease_s"]
+            )
+            if leased or time.monotonic() >= deadline:
+                return {"events": _events(service, group, leased)}
+            time.sleep(POLL_S)
+
+    return with_service(run)
+
+
+@blueprint.route("/<name>/ack", methods=["POST"])
+@require("read")
+@blueprint.arguments(PositionsSchema)
+@blueprint.response(204)
+def acknowledge(body: dict[str, Any], name: str) -> None:
+    """Acknowledge events: they are done."""
+
+    def run(service: SubscriptionService) -> None:
+        group = owned(service, _group_id(name))
+        with service.database.transaction():
+            service.pending.drop_pending(group.id, body["positions"])
+
+    with_service(run)
+
+
+@blueprint.route("/<name>/nack", methods=["POST"])
+@require("read")
+@blueprint.arguments(PositionsSchema)
+@blueprint.response(204)
+def refuse(body: dict[str, Any], name: str) -> None:
+    """Return events: another member gets them after five seconds, or they are parked."""
+
+    def run(service: SubscriptionService) -> None:
+        group = owned(service, _group_id(name))
+        with service.database.transaction():
+            service.pending.release(
+                group.id, body["positions"], time.time() + NACK_DELAY_S, PARK_AFTER
+            )
+
+    with_service(run)
+
+
+@blueprint.route("/<name>/parked/replay", methods=["POST"])
+@require("read")
+@blueprint.arguments(QuerySchema, location="query")
+@blueprint.response(200, ReplayedSchema)
+def replay_parked(_query: dict[str, Any], name: str) -> dict[str, Any]:
+    """Make all parked events available again."""
+
+    def run(service: SubscriptionService) -> dict[str, Any]:
+        group = owned(service, _group_id(name))
+        return {"replayed": service.pending.unpark(group.id)}
+
+    return with_service(run)
+
+
+def _group_id(name: str) -> str:
+    return f"g_{name[:MAX_NAME]}"
+
+
+def _as_json(
+    service: SubscriptionService, name: str, group: Subscription
+) -> dict[str, Any]:
+    head, _ = service.database.head()
+    scanned = group.scanned if group.scanned is not None else head
+    return {
+        "name": name,
+        "filter": group.filter,
+        **service.pending.group_counts(group.id, time.time()),
+        "lag": max(0, service.log.last() - scanned),
+    }
+
+
+def _events(
+    service: SubscriptionService, group: Subscription, leased: list[tuple[int, int]]
+) -> list[dict[str, Any]]:
+    shown = []
+    gone = []
+    for position, attempt in leased:
+        entry = service.log.get(position)
+        if entry is None:
+            gone.append(position)
+            continue
+        event = json.loads(envelope_json(entry, service.log.id))
+        shown.append({"position": position, "attempt": attempt, "event": event})
+    service.pending.drop_pending(group.id, gone)
+    return shown

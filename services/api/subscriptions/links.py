@@ -1,0 +1,136 @@
+"""What a link in a mail or a feed reader opens: no key, a secret token instead.
+
+A GET changes nothing, since mail scanners follow links; the page has a button that posts.
+"""
+
+from __future__ import annotations
+
+import html
+from contextlib import suppress
+from typing import Any, cast
+
+from flask import Response, current_app, request
+
+from incidentwire.web.auth import public
+from services.api.http import Blueprint, QuerySchema
+from services.api.read_model.reader import Reader
+from services.api.subscriptions import feed
+from services.api.subscriptions.access import with_service
+from services.api.subscriptions.service import SubscriptionService, UnknownToken
+
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; form-action 'self'",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+}
+
+blueprint = Blueprint(
+    "subscription_links",
+    __name__,
+    url_prefix="/v1",
+    description="Confirm, unsubscribe, and read a feed by its secret address",
+)
+
+
+@blueprint.route("/confirm/<token>", methods=["GET"])
+@public
+@blueprint.arguments(QuerySchema, location="query")
+@blueprint.response(200, {"type": "string"}, content_type="text/html")
+def show_confirm(_query: dict[str, Any], token: str) -> Response:
+    """Ask whether to confirm an e-mail subscription."""
+    found = with_service(
+        lambda service: service.find_token("confirm", token), needs_key=False
+    )
+    if found is None:
+        raise UnknownToken("This link is unknown or has expired. Subscribe again.")
+    return _page(f"Confirm the subscription “{found.name}”?", "Confirm")
+
+
+@blueprint.route("/confirm/<token>", methods=["POST"])
+@public
+@blueprint.arguments(QuerySchema, location="query")
+@blueprint.response(200, {"type": "string"}, content_type="text/html")
+def confirm(_query: dict[str, Any], token: str) -> Response:
+    """Confirm an e-mail subscription."""
+    found = with_service(lambda service: service.confirm(token), needs_key=False)
+    return _page(f"Confirmed. You will get “{found.name}”.")
+
+
+@blueprint.route("/unsubscribe/<token>", methods=["GET"])
+@public
+@blueprint.arguments(QuerySchema, location="query")
+@blueprint.response(200, {"type": "string"}, content_type="text/html")
+def show_unsubscribe(_query: dict[str, Any], token: str) -> Response:
+    """Ask whether to end an e-mail subscription."""
+    found = with_service(
+        lambda service: service.find_token("unsubscribe_digest", token),
+        needs_key=False,
+    )
+    if found is None:
+        return _page("You are not subscribed any more.")
+    return _page(f"End the subscription “{found.name}”?", "Unsubscribe")
+
+
+@blueprint.route("/unsubscribe/<token>", methods=["POST"])
+@public
+@blueprint.arguments(QuerySchema, location="query")
+@blueprint.response(200, {"type": "string"}, content_type="text/html")
+def unsubscribe(_query: dict[str, Any], token: str) -> Response:
+    """End an e-mail subscription; mail programs post here for one-click unsubscription."""
+    with suppress(UnknownToken):  # already done: the second click is no error
+        with_service(lambda service: service.unsubscribe(token), needs_key=False)
+    return _page("Unsubscribed. You will get no further mail.")
+
+
+@blueprint.route("/feeds/<token>.atom", methods=["GET"])
+@public
+@blueprint.arguments(QuerySchema, location="query")
+@blueprint.response(200, {"type": "string"}, content_type="application/atom+xml")
+def atom_feed(_query: dict[str, Any], token: str) -> Response:
+    """Read a filter as an Atom feed at its secret address."""
+    entries = _entries(token)
+    return _conditional(feed.atom(entries), "application/atom+xml")
+
+
+@blueprint.route("/feeds/<token>.json", methods=["GET"])
+@public
+@blueprint.arguments(QuerySchema, location="query")
+@blueprint.response(200, {"type": "object"}, content_type="application/feed+json")
+def json_feed(_query: dict[str, Any], token: str) -> Response:
+    """Read a filter as a JSON Feed 1.1 at its secret address."""
+    entries = _entries(token)
+    return _conditional(feed.json_feed(entries), "application/feed+json")
+
+
+def _entries(token: str) -> feed.FeedContent:
+    def run(service: SubscriptionService) -> feed.FeedContent:
+        subscription = service.find_token("feed", token)
+        if subscription is None:
+            raise UnknownToken("This feed address is unknown or was replaced.")
+        reader = cast("Reader", current_app.extensions["incidentwire.reader"])
+        return feed.content(
+            subscription, service.log, reader.read, service.settings.api_url
+        )
+
+    return with_service(run, needs_key=False)
+
+
+def _conditional(body: bytes, mimetype: str) -> Response:
+    response = Response(
+        body, 200, {"Cache-Control": "private, max-age=60"}, mimetype=mimetype
+    )
+    response.add_etag()
+    response.make_conditional(request)
+    return response
+
+
+def _page(text: str, button: str = "") -> Response:
+    form = f'<form method="post"><button>{html.escape(button)}</button></form>'
+    body = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        "<title>Incidentwire</title></head><body>"
+        f"<h1>Incidentwire</h1><p>{html.escape(text)}</p>{form if button else ''}</body></html>"
+    )
+    return Response(body, 200, PAGE_HEADERS, mimetype="text/html")

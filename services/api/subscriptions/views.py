@@ -1,0 +1,342 @@
+"""Subscriptions over HTTP: create, list, change, verify, replay, and the ledger."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from flask import current_app, g
+
+from incidentwire.settings import Settings
+from incidentwire.web.auth import require
+from incidentwire.web.problems import FieldError, Problem, as_problem, invalid_fields
+from services.api.http import Blueprint, QuerySchema
+from services.api.read_model.reader import Reader
+from services.api.subscriptions import messages
+from services.api.subscriptions.access import owned, visible, with_service
+from services.api.subscriptions.mail import MailNotConfigured
+from services.api.subscriptions.model import Subscription
+from services.api.subscriptions.preview import InvalidSubscription, Preview, preview
+from services.api.subscriptions.schemas import (
+    ChangeSubscriptionSchema,
+    CreatedSchema,
+    DeliveriesQuerySchema,
+    DeliveriesSchema,
+    FilterTestSchema,
+    NewSubscriptionSchema,
+    PreviewSchema,
+    ReplayedSchema,
+    ReplaySchema,
+    SecretSchema,
+    SubscriptionListSchema,
+    SubscriptionSchema,
+)
+from services.api.subscriptions.service import (
+    NotVerified,
+    SubscriptionService,
+    TooFrequent,
+    UnknownToken,
+)
+from services.api.subscriptions.store import UnknownSubscription
+
+blueprint = Blueprint(
+    "subscriptions",
+    __name__,
+    url_prefix="/v1",
+    description="Alerts, digests, webhooks and feeds of a filter",
+)
+
+PROBLEMS = {
+    UnknownSubscription: as_problem(404, "unknown-subscription"),
+    UnknownToken: as_problem(404, "unknown-link"),
+    TooFrequent: as_problem(422, "too-frequent"),
+    NotVerified: as_problem(422, "not-verified"),
+    MailNotConfigured: as_problem(503, "mail-not-configured"),
+    InvalidSubscription: lambda error: invalid_fields(
+        [FieldError(field=error.field, message=str(error))]
+    ),
+}
+
+
+@blueprint.route("/subscriptions", methods=["POST"])
+@require("read")
+@blueprint.arguments(NewSubscriptionSchema)
+@blueprint.response(201, CreatedSchema)
+def create_subscription(body: dict[str, Any]) -> dict[str, Any]:
+    """Create a subscription.
+
+    An e-mail address is confirmed by the link that is sent to it, a webhook by
+    `POST …/verify`. The answer holds the webhook's secret or the feed's address, once.
+    """
+
+    def run(service: SubscriptionService) -> dict[str, Any]:
+        found = preview(service.log, _reader().read, body["filter"], body["scope"])
+        created = service.create(body, g.who, found)
+        shown = as_json(service, created.subscription)
+        if created.secret:
+            shown["secret"] = created.secret
+        if created.token:
+            shown["feed_url"] = feed_url(service.settings, created.token)
+        return shown
+
+    return with_service(run)
+
+
+@blueprint.route("/subscriptions", methods=["GET"])
+@require("read")
+@blueprint.arguments(QuerySchema, location="query")
+@blueprint.response(200, SubscriptionListSchema)
+def list_subscriptions(_query: dict[str, Any]) -> dict[str, Any]:
+    """List the subscriptions of this key; all of them for a key with `admin`."""
+    return with_service(
+        lambda service: {
+            "subscriptions": [as_json(service, each) for each in visible(service)]
+        }
+    )
+
+
+@blueprint.route("/subscriptions/<subscription_id>", methods=["GET"])
+@require("read")
+@blueprint.arguments(QuerySchema, location="query")
+@blueprint.response(200, SubscriptionSchema)
+def show_subscription(_query: dict[str, Any], subscription_id: str) -> dict[str, Any]:
+    """Show one subscription and where it stands."""
+    return with_service(
+        lambda service: as_json(service, owned(service, subscription_id))
+    )
+
+
+@blueprint.route("/subscriptions/<subscription_id>", methods=["PATCH"])
+@require("read")
+@blueprint.arguments(ChangeSubscriptionSchema)
+@blueprint.response(200, SubscriptionSchema)
+def change_subscription(body: dict[str, Any], subscription_id: str) -> dict[str, Any]:
+    """Change, pause or resume a subscription.
+
+    `status: active` with `resume: missed` delivers what came while it stood still, with
+    `resume: now` it skips that.
+    """
+
+    def run(service: SubscriptionService) -> dict[str, Any]:
+        before = owned(service, subscription_id)
+        found = None
+        if "filter" in body or "schedule" in body or "scope" in body:
+            text = body.get("filter", before.filter)
+            scope = body.get("scope", before.scope)
+            found = preview(service.log, _reader().read, text, scope)
+        return as_json(service, service.change(subscription_id, body, found))
+
+    return with_service(run)
+
+
+@blueprint.route("/subscriptions/<subscription_id>", methods=["DELETE"])
+@require("read")
+@blueprint.arguments(QuerySchema, location="query")
+@blueprint.response(204)
+def remove_subscription(_query: dict[str, Any], subscription_id: str) -> None:
+    """Remove a subscription. Its deliveries stay in the ledger until they expire."""
+
+    def run(service: SubscriptionService) -> None:
+        owned(service, subscription_id)
+        service.remove(subscription_id, g.who)
+
+    with_service(run)
+
+
+@blueprint.route("/subscriptions/<subscription_id>/verify", methods=["POST"])
+@require("read")
+@blueprint.arguments(QuerySchema, location="query")
+@blueprint.response(200, SubscriptionSchema)
+def verify_subscription(_query: dict[str, Any], subscription_id: str) -> dict[str, Any]:
+    """Send the webhook a challenge; once it repeats it, deliveries begin."""
+
+    def run(service: SubscriptionService) -> dict[str, Any]:
+        owned(service, subscription_id)
+        return as_json(service, service.verify(subscription_id))
+
+    return with_service(run)
+
+
+@blueprint.route("/subscriptions/<subscription_id>/rotate", methods=["POST"])
+@require("read")
+@blueprint.arguments(QuerySchema, location="query")
+@blueprint.response(200, SecretSchema)
+def rotate_secret(_query: dict[str, Any], subscription_id: str) -> dict[str, Any]:
+    """Replace a webhook's secret (the former one signs for one more day) or a feed's address."""
+
+    def run(service: SubscriptionService) -> dict[str, Any]:
+        subscription = owned(service, subscription_id)
+        if subscription.channel == "webhook":
+            return {"secret": service.rotate_secret(subscription_id)}
+        if subscription.channel == "feed":
+            token = service.rotate_feed(subscription_id)
+            return {"feed_url": feed_url(service.settings, token)}
+        raise InvalidSubscription("channel", "Only webhooks and feeds have a secret.")
+
+    return with_service(run)
+
+
+@blueprint.route("/subscriptions/<subscription_id>/replay", methods=["POST"])
+@require("read")
+@blueprint.arguments(ReplaySchema)
+@blueprint.response(202, ReplayedSchema)
+def replay_subscription(body: dict[str, Any], subscription_id: str) -> dict[str, Any]:
+    """Deliver again: single events, a range, or all that failed since a time."""
+
+    def run(service: SubscriptionService) -> dict[str, Any]:
+        subscription = owned(service, subscription_id)
+        if "after" in body or "before" in body:
+            count = service.replay_range(
+                subscription,
+                _reader().read,
+                body.get("after", 0),
+                body.get("before", 2**53),
+            )
+            return {"replayed": count}
+        since = body["failed_since"].timestamp() if "failed_since" in body else None
+        return {
+            "replayed": service.replay(subscription_id, body.get("positions"), since)
+        }
+
+    return with_service(run)
+
+
+@blueprint.route("/subscriptions/<subscription_id>/deliveries", methods=["GET"])
+@require("read")
+@blueprint.arguments(DeliveriesQuerySchema, location="query")
+@blueprint.response(200, DeliveriesSchema)
+def list_deliveries(query: dict[str, Any], subscription_id: str) -> dict[str, Any]:
+    """List every attempt of one subscription, the newest first."""
+
+    def run(service: SubscriptionService) -> dict[str, Any]:
+        owned(service, subscription_id)
+        return _deliveries(service, query, subscription_id=subscription_id)
+
+    return with_service(run)
+
+
+@blueprint.route("/events/<int:position>/deliveries", methods=["GET"])
+@require("admin")
+@blueprint.arguments(DeliveriesQuerySchema, location="query")
+@blueprint.response(200, DeliveriesSchema)
+def list_event_deliveries(query: dict[str, Any], position: int) -> dict[str, Any]:
+    """List who was sent one event, and what came of it."""
+    return with_service(lambda service: _deliveries(service, query, position=position))
+
+
+@blueprint.route(
+    "/subscriptions/<subscription_id>/deliveries/<message_id>/ack", methods=["POST"]
+)
+@require("read")
+@blueprint.arguments(QuerySchema, location="query")
+@blueprint.response(204)
+def acknowledge(_query: dict[str, Any], subscription_id: str, message_id: str) -> None:
+    """Note in the ledger that somebody has read a delivery, such as a correction."""
+
+    def run(service: SubscriptionService) -> None:
+        owned(service, subscription_id)
+        known = service.ledger.acknowledge(
+            subscription_id, message_id, datetime.now(UTC).timestamp()
+        )
+        if not known:
+            raise Problem(
+                status=404,
+                slug="unknown-delivery",
+                detail="This subscription has no successful delivery with this id.",
+            )
+
+    with_service(run)
+
+
+@blueprint.route("/filters/test", methods=["POST"])
+@require("read")
+@blueprint.arguments(FilterTestSchema)
+@blueprint.response(200, PreviewSchema)
+def test_filter(body: dict[str, Any]) -> dict[str, Any]:
+    """Say what a filter would have sent in the last 30 days."""
+    return with_service(
+        lambda service: preview_json(
+            preview(service.log, _reader().read, body["filter"], body["scope"])
+        )
+    )
+
+
+# -- shapes --------------------------------------------------------------------------
+
+
+def as_json(service: SubscriptionService, subscription: Subscription) -> dict[str, Any]:
+    """Return the subscription with its cursor and backlog."""
+    last = service.log.last()
+    head, _ = service.database.head()
+    scanned = subscription.scanned if subscription.scanned is not None else head
+    return {
+        **vars(subscription),
+        "schedule": {
+            **dataclasses.asdict(subscription.schedule),
+            "pace": str(subscription.schedule.pace),
+        },
+        "created": _time(subscription.created),
+        "next_at": _time(subscription.next_at),
+        "retry_at": _time(subscription.retry_at),
+        "failing_since": _time(subscription.failing_since),
+        "pending": service.pending.pending_count(subscription.id),
+        "lag": max(0, last - scanned),
+    }
+
+
+def preview_json(found: Preview) -> dict[str, Any]:
+    """Return a preview with its rate in words."""
+    return {
+        "matched": found.matched,
+        "days": round(found.days, 2),
+        "per_week": round(found.per_week, 1),
+        "summary": rate_in_words(found.per_week),
+        "latest": [
+            {
+                "position": each.entry.position,
+                "time": each.time,
+                "type": each.type,
+                "subject": each.subject.as_json(),
+                "summary": messages.describe(each),
+            }
+            for each in found.latest
+        ],
+    }
+
+
+def rate_in_words(per_week: float) -> str:
+    """Return a rate as people say it."""
+    if per_week >= 70:
+        return f"about {per_week / 7:,.0f} a day"
+    if per_week >= 1:
+        return f"about {per_week:.0f} a week"
+    return "less than one a week" if per_week else "none in this time"
+
+
+def feed_url(settings: Settings, token: str) -> str:
+    return f"{settings.api_url}/v1/feeds/{token}.atom"
+
+
+def _deliveries(
+    service: SubscriptionService, query: dict[str, Any], **about: Any
+) -> dict[str, Any]:
+    limit = query["limit"]
+    rows = service.ledger.attempts(**about, before=query.get("cursor"), limit=limit + 1)
+    shown = rows[:limit]
+    for row in shown:
+        row["at"] = _time(row["at"])
+        row["acknowledged"] = _time(row["acknowledged"])
+        row["ok"] = bool(row["ok"])
+    more = len(rows) > limit
+    return {"deliveries": shown, "next": str(shown[-1]["n"]) if more else None}
+
+
+def _time(seconds: float | None) -> str | None:
+    if not seconds:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _reader() -> Reader:
+    return cast("Reader", current_app.extensions["incidentwire.reader"])
