@@ -28,6 +28,7 @@ PROCESSES: dict[str, tuple[str, ...]] = {
     "classifier-keeper": ("services.classifier.keeper",),
     "classifier-linker": ("services.classifier.linker",),
     "api-projector": ("services.api.read_model.projector",),
+    "api-notifier": ("services.api.subscriptions.notifier",),
     "api-web": ("services.api.web", "--host", "{host}", "--port", "{api_port}"),
 }
 

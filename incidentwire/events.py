@@ -429,8 +429,9 @@ class FeedSilent(FeedEvent):
 @dataclass(frozen=True, kw_only=True)
 class SubscriptionCreated(SubscriptionEvent):
     type = "subscription.created"
-    url: str
     who: str
+    url: str = ""
+    channel: str = ""
     types: tuple[str, ...] = ()
     labels: tuple[Label, ...] = ()
 

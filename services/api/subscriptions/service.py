@@ -111,7 +111,7 @@ class SubscriptionService:
             self.database.touch()
         self._record(
             subscription.id,
-            SubscriptionCreated(url="", who=owner, types=(str(subscription.channel),)),
+            SubscriptionCreated(who=owner, channel=str(subscription.channel)),
         )
         if subscription.channel is Channel.EMAIL:
             self._ask_confirmation(subscription, token)

@@ -1,0 +1,136 @@
+"""Consumer groups, feeds at secret addresses, previews, and who may see what."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+from incidentwire.web.auth import Keys
+from tests.api.subscriptions.conftest import Desk
+from tests.newsroom import FAKE, LEAK
+from tests.webhook_receiver import Receiver
+
+ATOM = "{http://www.w3.org/2005/Atom}"
+
+
+def lease(desk: Desk, name: str, **body: int) -> list[int]:
+    answer = desk.client.post(f"/v1/groups/{name}/lease", json=body)
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    return [event["position"] for event in answer.get_json()["events"]]
+
+
+def test_members_of_a_group_share_events_and_an_acknowledged_one_is_done(
+    desk: Desk,
+) -> None:
+    desk.client.post("/v1/groups/team", json={"filter": "type:incident.opened"})
+    desk.settle()
+    for n in range(4):
+        desk.room.add(f"i_{n}", (LEAK,))
+    desk.settle()
+    first, second = lease(desk, "team", limit=2), lease(desk, "team", limit=5)
+    assert len(first) == len(second) == 2
+    assert not set(first) & set(second)
+    assert lease(desk, "team") == []
+    desk.client.post("/v1/groups/team/ack", json={"positions": first})
+    shown = desk.client.get("/v1/groups/team").get_json()
+    assert (shown["waiting"], shown["leased"], shown["parked"]) == (0, 2, 0)
+
+
+def test_a_lease_that_runs_out_gives_the_event_to_another_and_five_park_it(
+    desk: Desk,
+) -> None:
+    desk.client.post("/v1/groups/team", json={"filter": "type:incident.opened"})
+    desk.settle()
+    desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    db = desk.notifier.database.db
+    for _ in range(5):
+        assert len(lease(desk, "team")) == 1
+        db.execute("UPDATE pending SET lease_until = 1")
+    desk.settle()
+    assert lease(desk, "team") == []
+    assert desk.client.get("/v1/groups/team").get_json()["parked"] == 1
+    answer = desk.client.post("/v1/groups/team/parked/replay")
+    assert answer.get_json() == {"replayed": 1}
+    assert len(lease(desk, "team")) == 1
+
+
+def test_a_group_that_begins_in_the_past_gets_all_of_it_in_order(desk: Desk) -> None:
+    for n in range(5):
+        desk.room.add(f"i_{n}", (LEAK,))
+    desk.settle()
+    body = {"filter": "type:incident.opened", "after": 0}
+    desk.client.post("/v1/groups/late", json=body)
+    desk.settle()
+    desk.settle()
+    positions = lease(desk, "late", limit=50)
+    assert len(positions) == 5
+    assert positions == sorted(positions)
+
+
+def test_a_feed_has_an_entry_per_incident_that_says_what_changed(desk: Desk) -> None:
+    created = desk.create(channel="feed", filter="label:data_leak")
+    path = created["feed_url"].partition("8000")[2]
+    incident = desk.room.add("i_a", (LEAK,), title="Harbour & <clinics>")
+    desk.room.add("i_b", (FAKE,))
+    desk.settle()
+    anonymous = desk.client.application.test_client()
+    answer = anonymous.get(path)
+    entries = ET.fromstring(answer.data).findall(f"{ATOM}entry")
+    assert [entry.findtext(f"{ATOM}title") for entry in entries] == [
+        "Harbour & <clinics>"
+    ]
+    assert incident in entries[0].find(f"{ATOM}link").attrib["href"]  # type: ignore[union-attr]
+    assert "New incident" in (entries[0].findtext(f"{ATOM}content") or "")
+    again = anonymous.get(path, headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status_code == 304
+    body = anonymous.get(path.replace(".atom", ".json")).get_json(force=True)
+    assert len(body["items"]) == 1
+    fresh = desk.client.post(f"/v1/subscriptions/{created['id']}/rotate").get_json()
+    assert anonymous.get(path).status_code == 404
+    assert anonymous.get(fresh["feed_url"].partition("8000")[2]).status_code == 200
+
+
+def test_a_filter_is_tried_before_it_is_saved(desk: Desk) -> None:
+    for n in range(3):
+        desk.room.add(f"i_{n}", (LEAK,))
+    desk.settle()
+    body = {"filter": "label:data_leak", "scope": "new"}
+    found = desk.client.post("/v1/filters/test", json=body).get_json()
+    assert found["matched"] == 3
+    assert len(found["latest"]) == 3
+    answer = desk.client.post("/v1/filters/test", json={"filter": "label:x"})
+    assert answer.status_code == 422
+    error = answer.get_json()["errors"][0]
+    assert error["field"] == "filter"
+    assert "character 1" in error["message"]
+
+
+def test_alerts_that_would_flood_must_be_a_digest(desk: Desk) -> None:
+    object.__setattr__(desk.house.settings, "max_alerts_per_day", 1)
+    for n in range(40):
+        desk.room.add(f"i_{n}", (LEAK,))
+    desk.settle()
+    body = {
+        "name": "all",
+        "channel": "email",
+        "target": "ann@example.org",
+        "scope": "new",
+    }
+    answer = desk.client.post("/v1/subscriptions", json=body)
+    assert answer.status_code == 422
+    assert "digest" in answer.get_json()["detail"]
+    body["schedule"] = {"pace": "daily"}  # type: ignore[assignment]
+    assert desk.client.post("/v1/subscriptions", json=body).status_code == 201
+
+
+def test_a_key_sees_its_own_subscriptions_only(desk: Desk, receiver: Receiver) -> None:
+    created = desk.webhook(receiver)
+    other = Keys(desk.house.connection).create("eve", ["read"])
+    headers = {"Authorization": f"Bearer {other}"}
+    path = f"/v1/subscriptions/{created['id']}"
+    for method in ("get", "delete", "patch"):
+        answer = getattr(desk.client, method)(path, headers=headers, json={})
+        assert answer.status_code in (404, 422)
+    listed = desk.client.get("/v1/subscriptions", headers=headers).get_json()
+    assert listed == {"subscriptions": []}
+    assert desk.show(created["id"])["status"] == "active"

@@ -1,0 +1,185 @@
+"""E-mail alerts and digests through a real SMTP server."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from incidentwire.events import ItemWithdrawn
+from tests.api.subscriptions.conftest import Desk
+from tests.mail_server import MailServer
+from tests.newsroom import FAKE, LEAK
+
+ANN = "ann@example.org"
+
+
+def confirmed(desk: Desk, smtp: MailServer, **fields: object) -> str:
+    """Subscribe Ann, follow the link in her mail, and return the subscription's id."""
+    created = desk.create(channel="email", target=ANN, **fields)
+    token = re.findall(r"/v1/confirm/(\S+)", smtp.texts()[-1])[0]
+    assert desk.client.get(f"/v1/confirm/{token}").status_code == 200
+    assert (
+        desk.show(created["id"])["status"] == "pending"
+    )  # a scanner's GET is no consent
+    assert desk.client.post(f"/v1/confirm/{token}").status_code == 200
+    desk.settle()
+    smtp.raw.clear()
+    identity: str = created["id"]
+    return identity
+
+
+def test_nothing_but_the_confirmation_is_sent_before_it_is_confirmed(
+    desk: Desk, smtp: MailServer
+) -> None:
+    desk.create(channel="email", target=ANN)
+    desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    assert len(smtp.raw) == 1
+    assert "Confirm" in smtp.messages()[0]["Subject"]
+
+
+def test_an_alert_quotes_its_evidence_and_can_be_ended_with_one_click(
+    desk: Desk, smtp: MailServer
+) -> None:
+    confirmed(desk, smtp, filter="label:data_leak", scope="new")
+    desk.room.add("i_a", (LEAK,), title="医院泄露病历，人脸识别数据在网上出售")
+    desk.settle()
+    message = smtp.messages()[0]
+    text = smtp.texts()[0]
+    assert message["To"] == ANN
+    assert "医院泄露病历" in message["Subject"]
+    assert "医院泄露病历，人脸识别数据在网上出售" in text
+    assert "data leak" in text
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    link = re.findall(r"<.*?(/v1/unsubscribe/[^>]+)>", message["List-Unsubscribe"])[0]
+    assert desk.client.get(link).status_code == 200
+    desk.room.add("i_b", (LEAK,))
+    desk.settle()
+    assert len(smtp.raw) == 2  # the GET changed nothing
+    for _ in range(2):
+        body = {"List-Unsubscribe": "One-Click"}
+        assert desk.client.post(link, data=body).status_code == 200
+    desk.room.add("i_c", (LEAK,))
+    desk.settle()
+    assert len(smtp.raw) == 2
+
+
+def test_a_digest_waits_for_its_hour_and_holds_each_matching_event_once(
+    desk: Desk, smtp: MailServer
+) -> None:
+    digest = confirmed(
+        desk,
+        smtp,
+        scope="new",
+        filter="label:data_leak",
+        schedule={"pace": "daily", "hour": 8},
+    )
+    names = [desk.room.add(f"i_{n}", (LEAK,)) for n in range(3)]
+    desk.room.add("i_f", (FAKE,))
+    desk.settle()
+    assert smtp.raw == []
+    desk.notifier.database.db.execute(
+        "UPDATE subscriptions SET next_at = ?", (time.time() - 1,)
+    )
+    desk.settle()
+    desk.settle()
+    assert len(smtp.raw) == 1
+    text = smtp.texts()[0]
+    assert all(text.count(f"/incidents/{name}") == 1 for name in names)
+    assert text.count("/incidents/") == 3
+    due = desk.show(digest)["next_at"]
+    assert due is not None
+    assert "T08:00:00" in due
+
+
+def test_an_empty_digest_is_not_sent_and_its_time_moves_on(
+    desk: Desk, smtp: MailServer
+) -> None:
+    digest = confirmed(desk, smtp, schedule={"pace": "weekly", "weekday": 0})
+    past = time.time() - 1
+    desk.notifier.database.db.execute("UPDATE subscriptions SET next_at = ?", (past,))
+    desk.settle()
+    assert smtp.raw == []
+    assert desk.show(digest)["next_at"] is not None
+    desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    assert smtp.raw == []
+
+
+def test_a_correction_does_not_wait_for_the_digest(
+    desk: Desk, smtp: MailServer
+) -> None:
+    confirmed(desk, smtp, scope="new", schedule={"pace": "daily"})
+    desk.room.add("i_a", (LEAK,), title="Harbour clinics")
+    desk.settle()
+    desk.notifier.database.db.execute(
+        "UPDATE subscriptions SET next_at = ?", (time.time() - 1,)
+    )
+    desk.settle()
+    smtp.raw.clear()
+    desk.house.log.append("i_a", ItemWithdrawn(who="ann", labels_before=(LEAK,)))
+    desk.settle()
+    assert [m["Subject"].startswith("Correction") for m in smtp.messages()] == [True]
+
+
+def test_a_refused_recipient_disables_and_a_busy_server_is_tried_again(
+    desk: Desk, smtp: MailServer
+) -> None:
+    busy = confirmed(desk, smtp, scope="new", name="busy")
+    smtp.reply = "451 try later"
+    desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    assert desk.show(busy)["attempt"] == 1
+    smtp.reply = "250 OK"
+    desk.retry_now()
+    assert len(smtp.raw) == 1
+    assert desk.show(busy)["pending"] == 0
+    smtp.refuse[ANN] = "550 no such user"
+    desk.room.add("i_b", (LEAK,))
+    desk.settle()
+    shown = desk.show(busy)
+    assert shown["status"] == "disabled"
+    assert shown["reason"].startswith("recipient_refused")
+
+
+def test_a_mail_that_was_sent_but_not_recorded_keeps_its_message_id(
+    desk: Desk, smtp: MailServer
+) -> None:
+    identity = confirmed(desk, smtp, scope="new")
+    desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    position = int(
+        desk.client.get(f"/v1/subscriptions/{identity}/deliveries").get_json()[
+            "deliveries"
+        ][0]["first"]
+    )
+    with desk.notifier.database.transaction():  # as if the notifier had died in between
+        desk.notifier.pending.add_pending([(identity, position, False)])
+    desk.settle()
+    first, second = smtp.messages()
+    assert first["Message-ID"] == second["Message-ID"]
+
+
+def test_addresses_with_line_breaks_or_names_are_refused(desk: Desk) -> None:
+    for target in (
+        "ann@example.org\r\nBcc: eve@example.org",
+        "Ann <ann@example.org>",
+        "ann",
+        "ann@localhost",
+        "a..b@example.org",
+        "@example.org",
+        "a" * 250 + "@example.org",
+    ):
+        answer = desk.client.post(
+            "/v1/subscriptions",
+            json={"name": "n", "channel": "email", "target": target},
+        )
+        assert answer.status_code == 422, target
+        assert answer.get_json()["errors"][0]["field"] == "target"
+
+
+def test_a_name_with_a_line_break_adds_no_header(desk: Desk, smtp: MailServer) -> None:
+    confirmed(desk, smtp, scope="new", name="x\r\nBcc: eve@example.org")
+    desk.room.add("i_a", (LEAK,), title="Title\r\nBcc: eve@example.org")
+    desk.settle()
+    assert smtp.messages()[0]["Bcc"] is None

@@ -1,0 +1,96 @@
+"""When digests are due, and when failed deliveries are tried again."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.api.subscriptions.model import (
+    DISABLE_AFTER_S,
+    JITTER,
+    MAX_RETRY_AFTER_S,
+    RETRY_DELAYS_S,
+    Failure,
+    Pace,
+    Schedule,
+    is_exhausted,
+    retry_delay_s,
+    warning_due,
+)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "after", "due"),
+    [
+        (Schedule(pace=Pace.HOURLY), "2026-03-01T10:20:00", "2026-03-01T11:00:00"),
+        (
+            Schedule(pace=Pace.DAILY, hour=8),
+            "2026-03-01T07:59:00",
+            "2026-03-01T08:00:00",
+        ),
+        (
+            Schedule(pace=Pace.DAILY, hour=8),
+            "2026-03-01T08:00:00",
+            "2026-03-02T08:00:00",
+        ),
+        (
+            Schedule(pace=Pace.DAILY, hour=8, zone="Europe/Berlin"),
+            "2026-03-28T07:00:00",  # the clocks go forward in the night
+            "2026-03-29T06:00:00",
+        ),
+        (
+            Schedule(pace=Pace.WEEKLY, weekday=0, hour=9, zone="Asia/Shanghai"),
+            "2026-11-28T00:00:00",
+            "2026-11-30T01:00:00",
+        ),
+    ],
+)
+def test_digests_are_due_by_the_clock_of_their_zone(
+    schedule: Schedule, after: str, due: str
+) -> None:
+    moment = datetime.fromisoformat(after).replace(tzinfo=UTC)
+    assert schedule.next_due(moment) == datetime.fromisoformat(due).replace(tzinfo=UTC)
+
+
+@given(
+    st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1)),
+    st.sampled_from([Pace.HOURLY, Pace.DAILY, Pace.WEEKLY]),
+    st.integers(0, 23),
+    st.integers(0, 6),
+    st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu"]),
+)
+def test_the_next_digest_is_always_later_and_never_far(
+    moment: datetime, pace: Pace, hour: int, weekday: int, zone: str
+) -> None:
+    after = moment.replace(tzinfo=UTC)
+    due = Schedule(pace=pace, hour=hour, weekday=weekday, zone=zone).next_due(after)
+    assert after < due <= after + timedelta(days=8)
+
+
+def test_retries_follow_the_schedule_with_jitter_and_honour_retry_after() -> None:
+    rng = random.Random(7)
+    for attempt, delay in enumerate(RETRY_DELAYS_S, start=1):
+        found = retry_delay_s(attempt, Failure(reason="http_status"), rng)
+        assert delay * (1 - JITTER) <= found <= delay * (1 + JITTER)
+    asked = Failure(reason="http_status", retry_after_s=1_000)
+    assert retry_delay_s(1, asked, rng) == 1_000
+    endless = Failure(reason="http_status", retry_after_s=1e12)
+    assert retry_delay_s(1, endless, rng) == MAX_RETRY_AFTER_S
+
+
+def test_each_warning_comes_once_and_the_end_after_five_days() -> None:
+    warned = 0
+    seen = []
+    for hour in range(0, 121):
+        now = hour * 3_600.0
+        reached = warning_due(0.0, now, warned)
+        if reached:
+            seen.append(reached)
+            warned = reached
+    assert seen == [50, 70, 90]
+    assert not is_exhausted(0.0, DISABLE_AFTER_S - 1)
+    assert is_exhausted(0.0, DISABLE_AFTER_S)

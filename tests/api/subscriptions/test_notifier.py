@@ -1,0 +1,61 @@
+"""The process api-notifier: kill -9 loses no event and delivers each under one id."""
+
+from __future__ import annotations
+
+from tests.api.subscriptions.conftest import Desk
+from tests.eventually import eventually
+from tests.house import kill_with_children
+from tests.newsroom import LEAK
+from tests.webhook_receiver import Receiver
+
+NOTIFIER = "services.api.subscriptions.notifier"
+
+
+def test_kill_9_while_delivering_loses_no_event(desk: Desk, receiver: Receiver) -> None:
+    desk.webhook(receiver, scope="new")
+    for n in range(60):
+        desk.room.add(f"i_{n}", (LEAK,))
+    desk.room.projector.catch_up()
+    for kills in range(1, 4):
+        process = desk.house.run(NOTIFIER)
+        eventually(lambda wanted=kills * 8: len(receiver.ids()) > wanted, "it delivers")  # type: ignore[misc]
+        kill_with_children(process)
+    desk.house.run(NOTIFIER)
+    eventually(lambda: len(set(receiver.ids())) == 60, "every event has arrived")
+    positions = [body["data"]["event"]["sequence"] for body in receiver.bodies()]
+    firsts = list(dict.fromkeys(positions))
+    assert firsts == sorted(firsts)
+    assert len(positions) <= 60 + 4  # at most the one in flight at each kill
+
+
+def test_a_dead_endpoint_costs_others_nothing(desk: Desk, receiver: Receiver) -> None:
+    dead = desk.create(channel="webhook", target="http://127.0.0.1:8080/none")
+    desk.notifier.store.change(dead["id"], status="active")
+    desk.webhook(receiver, scope="new")
+    for n in range(10):
+        desk.room.add(f"i_{n}", (LEAK,))
+    desk.settle()
+    assert len(receiver.ids()) == 10
+    assert desk.show(dead["id"])["pending"] > 0
+
+
+def test_a_subscription_with_too_much_waiting_reads_the_log_later(
+    desk: Desk, receiver: Receiver
+) -> None:
+    from services.api.subscriptions import matcher
+
+    matcher.MAX_PENDING, matcher.REFILL_BELOW = 5, 2
+    try:
+        created = desk.webhook(receiver, scope="new")
+        receiver.status = 503
+        for n in range(20):
+            desk.room.add(f"i_{n}", (LEAK,))
+            desk.settle()
+        assert desk.show(created["id"])["pending"] <= 8
+        receiver.status = 200
+        desk.retry_now()
+        desk.settle()
+        delivered = {body["data"]["event"]["sequence"] for body in receiver.bodies()[1:]}
+        assert len(delivered) == 20
+    finally:
+        matcher.MAX_PENDING, matcher.REFILL_BELOW = 5_000, 1_000

@@ -1,0 +1,209 @@
+"""Webhooks by the Standard Webhooks specification, to real receivers on loopback."""
+
+from __future__ import annotations
+
+from standardwebhooks import Webhook
+
+from services.api.subscriptions.model import DISABLE_AFTER_S
+from tests.api.subscriptions.conftest import Desk
+from tests.newsroom import FAKE, LEAK
+from tests.webhook_receiver import Receiver, receiving
+
+
+def test_a_new_incident_is_delivered_signed_and_once(
+    desk: Desk, receiver: Receiver
+) -> None:
+    created = desk.webhook(receiver, filter="label:data_leak", scope="new")
+    desk.room.add("i_a", (LEAK,), title="Harbour clinics left files open")
+    desk.room.add("i_b", (FAKE,), title="A mayor who never spoke")
+    desk.settle()
+    desk.settle()
+    assert receiver.types() == ["incident.opened"]
+    asked = receiver.requests[0]
+    verified = Webhook(created["secret"]).verify(asked.body, dict(asked.headers))
+    assert verified["data"]["incident"]["title"] == "Harbour clinics left files open"
+    assert verified["data"]["incident"]["labels"] == ["data_leak"]
+    assert len(asked.body) < 20_000
+
+
+def test_nothing_is_sent_before_the_endpoint_has_proved_that_it_wants_it(
+    desk: Desk,
+) -> None:
+    with receiving(repeats_challenge=False) as receiver:
+        created = desk.create(channel="webhook", target=receiver.url)
+        answer = desk.client.post(f"/v1/subscriptions/{created['id']}/verify")
+        desk.room.add("i_a", (LEAK,))
+        desk.settle()
+        assert answer.status_code == 422
+        assert "webhook-challenge-response" in answer.get_json()["detail"]
+        assert receiver.requests == []
+        assert desk.show(created["id"])["status"] == "pending"
+
+
+def test_a_failing_endpoint_is_retried_under_the_same_id_and_in_order(
+    desk: Desk, receiver: Receiver
+) -> None:
+    created = desk.webhook(receiver, scope="new")
+    receiver.status = 503
+    desk.room.add("i_a", (LEAK,))
+    desk.room.add("i_b", (FAKE,))
+    desk.settle()
+    shown = desk.show(created["id"])
+    assert (shown["attempt"], shown["pending"]) == (1, 2)
+    assert len(set(receiver.ids())) == 1
+    receiver.status = 200
+    desk.retry_now()
+    assert len(receiver.ids()) == 3
+    assert receiver.ids()[0] == receiver.ids()[1]
+    positions = [body["data"]["event"]["sequence"] for body in receiver.bodies()[1:]]
+    assert positions == sorted(positions)
+    assert desk.show(created["id"])["pending"] == 0
+
+
+def test_410_disables_at_once_and_what_was_missed_is_delivered_after_resuming(
+    desk: Desk, receiver: Receiver
+) -> None:
+    created = desk.webhook(receiver, scope="new")
+    receiver.status = 410
+    first = desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    assert desk.show(created["id"])["status"] == "disabled"
+    assert desk.house.types(created["id"])[-1] == "subscription.disabled"
+    receiver.status = 204
+    second = desk.room.add("i_b", (FAKE,))
+    desk.settle()
+    assert len(receiver.requests) == 1
+    path = f"/v1/subscriptions/{created['id']}"
+    desk.client.patch(path, json={"status": "active", "resume": "missed"})
+    desk.settle()
+    subjects = [body["data"]["incident"]["id"] for body in receiver.bodies()[1:]]
+    assert subjects == [first, second]
+
+
+def test_resuming_from_now_skips_what_was_missed(
+    desk: Desk, receiver: Receiver
+) -> None:
+    created = desk.webhook(receiver, scope="new")
+    path = f"/v1/subscriptions/{created['id']}"
+    desk.client.patch(path, json={"status": "paused"})
+    desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    desk.client.patch(path, json={"status": "active", "resume": "now"})
+    desk.settle()
+    assert receiver.requests == []
+    desk.room.add("i_b", (LEAK,))
+    desk.settle()
+    assert len(receiver.requests) == 1
+
+
+def test_five_days_of_failure_disable_and_the_contact_is_warned_and_told(
+    desk: Desk, receiver: Receiver
+) -> None:
+    created = desk.webhook(receiver, scope="new", contact="ops@example.org")
+    receiver.status = 500
+    desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    db = desk.notifier.database.db
+    for share in (0.6, 1.1):
+        db.execute(
+            "UPDATE subscriptions SET failing_since = failing_since - ?",
+            (DISABLE_AFTER_S * share,),
+        )
+        desk.retry_now()
+    assert desk.show(created["id"])["status"] == "disabled"
+
+
+def test_a_redirect_is_a_failure_and_is_not_followed(desk: Desk) -> None:
+    with receiving() as other, receiving() as receiver:
+        created = desk.webhook(receiver, scope="new")
+        receiver.status = 302
+        receiver.headers = {"Location": other.url}
+        desk.room.add("i_a", (LEAK,))
+        desk.settle()
+        assert other.requests == []
+        assert desk.show(created["id"])["attempt"] == 1
+
+
+def test_an_answer_without_end_is_cut_and_the_ledger_says_why(
+    desk: Desk, receiver: Receiver
+) -> None:
+    created = desk.webhook(receiver, scope="new")
+    receiver.body = b"x" * 10_000_000
+    receiver.status = 200
+    desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    path = f"/v1/subscriptions/{created['id']}/deliveries"
+    ledger = desk.client.get(path).get_json()["deliveries"]
+    assert ledger[0]["ok"] is False
+    assert ledger[0]["reason"].startswith("too_large")
+
+
+def test_during_a_rotation_both_secrets_verify(desk: Desk, receiver: Receiver) -> None:
+    created = desk.webhook(receiver, scope="new")
+    path = f"/v1/subscriptions/{created['id']}/rotate"
+    fresh = desk.client.post(path).get_json()["secret"]
+    desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    asked = receiver.requests[0]
+    for secret in (created["secret"], fresh):
+        assert Webhook(secret).verify(asked.body, dict(asked.headers))
+
+
+def test_secrets_are_encrypted_at_rest(desk: Desk, receiver: Receiver) -> None:
+    created = desk.webhook(receiver)
+    folder = desk.house.settings.subscriptions.parent
+    raw = b"".join(path.read_bytes() for path in folder.glob("*.sqlite*"))
+    assert created["secret"].removeprefix("whsec_").encode() not in raw
+    assert (folder / "secrets.key").stat().st_mode & 0o077 == 0
+
+
+def test_a_private_address_is_refused_when_the_webhook_is_created(desk: Desk) -> None:
+    for target in ("http://10.0.0.1/x", "http://[::1]/x", "ftp://example.org/", "x"):
+        answer = desk.client.post(
+            "/v1/subscriptions",
+            json={"name": "n", "channel": "webhook", "target": target},
+        )
+        assert answer.status_code == 422
+        assert answer.get_json()["errors"][0]["field"] == "target"
+
+
+def test_a_correction_reaches_who_was_told_past_the_filter(
+    desk: Desk, receiver: Receiver
+) -> None:
+    desk.webhook(receiver, filter="label:data_leak", scope="new")
+    desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    version = desk.client.get("/v1/items/i_a").get_json()["version"]
+    answer = desk.client.post(
+        "/v1/items/i_a/labels", json={"labels": ["deepfake"], "version": version}
+    )
+    assert answer.status_code == 200
+    desk.settle()
+    assert receiver.types()[-1] == "item.corrected"
+    assert receiver.bodies()[-1]["data"]["is_correction"] is True
+
+
+def test_a_replay_sends_a_delivered_event_again(desk: Desk, receiver: Receiver) -> None:
+    created = desk.webhook(receiver, scope="new")
+    desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    position = receiver.bodies()[0]["data"]["event"]["sequence"]
+    path = f"/v1/subscriptions/{created['id']}/replay"
+    for body in (
+        {"positions": [position]},
+        {"after": position - 1, "before": position + 1},
+    ):
+        assert desk.client.post(path, json=body).get_json() == {"replayed": 1}
+        desk.settle()
+    assert len(receiver.ids()) == 3
+    assert len(set(receiver.ids())) == 1
+    assert desk.client.post(path, json={}).status_code == 422
+
+
+def test_chat_templates_hold_no_markup_of_a_title(
+    desk: Desk, receiver: Receiver
+) -> None:
+    desk.webhook(receiver, scope="new", template="slack")
+    desk.room.add("i_a", (LEAK,), title="<!channel> & <script>")
+    desk.settle()
+    assert "&lt;!channel&gt; &amp; &lt;script&gt;" in receiver.bodies()[0]["text"]
