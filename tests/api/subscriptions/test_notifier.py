@@ -55,7 +55,9 @@ def test_a_subscription_with_too_much_waiting_reads_the_log_later(
         receiver.status = 200
         desk.retry_now()
         desk.settle()
-        delivered = {body["data"]["event"]["sequence"] for body in receiver.bodies()[1:]}
+        delivered = {
+            body["data"]["event"]["sequence"] for body in receiver.bodies()[1:]
+        }
         assert len(delivered) == 20
     finally:
         matcher.MAX_PENDING, matcher.REFILL_BELOW = 5_000, 1_000
