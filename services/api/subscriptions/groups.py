@@ -16,7 +16,13 @@ from incidentwire.log.cloudevents import envelope_json
 from incidentwire.web.auth import require
 from services.api.http import Blueprint, QuerySchema
 from services.api.subscriptions.access import owned, with_service
-from services.api.subscriptions.model import Channel, Scope, Status, Subscription
+from services.api.subscriptions.model import (
+    Channel,
+    Schedule,
+    Scope,
+    Status,
+    Subscription,
+)
 from services.api.subscriptions.notifier import PARK_AFTER
 from services.api.subscriptions.preview import InvalidSubscription, compile_filter
 from services.api.subscriptions.schemas import (
@@ -66,7 +72,7 @@ def create_group(body: dict[str, Any], name: str) -> dict[str, Any]:
             target="",
             filter=body["filter"],
             scope=body["scope"],
-            schedule=service.default_schedule(),
+            schedule=Schedule(),
             status=Status.ACTIVE,
             created=time.time(),
             scanned=body.get("after"),

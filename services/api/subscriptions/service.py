@@ -358,10 +358,6 @@ class SubscriptionService:
             ]
         return self.replay(subscription.id, positions, None)
 
-    @staticmethod
-    def default_schedule() -> Schedule:
-        return Schedule()
-
     def _activate(self, subscription: Subscription) -> Subscription:
         changed = self.store.change(
             subscription.id, status=Status.ACTIVE, reason="", scanned=None
