@@ -35,6 +35,7 @@ blueprint = Blueprint(
 
 @blueprint.route("/confirm/<token>", methods=["GET"])
 @public
+@blueprint.doc(security=[])
 @blueprint.arguments(QuerySchema, location="query")
 @blueprint.response(200, {"type": "string"}, content_type="text/html")
 def show_confirm(_query: dict[str, Any], token: str) -> Response:
@@ -49,6 +50,7 @@ def show_confirm(_query: dict[str, Any], token: str) -> Response:
 
 @blueprint.route("/confirm/<token>", methods=["POST"])
 @public
+@blueprint.doc(security=[])
 @blueprint.arguments(QuerySchema, location="query")
 @blueprint.response(200, {"type": "string"}, content_type="text/html")
 def confirm(_query: dict[str, Any], token: str) -> Response:
@@ -59,6 +61,7 @@ def confirm(_query: dict[str, Any], token: str) -> Response:
 
 @blueprint.route("/unsubscribe/<token>", methods=["GET"])
 @public
+@blueprint.doc(security=[])
 @blueprint.arguments(QuerySchema, location="query")
 @blueprint.response(200, {"type": "string"}, content_type="text/html")
 def show_unsubscribe(_query: dict[str, Any], token: str) -> Response:
@@ -74,6 +77,7 @@ def show_unsubscribe(_query: dict[str, Any], token: str) -> Response:
 
 @blueprint.route("/unsubscribe/<token>", methods=["POST"])
 @public
+@blueprint.doc(security=[])
 @blueprint.arguments(QuerySchema, location="query")
 @blueprint.response(200, {"type": "string"}, content_type="text/html")
 def unsubscribe(_query: dict[str, Any], token: str) -> Response:
@@ -85,6 +89,7 @@ def unsubscribe(_query: dict[str, Any], token: str) -> Response:
 
 @blueprint.route("/feeds/<token>.atom", methods=["GET"])
 @public
+@blueprint.doc(security=[])
 @blueprint.arguments(QuerySchema, location="query")
 @blueprint.response(200, {"type": "string"}, content_type="application/atom+xml")
 def atom_feed(_query: dict[str, Any], token: str) -> Response:
@@ -95,6 +100,7 @@ def atom_feed(_query: dict[str, Any], token: str) -> Response:
 
 @blueprint.route("/feeds/<token>.json", methods=["GET"])
 @public
+@blueprint.doc(security=[])
 @blueprint.arguments(QuerySchema, location="query")
 @blueprint.response(200, {"type": "object"}, content_type="application/feed+json")
 def json_feed(_query: dict[str, Any], token: str) -> Response:

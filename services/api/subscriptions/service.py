@@ -13,7 +13,6 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from incidentwire.events import (
-    Event,
     SubscriptionCreated,
     SubscriptionRemoved,
 )
@@ -109,7 +108,7 @@ class SubscriptionService:
             if subscription.channel is Channel.EMAIL:
                 self._prepare_mail(subscription.id, token)
             self.database.touch()
-        self._record(
+        self.log.append(
             subscription.id,
             SubscriptionCreated(who=owner, channel=str(subscription.channel)),
         )
@@ -145,7 +144,7 @@ class SubscriptionService:
 
     def remove(self, subscription_id: str, who: str) -> None:
         self.store.remove(subscription_id)
-        self._record(subscription_id, SubscriptionRemoved(who=who))
+        self.log.append(subscription_id, SubscriptionRemoved(who=who))
 
     def _pause(self, subscription: Subscription) -> None:
         if subscription.status is not Status.ACTIVE:
@@ -364,9 +363,6 @@ class SubscriptionService:
         )
         self.database.touch()
         return changed
-
-    def _record(self, subscription_id: str, event: Event) -> None:
-        self.log.append(subscription_id, event)
 
 
 def _checked(subscription: Subscription) -> Subscription:
