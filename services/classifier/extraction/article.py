@@ -18,6 +18,7 @@ from services.classifier.extraction.boilerplate import (
 )
 from services.classifier.extraction.decoding import clean
 from services.classifier.extraction.metadata import Metadata
+from services.classifier.extraction.normalize import normalize_tree
 from services.classifier.extraction.recovery import (
     largest_group,
     standfirst,
@@ -43,6 +44,7 @@ BLOCKS = frozenset(
 
 def text_of(tree: html.HtmlElement, meta: Metadata, url: str) -> str:
     """The article, a paragraph a line, without headline and site furniture; "" where none is found. Changes `tree`."""
+    normalize_tree(tree)
     prune(tree)
     pointing = pointers(
         tree, (urlsplit(url).hostname or "").removeprefix("www.")

@@ -31,7 +31,7 @@ REPEAT_CHARS = 40  # a line this long that comes again is a pull quote or a box;
 LINK_SHARE = 0.85  # of a block's characters within links to the same site: a pointer to another story
 
 GONE = ("head", "script", "style", "svg", "template", "iframe", "select", "nav")
-_POINTER_BLOCKS = ("p", "h2", "h3", "h4", "h5", "h6")
+_POINTER_BLOCKS = ("p", "td", "h2", "h3", "h4", "h5", "h6")
 _LISTS = ("ul", "ol")
 
 

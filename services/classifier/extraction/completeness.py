@@ -22,8 +22,13 @@ CONSENT_WORDS = 400
 WORDS_TO_A_PHRASE = (
     120  # a consent form says "we and our partners" once in so many words at least
 )
+LIST_SHARE = 0.6  # of a text in teasers: a section front, or a list below an apology
+TAKEN_SHARE = 0.6  # of the words in the article's container; less is doubtful
+MAX_GARBLED = 0.2  # marks of a wrong decoding per word
+DOUBTFUL_GARBLED = 0.02
 STATED_SHARE = 0.5  # of the word count that the page itself states
 
+_GARBLED = re.compile("\ufffd|[ÃÂÐÑ][\x80-\xbf]|â€|ï»¿|锟斤拷")
 _ERROR_TITLE = re.compile(
     r"^\W*(?:error\s*)?(?:400|401|403|404|410|429|451|500|502|503|504)\b(?!\s*(?:\w+\s+){3})|^\W*(?:(?:oops|"
     r"sorry|uh[- ]oh)\W+.{0,40})?(?:the )?"
@@ -36,6 +41,8 @@ _ERROR_TITLE = re.compile(
     r"request blocked|"
     r"(?:site|website) (?:is )?(?:under maintenance|temporarily unavailable)|account suspended|"
     r"domain (?:is )?for sale)\b|"
+    r"^\W*(?:(?:sorry|oops)\W+)?we (?:can['’]?t|cannot|could ?n['’]?t) find (?:that|the|this|your) "
+    r"(?:page|article|story)|"
     r"(?:seite|artikel) (?:wurde )?nicht gefunden|página no encontrada|page (?:non trouvée|introuvable)|"
     r"pagina non trovata|página não encontrada|"
     r"страница не найдена|页面(?:不存在|未找到|找不到|已删除)|找不到(?:该|此|您)?.{0,8}(?:页面|网页|文章)|"
@@ -104,6 +111,9 @@ class PageSignals:
     script_chars: int = 0
     stated_words: int | None = None  # JSON-LD wordCount
     free: bool | None = None  # JSON-LD isAccessibleForFree
+    teaser_share: float = 0.0  # of the text, under headings that link to other pages
+    container_words: int = 0  # visible in the article's own container; 0: unknown
+    on_several_pages: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +132,8 @@ def judge(page: PageSignals) -> Completeness:
     length = min(1.0, words / needed)
     for name, fits, factor in (
         ("error_page", _is_error(page, words), 0.0),
+        ("section_page", page.teaser_share >= LIST_SHARE, 0.2),
+        ("garbled", _garbled_share(page.text, words) > MAX_GARBLED, 0.2),
         ("consent_wall", _is_consent(page, words), 0.1),
         ("script_only", _is_script(page, words), 0.2),
         ("paywall", _is_walled(page, words), 0.4),
@@ -143,11 +155,22 @@ def _doubt(page: PageSignals, words: int) -> float:
         score -= 0.1
     if _CUT.search(page.text[-80:]):
         score -= 0.1
-    return round(score, 3)
+    if page.on_several_pages:
+        score -= 0.3
+    if len(page.text.split()) < TAKEN_SHARE * page.container_words:
+        score -= 0.2
+    if _garbled_share(page.text, words) > DOUBTFUL_GARBLED:
+        score -= 0.2
+    return max(round(score, 3), THRESHOLD)
+
+
+def _garbled_share(text: str, words: int) -> float:
+    """Return marks of a wrong decoding per word: U+FFFD, UTF-8 read as Latin-1."""
+    return len(_GARBLED.findall(text)) / max(words, 1)
 
 
 def _is_error(page: PageSignals, words: int) -> bool:
-    if words >= ERROR_WORDS:
+    if words >= ERROR_WORDS and page.teaser_share < LIST_SHARE:
         return False
     opening = page.text.split("\n", 1)[0] if page.text else page.visible[:200]
     return bool(

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import py3langid
 
-from services.classifier.extraction import article, markup, metadata, pdf
+from services.classifier.extraction import article, coverage, markup, metadata, pdf
 from services.classifier.extraction.completeness import (
     CONSENT_WORDS,
     PageSignals,
@@ -171,6 +171,9 @@ def _from_html(text: str, kind: str, url: str) -> Document:
         script_chars=scripts,
         stated_words=meta.article.word_count,
         free=meta.article.accessible_for_free,
+        teaser_share=coverage.teaser_share(tree, found),
+        container_words=coverage.container_words(tree),
+        on_several_pages=meta.is_continuation or meta.is_continued,
     )
     return _document(page, meta, kind, url, refresh)
 

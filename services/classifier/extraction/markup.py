@@ -38,6 +38,7 @@ _DELAY = re.compile(r"[\d.]*+")
 _URL_IS = re.compile(r"url\s*+=\s*+", re.I)
 _COUNT = etree.XPath("count(//*)")
 _TOO_DEEP = etree.XPath(f"boolean({'/*' * (MAX_DEPTH + 1)})")
+_INLINE_DATA = re.compile(r"data:[^\"'<>\s)]{200,}+")  # pictures in the page itself
 _TAG = re.compile(r"<[A-Za-z!/]")
 
 
@@ -52,6 +53,7 @@ class MarkupError(Exception):
 
 def parse(markup: str) -> html.HtmlElement:
     """The `html` element of a page. Raises MarkupError where there is nothing, or more than the bounds allow."""
+    markup = _INLINE_DATA.sub("data:,", markup)
     if len(markup) > MAX_CHARS:
         raise MarkupError(
             "too_complex",

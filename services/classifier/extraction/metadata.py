@@ -76,6 +76,10 @@ _NO_NAME = re.compile(
     r"|aktualisiert|publié|mis à jour|发布|更新)\b",
     re.I,
 )
+_NEXT_PAGE = re.compile(
+    r"next page|^\W*2\W*$|nächste seite|page suivante|página siguiente|下一页|下一頁",
+    re.I,
+)
 _BYLINE = re.compile(
     r"(?:^|[\s_-])(?:author[-_]?name|byline[-_]?name|byline|author|p-author|writer|zuozhe)(?:$|[\s_-])",
     re.I,
@@ -96,7 +100,8 @@ class Metadata:
     canonical_url: str | None
     amp_url: str | None
     base_url: str
-    is_continuation: bool
+    is_continuation: bool  # a later page of an article
+    is_continued: bool  # there is a later page
     article: ArticleData
 
 
@@ -158,6 +163,7 @@ def read(tree: html.HtmlElement, url: str) -> Metadata:
         amp_url=absolute(base, links.get("amphtml")),
         base_url=base,
         is_continuation=_is_continuation(links, base, url),
+        is_continued=_is_continued(tree, links, base, url),
         article=article,
     )
 
@@ -190,7 +196,23 @@ def _links(tree: html.HtmlElement) -> dict[str, str]:
 def _is_continuation(links: dict[str, str], base: str, url: str) -> bool:
     """Return True if the page's `rel=prev` names an earlier page of the same article."""
     before = absolute(base, links.get("prev") or links.get("previous"))
-    return before is not None and continues(before, url)
+    if before is None:
+        return False
+    return continues(before, url) or before == absolute(base, links.get("canonical"))
+
+
+def _is_continued(
+    tree: html.HtmlElement, links: dict[str, str], base: str, url: str
+) -> bool:
+    """Return True if `rel=next` names a further page, by its URL or its link's text."""
+    after = absolute(base, links.get("next"))
+    if after is None:
+        return False
+    return continues(url, after) or any(
+        absolute(base, link.get("href")) == after
+        and _NEXT_PAGE.search(clean(link.text_content()[:100]))
+        for link in tree.iter("a")
+    )
 
 
 def _language_tag(

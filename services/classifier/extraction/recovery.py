@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import islice
 
 from lxml import etree, html
@@ -21,6 +21,7 @@ from services.classifier.extraction.boilerplate import (
 from services.classifier.extraction.decoding import clean
 
 MAX_LINES = 1_500  # of a text that is searched for each paragraph of the page: the work grows with the square
+MAX_COMPARED_CHARS = 1_000_000_000  # some 0.1 s of searching
 MIN_CHARS = 60  # of a paragraph worth recovering
 MATCH_CHARS = 30  # of a paragraph that is sure to be the one in the extracted text
 MAX_LINKED = 0.5  # share of its characters within links
@@ -62,44 +63,67 @@ def with_missing(tree: html.HtmlElement, lines: Sequence[TextLine]) -> list[Text
     if len(lines) > MAX_LINES:
         return list(lines)
     whole, ends = _joined([line.text for line in lines])
-    paragraphs = [
-        (node, squeeze(text), text)
-        for node in tree.iter("p")
-        if len(text := clean(node.text_content())) >= MATCH_CHARS
-    ]
-    known = [
-        (node, found) for node, key, _ in paragraphs if (found := whole.find(key)) >= 0
-    ]
-    kinds = {
-        kind
-        for kind, count in Counter(_kind(node) for node, _ in known).items()
-        if count >= 2 and kind[1]
-    }
-    if not kinds:
+    paragraphs = _paragraphs(tree)
+    if len(paragraphs) * len(whole) > MAX_COMPARED_CHARS:
         return list(lines)
+    places = {}
+    for node, key, _ in paragraphs:
+        place = whole.find(key)
+        if place >= 0:
+            places[node] = place
+    counts = Counter(_kind(node) for node in places)
+    kinds = {kind for kind, count in counts.items() if count >= 2 and kind[1]}
     teasers = _teaser_boxes(tree)
-    scopes = {_scope(node) for node, _ in known}
-    places = dict(known)
+    scopes = {_scope(node) for node in places}
     after: dict[int, list[TextLine]] = {}
     current = -1
     seen: set[str] = set()
     for node, key, text in paragraphs:
         if node in places:
             current = max(current, bisect_right(ends, places[node]))
-        elif (
-            current >= 0
-            and key not in seen
+        elif current < 0 or key in seen:
+            continue
+        elif _is_list_between(node, places) or (
+            node.tag == "p"
             and _kind(node) in kinds
             and _scope(node) in scopes
             and _is_prose(node, text, whole, teasers)
         ):
             seen.add(key)
-            after.setdefault(current, []).append(TextLine(text=text, kind="p"))
+            after.setdefault(current, []).extend(_lines_of(node, text))
     return [
         part
         for index, line in enumerate(lines)
         for part in (line, *after.get(index, ()))
     ]
+
+
+def _paragraphs(tree: html.HtmlElement) -> list[tuple[html.HtmlElement, str, str]]:
+    """Return paragraphs and lists with their squeezed and cleaned texts."""
+    found = []
+    for node in tree.iter("p", "ul", "ol"):
+        text = clean(node.text_content())
+        if len(text) >= MATCH_CHARS:
+            found.append((node, squeeze(text), text))
+    return found
+
+
+def _is_list_between(
+    node: html.HtmlElement, places: Mapping[html.HtmlElement, int]
+) -> bool:
+    """Return True for a list between two paragraphs of the article."""
+    if node.tag == "p" or node.getprevious() not in places:
+        return False
+    chars = sum(len(link.text_content()) for link in node.iter("a"))
+    return node.getnext() in places and chars < MAX_LINKED * len(node.text_content())
+
+
+def _lines_of(node: html.HtmlElement, text: str) -> list[TextLine]:
+    """Return a paragraph as its line, a list as a line for each item."""
+    if node.tag == "p":
+        return [TextLine(text=text, kind="p")]
+    items = (clean(item.text_content()) for item in node.iter("li"))
+    return [TextLine(text=item, kind="item") for item in items if item]
 
 
 def _joined(lines: Sequence[str]) -> tuple[str, list[int]]:

@@ -106,7 +106,7 @@ def _article(node: dict[str, Any], by_id: dict[str, Any], site: str) -> ArticleD
             if _kind(node).endswith("Page")
             else node.get("headline")
         ),
-        body=_paragraphs(node.get("articleBody") or node.get("reviewBody")),
+        body=_body(node),
         description=_plain(node.get("description")),
         authors=authors,
         published=_plain(node.get("datePublished") or node.get("dateCreated")),
@@ -261,6 +261,23 @@ def _plain(value: Any) -> str:
         if isinstance(value, str)
         else ""
     )
+
+
+def _body(node: dict[str, Any]) -> str:
+    """Return articleBody, or the updates of a live blog, the longer of the two."""
+    stated = _paragraphs(node.get("articleBody") or node.get("reviewBody"))
+    updates = [
+        part
+        for update in _list(node.get("liveBlogUpdate"))[:MAX_NODES]
+        if isinstance(update, dict)
+        for part in (
+            _plain(update.get("headline")),
+            _paragraphs(update.get("articleBody")),
+        )
+        if part
+    ]
+    live = "\n".join(updates)
+    return max(stated, live, key=len)
 
 
 def _paragraphs(value: Any) -> str:

@@ -1,0 +1,59 @@
+"""How an extracted text relates to its page: how much of it is teasers of other
+stories, and how much of the article's own container it holds."""
+
+from __future__ import annotations
+
+from lxml import html
+
+from services.classifier.extraction.boilerplate import squeeze
+from services.classifier.extraction.decoding import clean
+
+MIN_TEASERS = 5  # fewer are the "more stories" of an article
+_HEADINGS = ("h2", "h3", "h4", "h5")
+_TEASER_BLOCKS = ("p", "div", "span")
+_FURNITURE = frozenset(
+    {"aside", "footer", "nav", "form", "figure", "header", "button", "h1", "script"}
+)
+
+
+def teaser_share(tree: html.HtmlElement, text: str) -> float:
+    """Return the share of a text (0 to 1) that stands under headings that link to other
+    pages; 0 for fewer than MIN_TEASERS of them."""
+    parts: set[str] = set()
+    count = 0
+    for heading in tree.iter(*_HEADINGS):
+        if not _links_away(heading):
+            continue
+        count += 1
+        parts.add(squeeze(heading.text_content()))
+        block = heading.getnext()
+        if block is not None and block.tag in _TEASER_BLOCKS:
+            parts.add(squeeze(block.text_content()))
+    if count < MIN_TEASERS:
+        return 0.0
+    lines = [squeeze(line) for line in text.split("\n")]
+    total = sum(map(len, lines))
+    return sum(len(line) for line in lines if line in parts) / max(total, 1)
+
+
+def _links_away(heading: html.HtmlElement) -> bool:
+    parent = heading.getparent()
+    link = heading.find(".//a")
+    if link is None and parent is not None and parent.tag == "a":
+        link = parent
+    href = "" if link is None else (link.get("href") or "").strip()
+    return bool(href) and not href.startswith("#")
+
+
+def container_words(tree: html.HtmlElement) -> int:
+    """Return the number of words in paragraphs and lists of the only `article` of a
+    page; 0 if it has none or several."""
+    articles = list(tree.iter("article"))
+    if len(articles) != 1:
+        return 0
+    return sum(
+        len(clean(node.text_content()).split())
+        for node in articles[0].iter("p", "li")
+        if not any(up.tag in _FURNITURE for up in node.iterancestors())
+        and node.find(".//p") is None
+    )

@@ -1,0 +1,127 @@
+"""One form for the many ways in which pages hold paragraphs, before extraction.
+
+Hidden elements go, articles in `noscript` are opened, and text that stands bare between
+blocks, or in boxes of its own, becomes a paragraph.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lxml import etree, html
+
+from services.classifier.extraction.decoding import clean
+
+HIDDEN_SHARE = 0.5  # of a page; more than this in a hidden box is shown by a script
+NOSCRIPT_CHARS = 300  # of text in paragraphs: an article, not "enable JavaScript"
+BARE_CHARS = 25  # of bare text between blocks; shorter ones are labels
+_CONTAINERS = ("article", "body", "center", "div", "main", "section", "td")
+_BLOCKS = frozenset(
+    "address article aside blockquote center details div dl fieldset figure footer form"
+    " h1 h2 h3 h4 h5 h6 header hr iframe main menu nav ol p pre script section style"
+    " table ul video noscript template object".split()
+)
+_PARAGRAPH_BESIDE = ("p", "ul", "ol", "blockquote", "h2", "h3", "h4")
+_HIDDEN_STYLE = re.compile(r"(?:display\s*+:\s*+none|visibility\s*+:\s*+hidden)", re.I)
+_HIDDEN_CLASSES = frozenset(
+    {"sr-only", "visually-hidden", "visuallyhidden", "screen-reader-text", "u-hidden"}
+)
+
+
+def normalize_tree(tree: html.HtmlElement) -> None:
+    """Normalise the tree of a page in place."""
+    _open_noscript(tree)
+    _drop_hidden(tree)
+    for node in list(tree.iter(*_CONTAINERS)):
+        _wrap_bare_text(node)
+
+
+def _open_noscript(tree: html.HtmlElement) -> None:
+    for node in tree.iter("noscript"):
+        chars = sum(len(part.text_content()) for part in node.iter("p"))
+        if chars >= NOSCRIPT_CHARS:
+            node.tag = "div"
+
+
+def _drop_hidden(tree: html.HtmlElement) -> None:
+    most = HIDDEN_SHARE * len(tree.text_content())
+    for node in list(tree.iter(etree.Element)):
+        if node.getparent() is None or not _is_hidden(node):
+            continue
+        if node.tag in ("body", "html") or len(node.text_content()) > most:
+            continue
+        node.drop_tree()
+
+
+def _is_hidden(node: html.HtmlElement) -> bool:
+    hidden = node.get("hidden")
+    if hidden is not None and hidden != "until-found":
+        return True
+    if not _HIDDEN_CLASSES.isdisjoint((node.get("class") or "").split()):
+        return True
+    return bool(_HIDDEN_STYLE.search((node.get("style") or "")[:1000]))
+
+
+def _wrap_bare_text(node: html.HtmlElement) -> None:
+    """Make paragraphs of the text that stands beside the blocks of a container."""
+    if not any(child.tag in _PARAGRAPH_BESIDE for child in node):
+        return
+    for child in node:
+        if child.tag in ("div", "center") and _is_bare_box(child):
+            child.tag = "p"
+    for run in list(_runs(node)):
+        if len(clean("".join(_texts(run)))) >= BARE_CHARS:
+            _wrap(node, run)
+
+
+def _is_bare_box(node: html.HtmlElement) -> bool:
+    """Return True for a box of prose without blocks, as in <div>A sentence.</div>."""
+    text = node.text or ""
+    if node.get("class") or node.get("id") or len(clean(text)) < BARE_CHARS:
+        return False
+    return not any(child.tag in _BLOCKS for child in node)
+
+
+# A run: the text before it (None, or the element whose tail it is), inline elements.
+Run = tuple[html.HtmlElement | None, list[html.HtmlElement], str]
+
+
+def _runs(node: html.HtmlElement) -> Iterator[Run]:
+    """Yield each stretch of text and inline elements between two blocks."""
+    before: html.HtmlElement | None = None
+    text = node.text or ""
+    inline: list[html.HtmlElement] = []
+    for child in node:
+        if isinstance(child.tag, str) and child.tag not in _BLOCKS:
+            inline.append(child)
+            continue
+        yield before, inline, text
+        before, inline, text = child, [], child.tail or ""
+    yield before, inline, text
+
+
+def _texts(run: Run) -> Iterator[str]:
+    _, inline, text = run
+    yield text
+    for child in inline:
+        yield child.text_content()
+        yield child.tail or ""
+
+
+def _wrap(node: html.HtmlElement, run: Run) -> None:
+    before, inline, text = run
+    links = sum(len(link.text_content()) for part in inline for link in part.iter("a"))
+    if 2 * links > len("".join(_texts(run))):
+        return
+    paragraph = html.Element("p")
+    paragraph.text = text
+    if before is None:
+        node.text = None
+        index = 0
+    else:
+        before.tail = None
+        index = node.index(before) + 1
+    for child in inline:
+        paragraph.append(child)
+    node.insert(index, paragraph)
