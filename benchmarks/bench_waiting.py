@@ -177,6 +177,7 @@ def main() -> None:
         )
         row("memory of the fetcher then", f"{fetcher_memory_mb(here):.0f} MB", "400 MB")
         ends.stop.set()
+        ends.join()
 
 
 if __name__ == "__main__":

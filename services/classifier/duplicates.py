@@ -1,7 +1,8 @@
 """Whether a page is a copy of an item that is already known. Pure.
 
-A page names its original by `rel=canonical` or `rel=amphtml`. Templates name wrong
-ones, so a claim is believed only if nothing would be lost by it.
+A page names its original by `rel=canonical` or `rel=amphtml`, or is reached by a
+redirect to it. Templates name wrong ones, so a claim is believed only if nothing would
+be lost by it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def find_original(
     """
     if item.fetched is not None:
         return None
-    for claimed in (document.canonical_url, document.amp_url):
+    # A redirect to the page of a known item says that both are one.
+    for claimed in (document.canonical_url, document.amp_url, page_url):
         original = _claim(claimed, page_url)
         if original is None or original.item_id == item.id:
             continue

@@ -219,6 +219,58 @@ def test_a_copy_that_names_a_known_original_becomes_its_alias(
     assert house.in_flight() == {}
 
 
+def test_a_redirect_to_the_page_of_a_known_item_is_an_alias_of_it(
+    house: House, web_site: Site
+) -> None:
+    story = page("Clinic chain exposed patient records", LEAK)
+    original = house.submit(url=web_site.put("/story", story))
+    house.work()
+    moved = house.submit(url=web_site.put("/old", b"", 301, Location="/story"))
+    house.work()
+    assert house.types(moved) == ["item.submitted", "item.aliased"]
+    assert house.receipt(moved)["alias_of"] == original
+    assert house.archive.digests(moved) == []  # its page is not kept twice
+
+
+def test_a_page_that_only_refreshes_goes_back_to_the_fetcher(
+    house: House, web_site: Site
+) -> None:
+    story = page("Clinic chain exposed patient records", LEAK)
+    target = web_site.put("/story", story)
+    refresh = f'<html><head><meta http-equiv="refresh" content="0;url={target}"></head>'
+    item_id = house.submit(url=web_site.put("/go", refresh.encode() + b"</html>"))
+    house.work()
+    fetched = house.item(item_id).fetched
+    assert fetched is not None
+    assert fetched.final_url == target
+    assert len(house.archive.digests(item_id)) == 3  # nothing of the first page
+
+
+def test_a_page_that_sends_on_for_ever_comes_to_an_end(
+    house: House, web_site: Site
+) -> None:
+    for n in range(5):
+        refresh = f'<meta http-equiv="refresh" content="0;url=/go{n + 1}">'
+        web_site.put(f"/go{n}", f"<html><head>{refresh}</head></html>".encode())
+    item_id = house.submit(url=web_site.url("/go0"))
+    house.work()
+    assert house.receipt(item_id)["reason"] == "too_many_redirects"
+    assert house.archive.digests(item_id) == []
+
+
+def test_the_head_of_a_response_is_stored_as_sent(house: House, web_site: Site) -> None:
+    story = page("Benches return to the river park", PLAIN)
+    url = web_site.put("/a", story, X_Odd="caf\u00e9", Set_Cookie="a=1")
+    item_id = house.submit(url=url)
+    house.work()
+    fetched = house.item(item_id).fetched
+    assert fetched is not None
+    head = house.archive.get(item_id, fetched.headers_digest or "")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\r\nX-Odd: caf\xe9\r\n" in head
+    assert head.endswith(b"\r\n\r\n")
+
+
 def test_people_stand_over_the_model(house: House) -> None:
     item_id = house.submit(text=PLAIN, title="Benches return to the river park")
     house.work()

@@ -7,15 +7,14 @@ Starting the process takes about 0.1 s, once per changed feed.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import logging
-import resource
 import subprocess
 import sys
 from collections.abc import Mapping
 
+from incidentwire.sandbox import limit_process
 from incidentwire.telemetry import event_line
 from services.ingest.feeds.model import Entry, ParsedFeed, unread
 from services.ingest.feeds.parser import read
@@ -83,10 +82,7 @@ def from_json(text: bytes) -> ParsedFeed:
 def main() -> None:
     """Parse standard input (a line of JSON, then the body) to JSON on standard output."""
     about = json.loads(sys.stdin.buffer.readline())
-    resource.setrlimit(resource.RLIMIT_CPU, (about["cpu_s"], about["cpu_s"]))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(ValueError, OSError):  # not every system limits memory
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    limit_process(cpu_s=about["cpu_s"], memory_bytes=MEMORY_BYTES)
     parsed = read(sys.stdin.buffer.read(), url=about["url"], headers=about["headers"])
     sys.stdout.buffer.write(to_json(parsed))
 
