@@ -13,6 +13,7 @@ import gevent
 import redis
 from marshmallow import Schema, fields
 
+from incidentwire import store
 from incidentwire.web.blueprint import Blueprint, QuerySchema
 from incidentwire.web.problems import RETRY_STORE_S, Problem
 
@@ -39,7 +40,7 @@ def make_blueprint(
 ) -> Blueprint:
     """Return a blueprint with /healthz and /readyz.
 
-    `check` runs within the app's context; it may raise redis' connection errors.
+    `check` runs within the app's context; it may raise redis' errors of an outage.
     """
     blueprint = Blueprint("health", __name__, description="Health checks")
 
@@ -73,9 +74,10 @@ def _checked(check: Callable[[], Readiness]) -> Readiness:
     try:
         with gevent.Timeout(READY_TIMEOUT_S):
             return check()
-    except (
-        gevent.Timeout,
-        redis.exceptions.ConnectionError,
-        redis.exceptions.TimeoutError,
-    ):
+    except gevent.Timeout:
         return Readiness(reasons=[STORE_SILENT])
+    except redis.exceptions.RedisError as error:
+        reason = store.outage_of(error)
+        if reason is None:
+            raise
+        return Readiness(reasons=[store.MESSAGES[reason]])

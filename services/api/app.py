@@ -6,6 +6,7 @@ import redis
 from flask import Flask
 from gevent.lock import BoundedSemaphore
 
+from incidentwire import store
 from incidentwire.archive import Archive
 from incidentwire.net.client import HttpClient
 from incidentwire.settings import Settings
@@ -73,6 +74,7 @@ def _add_parts(
     app.extensions["incidentwire.settings"] = settings
     app.extensions["incidentwire.connection"] = connection
     app.extensions["incidentwire.client"] = HttpClient.of(settings)
+    app.extensions["incidentwire.probe"] = store.probe(connection)
     app.extensions["incidentwire.keys"] = auth.Keys(connection)
     app.extensions["incidentwire.archive"] = Archive(settings.archive)
     app.extensions["incidentwire.reader"] = Reader(settings.read_model, run)

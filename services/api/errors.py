@@ -194,6 +194,13 @@ class ReadModelUnavailable(Unavailable):
         super().__init__("The read model is being built. Try again soon.")
 
 
+class ReadModelDamaged(Unavailable):
+    """The file of the read model is damaged; the projector rebuilds it."""
+
+    def __init__(self) -> None:
+        super().__init__("The read model is damaged and will be rebuilt. Try again.")
+
+
 class QueryTimeout(Unavailable):
     """The query ran into its time limit."""
 

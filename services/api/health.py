@@ -11,12 +11,14 @@ from marshmallow import Schema, fields
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from incidentwire.log.event_log import EventLog
 from incidentwire.web.auth import require
 from incidentwire.web.health import HealthSchema, Readiness
 from services.api import stats
 from services.api.errors import Unavailable
 from services.api.events.broadcaster import Broadcaster
-from services.api.http import Blueprint, QuerySchema, event_log, reader
+from services.api.http import Blueprint, QuerySchema, reader
+from services.api.read_model import database
 from services.api.stats import Stats
 
 MAX_LAG = 10_000  # events; further behind, answers are too old to be served
@@ -100,16 +102,19 @@ def check() -> Readiness:
     """Return whether the store answers, its log is whole and the read model is near."""
     broadcaster = _broadcaster()
     reasons = [broadcaster.failure] if broadcaster.failure else []
-    log = event_log()
+    probe = cast("redis.Redis", current_app.extensions["incidentwire.probe"])
+    log = EventLog(probe)
     try:
         is_whole = log.is_gapless()
-        found = stats.gather(reader(), _connection())
+        found = stats.gather(reader(), probe)
+        mismatch = reader().read(database.checkpoint).log_position.mismatch(log)
+        reader().check()
     except Unavailable as error:
         return Readiness(reasons=[*reasons, str(error)])
     if not is_whole:
         reasons.append("Positions are missing from the log. Restore it from a backup.")
-    if found.log_id != log.id or found.lag < 0:
-        reasons.append("The read model is of another log. Start the projector.")
+    if mismatch:
+        reasons.append(f"The read model must be rebuilt: {mismatch}.")
     elif found.lag > MAX_LAG:
         reasons.append(f"The read model is {found.lag} events behind the log.")
     facts = {

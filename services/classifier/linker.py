@@ -13,10 +13,9 @@ folds all of it, and knows the same.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable
 from dataclasses import replace
-
-import redis
 
 from incidentwire import events as e
 from incidentwire import items
@@ -28,12 +27,17 @@ from incidentwire.incidents.decisions import (
     reconcile,
 )
 from incidentwire.labels import MentionId
-from incidentwire.lifecycle import shutdown_event, touch_heartbeat
+from incidentwire.lifecycle import (
+    run_until_shutdown,
+    shutdown_event,
+    touch_heartbeat,
+)
 from incidentwire.log.event_log import (
     EventLog,
     VersionConflict,
     Withdrawn,
 )
+from incidentwire.log.log_position import LogPosition
 from incidentwire.log.recorded_event import RecordedEvent
 from incidentwire.settings import Settings, from_env
 from incidentwire.store import connect_when_ready
@@ -64,6 +68,7 @@ class Linker:
     ) -> None:
         """`snapshots` is where to start from and what to write to; `reasons` finds which words made a link."""
         self.log, self.snapshots, self.reasons = log, snapshots, reasons
+        self.held = LogPosition(log_id=log.id)  # the checkpoint verified its own
         known = (snapshots.load(log) if snapshots else None) or LinkerState()
         self.position, self.state, self.index = known.position, known.state, known.index
         self.versions, self.prints, self.news = known.versions, known.prints, known.news
@@ -88,10 +93,13 @@ class Linker:
 
     def take(self, batch: Iterable[RecordedEvent]) -> None:
         """Fold events in their order. Raises event_codec.UnknownType for one that a newer release wrote."""
+        entry = None
         for entry in batch:
             self.position = entry.position
             if entry.name in FOLDED:
                 self._fold(entry.subject, entry.event, entry.position)
+        if entry is not None:
+            self.held = LogPosition.of(self.log.id, entry)
         if self.snapshots and self.snapshots.is_due(self.position):
             self.save()
 
@@ -282,37 +290,37 @@ def main() -> None:
     settings = from_env()
     configure_logging(settings.log_level, "classifier-linker")
     stopped = shutdown_event()
-    while not stopped.is_set():
-        try:
-            linker = Linker.of(settings)
-            began = linker.position
-            linker.catch_up()
-            linker.settle_all()
-            known = len(linker.state.by_id)
-            logger.info(
-                event_line(
-                    "linker ready",
-                    began=began,
-                    position=linker.position,
-                    incidents=known,
-                )
-            )
-            for batch in linker.log.follow(linker.position, wait_s=WAIT_S):
-                touch_heartbeat(settings.heartbeat_file)
-                if stopped.is_set():
-                    linker.save()
-                    return
-                # what an answer made the linker fold already must not be folded twice
-                linker.take(
-                    entry for entry in batch if entry.position > linker.position
-                )
-                linker.settle_all()
-        except (
-            redis.exceptions.ConnectionError,
-            redis.exceptions.TimeoutError,
-        ) as error:
-            logger.error(event_line("store unreachable", error=str(error)))
-            stopped.wait(WAIT_S)
+
+    def step() -> None:
+        follow(Linker.of(settings), stopped, settings.heartbeat_file)
+
+    run_until_shutdown(step, stopped, heartbeat_file=settings.heartbeat_file)
+
+
+def follow(linker: Linker, stopped: threading.Event, heartbeat_file: str = "") -> None:
+    """Link until shutdown, or until the log lost events that the linker has folded."""
+    began = linker.position
+    linker.catch_up()
+    linker.settle_all()
+    logger.info(
+        event_line(
+            "linker ready",
+            began=began,
+            position=linker.position,
+            incidents=len(linker.state.by_id),
+        )
+    )
+    for batch in linker.log.follow(linker.position, wait_s=WAIT_S):
+        touch_heartbeat(heartbeat_file)
+        if stopped.is_set():
+            linker.save()
+            return
+        if reason := linker.held.mismatch(linker.log):
+            logger.warning(event_line("linker starts again", why=reason))
+            return
+        # what an answer made the linker fold already must not be folded twice
+        linker.take(entry for entry in batch if entry.position > linker.position)
+        linker.settle_all()
 
 
 if __name__ == "__main__":

@@ -1,28 +1,36 @@
-"""The read model: SQLite, grown from the log and the archive. Delete it, and it grows back.
+"""The read model: a SQLite database derived from log and archive. Delete it, and it is rebuilt.
 
-`settings.read_model` is a link to the file of one generation. A rebuild grows in the file of the next generation and
-takes the link's place in one rename; a plain file could not, since SQLite finds a database's WAL by its path. One
-process writes (projector.py); any number read.
+`settings.read_model` is a link to the file of one generation. A rebuild fills the file of
+the next generation and then replaces the link in one rename; a plain file cannot be
+replaced, because SQLite finds the WAL of a database by its path. One process writes
+(projector.py); any number read.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sqlite3
 from pathlib import Path
+from typing import NamedTuple
 
-SCHEMA_VERSION = 3  # raise it with any change below, or of what fold.py writes: the projector then rebuilds
+from incidentwire import private_files
+from incidentwire.log.log_position import LogPosition
+from incidentwire.telemetry import event_line
+
+# Raise it with any change below, or of the rows written: the projector then rebuilds.
+SCHEMA_VERSION = 4
 BUSY_TIMEOUT_S = 10.0
-SECURE_FTS = (
-    3,
-    42,
-    0,
-)  # https://www.sqlite.org/fts5.html#the_secure_delete_configuration_option
+# https://www.sqlite.org/fts5.html#the_secure_delete_configuration_option
+SECURE_FTS = (3, 42, 0)
+
+logger = logging.getLogger(__name__)
 
 TABLES = """
 CREATE TABLE checkpoint (
-  only INTEGER PRIMARY KEY CHECK (only = 1), position INTEGER NOT NULL, log_id TEXT NOT NULL, schema INTEGER NOT NULL
+  only INTEGER PRIMARY KEY CHECK (only = 1), position INTEGER NOT NULL, log_id TEXT NOT NULL, schema INTEGER NOT NULL,
+  event TEXT NOT NULL          -- digest of the event at the position (log_position.py)
 );
 CREATE TABLE items (
   n INTEGER PRIMARY KEY,       -- position of its first event: the newest items have the highest
@@ -107,56 +115,113 @@ class ReadModelMissing(Exception):
     """There is no read model yet, or it is being replaced."""
 
 
+class Checkpoint(NamedTuple):
+    """What the read model contains: the log up to `position`, where `event` is."""
+
+    position: int
+    log_id: str
+    schema: int
+    event: str
+
+    @property
+    def log_position(self) -> LogPosition:
+        """Return the identity of the position."""
+        return LogPosition(log_id=self.log_id, position=self.position, event=self.event)
+
+
 def create(path: Path, log_id: str) -> sqlite3.Connection:
-    """Make a new file, empty, at position 0."""
+    """Create a new, empty file at position 0, closed to other users."""
+    private_files.make_folder(path.parent)
+    private_files.create(path)
     db = _connect(path, "rwc")
     db.execute("PRAGMA journal_mode = WAL")
     _set_up_writer(db)
     db.executescript("BEGIN;" + TABLES)
     if sqlite3.sqlite_version_info >= SECURE_FTS:
         db.execute("INSERT INTO words (words, rank) VALUES ('secure-delete', 1)")
-    db.execute("INSERT INTO checkpoint VALUES (1, 0, ?, ?)", (log_id, SCHEMA_VERSION))
+    values = (log_id, SCHEMA_VERSION)
+    db.execute("INSERT INTO checkpoint VALUES (1, 0, ?, ?, '')", values)
     db.execute("COMMIT")
     return db
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
-    """Raises ReadModelMissing, or sqlite3.DatabaseError for a file that is none of ours."""
+    """Open the file. Raises ReadModelMissing, or sqlite3.DatabaseError if it is none."""
     if not path.exists():
-        raise ReadModelMissing(str(path))
+        raise ReadModelMissing
     db = _connect(path, "rw")
     _set_up_writer(db)
     return db
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write. It may be used by one thread at a time, whichever. Raises ReadModelMissing."""
+    """Return a connection that cannot write, for one thread at a time.
+
+    Raises ReadModelMissing, or sqlite3.DatabaseError if the file is damaged.
+    """
     try:
-        db = _connect(
-            path, "rw"
-        )  # the reader of a WAL takes part in its locks, which needs writing
+        # a reader of a WAL takes part in its locks, which needs write access
+        db = _connect(path, "rw")
         db.execute("PRAGMA query_only = ON")
         db.execute("SELECT position FROM checkpoint").fetchone()
     except sqlite3.OperationalError as error:
-        raise ReadModelMissing(f"{path}: {error}") from None
+        if is_damage(error):
+            raise
+        raise ReadModelMissing from error
     return db
 
 
-def checkpoint(db: sqlite3.Connection) -> tuple[int, str, int]:
-    """(position, log id, schema version)."""
-    position, log_id, schema = db.execute(
-        "SELECT position, log_id, schema FROM checkpoint"
-    ).fetchone()
-    return position, log_id, schema
+def checkpoint(db: sqlite3.Connection) -> Checkpoint:
+    """Return what the read model contains."""
+    row = db.execute("SELECT position, log_id, schema, event FROM checkpoint")
+    return Checkpoint(*row.fetchone())
+
+
+# -- damage
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Return whether the error says that the file is damaged or no database at all."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return False
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def damage_found(db: sqlite3.Connection) -> str:
+    """Return the first damage that SQLite's quick check finds, "" if it finds none.
+
+    It reads every page: about a second per GB from memory.
+    """
+    try:
+        (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return "" if found == "ok" else str(found).splitlines()[0]
+
+
+def damage_file(link: Path) -> Path:
+    """Return the path of the report that the active file is damaged."""
+    generation = os.readlink(link) if link.is_symlink() else link.name
+    return link.with_name(f"{generation}.damaged")
+
+
+def report_damage(link: Path, error: Exception) -> None:
+    """Ask the projector to rebuild the active file."""
+    logger.error(event_line("read model damaged", error=str(error)))
+    try:
+        private_files.create(damage_file(link))
+    except OSError as full:
+        logger.error(event_line("damage not reported", error=str(full)))
+
+
+# -- generations
 
 
 def next_generation(link: Path) -> Path:
-    """The path of a file that does not exist yet."""
-    numbers = [
-        int(found[1])
-        for path in link.parent.glob(f"{link.stem}.*")
-        if (found := _generation(link, path))
-    ]
+    """Return the path of a file that does not exist yet."""
+    found = (_generation(link, path) for path in link.parent.glob(f"{link.stem}.*"))
+    numbers = [int(match[1]) for match in found if match]
     return link.with_name(f"{link.stem}.{max(numbers, default=0) + 1}.sqlite")
 
 
@@ -169,7 +234,7 @@ def activate(path: Path, link: Path) -> None:
 
 
 def remove_others(link: Path) -> None:
-    """Delete the files of generations that the link does not name. Readers that still hold one keep it until then."""
+    """Delete the files of other generations; readers that hold one open keep it."""
     current = os.readlink(link) if link.is_symlink() else ""
     for path in link.parent.glob(f"{link.stem}.*"):
         if _generation(link, path) and not path.name.startswith(current or "\0"):
@@ -177,9 +242,8 @@ def remove_others(link: Path) -> None:
 
 
 def _generation(link: Path, path: Path) -> re.Match[str] | None:
-    return re.fullmatch(
-        re.escape(link.stem) + r"\.(\d+)\.sqlite(-wal|-shm)?", path.name
-    )
+    pattern = re.escape(link.stem) + r"\.(\d+)\.sqlite(-wal|-shm|\.damaged)?"
+    return re.fullmatch(pattern, path.name)
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -194,9 +258,8 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def _set_up_writer(db: sqlite3.Connection) -> None:
-    db.execute(
-        "PRAGMA synchronous = NORMAL"
-    )  # a power cut may lose the last transactions, which the log gives back
-    db.execute("PRAGMA secure_delete = ON")  # what is withdrawn is overwritten
+    # a power cut may lose the last transactions, which the log gives back
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA secure_delete = ON")  # withdrawn text is overwritten
     db.execute("PRAGMA cache_size = -65536")  # 64 MB
     db.execute("PRAGMA journal_size_limit = 67108864")

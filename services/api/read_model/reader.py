@@ -1,4 +1,4 @@
-"""How web processes read the read model: in native threads, so that a long query holds up no stream."""
+"""Access of web processes to the read model, in native threads: a slow query stops no stream."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
-from services.api.errors import NotCaughtUp, QueryTimeout, ReadModelUnavailable
+from services.api.errors import (
+    NotCaughtUp,
+    QueryTimeout,
+    ReadModelDamaged,
+    ReadModelUnavailable,
+)
 from services.api.read_model import database
 
 T = TypeVar("T")
@@ -17,42 +22,43 @@ T = TypeVar("T")
 MIN_POSITION_WAIT_S = 5.0
 MIN_POSITION_POLL_S = 0.02
 QUERY_TIMEOUT_S = 10.0
-OPERATIONS_PER_LOOK = 100_000  # of SQLite's virtual machine: about a millisecond
-MAX_IDLE = 10  # connections kept open: gevent's thread pool has as many threads
+OPERATIONS_PER_CHECK = 100_000  # of SQLite's virtual machine: about a millisecond
+MAX_IDLE = 10  # open connections: gevent's thread pool has as many threads
 
 
 class Executor(Protocol):
-    """Calls a function with arguments and returns what it returns: here, or in a thread while others go on."""
+    """Calls a function and returns its result: here, or in a thread meanwhile."""
 
-    def __call__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any: ...
+    def __call__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """Return `function(*args)`."""
 
 
 def run_here(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """Call the function in this thread."""
     return function(*args)
 
 
 class Reader:
-    """Read-only access to the read model in place. A rebuild's new file is noticed at the next query."""
+    """Read-only access to the active read model; the next query notices a new file."""
 
     def __init__(self, link: Path, run: Executor = run_here) -> None:
-        self.link, self.run = link, run
+        self.link = link
+        self.run = run
         self._idle: list[tuple[int, sqlite3.Connection]] = []
 
     def read(self, query: Callable[..., T], *args: Any) -> T:
         """Return `query(db, *args)`, run within one transaction.
 
-        Raises ReadModelUnavailable without a read model, QueryTimeout after
-        QUERY_TIMEOUT_S.
+        Raises ReadModelUnavailable, QueryTimeout, and ReadModelDamaged, which is reported
+        to the projector.
         """
         try:
             inode = os.stat(self.link).st_ino
             result, db = self.run(_query, (self._take(inode), self.link, query, args))
         except (database.ReadModelMissing, FileNotFoundError):
             raise ReadModelUnavailable from None
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
-                raise
-            raise QueryTimeout from None
+        except sqlite3.DatabaseError as error:
+            raise self._named(error) from error
         if len(self._idle) < MAX_IDLE:
             self._idle.append((inode, db))
         else:
@@ -60,30 +66,43 @@ class Reader:
         return cast("T", result)
 
     def position(self) -> int:
-        """The last position that the read model knows."""
-        return self.read(database.checkpoint)[0]
+        """Return the last position that the read model contains."""
+        return self.read(database.checkpoint).position
 
     def wait_for(self, position: int) -> None:
-        """Return once the read model has this position.
+        """Return once the read model contains this position.
 
-        Raises NotCaughtUp if it has not within MIN_POSITION_WAIT_S.
+        Raises NotCaughtUp after MIN_POSITION_WAIT_S.
         """
         deadline = time.monotonic() + MIN_POSITION_WAIT_S
         while (reached := self.position()) < position:
             if time.monotonic() > deadline:
                 raise NotCaughtUp(reached, position)
-            time.sleep(MIN_POSITION_POLL_S)  # switches to other greenlets
+            time.sleep(MIN_POSITION_POLL_S)  # lets other greenlets run
+
+    def check(self) -> None:
+        """Raise ReadModelDamaged if any process found damage in the active file."""
+        if database.damage_file(self.link).exists():
+            raise ReadModelDamaged
 
     def close(self) -> None:
-        """Close what is idle; the reader may be used again."""
+        """Close idle connections; the reader may be used again."""
         while self._idle:
             self._idle.pop()[1].close()
 
+    def _named(self, error: sqlite3.DatabaseError) -> Exception:
+        if database.is_damage(error):
+            database.report_damage(self.link, error)
+            return ReadModelDamaged()
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+            return QueryTimeout()
+        return error
+
     def _take(self, inode: int) -> sqlite3.Connection | None:
-        """An idle connection to this very file. Those to a file that was replaced are closed."""
+        """Return an idle connection to this file, and close those to a replaced one."""
         while self._idle:
-            of, db = self._idle.pop()
-            if of == inode:
+            opened, db = self._idle.pop()
+            if opened == inode:
                 return db
             db.close()
         return None
@@ -95,10 +114,10 @@ def _query(
     query: Callable[..., Any],
     args: tuple[Any, ...],
 ) -> Any:
-    """(the query's result, the connection), in whichever thread."""
+    """Return (the query's result, the connection), in whichever thread."""
     db = db or database.open_for_reading(link)
     deadline = time.monotonic() + QUERY_TIMEOUT_S
-    db.set_progress_handler(lambda: time.monotonic() > deadline, OPERATIONS_PER_LOOK)
+    db.set_progress_handler(lambda: time.monotonic() > deadline, OPERATIONS_PER_CHECK)
     try:
         db.execute("BEGIN")
         result = query(db, *args)

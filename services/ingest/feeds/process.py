@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import redis
 
-from incidentwire.lifecycle import shutdown_event, touch_heartbeat
+from incidentwire.lifecycle import run_until_shutdown, shutdown_event
 from incidentwire.net.client import HttpClient
 from incidentwire.net.rate_limit import HostRateLimiter, host_of
 from incidentwire.settings import from_env
@@ -109,13 +109,12 @@ def main() -> None:
         )
         loop = PollLoop(poller, pool)
         logger.info("feeds ready")
-        while not stopped.wait(PERIOD_S):
-            touch_heartbeat(settings.heartbeat_file)
-            try:
-                loop.tick()
-            except redis.exceptions.RedisError as error:
-                # Away, full, failing over or read-only: it comes back.
-                logger.error(event_line("store unavailable", error=str(error)))
+        run_until_shutdown(
+            loop.tick,
+            stopped,
+            heartbeat_file=settings.heartbeat_file,
+            pause_s=PERIOD_S,
+        )
         pool.shutdown(wait=True, cancel_futures=True)
 
 
