@@ -73,7 +73,7 @@ def test_the_stores_promises_are_in_compose_and_in_the_embedded_command() -> Non
 @pytest.mark.parametrize(
     ("what", "pattern", "doors"),
     [
-        ("the stream is written", r"XADD|\.xadd\(", {"incidentwire/append.lua"}),
+        ("the stream is written", r"XADD|\.xadd\(", {"incidentwire/log/append.lua"}),
         ("the environment is read", r"os\.environ|getenv", {"incidentwire/settings.py", "services/classifier/worker.py",
             "cli/demo.py", "cli/up.py", "cli/context.py"}),
         ("a socket is dialled", r"\bcreate_connection\(|\.connect\(\(|urlopen\(", {"incidentwire/net/transport.py"}),
@@ -83,7 +83,7 @@ def test_the_stores_promises_are_in_compose_and_in_the_embedded_command() -> Non
 def test_each_outside_thing_has_one_door(
     what: str, pattern: str, doors: set[str]
 ) -> None:
-    files = [*CODE, *(ROOT / "incidentwire").glob("*.lua")]
+    files = [*CODE, *(ROOT / "incidentwire").rglob("*.lua")]
     found = {
         str(p.relative_to(ROOT))
         for p in files
@@ -125,6 +125,15 @@ def test_what_is_caught_broadly_is_logged(path: Path) -> None:
             assert raises or any("logger." in call for call in body), (
                 f"line {node.lineno}"
             )
+
+
+def test_no_two_public_classes_share_a_name() -> None:
+    places: dict[str, list[str]] = {}
+    for path in CODE:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
 
 
 def test_no_file_is_named_utils() -> None:

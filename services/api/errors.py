@@ -85,7 +85,7 @@ class Gone(ApiError):
     """What was asked for was deleted."""
 
 
-class ItemWithdrawn(Gone):
+class WithdrawnItem(Gone):
     """The item was withdrawn."""
 
     def __init__(self) -> None:

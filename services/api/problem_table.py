@@ -28,7 +28,7 @@ PROBLEMS: ProblemTable = {
     e.NoPage: as_problem(404, "no-page"),
     e.UnknownRevision: as_problem(404, "unknown-revision"),
     e.Gone: as_problem(410, "gone"),
-    e.ItemWithdrawn: as_problem(410, "withdrawn"),
+    e.WithdrawnItem: as_problem(410, "withdrawn"),
     e.TextGone: as_problem(410, "text-gone"),
     e.ContentExpired: as_problem(410, "expired"),
     e.PositionGone: as_problem(410, "position-gone"),

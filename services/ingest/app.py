@@ -29,7 +29,7 @@ REFUSALS = {
 }
 PROBLEMS: problems.ProblemTable = {
     errors.Overloaded: as_problem(503, "overloaded", retry_after_s=admission.RETRY_S),
-    errors.UnknownItem: as_problem(404, "unknown-item"),
+    errors.UnknownReceipt: as_problem(404, "unknown-item"),
     errors.UnknownFeed: as_problem(404, "unknown-feed"),
     errors.ItemInFlight: as_problem(409, "in-flight"),
     errors.ItemChanged: as_problem(409, "changed"),

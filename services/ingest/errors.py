@@ -11,7 +11,7 @@ class Overloaded(IngestError):
     """Too much is in flight, or the store is nearly full. Try again later."""
 
 
-class UnknownItem(IngestError):
+class UnknownReceipt(IngestError):
     """No item has this id."""
 
     def __init__(self) -> None:

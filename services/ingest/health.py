@@ -13,7 +13,7 @@ from incidentwire.web.health import HealthSchema, Readiness, make_blueprint
 GAP = "Positions are missing from the log. Restore a backup, see docs/operations."
 
 
-class ReadySchema(HealthSchema):
+class IngestReadySchema(HealthSchema):
     """The answer of /readyz."""
 
     log_last = fields.Integer(
@@ -28,4 +28,4 @@ def check() -> Readiness:
     return Readiness(facts={"log_last": log.last()}, reasons=reasons)
 
 
-blueprint = make_blueprint(check, ReadySchema)
+blueprint = make_blueprint(check, IngestReadySchema)

@@ -26,7 +26,7 @@ from services.ingest.errors import (
     ItemChanged,
     ItemInFlight,
     ItemIsWithdrawn,
-    UnknownItem,
+    UnknownReceipt,
 )
 from services.ingest.submission import Submission, SubmissionOutcome
 
@@ -82,7 +82,7 @@ class Submitter:
 
         An item that waits for its next attempt is tried at once, on a new schedule.
 
-        Raises UnknownItem, ItemIsWithdrawn, ItemInFlight and ItemChanged.
+        Raises UnknownReceipt, ItemIsWithdrawn, ItemInFlight and ItemChanged.
         """
         item = self.item(item_id)
         if item.state is items.State.WITHDRAWN:
@@ -92,14 +92,14 @@ class Submitter:
         return self._ask(item, ItemRetryRequested(who=who), who)
 
     def history(self, item_id: str) -> list[RecordedEvent]:
-        """Return the item's own events. Raises UnknownItem."""
+        """Return the item's own events. Raises UnknownReceipt."""
         history = self.log.history(item_id) if item_id.startswith("i_") else []
         if not history:
-            raise UnknownItem
+            raise UnknownReceipt
         return history
 
     def item(self, item_id: str) -> items.Item:
-        """Return the item folded from its own events. Raises UnknownItem."""
+        """Return the item folded from its own events. Raises UnknownReceipt."""
         return items.fold_all(item_id, self.history(item_id))
 
     def _append(

@@ -12,7 +12,7 @@ from incidentwire.events import ItemCorrected
 from incidentwire.labels import LABELS, Label
 from incidentwire.log.event_log import VersionConflict, Withdrawn
 from incidentwire.web.auth import require
-from services.api.errors import IsAlias, ItemWithdrawn, NotCorrected, StaleVersion
+from services.api.errors import IsAlias, NotCorrected, StaleVersion, WithdrawnItem
 from services.api.http import Blueprint, WholeNumber, clean, event_log
 from services.api.items.lookup import item_of
 
@@ -115,11 +115,11 @@ def restore_labels(item_id: str, body: dict[str, Any], who: str) -> dict[str, An
 def _item(item_id: str, seen: int) -> items.Item:
     """Return the item, which must be at the version that was seen.
 
-    Raises UnknownItem, ItemWithdrawn, IsAlias or StaleVersion.
+    Raises UnknownItem, WithdrawnItem, IsAlias or StaleVersion.
     """
     item, _ = item_of(event_log(), item_id)
     if item.state is items.State.WITHDRAWN:
-        raise ItemWithdrawn
+        raise WithdrawnItem
     if item.alias_of:
         raise IsAlias(item.alias_of)
     if item.version != seen:
@@ -135,7 +135,7 @@ def _append(item: items.Item, event: ItemCorrected) -> dict[str, Any]:
     except VersionConflict as conflict:
         raise StaleVersion(conflict.version) from None
     except Withdrawn:
-        raise ItemWithdrawn from None
+        raise WithdrawnItem from None
     return {
         "id": item.id,
         "position": done.last,

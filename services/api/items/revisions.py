@@ -19,10 +19,10 @@ from incidentwire.telemetry import event_line
 from services.api.errors import (
     ContentExpired,
     EvidenceDamaged,
-    ItemWithdrawn,
     NoEvidence,
     NoPage,
     UnknownRevision,
+    WithdrawnItem,
 )
 from services.api.items.headers import StoredHeaders
 from services.api.items.lookup import item_of
@@ -58,7 +58,7 @@ class StoredRevision:
 def find(log: EventLog, item_id: str, digest: str | None = None) -> StoredRevision:
     """Return the newest revision of the item, or of the target of an alias.
 
-    With `digest`, the newest revision that has it. Raises UnknownItem, ItemWithdrawn,
+    With `digest`, the newest revision that has it. Raises UnknownItem, WithdrawnItem,
     NoEvidence or UnknownRevision.
     """
     found = [
@@ -134,7 +134,7 @@ def _history(log: EventLog, item_id: str) -> Sequence[RecordedEvent]:
     for _ in range(MAX_ALIASES):
         item, history = item_of(log, item_id)
         if item.state is State.WITHDRAWN:
-            raise ItemWithdrawn
+            raise WithdrawnItem
         if item.alias_of is None or item.state is not State.ALIASED:
             break
         item_id = item.alias_of

@@ -1,6 +1,6 @@
-"""The checkpoint of incidents (incidentwire/log/checkpoint.py) beside the read model.
+"""The checkpoint of incidents beside the read model.
 
-The projector writes it, web processes read it too.
+The projector writes it; web processes read it too. See incidentwire/log/checkpoint.py.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from services.api.read_model.incident_state import IncidentProjection
 from services.api.read_model.reader import Executor, run_here
 
 NAME = "incidents.snapshot"
-EVERY = 5_000  # events folded since the last one
-EVERY_SHARE = 20  # … or a 20th of the log, whichever is more: so all writing together stays in proportion to the log
+EVERY = 5_000  # events folded since the last one …
+EVERY_SHARE = 20  # … or this part of the log, if more: all writing stays in proportion
 HERE = Path(__file__).parent
 MADE_BY = (
     HERE / "incident_state.py",
@@ -34,24 +34,30 @@ logger = logging.getLogger(__name__)
 
 
 class IncidentCheckpoint:
-    """The snapshot at a path. One process writes (the projector holds a lock), any number read."""
+    """The checkpoint at a path. One process writes (the projector), any number read.
+
+    `saved_at` is the position of the one that this process wrote or read last.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.saved_at = 0  # position of what this process wrote or read last
+        self.saved_at = 0
         self._writing: Thread | None = None
 
     def load(
-        self, log: EventLog, most: int, run: Executor = run_here
+        self, log: EventLog, limit: int, run: Executor = run_here
     ) -> IncidentProjection | None:
-        """What the snapshot holds, if it fits this log and this code and goes no further than `most`; else None, and a
-        log line that says why. `run` executes what takes long."""
+        """Return the incidents, None if the checkpoint does not fit log, code or limit.
+
+        `limit` is the highest position wanted; `run` executes what takes long. A log line
+        says why the checkpoint was ignored.
+        """
         try:
-            found, packed = checkpoint.read(self.path)
-            if found["position"] > most:
+            header, packed = checkpoint.read(self.path)
+            if header["position"] > limit:
                 return None  # of use later, or for another question
-            checkpoint.check(found, log, code())
-            happenings: IncidentProjection = run(_unpacked, (packed,))
+            checkpoint.check(header, log, code())
+            incidents: IncidentProjection = run(_unpacked, (packed,))
         except FileNotFoundError:
             logger.info(event_line("no snapshot of incidents", path=self.path))
             return None
@@ -60,61 +66,56 @@ class IncidentCheckpoint:
                 event_line("snapshot of incidents ignored", path=self.path, why=error)
             )
             return None
-        self.saved_at = happenings.position
+        self.saved_at = incidents.position
         logger.info(
-            event_line("snapshot of incidents read", position=happenings.position)
+            event_line("snapshot of incidents read", position=incidents.position)
         )
-        return happenings
+        return incidents
 
     def save_when_due(
-        self, log: EventLog, log_id: str, happenings: IncidentProjection
+        self, log: EventLog, log_id: str, incidents: IncidentProjection
     ) -> None:
-        """Write beside what goes on, where much was folded since the last one. `log_id` is of the log that was folded.
-        Copying takes no time worth mention, since all values are immutable."""
-        is_due = self._since(happenings) >= max(
-            EVERY, happenings.position // EVERY_SHARE
-        )
-        if is_due and not (self._writing and self._writing.is_alive()):
-            self._start(log, log_id, happenings)
+        """Write in a thread if much was folded since the last one.
 
-    def save(self, log: EventLog, log_id: str, happenings: IncidentProjection) -> None:
-        """Write where anything was folded since the last one, and return when that is done."""
+        `log_id` is of the log that was folded. Copying takes next to no time, because all
+        values are immutable.
+        """
+        due = max(EVERY, incidents.position // EVERY_SHARE)
+        is_writing = self._writing is not None and self._writing.is_alive()
+        if self._since(incidents) >= due and not is_writing:
+            self._start(log, log_id, incidents)
+
+    def save(self, log: EventLog, log_id: str, incidents: IncidentProjection) -> None:
+        """Write if anything was folded since the last one, and return once it is done."""
         self.wait()
-        if self._since(happenings):
-            self._start(log, log_id, happenings)
+        if self._since(incidents):
+            self._start(log, log_id, incidents)
             self.wait()
 
     def wait(self) -> None:
-        """Return when nothing is being written."""
+        """Return once nothing is being written."""
         if self._writing is not None:
             self._writing.join()
 
-    def _since(self, happenings: IncidentProjection) -> int:
-        """Events since the last one; all of them where that was of another log, which was longer."""
-        return happenings.position - (
-            self.saved_at if self.saved_at <= happenings.position else 0
-        )
+    def _since(self, incidents: IncidentProjection) -> int:
+        """Return the events since the last one; all if that was of a longer log."""
+        if self.saved_at > incidents.position:
+            return incidents.position
+        return incidents.position - self.saved_at
 
-    def _start(
-        self, log: EventLog, log_id: str, happenings: IncidentProjection
-    ) -> None:
-        self.saved_at = (
-            happenings.position
-        )  # also where it fails: a full disk is not to be asked after every event
+    def _start(self, log: EventLog, log_id: str, incidents: IncidentProjection) -> None:
+        # also if it fails: a full disk must not be tried after every event
+        self.saved_at = incidents.position
         try:
-            mark = CheckpointHeader.of(log, happenings.position, code())
-            if mark.log != log_id:
-                raise InvalidCheckpoint("the log is another one by now")
+            header = CheckpointHeader.of(log, incidents.position, code())
+            if header.log != log_id:
+                raise InvalidCheckpoint("the log changed meanwhile")
         except (InvalidCheckpoint, redis.exceptions.RedisError) as error:
-            logger.warning(
-                event_line(
-                    "snapshot of incidents not written", path=self.path, why=error
-                )
-            )
+            _log_failure(self.path, error)
             return
         self._writing = Thread(
             target=_write,
-            args=(self.path, mark, happenings.copy()),
+            args=(self.path, header, incidents.copy()),
             name="snapshot",
             daemon=True,
         )
@@ -126,34 +127,38 @@ def _unpacked(packed: memoryview) -> IncidentProjection:
         return unpack(packed)
 
 
-def _write(path: Path, mark: CheckpointHeader, happenings: IncidentProjection) -> None:
-    """In a thread: what goes wrong is logged, no more."""
+def _write(path: Path, header: CheckpointHeader, incidents: IncidentProjection) -> None:
+    """Write in a thread; a failure is only logged."""
     try:
-        size = checkpoint.write(path, mark, lambda out: out.write(pack(happenings)))
+        size = checkpoint.write(path, header, lambda out: out.write(pack(incidents)))
     except OSError as error:
-        logger.warning(
-            event_line("snapshot of incidents not written", path=path, why=error)
-        )
+        _log_failure(path, error)
         return
     logger.info(
-        event_line("snapshot of incidents written", position=mark.position, bytes=size)
+        event_line(
+            "snapshot of incidents written", position=header.position, bytes=size
+        )
+    )
+
+
+def _log_failure(path: Path, error: Exception) -> None:
+    logger.warning(
+        event_line("snapshot of incidents not written", path=path, why=error)
     )
 
 
 @cache
 def code() -> str:
+    """Return the digest of the code on which the checkpoint rests."""
     return checkpoint.source_digest(MADE_BY)
 
 
-def fold_until(happenings: IncidentProjection, log: EventLog, position: int) -> None:
-    """Fold what comes up to this position, which must be in the log, and nothing behind it."""
-    while happenings.position < position:
-        batch = log.after(
-            happenings.position, min(PAGE, position - happenings.position)
-        )
+def fold_until(incidents: IncidentProjection, log: EventLog, position: int) -> None:
+    """Fold up to this position of the log, and nothing after it."""
+    while incidents.position < position:
+        missing = position - incidents.position
+        batch = log.after(incidents.position, min(PAGE, missing))
         if not batch:
-            raise ValueError(
-                f"the log ends at {happenings.position}, before {position}"
-            )
-        happenings.fold(batch)
-    happenings.clear()
+            raise ValueError(f"the log ends at {incidents.position}, before {position}")
+        incidents.fold(batch)
+    incidents.clear()

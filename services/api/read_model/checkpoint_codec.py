@@ -1,7 +1,7 @@
-"""IncidentProjection as bytes and back: what comes back equals what went. Pure.
+"""IncidentProjection as bytes and back, equal to the original. Pure.
 
-A zstd frame of lines of JSON, each [name, part of what has this name]: no object of ours is stored, so none can be
-smuggled in, and json holds the interpreter's lock for some milliseconds at a time only.
+A zstd frame of lines of JSON, each [name, part of the value of this name]. No pickled
+object is stored, and json holds the interpreter lock for some milliseconds at a time only.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ _STAMP = [field.name for field in dataclasses.fields(RevisionStamp)]
 
 
 class InvalidCheckpointBody(Exception):
-    """These are not the bytes of IncidentProjection; the message says why."""
+    """These bytes are no packed incidents; the message says why."""
 
 
-def pack(happenings: IncidentProjection) -> bytes:
+def pack(incidents: IncidentProjection) -> bytes:
+    """Return the incidents as bytes."""
     packer = zstandard.ZstdCompressor().compressobj()
-    packed = [packer.compress(line) for line in _lines(happenings)]
+    packed = [packer.compress(line) for line in _lines(incidents)]
     return b"".join([*packed, packer.flush()])
 
 
-def _lines(happenings: IncidentProjection) -> Iterator[bytes]:
-    said = {
-        "position": happenings.position,
-        "linked": happenings.linked.tolist(),
+def _lines(incidents: IncidentProjection) -> Iterator[bytes]:
+    values = {
+        "position": incidents.position,
+        "linked": incidents.linked.tolist(),
         "stamps": {
-            name: dataclasses.astuple(stamp)
-            for name, stamp in happenings.stamps.items()
+            name: dataclasses.astuple(stamp) for name, stamp in incidents.stamps.items()
         },
-        **codec.dump(happenings.state),
+        **codec.dump(incidents.state),
     }
-    for name, value in said.items():
+    for name, value in values.items():
         for part in _parts(value):
             yield json.dumps([name, part], separators=(",", ":")).encode() + b"\n"
 
@@ -52,36 +52,36 @@ def _parts(value: Any) -> Iterator[Any]:
     if not isinstance(value, dict | list):
         yield value
         return
-    yield type(value)()  # so that what is empty is there too
+    yield type(value)()  # so that an empty value is stored too
     rest = iter(value.items() if isinstance(value, dict) else value)
     while part := type(value)(islice(rest, PART)):
         yield part
 
 
 def unpack(packed: memoryview) -> IncidentProjection:
-    """What was packed. CannotUnpack for anything else."""
+    """Return what was packed. Raises InvalidCheckpointBody for other bytes."""
     try:
-        return _happenings(packed)
+        return _projection(packed)
     except (*codec.DECODE_ERRORS, zstandard.ZstdError) as error:
         raise InvalidCheckpointBody(f"it cannot be read: {error}") from error
 
 
-def _happenings(packed: memoryview) -> IncidentProjection:
-    said: dict[str, Any] = {}
+def _projection(packed: memoryview) -> IncidentProjection:
+    values: dict[str, Any] = {}
     for line in (
         zstandard.ZstdDecompressor().decompressobj().decompress(packed).splitlines()
     ):
         name, part = json.loads(line)
-        match said.setdefault(name, part):
+        match values.setdefault(name, part):
             case dict() as whole:
                 whole.update(part)
             case list() as whole if whole is not part:
                 whole.extend(part)
     made = IncidentProjection()
-    made.position = said["position"]
-    made.linked = array("Q", said["linked"])
-    made.stamps = {name: _stamp(row) for name, row in said["stamps"].items()}
-    made.state = codec.load(said)
+    made.position = values["position"]
+    made.linked = array("Q", values["linked"])
+    made.stamps = {name: _stamp(row) for name, row in values["stamps"].items()}
+    made.state = codec.load(values)
     return made
 
 

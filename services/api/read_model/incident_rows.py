@@ -1,4 +1,4 @@
-"""The rows of incidents and of who belongs to them: pure but for the statements that read items and write rows."""
+"""The rows of incidents and of their memberships."""
 
 from __future__ import annotations
 
@@ -37,8 +37,10 @@ _FIRST_PASSAGE = """
 
 
 class ItemSummary(NamedTuple):
-    """What the read model knows of an item. `score` is the highest of its labels, `mentions` counts those the model
-    found."""
+    """An item as its incident sees it.
+
+    `score` is the highest of its labels, `mentions` the number of mentions the model found.
+    """
 
     id: str
     n: int
@@ -49,52 +51,57 @@ class ItemSummary(NamedTuple):
     mentions: int
 
 
-def write(db: sqlite3.Connection, happenings: IncidentProjection) -> None:
-    """Bring the rows of all that was touched up to the state. The items' rows must be there already."""
+def write(db: sqlite3.Connection, incidents: IncidentProjection) -> None:
+    """Write the rows of everything dirty. The rows of the items must exist already."""
     gone = [
         MentionId.parse(key)
-        for key in happenings.dirty_mentions
-        if key not in happenings.state.links
+        for key in incidents.dirty_mentions
+        if key not in incidents.state.links
     ]
     db.executemany("DELETE FROM memberships WHERE item = ? AND mention = ?", gone)
     there = [
-        membership(happenings, key)
-        for key in sorted(happenings.dirty_mentions)
-        if key in happenings.state.links
+        membership(incidents, key)
+        for key in sorted(incidents.dirty_mentions)
+        if key in incidents.state.links
     ]
     marks = ", ".join("?" * len(MEMBERSHIPS))
     db.executemany(f"INSERT OR REPLACE INTO memberships VALUES ({marks})", there)
     marks = ", ".join("?" * len(INCIDENTS))
-    fresh = rows(db, happenings, sorted(happenings.dirty_incidents))
+    fresh = rows(db, incidents, sorted(incidents.dirty_incidents))
     db.executemany(f"INSERT OR REPLACE INTO incidents VALUES ({marks})", fresh)
-    happenings.clear()
+    incidents.clear()
 
 
 def rows(
-    db: sqlite3.Connection, happenings: IncidentProjection, names: Sequence[str]
+    db: sqlite3.Connection, incidents: IncidentProjection, names: Sequence[str]
 ) -> list[tuple[Any, ...]]:
-    """Rows of table `incidents`, in the order of INCIDENTS; what is shown of items is what the database holds now."""
-    state = happenings.state
+    """Return rows of table `incidents`, columns in the order of INCIDENTS.
+
+    Items are shown as the database holds them now.
+    """
+    state = incidents.state
     shown = {
         name: state.members(name) if state.by_id[name].into is None else ()
         for name in names
     }
-    about = _about(
+    summaries = _summaries(
         db, {MentionId.parse(key).item for keys in shown.values() for key in keys}
     )
     return [
-        _row(happenings, name, shown[name], about, _title(db, shown[name], about))
+        _row(
+            incidents, name, shown[name], summaries, _title(db, shown[name], summaries)
+        )
         for name in names
     ]
 
 
-def membership(happenings: IncidentProjection, key: str) -> tuple[Any, ...]:
-    """A row of table `memberships`, in the order of MEMBERSHIPS."""
+def membership(incidents: IncidentProjection, key: str) -> tuple[Any, ...]:
+    """Return a row of table `memberships`, columns in the order of MEMBERSHIPS."""
     item, mention = MentionId.parse(key)
-    link = happenings.state.links[key]
-    labels = happenings.state.labelled(item).get(key, ())
-    owner = happenings.stamps[happenings.state.resolve(link.incident)].n
-    linked = happenings.linked[link.sequence - 1]
+    link = incidents.state.links[key]
+    labels = incidents.state.labelled(item).get(key, ())
+    owner = incidents.stamps[incidents.state.resolve(link.incident)].n
+    linked = incidents.linked[link.sequence - 1]
     return (
         item,
         mention,
@@ -108,15 +115,16 @@ def membership(happenings: IncidentProjection, key: str) -> tuple[Any, ...]:
 
 
 def _row(
-    happenings: IncidentProjection,
+    incidents: IncidentProjection,
     name: str,
     keys: Sequence[str],
-    about: Mapping[str, ItemSummary],
+    summaries: Mapping[str, ItemSummary],
     title: str | None,
 ) -> tuple[Any, ...]:
-    incident, stamp = happenings.state.by_id[name], happenings.stamps[name]
+    incident = incidents.state.by_id[name]
+    stamp = incidents.stamps[name]
     ids = dict.fromkeys(MentionId.parse(key).item for key in keys)
-    items = [about[item] for item in ids if item in about]
+    items = [summaries[item] for item in ids if item in summaries]
     days = sorted(item.day for item in items)
     values: dict[str, Any] = {
         "n": stamp.n,
@@ -126,7 +134,7 @@ def _row(
         "named": int(incident.title is not None),
         "status": incident.status,
         "closed_empty": int(incident.auto_closed),
-        "labels": json.dumps(happenings.state.labels(keys)),
+        "labels": json.dumps(incidents.state.labels(keys)),
         "first_report": days[0] if days else "",
         "last_report": days[-1] if days else "",
         "items": len(ids),
@@ -142,14 +150,19 @@ def _row(
 
 
 def _title(
-    db: sqlite3.Connection, keys: Sequence[str], about: Mapping[str, ItemSummary]
+    db: sqlite3.Connection, keys: Sequence[str], summaries: Mapping[str, ItemSummary]
 ) -> str | None:
-    """The title of the item that says most clearly what happened: not of a round-up if there is another, then by the
-    score of its labels, then the earliest. A round-up's title goes with the first line of its passage here."""
+    """Return the title of the item that says most clearly what happened.
+
+    That is an item other than a round-up if there is one, then the one with the highest
+    score, then the earliest. A round-up's title is followed by the first line of its
+    passage here.
+    """
     own: dict[str, list[str]] = {}
     for item, mention in map(MentionId.parse, keys):
         own.setdefault(item, []).append(mention)
-    titled = [about[item] for item in own if item in about and about[item].title]
+    known = [summaries[item] for item in own if item in summaries]
+    titled = [item for item in known if item.title]
     best = min(
         titled,
         key=lambda item: (item.mentions > 1, -item.score, item.day, item.n),
@@ -162,26 +175,27 @@ def _title(
 
 
 def lead(passage: str) -> str:
-    """The first line of a passage, cut at a word where it is long."""
-    first = " ".join(
-        next((line for line in passage.splitlines() if line.strip()), "").split()
-    )
+    """Return the first line of a passage, cut at a word if it is long."""
+    lines = (line for line in passage.splitlines() if line.strip())
+    first = " ".join(next(lines, "").split())
     if len(first) <= LEAD_CHARS:
         return first
     cut = first[: LEAD_CHARS + 1].rpartition(" ")[0]
-    return f"{cut if len(cut) > LEAD_CHARS // 2 else first[:LEAD_CHARS]}…"
+    if len(cut) <= LEAD_CHARS // 2:
+        cut = first[:LEAD_CHARS]
+    return f"{cut}…"
 
 
-def _about(db: sqlite3.Connection, items: Iterable[str]) -> dict[str, ItemSummary]:
+def _summaries(db: sqlite3.Connection, items: Iterable[str]) -> dict[str, ItemSummary]:
     found = db.execute(
         "SELECT id, n, title, COALESCE(host, site), day, labels, scores, mentions FROM items"
         " WHERE id IN (SELECT value FROM json_each(?))",
         (json.dumps(sorted(items)),),
     )
-    return {row[0]: _about_one(row) for row in found}
+    return {row[0]: _summary(row) for row in found}
 
 
-def _about_one(row: Sequence[Any]) -> ItemSummary:
+def _summary(row: Sequence[Any]) -> ItemSummary:
     item, n, title, source, day, labels, scores, mentions = row
     by_label = json.loads(scores)
     score = max((by_label.get(label, 0.0) for label in json.loads(labels)), default=0.0)

@@ -1,4 +1,4 @@
-"""An item's row, and the words kept beside it: pure but for the statements that write them."""
+"""The rows of items, and the indexed words beside them."""
 
 from __future__ import annotations
 
@@ -24,79 +24,67 @@ MONTH = re.compile(r"\d{4}-\d{2}")
 def write(
     db: sqlite3.Connection, changed: Mapping[str, ItemState], documents: Documents
 ) -> None:
-    """Bring rows, labels and words of the changed items up to their standings."""
-    standings = list(changed.values())
-    held = _held(db, [s.n for s in standings])
-    wanted = [s for s in standings if s.document and s.document != held.get(s.n)]
-    fetched = (
-        documents([(s.item.id, s.document or "") for s in wanted]) if wanted else ()
-    )
-    fresh = dict(zip([s.n for s in wanted], fetched, strict=True))
-    for standing in standings:
-        n, before = standing.n, held.get(standing.n)
-        if before is not None and (n in fresh or standing.document is None):
-            _forget(db, n)
-        if (document := fresh.get(n)) is not None:
-            _keep(db, n, standing.document or "", document)
-        elif n in fresh or standing.document is None:
-            document = StoredDocument()  # nothing is kept: title and author go too
-        _upsert(db, row(standing, document))
-        if n == standing.position or standing.item.version > 1:
-            _set_labels(db, n, standing.item.labels)
+    """Write rows, labels and words of the changed items."""
+    states = list(changed.values())
+    indexed_digests = _indexed_digests(db, [state.n for state in states])
+    fresh = _fresh_documents(states, indexed_digests, documents)
+    for state in states:
+        document = fresh.get(state.n)
+        is_replaced = state.n in fresh or state.document is None
+        if is_replaced and state.n in indexed_digests:
+            _remove_words(db, state.n)
+        if document is not None:
+            _add_words(db, state.n, state.document or "", document)
+        elif is_replaced:
+            document = StoredDocument()  # nothing is stored: no title, no author
+        _upsert(db, row(state, document))
+        if state.n == state.position or state.item.version > 1:
+            _set_labels(db, state.n, state.item.labels)
+
+
+def _fresh_documents(
+    states: Sequence[ItemState],
+    indexed_digests: Mapping[int, str],
+    documents: Documents,
+) -> dict[int, StoredDocument | None]:
+    """Return by row the documents that are not indexed yet, None for those deleted."""
+    wanted = [
+        state
+        for state in states
+        if state.document and state.document != indexed_digests.get(state.n)
+    ]
+    if not wanted:
+        return {}
+    names = [(state.item.id, state.document or "") for state in wanted]
+    numbers = [state.n for state in wanted]
+    return dict(zip(numbers, documents(names), strict=True))
 
 
 def _day(published: str | None) -> str | None:
-    """The day that a date filter compares; of a month its first."""
-    if published and MONTH.fullmatch(published):
+    """Return the day that date filters compare: of a month, its first."""
+    if not published:
+        return None
+    if MONTH.fullmatch(published):
         return f"{published}-01"
-    return published[:10] if published and DAY.match(published) else None
+    return published[:10] if DAY.match(published) else None
 
 
-def row(standing: ItemState, document: StoredDocument | None) -> dict[str, Any]:
-    """The row of table `items`. Without a document, title and author are left out: they stay as they are."""
-    item, fetched, said = standing.item, standing.item.fetched, standing.item.classified
-    withdrawn = item.state is State.WITHDRAWN
-    published = fetched.published if fetched else None
+def row(state: ItemState, document: StoredDocument | None) -> dict[str, Any]:
+    """Return the row of table `items`.
+
+    Without a document, title and author are left out: they stay as they are.
+    """
+    item = state.item
     values: dict[str, Any] = {
-        "n": standing.n,
+        "n": state.n,
         "id": item.id,
-        "position": standing.position,
+        "position": state.position,
         "version": item.version,
         "state": str(item.state),
         "url": item.url,
         "canonical_url": item.canonical_url,
-        "final_url": fetched.final_url if fetched else None,
-        "host": _host(item, fetched.final_url if fetched else None),
-        "site": fetched.site if fetched else None,
-        "published": published,
-        "language": (fetched.language if fetched else None)
-        or (said.language if said else None),
-        "words": fetched.words if fetched else None,
-        "completeness": fetched.completeness if fetched else None,
-        "day": _day(published) or rfc3339(standing.submitted_ms)[:10],
         "labels": json.dumps(item.labels),
-        "model_labels": json.dumps(() if withdrawn else item.model_labels),
-        "scores": json.dumps(dict(said.scores) if said and not withdrawn else {}),
-        "evidence": json.dumps(dict(said.evidence) if said and not withdrawn else {}),
-        "mentions": json.dumps(
-            {m.id: (m.start, m.end) for m in said.mentions}
-            if said and not withdrawn
-            else {}
-        ),
-        "review": json.dumps(
-            said.review if said and not withdrawn and not item.corrected else ()
-        ),
-        "corrected_by": item.corrected.who
-        if item.corrected and not withdrawn
-        else None,
-        "note": (item.corrected.note or None)
-        if item.corrected and not withdrawn
-        else None,
-        "model": said.model if said else None,
-        "text_digest": fetched.text_digest if fetched else None,
-        "evidence_digest": said.text_digest if said else None,
-        "document_digest": standing.document,
-        "given": int(fetched.given if fetched else item.is_text_given),
+        "document_digest": state.document,
         "reason": item.reason,
         "detail": item.detail or None,
         "retryable": int(item.retryable),
@@ -105,12 +93,68 @@ def row(standing: ItemState, document: StoredDocument | None) -> dict[str, Any]:
         "via": item.via,
         "feed": item.feed,
         "alias_of": item.alias_of,
-        "submitted_ms": standing.submitted_ms,
-        "updated_ms": standing.updated_ms,
+        "submitted_ms": state.submitted_ms,
+        "updated_ms": state.updated_ms,
+        **_of_revision(item, state.submitted_ms),
+        **_of_model(item),
+        **_of_correction(item),
     }
     if document is not None:
-        values["title"], values["author"] = document.title or None, document.author
+        values["title"] = document.title or None
+        values["author"] = document.author
     return values
+
+
+def _of_revision(item: Item, submitted_ms: int) -> dict[str, Any]:
+    """Return the columns that describe the stored revision."""
+    day = rfc3339(submitted_ms)[:10]
+    language = item.classified.language if item.classified else None
+    fetched = item.fetched
+    if fetched is None:
+        names = ("final_url", "site", "published", "words", "completeness")
+        return dict.fromkeys((*names, "text_digest")) | {
+            "host": _host(item, None),
+            "language": language,
+            "day": day,
+            "given": int(item.is_text_given),
+        }
+    return {
+        "final_url": fetched.final_url,
+        "host": _host(item, fetched.final_url),
+        "site": fetched.site,
+        "published": fetched.published,
+        "language": fetched.language or language,
+        "words": fetched.words,
+        "completeness": fetched.completeness,
+        "day": _day(fetched.published) or day,
+        "text_digest": fetched.text_digest,
+        "given": int(fetched.given),
+    }
+
+
+def _of_model(item: Item) -> dict[str, Any]:
+    """Return the columns that the model's classification fills."""
+    classified = item.classified
+    shown = None if item.state is State.WITHDRAWN else classified
+    mentions = {m.id: (m.start, m.end) for m in shown.mentions} if shown else {}
+    review = shown.review if shown and not item.corrected else ()
+    return {
+        "model_labels": json.dumps(item.model_labels if shown else ()),
+        "scores": json.dumps(dict(shown.scores) if shown else {}),
+        "evidence": json.dumps(dict(shown.evidence) if shown else {}),
+        "mentions": json.dumps(mentions),
+        "review": json.dumps(review),
+        "model": classified.model if classified else None,
+        "evidence_digest": classified.text_digest if classified else None,
+    }
+
+
+def _of_correction(item: Item) -> dict[str, Any]:
+    corrected = None if item.state is State.WITHDRAWN else item.corrected
+    return {
+        "corrected_by": corrected.who if corrected else None,
+        "note": (corrected.note or None) if corrected else None,
+    }
 
 
 def _host(item: Item, final_url: str | None) -> str | None:
@@ -124,7 +168,7 @@ def _upsert(db: sqlite3.Connection, values: Mapping[str, Any]) -> None:
     updates = ", ".join(
         f"{name} = excluded.{name}" for name in values if name not in ("n", "id")
     )
-    db.execute(  # names of columns come from `row` alone
+    db.execute(  # column names come from `row` alone
         f"INSERT INTO items ({columns}) VALUES ({marks}) ON CONFLICT (n) DO UPDATE SET {updates}",
         values,
     )
@@ -141,8 +185,8 @@ def _set_labels(db: sqlite3.Connection, n: int, labels: Sequence[str]) -> None:
         db.execute("INSERT INTO item_labels VALUES (?, ?)", (label, n))
 
 
-def _held(db: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, str]:
-    """n -> digest of the document whose words are there."""
+def _indexed_digests(db: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, str]:
+    """Return by row the digest of the document whose words are indexed."""
     marks = ",".join("?" * len(numbers))
     return dict(
         db.execute(
@@ -152,7 +196,7 @@ def _held(db: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, str]:
     )
 
 
-def _keep(
+def _add_words(
     db: sqlite3.Connection, n: int, digest: str, document: StoredDocument
 ) -> None:
     db.execute(
@@ -163,8 +207,9 @@ def _keep(
     db.execute("INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)", words)
 
 
-def _forget(db: sqlite3.Connection, n: int) -> None:
-    """Delete the words of an item. The index keeps no text of its own, so it is told what to take out."""
+def _remove_words(db: sqlite3.Connection, n: int) -> None:
+    """Delete the words of an item. The index stores no text: it must be told what to
+    remove."""
     title, text = db.execute(
         "SELECT title, text FROM documents WHERE n = ?", (n,)
     ).fetchone()
