@@ -60,6 +60,7 @@ _BY_CLASS: tuple[tuple[type[Exception], StoreOutage], ...] = (
 _BY_CODE = {
     "LOADING": StoreOutage.LOADING,
     "READONLY": StoreOutage.READ_ONLY,
+    "UNBLOCKED": StoreOutage.READ_ONLY,  # a blocking read during a failover
     "NOREPLICAS": StoreOutage.NO_REPLICAS,
     "NOPERM": StoreOutage.NO_PERMISSION,
     "NOAUTH": StoreOutage.NO_PERMISSION,

@@ -102,7 +102,7 @@ def cut(connection: redis.Redis, position: int) -> None:
             connection.hset(key, mapping={"n": len(left), "p": b",".join(left)})
         connection.xdel(STREAM, stream_id)
         connection.zrem(IN_FLIGHT, subject)
-    connection.xsetid(STREAM, f"{position}-0")
+    connection.execute_command("XSETID", STREAM, f"{position}-0")
 
 
 def test_a_log_that_lost_its_tail_and_grew_again_is_noticed(house: House) -> None:

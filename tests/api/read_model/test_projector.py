@@ -184,7 +184,7 @@ def test_a_cut_log_stops_it_loudly(house: House) -> None:
     for n in range(5):
         house.add_item(f"i_{n}")
     house.connection.xtrim(STREAM, maxlen=3, approximate=False)
-    with pytest.raises(ValueError, match="goes on at 13"):
+    with pytest.raises(ValueError, match="begins at 13"):
         house.projector().catch_up()
 
 
