@@ -16,11 +16,14 @@ from cli import context, output
 from cli.progress import bar
 from incidentwire.net.urls import UrlError
 from incidentwire.settings import Settings
+from services.ingest.feeds import repair
 from services.ingest.feeds.store import feed_id
 
+# Characters that XML 1.0 cannot hold, and controls that a terminal would obey.
 NO_XML = re.compile(
-    "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
-)  # what XML 1.0 cannot hold at all
+    "[^\t\n\r\x20-\x7e\xa0-\u200d\u2010-\u2029\u202f-\u2065\u206a-\ud7ff"
+    "\ue000-\ufffd\U00010000-\U0010ffff]"
+)
 
 
 COLUMNS: output.Columns = {
@@ -115,10 +118,7 @@ def outlines(text: bytes) -> Iterator[tuple[str, str]]:
 
     Raises click.ClickException.
     """
-    try:
-        root = fromstring(text, forbid_dtd=True)
-    except (ParseError, DefusedXmlException, ValueError) as error:
-        raise click.ClickException(f"This is not OPML: {error}") from None
+    root = _opml_root(text)
     if root.tag.lower() != "opml":
         raise click.ClickException(f"This is not OPML: its root is <{root.tag}>.")
     known = set[str]()
@@ -129,6 +129,16 @@ def outlines(text: bytes) -> Iterator[tuple[str, str]]:
         if url and url not in known:
             known.add(url)
             yield url, about.get("title") or about.get("text") or ""
+
+
+def _opml_root(text: bytes) -> Any:
+    """Parse OPML; bare ampersands, which many lists have, are escaped."""
+    for attempt in (text, repair.with_escaped_ampersands(text)):
+        try:
+            return fromstring(attempt, forbid_dtd=True)
+        except (ParseError, DefusedXmlException, ValueError) as error:
+            problem = str(error)
+    raise click.ClickException(f"This is not OPML: {problem}")
 
 
 def opml_of(rows: list[dict[str, Any]]) -> str:

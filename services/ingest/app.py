@@ -27,6 +27,7 @@ OPENAPI = {
 REFUSALS = {
     "503": "The store is away or full, or too much is in flight; nothing was accepted"
 }
+RETRY_LIMITED_S = 3_600
 PROBLEMS: problems.ProblemTable = {
     errors.Overloaded: as_problem(503, "overloaded", retry_after_s=admission.RETRY_S),
     errors.UnknownReceipt: as_problem(404, "unknown-item"),
@@ -34,6 +35,9 @@ PROBLEMS: problems.ProblemTable = {
     errors.ItemInFlight: as_problem(409, "in-flight"),
     errors.ItemChanged: as_problem(409, "changed"),
     errors.ItemIsWithdrawn: as_problem(410, "withdrawn"),
+    errors.TooManyRequests: as_problem(
+        429, "too-many-requests", retry_after_s=RETRY_LIMITED_S
+    ),
     Withdrawn: as_problem(410, "withdrawn"),
 }
 

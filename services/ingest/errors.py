@@ -36,5 +36,12 @@ class ItemChanged(IngestError):
         super().__init__("The item has just changed. Read its receipt and try again.")
 
 
+class TooManyRequests(IngestError):
+    """A key asked for one item too often today."""
+
+    def __init__(self) -> None:
+        super().__init__("This key asked for the item too often. Try again tomorrow.")
+
+
 class UnknownFeed(IngestError):
     """No feed has this id, or the feed has moved."""

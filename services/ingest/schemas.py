@@ -120,7 +120,10 @@ class AcceptedSchema(Schema):
     )
     known = fields.Boolean(
         required=True,
-        metadata={"description": "the item was known already; nothing was added"},
+        metadata={
+            "description": "the item was known already; nothing was added (a text is "
+            "added only if no page, person or other submitter's text counts)"
+        },
     )
     receipt = fields.String(
         required=True, metadata={"example": "/v1/submissions/i_mfrggzdfmztwq2lkmfrg"}

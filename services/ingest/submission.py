@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from incidentwire.documents import StoredDocument
 from incidentwire.net import urls
+
+# Fragments are dropped: all such pages of a site would be one item.
+HASHBANG = re.compile(r"#!.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +22,11 @@ class WebAddress:
     @classmethod
     def of(cls, url: str) -> WebAddress:
         """Canonicalise a URL. Raises urls.UrlError, whose message names the remedy."""
+        if HASHBANG.search(url):
+            raise urls.UrlError(
+                "the URL names its page after #!, which no server sees: "
+                "send the page's own address, or its text"
+            )
         return cls(url=url, canonical=urls.canonicalize(url))
 
 

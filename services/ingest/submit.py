@@ -5,6 +5,7 @@ Single, bulk and feed submissions all go through `submit_many`, under the same r
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 import redis
@@ -21,11 +22,13 @@ from incidentwire.log.event_log import AppendRequest, EventLog, VersionConflict
 from incidentwire.log.recorded_event import RecordedEvent
 from incidentwire.queue import QueueEntry
 from incidentwire.settings import Settings
+from services.ingest import ownership
 from services.ingest.admission import Admission
 from services.ingest.errors import (
     ItemChanged,
     ItemInFlight,
     ItemIsWithdrawn,
+    TooManyRequests,
     UnknownReceipt,
 )
 from services.ingest.submission import Submission, SubmissionOutcome
@@ -50,9 +53,9 @@ class Submitter:
     ) -> list[SubmissionOutcome]:
         """Append what is new and queue it; on disk when this returns.
 
-        Known items are left alone, except that a text for a known URL is used if the
-        item has no other. Of two copies in one body, the first counts. Raises
-        Overloaded, and ItemChanged if an item changed under a supplied text.
+        Known items are left alone, except for a text that `ownership.may_use_text`.
+        Of two copies in one body, the first counts. Raises Overloaded, and for supplied
+        texts TooManyRequests and ItemChanged.
         """
         positions = self.log.first_positions([s.id for s in submissions])
         new: dict[str, Submission] = {}
@@ -82,13 +85,16 @@ class Submitter:
 
         An item that waits for its next attempt is tried at once, on a new schedule.
 
-        Raises UnknownReceipt, ItemIsWithdrawn, ItemInFlight and ItemChanged.
+        Raises UnknownReceipt, ItemIsWithdrawn, ItemInFlight, TooManyRequests and
+        ItemChanged.
         """
-        item = self.item(item_id)
+        history = self.history(item_id)
+        item = items.fold_all(item_id, history)
         if item.state is items.State.WITHDRAWN:
             raise ItemIsWithdrawn
         if not item.ended and item.state is not items.State.WAITING:
             raise ItemInFlight(f"The item is {item.state}. Wait until it has ended.")
+        self._check_limit(history, who)
         return self._ask(item, ItemRetryRequested(who=who), who)
 
     def history(self, item_id: str) -> list[RecordedEvent]:
@@ -98,9 +104,9 @@ class Submitter:
             raise UnknownReceipt
         return history
 
-    def item(self, item_id: str) -> items.Item:
-        """Return the item folded from its own events. Raises UnknownReceipt."""
-        return items.fold_all(item_id, self.history(item_id))
+    def _check_limit(self, history: Sequence[RecordedEvent], who: str) -> None:
+        if not ownership.is_request_left(history, who, time.time() * 1000):
+            raise TooManyRequests
 
     def _append(
         self,
@@ -174,9 +180,11 @@ class Submitter:
         """Have a text used that came with a known URL; its position, None if it is not."""
         if submission.address is None or not submission.text:
             return None
-        item = self.item(submission.id)
-        if item.state is items.State.WITHDRAWN:
-            return None  # nothing of it may be kept again
+        history = self.history(submission.id)
+        item = items.fold_all(submission.id, history)
+        if not ownership.may_use_text(item, history, who):
+            return None  # nothing of it is kept
+        self._check_limit(history, who)
         digest = self._archive(submission)
         if digest is None or (item.is_text_given and item.given_digest == digest):
             return None

@@ -14,10 +14,10 @@ from marshmallow import ValidationError
 from incidentwire import items, queue
 from incidentwire.telemetry import traceparent_from
 from incidentwire.web import json_body
-from incidentwire.web.auth import require
+from incidentwire.web.auth import authorize, require
 from incidentwire.web.blueprint import Blueprint
 from incidentwire.web.problems import Problem, field_errors, invalid_fields
-from services.ingest import bulk
+from services.ingest import bulk, ownership
 from services.ingest.receipt import receipt_of
 from services.ingest.schemas import (
     AcceptedSchema,
@@ -45,6 +45,7 @@ BODY = {
     },
 }
 UNKNOWN = "There is no such item"
+READERS = ("read", "curate")  # scopes that see every receipt
 
 blueprint = Blueprint(
     "submissions", __name__, url_prefix="/v1", description="Submit news items"
@@ -62,6 +63,7 @@ blueprint = Blueprint(
 @blueprint.alt_response(409, description="The item changed while its text was supplied")
 @blueprint.alt_response(415, description="The body's media type is none of those named")
 @blueprint.alt_response(422)
+@blueprint.alt_response(429, description="The key sent too many texts or requests")
 @blueprint.doc(requestBody=BODY)
 @require("submit")
 def submit() -> Any:
@@ -87,10 +89,15 @@ def submit() -> Any:
 @blueprint.route("/submissions/<item_id>", methods=["GET"])
 @blueprint.response(200, ReceiptSchema)
 @blueprint.alt_response(404, description=UNKNOWN)
-@require("submit")
+@require("submit", *READERS)
 def receipt(item_id: str) -> dict[str, Any]:
-    """Show the receipt of an item: its state and its history."""
+    """Show the receipt of an item: its state and its history.
+
+    For the keys that submitted it, and for keys with the scope read or curate.
+    """
     history = _submitter().history(item_id)
+    if g.who not in ownership.submitters(history):
+        authorize(READERS)
     item = items.fold_all(item_id, history)
     return receipt_of(item, history, queue.stage(_submitter().log.connection, item))
 
@@ -100,9 +107,15 @@ def receipt(item_id: str) -> dict[str, Any]:
 @blueprint.alt_response(404, description=UNKNOWN)
 @blueprint.alt_response(409, description="The item is in flight, or changed meanwhile")
 @blueprint.alt_response(410, description="The item was withdrawn")
-@require("submit")
+@blueprint.alt_response(429, description="The key asked for the item too often")
+@require("submit", "curate")
 def retry(item_id: str) -> dict[str, Any]:
-    """Ask for the item's page to be fetched again."""
+    """Ask for the item's page to be fetched again.
+
+    For the keys that submitted it, and for keys with the scope curate.
+    """
+    if g.who not in ownership.submitters(_submitter().history(item_id)):
+        authorize(("curate",))
     position = _submitter().retry(item_id, g.who)
     return accepted(SubmissionOutcome(id=item_id, position=position, known=False))
 

@@ -55,7 +55,7 @@ def test_a_feed_is_added_listed_and_removed(run: Run) -> None:
         run("remove", "https://quay.example/feed#x").output == f"{name}\tremoved\t2\n"
     )
     gone = run("remove", name)
-    assert (gone.exit_code, "no feed has this id" in gone.output) == (1, True)
+    assert (gone.exit_code, "No feed has this id" in gone.output) == (1, True)
 
 
 def test_a_refused_address_is_one_line(run: Run) -> None:
@@ -103,3 +103,16 @@ def test_what_is_no_opml_is_refused_in_one_line(
 def test_titles_that_xml_cannot_hold_do_not_spoil_the_export() -> None:
     row = {"url": "https://quay.example/?a=1&b='2'", "title": 'A "quay"\x0b<b>\ufffe'}
     assert list(outlines(opml_of([row]).encode())) == [(row["url"], 'A "quay" <b>')]
+
+
+def test_a_list_with_bare_ampersands_is_read() -> None:
+    text = (
+        b'<opml version="2.0"><body><outline text="Q&A" htmlUrl="https://q.example/?a&b"'
+        b' xmlUrl="https://q.example/feed?a=1&b=2"/></body></opml>'
+    )
+    assert list(outlines(text)) == [("https://q.example/feed?a=1&b=2", "Q&A")]
+
+
+def test_no_control_character_of_a_title_leaves_in_a_list() -> None:
+    feed = {"url": "https://q.example/feed", "title": "A\x9b31m\u202eB"}
+    assert "A 31m B" in opml_of([feed])

@@ -178,7 +178,7 @@ def add(asked: dict[str, Any]) -> Any:
 
 
 @blueprint.route("/feeds", methods=["GET"])
-@require("submit", "read")
+@require("read", "curate")
 @blueprint.arguments(FeedsQuerySchema, location="query")
 @blueprint.response(200, FeedListSchema)
 def list_feeds(query: dict[str, Any]) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def list_feeds(query: dict[str, Any]) -> dict[str, Any]:
 @blueprint.route("/feeds/<feed_id>", methods=["GET"])
 @blueprint.response(200, FeedSchema)
 @blueprint.alt_response(404, description=UNKNOWN)
-@require("submit", "read")
+@require("read", "curate")
 def show(feed_id: str) -> dict[str, Any]:
     """Show a feed and its state; for one that has moved, the feed that it is now."""
     feeds = _feeds()
