@@ -26,7 +26,7 @@ from cli.tail import follow
 from incidentwire.settings import PREFIX, Settings
 
 START_S = 120.0
-FINISH_S = 120.0
+FINISH_S = 300.0
 MAX_QUOTE = 160  # characters
 ENDS = ("item.classified", "item.rejected")
 

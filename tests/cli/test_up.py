@@ -2,82 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import stat
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import redis
-import requests
 
 from cli.context import RUNNING
 from cli.processes import PROCESSES
 from incidentwire.store import connect
 from tests.eventually import eventually
-from tests.store import free_port
+from tests.running_up import CLI, Up, running_up
 
-CLI = [sys.executable, "-m", "cli"]
 MAX_MEMORY = 600_000_000  # bytes, of `up` and all its processes
-
-
-@dataclass
-class Up:
-    """A running `incidentwire up`."""
-
-    process: subprocess.Popen[bytes]
-    data_dir: Path
-    ports: tuple[int, int]
-
-    @property
-    def running(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.data_dir / RUNNING).read_text())
-        return found
-
-    @property
-    def output(self) -> str:
-        return self.data_dir.with_suffix(".log").read_text()
-
-    def is_ready(self) -> bool:
-        assert self.process.poll() is None, self.output
-        try:
-            urls = [self.running["api_url"], self.running["ingest_url"]]
-            return all(requests.get(f"{url}/readyz", timeout=5).ok for url in urls)
-        except (OSError, ValueError):
-            return False
-
-    def children(self) -> dict[str, int]:
-        """Return the pid of each child, by its module or program."""
-        pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        found = {}
-        for pid in pids.read_text().split():
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            name = words[2] if words[1:2] == [b"-m"] else words[0]
-            found[name.decode().rpartition("/")[2]] = int(pid)
-        return found
-
-
-@contextmanager
-def running_up(data_dir: Path, *options: str) -> Iterator[Up]:
-    ports = free_port(), free_port()
-    arguments = ["up", "--data-dir", str(data_dir), "--api-port", str(ports[0])]
-    arguments += ["--ingest-port", str(ports[1]), *options]
-    with data_dir.with_suffix(".log").open("ab") as log:
-        process = subprocess.Popen([*CLI, *arguments], stdout=log, stderr=log)
-    up = Up(process, data_dir, ports)
-    try:
-        eventually(up.is_ready, "both services are ready", 120)
-        yield up
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def is_alive(pid: int) -> bool:
@@ -213,7 +153,7 @@ def test_a_demo_that_is_told_to_end_leaves_nothing_running(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    up = Up(demo, folder, (0, 0))
+    up = Up(demo, folder)
     eventually((folder / RUNNING).exists if is_up else (folder / "up.log").exists)
     store_url = up.running["redis_url"] if is_up else None
     while demo.poll() is None:  # more than one signal changes nothing
