@@ -15,7 +15,12 @@ COPY cli cli
 RUN python3 -m compileall -q incidentwire services cli \
     && printf '#!/bin/sh\nexec python3 -m cli "$@"\n' > /venv/bin/incidentwire && chmod 755 /venv/bin/incidentwire \
     && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin incidentwire \
-    && mkdir /data && chown incidentwire /data
+    && mkdir /data && chown incidentwire /data && chmod 700 /data
+
+ARG VERSION=local
+LABEL org.opencontainers.image.title=incidentwire \
+      org.opencontainers.image.version=$VERSION \
+      org.opencontainers.image.licenses=Apache-2.0
 
 USER incidentwire
 VOLUME /data

@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ONCE ?=
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' incidentwire/__init__.py)
 ARTICLES ?= $(wildcard ../shared/articles)
 
 .DEFAULT_GOAL := help
@@ -51,6 +52,10 @@ check: .venv/.ready  ## lint, format, types, import contracts, density
 .PHONY: test-compose
 test-compose: .venv/.ready  ## build the image, bring the stack up, kill parts of it, check that nothing is lost
 	$(BIN)/pytest -q -p no:cacheprovider compose_tests
+
+.PHONY: image
+image:  ## build the image, tagged local and with the version
+	docker build --build-arg VERSION=$(VERSION) --tag incidentwire:local --tag incidentwire:$(VERSION) .
 
 .PHONY: bench
 bench: .venv/.ready  ## the table of figures, each beside its limit or peer

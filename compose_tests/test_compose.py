@@ -10,13 +10,14 @@ import os
 import secrets
 import signal
 import subprocess
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import requests
+
+from tests.eventually import eventually as wait_for
+from tests.subscriber import Subscriber
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = Path(
@@ -28,7 +29,8 @@ ENVIRON = {
     "STORE_PASSWORD": secrets.token_hex(16),
     "API_PORT": "18000",
     "INGEST_PORT": "18001",
-    "ALLOWED_HOSTS": "pages",
+    "STORE_OPERATOR_PASSWORD": secrets.token_hex(16),
+    "INCIDENTWIRE_ALLOWED_HOSTS": "pages",
     "DOCKER_BUILDKIT": "0",
     "COMPOSE_DOCKER_CLI_BUILD": "0",
 }
@@ -84,12 +86,9 @@ def compose(*arguments: str) -> str:
 
 
 def eventually(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, (
-            f"never came true: {what}\n{compose('logs', '--tail', '30')}"
-        )
-        time.sleep(0.5)
+    wait_for(
+        condition, what, PATIENCE_S, details=lambda: compose("logs", "--tail", "30")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -128,37 +127,6 @@ def host_pid(service: str) -> int:
     return int(run("docker", "inspect", "-f", "{{.State.Pid}}", container))
 
 
-class Subscriber(threading.Thread):
-    """Follows the stream from the beginning, resumes when it breaks, and keeps what it saw."""
-
-    def __init__(self, headers: dict[str, str]) -> None:
-        super().__init__(daemon=True)
-        self.headers, self.positions, self.classified, self.stopped = (
-            headers,
-            [0],
-            set[str](),
-            False,
-        )
-
-    def run(self) -> None:
-        while not self.stopped:
-            try:
-                headers = {**self.headers, "Last-Event-ID": str(self.positions[-1])}
-                with requests.get(
-                    f"{API}/v1/events/stream", headers=headers, stream=True, timeout=30
-                ) as answer:
-                    for line in answer.iter_lines(chunk_size=None):
-                        if line.startswith(b"data: {") and b'"specversion"' in line:
-                            self._take(json.loads(line[6:]))
-            except requests.RequestException:
-                time.sleep(0.2)
-
-    def _take(self, event: dict[str, object]) -> None:
-        self.positions.append(int(str(event["sequence"])))
-        if event["type"] == "item.classified":
-            self.classified.add(str(event["subject"]))
-
-
 def submit(headers: dict[str, str], numbers: range) -> set[str]:
     """Hand in pages and return the acknowledged ids."""
     body = "".join(
@@ -181,35 +149,39 @@ def submit(headers: dict[str, str], numbers: range) -> set[str]:
 def test_the_whole_path_and_kills_in_mid_work_lose_nothing(
     stack: dict[str, str],
 ) -> None:
-    subscriber = Subscriber(stack)
-    subscriber.start()
+    with Subscriber(f"{API}/v1/events/stream", stack) as subscriber:
+        _kill_in_mid_work(stack, subscriber)
+
+
+def _kill_in_mid_work(stack: dict[str, str], subscriber: Subscriber) -> None:
+    def classified() -> set[str]:
+        return set(subscriber.of_type("item.classified"))
+
     accepted = submit(stack, range(10))
     assert len(accepted) == 10
     eventually(
-        lambda: accepted <= subscriber.classified,
+        lambda: accepted <= classified(),
         "the first pages are classified events on the stream",
     )
 
     accepted |= submit(stack, range(100, 160))
-    eventually(lambda: len(subscriber.classified) > 15, "the workers are in mid-work")
+    eventually(lambda: len(classified()) > 15, "the workers are in mid-work")
     os.kill(host_pid("classifier-worker"), signal.SIGKILL)
     os.kill(host_pid("redis"), signal.SIGKILL)
-    assert len(subscriber.classified) < 70, "the kills came too late to show anything"
+    assert len(classified()) < 70, "the kills came too late to show anything"
     eventually(
-        lambda: requests.get(f"{INGEST}/readyz", timeout=5).ok,
+        lambda: _is_ready(f"{INGEST}/readyz"),
         "the store is back by its restart policy",
     )
     accepted |= submit(stack, range(200, 210))
     eventually(
-        lambda: accepted <= subscriber.classified,
+        lambda: accepted <= classified(),
         "everything acknowledged was classified",
     )
-    subscriber.stopped = True
 
     assert len(accepted) == 80
-    assert subscriber.positions == list(
-        range(len(subscriber.positions))
-    )  # no gap, no repetition
+    positions = subscriber.positions  # no gap, no repetition
+    assert positions == list(range(1, len(positions) + 1))
     for item_id in accepted:
         receipt = requests.get(
             f"{INGEST}/v1/submissions/{item_id}", headers=stack, timeout=10
@@ -221,14 +193,46 @@ def test_the_whole_path_and_kills_in_mid_work_lose_nothing(
 def test_the_application_cannot_delete_trim_or_overwrite_the_log(
     stack: dict[str, str],
 ) -> None:
-    said = compose("exec", "-T", "api-web", "python3", "-c", ATTEMPTS)
-    assert said.strip() == "all refused"
+    output = compose("exec", "-T", "api-web", "python3", "-c", ATTEMPTS)
+    assert output.strip() == "all refused"
+
+
+def test_the_command_line_reaches_both_services_and_the_operator_the_store(
+    stack: dict[str, str],
+) -> None:
+    key = stack["Authorization"].removeprefix("Bearer ")
+    cli = ("exec", "-T", "-e", f"INCIDENTWIRE_KEY={key}", "api-web", "incidentwire")
+    assert "accepted" in compose(*cli, "submit", "http://pages:8080/900")
+    assert "i_" in compose(*cli, "items", "list", "--limit", "1")
+    password = ENVIRON["STORE_OPERATOR_PASSWORD"]
+    store = (
+        "exec",
+        "-T",
+        "redis",
+        "redis-cli",
+        "--user",
+        "operator",
+        "--pass",
+        password,
+    )
+    assert "maxmemory" in compose(*store, "CONFIG", "GET", "maxmemory")
+    compose("restart", "api-web")
+    eventually(
+        lambda: _is_ready(f"{API}/readyz"), "the API answers again after a restart"
+    )
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.RequestException:
+        return False
 
 
 def test_the_containers_are_locked_down(stack: dict[str, str]) -> None:
     for service in ("ingest-web", "classifier-worker", "api-web"):
         probe = "id -u; touch /app/x 2>&1 || true; touch /data/x && rm /data/x && echo writable-data"
-        said = compose("exec", "-T", service, "sh", "-c", probe)
-        assert "10001" in said
-        assert "Read-only file system" in said
-        assert "writable-data" in said
+        output = compose("exec", "-T", service, "sh", "-c", probe)
+        assert "10001" in output
+        assert "Read-only file system" in output
+        assert "writable-data" in output

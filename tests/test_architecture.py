@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from cli.processes import PROCESSES
+from incidentwire.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parent.parent
 CODE = sorted(
@@ -20,6 +22,14 @@ CODE = sorted(
     for p in (ROOT / part).rglob("*.py")
 )
 MAX_MODULE_LINES = 400
+OTHERS = {"redis", "front"}  # services of compose that are not ours
+FIXED_IN_COMPOSE = {
+    "INCIDENTWIRE_REDIS_URL",
+    "INCIDENTWIRE_DATA_DIR",
+    "INCIDENTWIRE_HEARTBEAT_FILE",
+    "INCIDENTWIRE_API_URL",
+    "INCIDENTWIRE_INGEST_URL",
+}
 
 
 def _compose() -> dict[str, Any]:
@@ -35,10 +45,18 @@ def _calls(tree: ast.AST) -> Iterator[str]:
 
 def test_compose_has_one_entry_per_process_and_they_run_the_same_modules() -> None:
     services = _compose()["services"]
-    assert set(services) - {"redis"} == set(PROCESSES)
+    assert set(services) - OTHERS == set(PROCESSES)
     for name, (module, *_) in PROCESSES.items():
         assert services[name]["command"][:3] == ["python3", "-m", module]
         assert module.startswith(f"services.{name.split('-')[0]}.")
+
+
+def test_compose_passes_every_setting_on_under_its_own_name() -> None:
+    environment = _compose()["x-process"]["environment"]
+    names = {f"{PREFIX}{field.name.upper()}" for field in dataclasses.fields(Settings)}
+    assert set(environment) == names
+    given = {name for name, value in environment.items() if value is not None}
+    assert given == FIXED_IN_COMPOSE
 
 
 def test_every_folder_in_services_runs() -> None:
@@ -52,7 +70,7 @@ def test_every_process_of_ours_is_locked_down_and_comes_back() -> None:
     for name, service in _compose()["services"].items():
         assert service["restart"] == "unless-stopped"
         assert service["healthcheck"]["test"]
-        if name != "redis":
+        if name not in OTHERS:
             assert service["read_only"] is True
             assert service["user"] == "10001"
             assert service["cap_drop"] == ["ALL"]

@@ -32,7 +32,7 @@ def test_the_commands_of_the_readme_can_be_pasted(tmp_path: Path) -> None:
     with running_up(tmp_path / "data") as up:
         ports = {"127.0.0.1:8000": up.api, "127.0.0.1:8001": up.ingest}
         lines = ["set -euo pipefail", *found]
-        lines[lines.index(stream)] = "read -r first < <(" + stream + "); echo $first"
+        lines[lines.index(stream)] = f"grep -m 1 '^id: 1$' < <({stream})"
         script = "\n".join(lines)
         for printed, url in ports.items():
             script = script.replace(printed, url.removeprefix("http://"))

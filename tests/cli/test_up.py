@@ -135,7 +135,7 @@ def test_the_demo_classifies_every_article_and_its_commands_can_be_pasted(
         stderr=subprocess.DEVNULL,
     ) as curl:
         assert curl.stdout is not None
-        assert curl.stdout.readline() == b"id: 1\n"
+        assert b"id: 1\n" in iter(curl.stdout.readline, b"")
         curl.kill()
     demo.send_signal(signal.SIGINT)
     assert demo.wait() == 0
