@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import typing
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from incidentwire.log import codec, schemas
 from incidentwire.settings import PREFIX, Settings
 
 DOCS = Path(__file__).parent
+COMPOSE = DOCS.parent / "docker-compose.yml"
+COMPOSE_BEGIN = "    # Without a value: passed on if .env or the shell sets it. Made by `make docs`.\n"
+COMPOSE_END = "    # end of the settings\n"
 
 EVENTS_HEAD = """# Events
 
@@ -99,8 +103,20 @@ def _settings() -> str:
     return SETTINGS_HEAD + "\n".join(rows) + "\n"
 
 
+def compose_with_settings(text: str) -> str:
+    """Return docker-compose.yml with a line for each setting that it does not fix."""
+    begin, rest = text.split(COMPOSE_BEGIN)
+    _, end = rest.split(COMPOSE_END)
+    fixed = set(re.findall(rf"^    ({PREFIX}\w+): \S", begin, re.MULTILINE))
+    names = [f"{PREFIX}{field.name.upper()}" for field in dataclasses.fields(Settings)]
+    lines = "".join(f"    {name}:\n" for name in names if name not in fixed)
+    return f"{begin}{COMPOSE_BEGIN}{lines}{COMPOSE_END}{end}"
+
+
 def main() -> None:
     """Write every page."""
+    text = COMPOSE.read_text(encoding="utf-8")
+    COMPOSE.write_text(compose_with_settings(text), encoding="utf-8")
     for name, text in pages().items():
         path = DOCS / name
         path.parent.mkdir(exist_ok=True)

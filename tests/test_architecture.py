@@ -54,7 +54,7 @@ def test_compose_has_one_entry_per_process_and_they_run_the_same_modules() -> No
 def test_compose_passes_every_setting_on_under_its_own_name() -> None:
     environment = _compose()["x-process"]["environment"]
     names = {f"{PREFIX}{field.name.upper()}" for field in dataclasses.fields(Settings)}
-    assert set(environment) == names
+    assert set(environment) == names, "run `make docs`"
     given = {name for name, value in environment.items() if value is not None}
     assert given == FIXED_IN_COMPOSE
 
