@@ -1,4 +1,4 @@
-"""A document: what the archive keeps of an item's words, as one JSON object under the item."""
+"""A document: the text of one revision of an item, one JSON object in the archive."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class StoredDocument:
-    """Title, byline and text of one revision. Evidence offsets count the code points of `text`. `published` is an
-    ISO 8601 date, date and time, or year and month, `language` an ISO 639-1 code."""
+    """Title, byline and text of one revision.
+
+    Evidence offsets count the code points of `text`. `published` is an ISO 8601 date, date
+    and time, or year and month; `language` is an ISO 639-1 code.
+    """
 
     title: str = ""
     text: str = ""
@@ -23,11 +26,11 @@ class StoredDocument:
 
     @property
     def text_digest(self) -> str:
-        """SHA-256 in hex of the text alone (UTF-8): what evidence refers to."""
+        """Return the SHA-256, in hex, of the UTF-8 text alone: evidence refers to it."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     def to_bytes(self) -> bytes:
-        """The same document gives the same bytes, hence the same digest."""
+        """Return canonical JSON: equal documents have equal bytes and digests."""
         present = {
             key: value
             for key, value in dataclasses.asdict(self).items()
@@ -39,6 +42,7 @@ class StoredDocument:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> StoredDocument:
+        """Read the JSON; unknown fields are ignored. Raises ValueError."""
         known = {field.name for field in dataclasses.fields(cls)}
         return cls(
             **{key: value for key, value in json.loads(data).items() if key in known}

@@ -1,4 +1,7 @@
-"""Settings: read once from the environment, typed, refused where senseless. docs/settings.md is made from this."""
+"""Settings: read once from the environment, typed and validated.
+
+docs/settings.md is generated from this module.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ TRUTH = {
 
 
 class SettingsError(ValueError):
-    """A setting that makes no sense; the message names the variable and the remedy."""
+    """An invalid setting; the message names the variable and the remedy."""
 
 
 def _setting(
@@ -203,7 +206,7 @@ class Settings:
 
     @property
     def archive(self) -> str:
-        """The archive's URL: archive_url, or the folder in data_dir."""
+        """Return archive_url, or the folder in data_dir."""
         return self.archive_url or str(self.data_dir.absolute() / "archive")
 
     @property
@@ -213,13 +216,16 @@ class Settings:
 
     @property
     def read_model(self) -> Path:
-        """The SQLite file of the read model."""
+        """Return the path of the read model, a link to its SQLite file."""
         return self.data_dir.absolute() / "read_model" / "read_model.sqlite"
 
 
 def from_env(environ: Mapping[str, str] | None = None) -> Settings:
-    """Settings from INCIDENTWIRE_* variables. Raises SettingsError naming the variable, also for one that does not
-    exist: a misspelt name must not fall back to a default in silence."""
+    """Read the INCIDENTWIRE_* variables.
+
+    Raises SettingsError for an invalid value, and for a variable that does not exist: a
+    misspelt name must not silently leave the default.
+    """
     environ = os.environ if environ is None else environ
     hints = typing.get_type_hints(Settings)
     values = {}
@@ -228,14 +234,14 @@ def from_env(environ: Mapping[str, str] | None = None) -> Settings:
             key = name.removeprefix(PREFIX).lower()
             if key not in hints:
                 raise SettingsError(
-                    f"{name} is no setting of Incidentwire: docs/settings.md lists them"
+                    f"{name} is not a setting of Incidentwire. See docs/settings.md."
                 )
             values[key] = _parse(name, text, hints[key])
     return Settings(**values)
 
 
 def to_env(settings: Settings) -> dict[str, str]:
-    """The variables that give these settings to a child process; defaults are left out."""
+    """Return the variables that give a child process these settings, defaults omitted."""
     environ = {}
     for spec in dataclasses.fields(settings):
         value = getattr(settings, spec.name)

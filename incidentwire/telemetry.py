@@ -47,5 +47,5 @@ def configure_logging(level: str, process: str) -> None:
 
 
 def traceparent_from(header: str | None) -> str:
-    """The caller's W3C traceparent where it is well formed, else empty: a trace nobody began is not worth its bytes."""
+    """Return the caller's W3C traceparent if it is well formed, else ""."""
     return header if header and TRACEPARENT.match(header) else ""

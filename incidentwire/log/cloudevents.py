@@ -1,4 +1,4 @@
-"""The CloudEvents 1.0 envelope in which every subscriber sees an event, whatever the form of subscription."""
+"""The CloudEvents 1.0 envelope in which every subscriber receives an event."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from incidentwire.log.recorded_event import RecordedEvent
 
 
 def source(log_id: str) -> str:
-    """CloudEvents `source`; `source` and `id` together are unique over all logs."""
+    """Return the CloudEvents `source`; with `id` it is unique across all logs."""
     return f"urn:incidentwire:{log_id}"
 
 
 def envelope_json(entry: RecordedEvent, log_id: str) -> str:
-    """The envelope as one line of JSON. The stored data is spliced in as it stands, unless its shape is an old one.
-    Raises event_codec.UnknownType for an event that a newer release wrote."""
+    """Return the envelope as one line of JSON.
+
+    The stored data is inserted as it is, unless its version is an old one. Raises
+    codec.UnknownType for an event of a newer release.
+    """
     name, _, version = entry.type.partition(":")
     known = events.TYPES.get(name)
     current = known is not None and int(version or 1) == known.version
@@ -34,12 +37,12 @@ def envelope_json(entry: RecordedEvent, log_id: str) -> str:
 
 
 def envelope(entry: RecordedEvent, log_id: str) -> dict[str, Any]:
-    """The envelope as a dict."""
+    """Return the envelope as a dict."""
     parsed: dict[str, Any] = json.loads(envelope_json(entry, log_id))
     return parsed
 
 
 def rfc3339(time_ms: int) -> str:
-    """Milliseconds since the epoch as RFC 3339 in UTC."""
+    """Return milliseconds since the epoch as an RFC 3339 time in UTC."""
     moment = datetime.fromtimestamp(time_ms // 1000, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{time_ms % 1000:03d}Z"

@@ -1,4 +1,4 @@
-"""JSON Schemas (2020-12) of the events, read off the dataclasses, so that the two cannot differ."""
+"""JSON Schemas (2020-12) of the events, derived from the dataclasses."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def data_schema(type_name: str) -> dict[str, Any]:
-    """The schema of `data` for one event type. Raises KeyError for a type that does not exist."""
+    """Return the schema of `data` of one event type. Raises KeyError."""
     cls = TYPES[type_name]
     return {"title": type_name, "description": _description(cls), **_object(cls)}
 
 
 def envelope_schema(type_name: str) -> dict[str, Any]:
-    """The schema of the whole CloudEvents 1.0 envelope of one event type."""
+    """Return the schema of the CloudEvents 1.0 envelope of one event type."""
     return {
         "$schema": DIALECT,
         "title": type_name,
@@ -114,6 +114,6 @@ def _schema(hint: Any) -> dict[str, Any]:
 
 
 def _description(cls: type[Event]) -> str:
-    """The docstring, unless it is the signature that dataclasses make up."""
+    """Return the docstring, unless dataclasses made it up from the signature."""
     doc = " ".join((cls.__doc__ or "").split())
     return "" if doc.startswith(cls.__name__ + "(") else doc

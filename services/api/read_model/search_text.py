@@ -1,10 +1,11 @@
-"""How words are found: what is indexed of a text, and what a query asks of the index. Pure.
+"""Full-text search: the indexed form of a text, and queries of the index. Pure.
 
-SQLite's unicode61 tokenizer takes a whole run of Chinese for one word, and its trigram tokenizer finds no word of two
-characters, which most Chinese words are. So runs of ideographs and kana are indexed as overlapping pairs: 人脸识别
-becomes 人脸 脸识 识别 别, and a search for a run is a search for the phrase. Measured on 2,509 texts of our corpus: 1.8
-bytes of index per byte of Chinese text and 0.7 of English (trigram: 3.4 and 3.2), and 人脸 found in all 30 of 30 texts
-(trigram and plain unicode61: in none).
+SQLite's unicode61 tokenizer treats a whole run of Chinese as one word, and its trigram
+tokenizer finds no word of two characters, the commonest length in Chinese. Runs of
+ideographs and kana are therefore indexed as overlapping pairs: 人脸识别 becomes 人脸 脸识
+识别 别, and a query for a run is a phrase of pairs. Measured on 2,509 texts of the corpus:
+1.8 bytes of index per byte of Chinese text and 0.7 of English (trigram: 3.4 and 3.2); 人脸
+was found in 30 of 30 texts (trigram and plain unicode61: in none).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ MAX_PARTS = 20
 
 
 def indexed(text: str) -> str:
-    """The text as the index gets it. The last character of a run stands alone too, so that it can be found."""
+    """Return the indexed form. The last character of a run is a term of its own too."""
     if text.isascii():
         return text
     return RUN.sub(
@@ -29,8 +30,10 @@ def indexed(text: str) -> str:
 
 
 def match(query: str) -> str | None:
-    """An FTS5 expression: all words, in any order; `"…"` asks for a phrase, `word*` for a beginning. None where the
-    query has no word in it. What a user types never reaches FTS5 as syntax."""
+    """Return an FTS5 expression for all words of a query, None if it has no word.
+
+    `"…"` is a phrase, `word*` a prefix. Nothing else a user types is FTS5 syntax.
+    """
     parts = []
     for phrase, word in PART.findall(query)[:MAX_PARTS]:
         text = phrase or word
@@ -48,7 +51,7 @@ def _phrase(text: str) -> str:
 
 
 def _is_one_character(text: str) -> bool:
-    """One ideograph is the beginning of a pair."""
+    """Return whether the text is one ideograph: the prefix of a pair."""
     return len(text) == 1 and RUN.fullmatch(text) is not None
 
 
