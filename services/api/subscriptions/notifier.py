@@ -27,6 +27,7 @@ from incidentwire.settings import Settings, from_env
 from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import configure_logging, event_line
 from services.api.read_model import database as read_model_database
+from services.api.read_model.projector import lock
 from services.api.subscriptions.database import Database
 from services.api.subscriptions.delivery import Delivery
 from services.api.subscriptions.ledger import Ledger
@@ -224,7 +225,13 @@ def main() -> None:
     settings = from_env()
     configure_logging(settings.log_level, "api-notifier")
     stopped = shutdown_event()
-    Notifier(settings, connect_when_ready(settings.redis_url), stopped).run()
+    try:
+        with lock(settings.subscriptions):
+            Notifier(settings, connect_when_ready(settings.redis_url), stopped).run()
+    except BlockingIOError:
+        raise SystemExit(
+            f"Another notifier delivers for {settings.subscriptions}. Stop it first."
+        ) from None
 
 
 if __name__ == "__main__":

@@ -1,0 +1,47 @@
+"""Every command that docs/subscriptions.md shows works as printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from tests.house import House
+from tests.store import Store
+
+PAGE = Path(__file__).parents[3] / "docs" / "subscriptions.md"
+
+
+def test_the_commands_of_the_page_answer_with_json(
+    store: Store, tmp_path: Path
+) -> None:
+    blocks = re.findall(r"```console\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+    commands = [
+        command.strip().replace("\\\n", " ")
+        for block in blocks
+        for command in re.split(r"^\$ ", block, flags=re.M)
+        if command.strip()
+    ]
+    assert len(commands) == 5
+    connection = store.connect()
+    with House(connection, store.url, tmp_path / "data") as house:
+        house.add_item("i_a", labels=("data_leak",))
+        house.projector().catch_up()
+        house.run_web()
+        environment = os.environ | {
+            "API": f"http://127.0.0.1:{house.port}",
+            "KEY": house.key,
+        }
+        for command in commands:
+            done = subprocess.run(
+                ["bash", "-c", f"{command} --fail-with-body"],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, (command, done.stdout)
+            assert isinstance(json.loads(done.stdout), dict)
+    connection.close()
