@@ -52,7 +52,7 @@ class BadSignature(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Event:
+class ReceivedEvent:
     """One event of the log."""
 
     position: int
@@ -62,7 +62,7 @@ class Event:
     data: Mapping[str, Any]
 
     @classmethod
-    def of(cls, envelope: Mapping[str, Any]) -> Event:
+    def of(cls, envelope: Mapping[str, Any]) -> ReceivedEvent:
         """Read a CloudEvents envelope."""
         return cls(
             position=int(envelope["sequence"]),
@@ -77,7 +77,7 @@ class Event:
 class Leased:
     """An event that a consumer group has leased to this member."""
 
-    event: Event
+    event: ReceivedEvent
     attempt: int
 
 
@@ -131,17 +131,19 @@ class Client:
         """Yield all incidents that match, the newest first."""
         return self._pages("incidents", filters)
 
-    def events(self, after: int = 0, **filters: Any) -> Iterator[Event]:
+    def events(self, after: int = 0, **filters: Any) -> Iterator[ReceivedEvent]:
         """Yield the events after a position, up to the end of the log as it is now."""
         while True:
             query = {"after": after, "limit": 1_000, **filters}
             page = self._json("GET", f"{self.api_url}/v1/events", params=query)
-            yield from map(Event.of, page["events"])
+            yield from map(ReceivedEvent.of, page["events"])
             if page["next"] >= page["last"]:
                 return
             after = page["next"]
 
-    def stream(self, after: int | None = None, **filters: Any) -> Iterator[Event]:
+    def stream(
+        self, after: int | None = None, **filters: Any
+    ) -> Iterator[ReceivedEvent]:
         """Yield events as they happen, for ever; reconnect and resume without loss.
 
         Raises Gap if history is gone, and ClientError if the key is refused.
@@ -162,7 +164,7 @@ class Client:
 
     def _connect(
         self, after: int | None, filters: Mapping[str, Any]
-    ) -> Iterator[tuple[int, Event | None]]:
+    ) -> Iterator[tuple[int, ReceivedEvent | None]]:
         """Yield (position, event) pairs of one connection; a checkpoint has no event."""
         query = dict(filters) if after is None else {**filters, "after": after}
         with self._session.get(
@@ -181,7 +183,10 @@ class Client:
                     raise Gap(data["first"], data["last"], data["log_id"])
                 if fields.get("id", "").isdigit():
                     is_event = "specversion" in data
-                    yield int(fields["id"]), Event.of(data) if is_event else None
+                    yield (
+                        int(fields["id"]),
+                        ReceivedEvent.of(data) if is_event else None,
+                    )
 
     # -- consumer groups ---------------------------------------------------------------
 
@@ -194,7 +199,7 @@ class Client:
         body = {"limit": limit, "wait_s": wait_s}
         answer = self._json("POST", f"{self._group(name)}/lease", json=body)
         return [
-            Leased(event=Event.of(each["event"]), attempt=each["attempt"])
+            Leased(event=ReceivedEvent.of(each["event"]), attempt=each["attempt"])
             for each in answer["events"]
         ]
 
