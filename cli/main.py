@@ -35,6 +35,7 @@ COMMANDS = {
     "export": ("cli.export", "Export evidence in standard files."),
     "corrections": ("cli.model", "Export corrections as training rows."),
     "reclassify": ("cli.model", "Run the installed model over the stored texts."),
+    "evaluate": ("cli.evaluate", "Compare the model with what people corrected."),
     "explain": ("cli.model", "Show the evidence of a text, and what counted most."),
     "extract": ("cli.offline", "Extract the articles of saved pages."),
     "classify": ("cli.offline", "Label texts in a file."),

@@ -16,7 +16,7 @@ from cli.context import call, current_settings, printable
 from cli.progress import bar
 from incidentwire.archive import Archive, ContentNotFound
 from incidentwire.documents import StoredDocument
-from incidentwire.labels import LABEL_TABLE, LABELS
+from incidentwire.labels import LABEL_TABLE, LABELS, certainty
 from incidentwire.log.event_log import EventLog
 from incidentwire.net.client import HttpClient
 from incidentwire.store import connect
@@ -144,8 +144,8 @@ def explain(source: str, title: str, as_json: bool) -> None:
     _print_text(title, text, result)
     for label in LABELS:
         mark = "●" if label in result.labels else "○"
-        unsure = "  (not sure)" if label in result.review else ""
-        line = f"{mark} {label} {result.scores[label]:.2f}{unsure}"
+        word = certainty(label, result.labels, result.review) or ""
+        line = f"{mark} {label} {result.scores[label]:.2f} {word}".rstrip()
         click.secho(line, fg=LABEL_TABLE[label].colour)
         strongest = (f"{r.feature} {r.weight:+.2f}" for r in reasons.get(label, ()))
         click.secho(f"    {', '.join(strongest)}", dim=True)
@@ -171,6 +171,9 @@ def _as_json(text: str, result: Classification, reasons: Any) -> dict[str, Any]:
         "labels": list(result.labels),
         "scores": result.scores,
         "review": list(result.review),
+        "certainty": {
+            label: certainty(label, result.labels, result.review) for label in LABELS
+        },
         "evidence": {
             label: [text[start:end] for start, end in spans]
             for label, spans in result.evidence.items()

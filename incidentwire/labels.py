@@ -7,7 +7,7 @@ the reviewing language model, colours and documentation all derive from it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -21,19 +21,14 @@ class LabelDefinition:
     """What a label means and how it is shown.
 
     `meaning` and `excludes` complete the sentences "The item reports …" and "This does
-    not include …". `colour` is an ANSI colour name. `threshold` is the probability from
-    which a newly calibrated model assigns the label.
+    not include …". `colour` is an ANSI colour name.
     """
 
     meaning: str
     excludes: str
     colour: str
-    threshold: float
 
 
-# Half of the calibration ceiling (0.8) is where the logistic is even. Real texts differ
-# from the corpus: they name regulation in passing more often and report missing consent
-# in more ways. F1 is flat around each threshold.
 LABEL_TABLE: Mapping[Label, LabelDefinition] = {
     "data_leak": LabelDefinition(
         meaning="personal data of people exposed, leaked, stolen, bought or sold, or seen"
@@ -41,7 +36,6 @@ LABEL_TABLE: Mapping[Label, LabelDefinition] = {
         excludes="leaked documents, products, films or source code; a vulnerability with"
         " no report of exposed data",
         colour="red",
-        threshold=0.4,
     ),
     "consent": LabelDefinition(
         meaning="personal or biometric data, or a likeness, collected, scraped, shared,"
@@ -49,14 +43,12 @@ LABEL_TABLE: Mapping[Label, LabelDefinition] = {
         " makes that an issue",
         excludes="copyright in artworks or books",
         colour="yellow",
-        threshold=0.35,
     ),
     "deepfake": LabelDefinition(
         meaning="synthetic or face-swapped image, video or voice of people, including its"
         " detection, policy and harmless uses",
         excludes="generic AI art; chatbots",
         colour="magenta",
-        threshold=0.4,
     ),
     "regulation": LabelDefinition(
         meaning="a law, bill, rule, standard, ban, fine, court case, formal complaint or"
@@ -64,10 +56,48 @@ LABEL_TABLE: Mapping[Label, LabelDefinition] = {
         " surveillance or deepfakes",
         excludes="company policy; copyright suits; export bans",
         colour="cyan",
-        threshold=0.5,
     ),
 }
 LABELS: tuple[Label, ...] = tuple(LABEL_TABLE)
+
+# How to decide at the borders, for readers, curators and reviewing language models.
+# docs/labels.md has an example on each side of every one.
+BORDERS = (
+    "Judge what the text states, not what it probably means.",
+    "A law or case about personal data counts as regulation if the text says what it"
+    " demands, did or decided; the bare name of a law or an agency does not.",
+    "The arrest of people who stole or sold personal data is data_leak; it is regulation"
+    " only if the charge is about personal data, biometrics, surveillance or deepfakes.",
+    "Malware, scams and vulnerabilities are data_leak only if data of people was in fact"
+    " taken or exposed, not if it could be; an open database is exposed.",
+    "Files of a company are data_leak only if data of people is said to be among them.",
+    "General worry about privacy is not consent; a practice without valid consent that"
+    " someone objects to is.",
+    "A rule, suit or fine about missing consent is both regulation and consent; one that"
+    " only orders security, storage or notice is regulation alone.",
+    "Secret watching, recording or tracking that someone objects to is consent.",
+    "Synthetic voices and faces of nobody are deepfake only if they stand in for a person,"
+    " deceive or are discussed as deepfakes.",
+    "What a company bans, changes or promises is not regulation.",
+    "Cyber-security law without personal data is not regulation, and neither is law on"
+    " copyright, competition, export or content that is not about the subjects above.",
+    "A digest of several stories has the labels of all of them.",
+)
+
+
+Certainty = Literal["likely", "possible", "unsure"]
+
+
+def certainty(
+    label: str, labels: Collection[str], review: Collection[str]
+) -> Certainty | None:
+    """Return how sure the model is of a label, in a word; None if it is not given.
+
+    `labels` are those given, `review` those that it asks people about.
+    """
+    if label in labels:
+        return "possible" if label in review else "likely"
+    return "unsure" if label in review else None
 
 
 class MentionId(NamedTuple):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from incidentwire.labels import certainty
 from incidentwire.log.cloudevents import rfc3339
 from services.api.read_model.search_text import match
 
@@ -115,6 +116,9 @@ def as_json(row: Mapping[str, Any], text: str | None) -> dict[str, Any]:
     """Return the item as the API shows it, with quotes if evidence is of `text`."""
     is_quotable = text is not None and row["evidence_digest"] == row["text_digest"]
     scores, evidence = json.loads(row["scores"]), json.loads(row["evidence"])
+    labels = json.loads(row["labels"])
+    review = json.loads(row["review"])
+    is_corrected = row["corrected_by"] is not None
     plain = {name: row[name] for name in PLAIN}
     links = {name: f"/v1/items/{row['id']}{path}" for name, path in LINKS.items()}
     return {
@@ -123,20 +127,21 @@ def as_json(row: Mapping[str, Any], text: str | None) -> dict[str, Any]:
             {
                 "label": label,
                 "score": scores.get(label),
-                "by": "person" if row["corrected_by"] is not None else "model",
+                "certainty": None if is_corrected else certainty(label, labels, review),
+                "by": "person" if is_corrected else "model",
                 "evidence": [
                     _passage(span, text if is_quotable else None)
                     for span in evidence.get(label, ())
                 ],
             }
-            for label in json.loads(row["labels"])
+            for label in labels
         ],
         "model_labels": json.loads(row["model_labels"]),
         "scores": scores,
-        "review": json.loads(row["review"]),
+        "review": review,
         "given": bool(row["given"]),
         "retryable": bool(row["retryable"]),
-        "corrected": row["corrected_by"] is not None,
+        "corrected": is_corrected,
         "submitted_at": rfc3339(row["submitted_ms"]),
         "updated_at": rfc3339(row["updated_ms"]),
         "links": links,

@@ -20,6 +20,12 @@ class ItemLabelSchema(Schema):
     score = fields.Float(
         required=True, allow_none=True, metadata={"description": "the model's, 0 to 1"}
     )
+    certainty = fields.String(
+        required=True,
+        allow_none=True,
+        validate=validate.OneOf(["likely", "possible"]),
+        metadata={"description": "the model's, in a word; null if a person set it"},
+    )
     by = fields.String(required=True, validate=validate.OneOf(["model", "person"]))
     evidence = fields.List(fields.Nested(PassageSchema), required=True)
 

@@ -136,6 +136,7 @@ def test_an_item_shows_its_labels_with_quoted_evidence_and_where_the_rest_is(
         {
             "label": "data_leak",
             "score": 0.9,
+            "certainty": "likely",
             "by": "model",
             "evidence": [{"start": 0, "end": 4, "quote": "The "}],
         }
