@@ -24,6 +24,7 @@ from services.api.items import views as item_views
 from services.api.problem_table import PROBLEMS
 from services.api.read_model.checkpoint import NAME, IncidentCheckpoint
 from services.api.read_model.reader import Executor, Reader, run_here
+from services.api.search import views as search_views
 from services.api.subscriptions import groups, links
 from services.api.subscriptions import views as subscription_views
 
@@ -36,6 +37,7 @@ BLUEPRINTS = (
     item_views.blueprint,
     corrections.blueprint,
     evidence.blueprint,
+    search_views.blueprint,
     exports.blueprint,
     incident_views.blueprint,
     history.blueprint,

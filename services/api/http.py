@@ -6,7 +6,7 @@ Views import this module and no other view; schema modules import no view.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 from flask import Response, current_app
@@ -94,7 +94,7 @@ def filters_of(query: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def check_filters(schema: type[Schema], conditions: Mapping[str, Any]) -> None:
+def check_filters(schema: type[Schema], conditions: Collection[str]) -> None:
     """Raise TypeError if a filter of the schema has no condition.
 
     Called at import: a filter that is accepted and ignored answers with everything.

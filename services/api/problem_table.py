@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from incidentwire.log.codec import UnknownType
-from incidentwire.web.problems import Problem, ProblemTable, as_problem
+from incidentwire.web.problems import (
+    FieldError,
+    Problem,
+    ProblemTable,
+    as_problem,
+    invalid_fields,
+)
 from services.api import errors as e
+from services.api.search.filters import FilterError
 
 COMMAND_STATUS = {"not_found": 404, "bad_status": 422}  # every other refusal: 409
 
@@ -16,6 +23,10 @@ def _command(error: e.CommandConflict) -> Problem:
         detail=str(error),
         more=error.more,
     )
+
+
+def _filter(error: FilterError) -> Problem:
+    return invalid_fields([FieldError(field="q", message=error.message)])
 
 
 PROBLEMS: ProblemTable = {
@@ -49,5 +60,6 @@ PROBLEMS: ProblemTable = {
     e.TooManyStreamsOfKey: as_problem(429, "too-many-streams-of-key", retry_after_s=10),
     e.StreamsStopped: as_problem(503, "streams-stopped"),
     e.EvidenceDamaged: as_problem(500, "evidence-damaged"),
+    FilterError: _filter,
     UnknownType: as_problem(503, "log-is-newer"),
 }

@@ -15,16 +15,12 @@ from services.api.read_model.incident_state import IncidentProjection
 
 Key = tuple[str | int, int]  # what is compared, n
 
-_BY_WORDS = "t.n IN (SELECT rowid FROM words WHERE words MATCH"
 # filter -> what one item at least must have; the value is bound under its name
 _ITEMS: Mapping[str, str] = {
     "from": "t.day >= :from",
     "to": "t.day <= :to",
     "source": "t.host = :source OR t.site = :source",
-    "q": f"{_BY_WORDS} :q)",
-    "entity": f"{_BY_WORDS} :entity)",
 }
-_IN_TITLES_TOO = ("q", "entity")  # of titles that a person gave
 
 
 def candidates(
@@ -76,16 +72,11 @@ def _of_items(
         f"SELECT t.id FROM items t WHERE {_ITEMS[name]}",
         {name: values[name]},
     )
-    found = {
+    return {
         state.resolve(state.links[key].incident)
         for (item,) in items
         for key in state.mentions_of_item.get(item, ())
     }
-    return found | (
-        {i.id for i in state.active() if i.title is not None}
-        if name in _IN_TITLES_TOO
-        else set()
-    )
 
 
 def _key(

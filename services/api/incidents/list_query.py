@@ -7,9 +7,8 @@ JSON and replace the tables. What is shown of items (titles, quotes, dates) is c
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -19,7 +18,9 @@ from services.api.incidents.as_of import candidates
 from services.api.read_model import incident_rows
 from services.api.read_model.incident_rows import INCIDENTS, MEMBERSHIPS
 from services.api.read_model.incident_state import IncidentProjection
-from services.api.read_model.search_text import match
+from services.api.search import functions, sql
+from services.api.search.filters import Field
+from services.api.search.folding import fold
 
 # sort -> what is compared, direction; n makes each order total
 SORTS: Mapping[str, tuple[str, str]] = {
@@ -33,14 +34,11 @@ NUMERIC = ("items", "updated")
 LEAST, MOST = 200, 5_000  # rows of an earlier moment that are built at a time
 
 _BY_ITEMS = "SELECT m.incident FROM memberships m JOIN items t ON t.id = m.item WHERE"
-_BY_WORDS = f"{_BY_ITEMS} t.n IN (SELECT rowid FROM words WHERE words MATCH"
 # parameter of GET /v1/incidents -> condition; the value is bound under its name
 CONDITIONS: Mapping[str, str] = {
     "from": "i.last_report >= :from",
     "to": "i.first_report <= :to AND i.first_report <> ''",
     "source": f"i.n IN ({_BY_ITEMS} t.host = :source OR t.site = :source)",
-    "q": f"(i.n IN ({_BY_WORDS} :q)) OR (i.named AND has_words(i.title, :q_plain)))",
-    "entity": f"(i.n IN ({_BY_WORDS} :entity)) OR (i.named AND has_words(i.title, :entity_plain)))",
     "status": "i.status IN (SELECT value FROM json_each(:status))",
     "language": f"i.n IN ({_BY_ITEMS} t.language = :language)",
     "month": "substr(i.first_report, 1, 7) = :month",
@@ -57,6 +55,12 @@ CONDITIONS: Mapping[str, str] = {
         " WHERE NOT instr(i.labels, '\"' || w.value || '\"'))"
     ),
 }
+# … -> condition made from a parsed query
+TREES: Mapping[str, Callable[[Any], sql.Condition]] = {
+    "q": sql.incident,
+    "entity": lambda name: sql.incident(Field("entity", fold(name))),
+}
+FILTERS = frozenset(CONDITIONS) | frozenset(TREES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +81,8 @@ def page(
     db: sqlite3.Connection, asked: Mapping[str, Any], sort: str, after: tuple[str, int] | None, limit: int,
     past: IncidentProjection | None = None,
 ) -> IncidentPage:  # fmt: skip
-    """Return live incidents that satisfy every filter; `asked` has keys of CONDITIONS."""
-    db.create_function("has_words", 2, has_words, deterministic=True)
+    """Return live incidents that satisfy every filter; `asked` has keys of FILTERS."""
+    functions.register(db)
     where, values = where_of(asked)
     key, direction = SORTS[sort]
     if after is not None:
@@ -87,15 +91,15 @@ def page(
             "key": int(after[0] or 0) if sort in NUMERIC else after[0],
             "n": after[1],
         }
-    sql = f"SELECT i.* FROM incidents i WHERE {where} ORDER BY {key} {direction}, i.n {direction} LIMIT :limit"
+    query = f"SELECT i.* FROM incidents i WHERE {where} ORDER BY {key} {direction}, i.n {direction} LIMIT :limit"
     if past is None:
-        found = dicts(db, sql, {**values, "limit": limit + 1})
+        found = dicts(db, query, {**values, "limit": limit + 1})
     else:
         behind = (values["key"], values["n"]) if after is not None else None
         names = candidates(
             db, past, asked, values, sort, descending=direction == "DESC", after=behind
         )
-        found = _found_then(db, past, names, sql, values, limit + 1)
+        found = _found_then(db, past, names, query, values, limit + 1)
     position, log_id = db.execute("SELECT position, log_id FROM checkpoint").fetchone()
     last = found[limit - 1] if len(found) > limit else None
     return IncidentPage(
@@ -156,7 +160,7 @@ def _found_then(
     db: sqlite3.Connection,
     past: IncidentProjection,
     names: Iterator[str],
-    sql: str,
+    query: str,
     values: Mapping[str, Any],
     limit: int,
 ) -> list[dict[str, Any]]:
@@ -166,25 +170,15 @@ def _found_then(
     while len(found) < limit and (some := list(islice(names, size))):
         tables, given = then(db, past, some)
         found += dicts(
-            db, f"{tables} {sql}", {**values, **given, "limit": limit - len(found)}
+            db, f"{tables} {query}", {**values, **given, "limit": limit - len(found)}
         )
     return found
 
 
-def has_words(text: str | None, query: str) -> bool:
-    """Return whether a title given by a person has every word of the query."""
-    words = re.findall(r"\w+", query.casefold())
-    return (
-        bool(words)
-        and text is not None
-        and all(word in text.casefold() for word in words)
-    )
-
-
 def dicts(
-    db: sqlite3.Connection, sql: str, values: Mapping[str, Any]
+    db: sqlite3.Connection, query: str, values: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    cursor = db.execute(sql, values)
+    cursor = db.execute(query, values)
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor]
 
@@ -200,19 +194,14 @@ def where_of(asked: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     conditions = ["i.into_id IS NULL"]
     values: dict[str, Any] = {}
     for name, value in asked.items():
-        conditions.append(f"({CONDITIONS[name]})")
-        values[name] = json.dumps(value) if isinstance(value, list) else value
-    for name in ("q", "entity"):
-        if name in asked:
-            values |= _words(name, asked[name])
+        if name in TREES:
+            condition, given = sql.named(TREES[name](value), name)
+        else:
+            condition = CONDITIONS[name]
+            given = {name: json.dumps(value) if isinstance(value, list) else value}
+        conditions.append(f"({condition})")
+        values |= given
     return " AND ".join(conditions), values
-
-
-def _words(name: str, query: str) -> dict[str, Any]:
-    words = match(query)
-    if words and name == "entity":
-        words = f"title : ({words})"
-    return {name: words or '""', f"{name}_plain": query}
 
 
 def _key(row: Mapping[str, Any], sort: str) -> str:

@@ -19,7 +19,8 @@ from services.api.http import (
     position,
     text,
 )
-from services.api.incidents.list_query import CONDITIONS, SORTS
+from services.api.incidents.list_query import FILTERS, SORTS
+from services.api.search.field import QueryField
 
 _N = "[1-9][0-9]{0,15}"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -58,14 +59,11 @@ class IncidentFilterSchema(AsOfSchema):
 
     label = Names(LABELS, "incidents that have all of these labels")
     status = Names(STATUSES, "incidents in any of these statuses")
-    entity = text("words that a title of its items has", most=200)
+    entity = text("a name in a title of its items", most=200)
     source = text(
         "host of an item's URL, or the site's name as its pages give it", most=253
     )
-    q = text(
-        'words of an item, all of them; "…" for a phrase, word* for a beginning; or of the given title',
-        most=500,
-    )
+    q = QueryField()
     since = fields.Date(
         data_key="from", metadata={"description": "with a report on or after this day"}
     )
@@ -89,7 +87,7 @@ class ListQuerySchema(IncidentFilterSchema):
     cursor = cursor(CURSOR)
 
 
-check_filters(IncidentFilterSchema, CONDITIONS)
+check_filters(IncidentFilterSchema, FILTERS)
 
 
 class ShowQuerySchema(AsOfSchema):

@@ -10,16 +10,15 @@ from typing import Any
 
 from incidentwire.labels import certainty
 from incidentwire.log.cloudevents import rfc3339
-from services.api.read_model.search_text import match
+from services.api.search import functions, sql
 
 MAX_ALIASES = 10  # hops
 
 Condition = tuple[str, list[Any]]  # SQL, bound values
-NOTHING: Condition = ("FALSE", [])
 
 
-def _compared(sql: str) -> Callable[[Any], Condition]:
-    return lambda value: (sql, [value])
+def _compared(condition: str) -> Callable[[Any], Condition]:
+    return lambda value: (condition, [value])
 
 
 def _has_labels(labels: Sequence[str]) -> Condition:
@@ -29,13 +28,6 @@ def _has_labels(labels: Sequence[str]) -> Condition:
 
 def _needs_review(wanted: bool) -> Condition:
     return ("i.review <> '[]'" if wanted else "i.review = '[]'"), []
-
-
-def _has_words(query: str) -> Condition:
-    expression = match(query)
-    if expression is None:
-        return NOTHING
-    return "i.n IN (SELECT rowid FROM words WHERE words MATCH ?)", [expression]
 
 
 # filter of GET /v1/items -> condition of a value
@@ -48,7 +40,7 @@ CONDITIONS: Mapping[str, Callable[[Any], Condition]] = {
     "via": _compared("i.via = ?"),
     "from": _compared("i.day >= ?"),
     "to": _compared("i.day <= ?"),
-    "q": _has_words,
+    "q": sql.item,
     "review": _needs_review,
 }
 NO_ALIASES = "i.state <> 'aliased'"  # the target is in the list already
@@ -75,9 +67,10 @@ def page(
 
     With `before`, only items whose first event is before this position.
     """
+    functions.register(db)
     where, values = _where(asked, before)
-    sql = f"SELECT i.* FROM items i WHERE {where} ORDER BY i.n DESC LIMIT ?"  # values are bound
-    rows = _dicts(db, sql, [*values, limit + 1])
+    query = f"SELECT i.* FROM items i WHERE {where} ORDER BY i.n DESC LIMIT ?"
+    rows = _dicts(db, query, [*values, limit + 1])
     position, log_id = db.execute("SELECT position, log_id FROM checkpoint").fetchone()
     texts = _texts(db, [row for row in rows[:limit] if row["evidence"] != "{}"])
     found = [as_json(row, texts.get(row["n"])) for row in rows[:limit]]
@@ -177,7 +170,7 @@ def _where(asked: Mapping[str, Any], before: int | None) -> Condition:
         conditions.append((NO_ALIASES, []))
     if before is not None:
         conditions.append(("i.n < ?", [before]))
-    where = " AND ".join(f"({sql})" for sql, _ in conditions) or "TRUE"
+    where = " AND ".join(f"({text})" for text, _ in conditions) or "TRUE"
     return where, [value for _, values in conditions for value in values]
 
 

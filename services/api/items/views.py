@@ -31,6 +31,7 @@ from services.api.http import (
 from services.api.items import queries
 from services.api.items.lookup import item_of
 from services.api.items.schemas import ItemPageSchema, ItemSchema, TextSchema
+from services.api.search.field import QueryField
 
 CURSOR = "^n[1-9][0-9]{0,15}$"
 
@@ -56,10 +57,7 @@ class ItemsQuerySchema(ReadQuerySchema):
         data_key="to",
         metadata={"description": "published (or submitted, if unknown) on or before"},
     )
-    q = text(
-        'words of title and text, all of them; "…" for a phrase, word* for a prefix',
-        most=500,
-    )
+    q = QueryField()
     review = fields.Boolean(
         metadata={"description": "true: only items that the model is unsure of"}
     )

@@ -20,7 +20,7 @@ from incidentwire.log.log_position import LogPosition
 from incidentwire.telemetry import event_line
 
 # Raise it with any change below, or of the rows written: the projector then rebuilds.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 6
 BUSY_TIMEOUT_S = 10.0
 # https://www.sqlite.org/fts5.html#the_secure_delete_configuration_option
 SECURE_FTS = (3, 42, 0)
@@ -64,7 +64,7 @@ CREATE INDEX items_alias ON items (alias_of) WHERE alias_of IS NOT NULL;
 CREATE TABLE item_labels (label TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (label, n)) WITHOUT ROWID;
 CREATE INDEX item_labels_n ON item_labels (n);
 CREATE TABLE documents (n INTEGER PRIMARY KEY, digest TEXT NOT NULL, title TEXT NOT NULL, text TEXT NOT NULL);
-CREATE VIRTUAL TABLE words USING fts5 (title, text, content = '', tokenize = 'unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE words USING fts5 (title, text, stems, content = '', tokenize = 'unicode61 remove_diacritics 2');
 CREATE TABLE incidents (       -- columns in the order of incident_rows.INCIDENTS
   n INTEGER PRIMARY KEY,       -- position of the event that made it
   id TEXT NOT NULL UNIQUE,

@@ -13,7 +13,7 @@ from incidentwire.documents import StoredDocument
 from incidentwire.items import Item, State
 from incidentwire.log.cloudevents import rfc3339
 from services.api.read_model.changes import ItemState
-from services.api.read_model.search_text import indexed
+from services.api.read_model.search_text import indexed, stems
 
 Documents = Callable[[Sequence[tuple[str, str]]], Sequence[StoredDocument | None]]
 
@@ -203,8 +203,8 @@ def _add_words(
         "INSERT INTO documents VALUES (?, ?, ?, ?)",
         (n, digest, document.title, document.text),
     )
-    words = (n, indexed(document.title), indexed(document.text))
-    db.execute("INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)", words)
+    sql = "INSERT INTO words (rowid, title, text, stems) VALUES (?, ?, ?, ?)"
+    db.execute(sql, (n, *_indexed(document.title, document.text)))
 
 
 def _remove_words(db: sqlite3.Connection, n: int) -> None:
@@ -213,9 +213,15 @@ def _remove_words(db: sqlite3.Connection, n: int) -> None:
     title, text = db.execute(
         "SELECT title, text FROM documents WHERE n = ?", (n,)
     ).fetchone()
-    words = (n, indexed(title), indexed(text))
-    db.execute(
-        "INSERT INTO words (words, rowid, title, text) VALUES ('delete', ?, ?, ?)",
-        words,
+    sql = (
+        "INSERT INTO words (words, rowid, title, text, stems)"
+        " VALUES ('delete', ?, ?, ?, ?)"
     )
+    db.execute(sql, (n, *_indexed(title, text)))
     db.execute("DELETE FROM documents WHERE n = ?", (n,))
+
+
+def _indexed(title: str, text: str) -> tuple[str, str, str]:
+    """Return the columns of the index for a document."""
+    columns = (indexed(title), indexed(text))
+    return *columns, stems(*columns)

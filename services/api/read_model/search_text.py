@@ -1,59 +1,84 @@
-"""Full-text search: the indexed form of a text, and queries of the index. Pure.
+"""What is indexed of a text, and what a query asks of the index. Pure.
 
-SQLite's unicode61 tokenizer treats a whole run of Chinese as one word, and its trigram
-tokenizer finds no word of two characters, the commonest length in Chinese. Runs of
-ideographs and kana are therefore indexed as overlapping pairs: 人脸识别 becomes 人脸 脸识
-识别 别, and a query for a run is a phrase of pairs. Measured on 2,509 texts of the corpus:
-1.8 bytes of index per byte of Chinese text and 0.7 of English (trigram: 3.4 and 3.2); 人脸
-was found in 30 of 30 texts (trigram and plain unicode61: in none).
+SQLite's unicode61 tokenizer takes a run of Chinese for one word, and its trigram
+tokenizer finds no word of two characters, which most Chinese words are. So runs of
+ideographs and kana are indexed as overlapping pairs: 人脸识别 becomes 人脸 脸识 识别 别, and
+a search for a run is a search for the phrase of its pairs. Stems are a column of their
+own, so that phrases and prefixes still see the words as written.
 """
 
 from __future__ import annotations
 
 import re
 
+from incidentwire.stem import stem
+from services.api.search.folding import fold
+
 RUN = re.compile(
     r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]+"
 )
-PART = re.compile(r'"([^"]*)"|(\S+)')
-WORD = re.compile(r"\w")
-MAX_PARTS = 20
+ENGLISH = re.compile(r"[a-z]{3,}")
+COLUMNS = "{title text}"
 
 
 def indexed(text: str) -> str:
-    """Return the indexed form. The last character of a run is a term of its own too."""
-    if text.isascii():
-        return text
-    return RUN.sub(
-        lambda run: " " + " ".join([*_pairs(run[0]), run[0][-1]]) + " ", text
-    )
+    """Return the tokens of a text, separated by spaces.
 
-
-def match(query: str) -> str | None:
-    """Return an FTS5 expression for all words of a query, None if it has no word.
-
-    `"…"` is a phrase, `word*` a prefix. Nothing else a user types is FTS5 syntax.
+    The last character of a run is a token too, so that it can be found by itself.
     """
-    parts = []
-    for phrase, word in PART.findall(query)[:MAX_PARTS]:
-        text = phrase or word
-        if WORD.search(text):
-            parts.append(
-                _phrase(text)
-                + ("*" if word.endswith("*") or _is_one_character(text) else "")
-            )
-    return " AND ".join(parts) or None
+    return " ".join(_tokens(fold(text)))
 
 
-def _phrase(text: str) -> str:
-    asked = RUN.sub(lambda run: " " + " ".join(_pairs(run[0]) or [run[0]]) + " ", text)
-    return '"' + asked.replace('"', " ").strip() + '"'
+def stems(*folded: str) -> str:
+    """Return the stems of English words that differ from the words, each once.
+
+    `folded` are texts as `indexed` returns them.
+    """
+    words = {word for text in folded for word in ENGLISH.findall(text)}
+    return " ".join(sorted({stem(word) for word in words if stem(word) != word}))
 
 
-def _is_one_character(text: str) -> bool:
-    """Return whether the text is one ideograph: the prefix of a pair."""
-    return len(text) == 1 and RUN.fullmatch(text) is not None
+def expression(text: str, *, is_prefix: bool = False) -> str | None:
+    """Return the FTS5 expression of a word or phrase; None if it has no token.
+
+    A single English word also matches its other forms. What a user types never
+    reaches FTS5 as syntax: tokens are letters and digits, in quotes.
+    """
+    tokens = query_tokens(text)
+    if not tokens:
+        return None
+    phrase = '"' + " ".join(tokens) + '"'
+    if is_prefix or is_open(tokens):
+        return f"{COLUMNS} : {phrase} *"
+    if len(tokens) > 1 or not ENGLISH.fullmatch(tokens[0]):
+        return f"{COLUMNS} : {phrase}"
+    root = stem(tokens[0])
+    return f'({COLUMNS} : ({phrase} OR "{root}") OR stems : "{root}")'
+
+
+def query_tokens(text: str) -> list[str]:
+    """Return the tokens that a query for this text looks for, in sequence."""
+    tokens = _tokens(fold(text))
+    if len(tokens) > 1 and is_open(tokens) and _is_pair_ending(*tokens[-2:]):
+        tokens.pop()  # the run may continue in the text
+    return tokens
+
+
+def is_open(tokens: list[str]) -> bool:
+    """Return whether the last token is a single ideograph, which begins a pair."""
+    return len(tokens[-1]) == 1 and RUN.fullmatch(tokens[-1]) is not None
+
+
+def _is_pair_ending(pair: str, last: str) -> bool:
+    return RUN.fullmatch(pair) is not None and pair.endswith(last)
+
+
+def _tokens(folded: str) -> list[str]:
+    if folded.isascii():
+        return folded.split()
+    spaced = RUN.sub(lambda run: f" {' '.join(_pairs(run[0]))} ", folded)
+    return spaced.split()
 
 
 def _pairs(run: str) -> list[str]:
-    return [run[i : i + 2] for i in range(len(run) - 1)]
+    return [*(run[i : i + 2] for i in range(len(run) - 1)), run[-1]]

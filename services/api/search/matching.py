@@ -7,15 +7,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from incidentwire.stem import stem
+from services.api.read_model.search_text import (
+    ENGLISH,
+    indexed,
+    is_open,
+    query_tokens,
+    stems,
+)
 from services.api.search.filters import All, Any, Field, Node, Not, Words
-from services.api.search.folding import fold
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """What is known of one item, incident or event when a filter decides on it.
 
-    `text` is title and text; `sources` and `entities` are folded (see `fold`); `days`
+    `text` is the title, a line break, and the text; `sources` and `entities` are folded (see `fold`); `days`
     are the ISO days of the first and the last report.
     """
 
@@ -31,11 +38,19 @@ class Facts:
     subjects: frozenset[str] = frozenset()
     _folded: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
-    def folded_text(self) -> str:
-        """Return the folded text with a space around every word; computed once."""
+    def indexed_text(self) -> str:
+        """Return the tokens of the text, a space around each; computed once."""
         if "text" not in self._folded:
-            self._folded["text"] = f" {fold(self.text)} "
+            # The index keeps title and text apart, so no phrase crosses the line.
+            title, _, rest = self.text.partition("\n")
+            self._folded["text"] = f" {indexed(title)} \n {indexed(rest)} "
         return self._folded["text"]
+
+    def indexed_stems(self) -> str:
+        """Return the stems of the text, a space around each; computed once."""
+        if "stems" not in self._folded:
+            self._folded["stems"] = f" {stems(self.indexed_text())} "
+        return self._folded["stems"]
 
 
 def matches(node: Node, facts: Facts) -> bool:
@@ -54,16 +69,20 @@ def matches(node: Node, facts: Facts) -> bool:
 
 
 def _has_words(words: Words, facts: Facts) -> bool:
-    wanted = fold(words.text)
-    text = facts.folded_text()
-    if _is_unspaced(wanted):
-        return wanted in text
-    return f" {wanted}" in text if words.prefix else f" {wanted} " in text
-
-
-def _is_unspaced(text: str) -> bool:
-    """Chinese and Japanese write no spaces, so a word may stand anywhere in a run."""
-    return any("\u3040" <= c <= "\u30ff" or "\u3400" <= c <= "\u9fff" for c in text)
+    """Decide as search_text.expression does in the index."""
+    tokens = query_tokens(words.text)
+    if not tokens:
+        return False
+    text = facts.indexed_text()
+    phrase = " " + " ".join(tokens)
+    if words.prefix or is_open(tokens):
+        return phrase in text
+    if f"{phrase} " in text:
+        return True
+    if len(tokens) > 1 or not ENGLISH.fullmatch(tokens[0]):
+        return False
+    root = f" {stem(tokens[0])} "
+    return root in text or root in facts.indexed_stems()
 
 
 def _has_field(wanted: Field, facts: Facts) -> bool:

@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from incidentwire.stem import stem
 from services.classifier.labelling.lexicon import Lexicon
 from services.classifier.text.bigrams import Codes, bigrams, is_han, letters
 from services.classifier.text.sentences import Span, considered, sentences
-from services.classifier.text.stem import stem
 from services.classifier.text.stop_words import STOP_WORDS
 
 TITLE_CHARS = 1_000  # a longer one is read that far

@@ -11,8 +11,8 @@ from functools import lru_cache
 import numpy as np
 
 from incidentwire.normal_form import normalize
+from incidentwire.stem import stem
 from services.classifier.text.bigrams import Codes, Flags
-from services.classifier.text.stem import stem
 from services.classifier.text.stop_words import STOP_WORDS
 
 MAX_CHARS = 20_000  # of a text; what a news story is about stands before that

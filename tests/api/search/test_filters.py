@@ -129,7 +129,7 @@ def test_matches(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "clinic",
+        "clin",
         '"files patient"',
         "新规",
         "label:consent",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.classifier.text.stem import MAX_CHARS, stem
+from incidentwire.stem import MAX_CHARS, stem
 from services.classifier.text.stop_words import STOP_WORDS
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from incidentwire.labels import LABELS
+from incidentwire.stem import stem
 from services.classifier.labelling import model_file
 from services.classifier.labelling.classifier import MODEL_FOLDER, Classifier
 from services.classifier.labelling.features import hash_of
 from services.classifier.labelling.lexicon import Lexicon
 from services.classifier.labelling.model_file import LEXICON_FILE, WEIGHTS_FILE
-from services.classifier.text.stem import stem
 from services.classifier.training import gate
 from services.classifier.training.corpus import (
     CORPUS_FOLDER,

@@ -1,0 +1,36 @@
+"""The query parameter `q`, parsed by the filter language."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate
+
+from services.api.search.filters import MAX_CHARS, FilterError, parse
+
+DESCRIPTION = (
+    'filter language: words, "phrases", AND, OR, NOT, prefix*, and fields such as '
+    "label: source: entity: lang: status: after: before: (docs/search.md)"
+)
+
+
+class QueryField(fields.String):
+    """Text in the filter language; deserialises to the parsed query."""
+
+    def __init__(self, **options: Any) -> None:
+        # The bounds are for the OpenAPI document; `parse` checks the length itself.
+        bounds = validate.Length(max=MAX_CHARS)
+        super().__init__(metadata={"description": DESCRIPTION}, **options)
+        self.bounds = bounds
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **options: Any
+    ) -> Any:
+        text = super()._deserialize(value, attr, data, **options)
+        if "\x00" in text:
+            raise ValidationError("Contains a NUL character. Remove it.")
+        try:
+            return parse(text)
+        except FilterError as error:
+            where = f" (at character {error.position + 1})"
+            raise ValidationError(error.message + where) from None

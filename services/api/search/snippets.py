@@ -1,0 +1,111 @@
+"""The passage of a stored text that shows why it was found. Pure and linear."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any as AnyValue
+
+from incidentwire.stem import stem
+from services.api.read_model.search_text import ENGLISH, RUN
+from services.api.search.filters import All, Any, Node, Words
+from services.api.search.folding import fold, simplify
+
+WIDTH = 240  # code points of a snippet
+BEFORE = 60  # of them before the first hit
+EXAMINED = 100_000  # code points of a text; later hits are found but not shown
+MAX_HITS = 20
+_WORD = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a query looks for: whole words, beginnings, stems, and runs of ideographs."""
+
+    words: frozenset[str]
+    prefixes: tuple[str, ...]
+    stems: frozenset[str]
+    runs: tuple[str, ...]
+
+
+def wanted(node: Node) -> Wanted:
+    """Return what the positive words of a query look for."""
+    words: set[str] = set()
+    prefixes: set[str] = set()
+    runs: set[str] = set()
+    for found in _words(node):
+        parts = fold(found.text).split()
+        runs.update(run for part in parts for run in RUN.findall(part))
+        plain = [word for part in parts for word in RUN.sub(" ", part).split()]
+        if found.prefix and plain:
+            prefixes.add(plain.pop())
+        words.update(plain)
+    stems = frozenset(stem(word) for word in words if ENGLISH.fullmatch(word))
+    return Wanted(
+        words=frozenset(words),
+        prefixes=tuple(sorted(prefixes)),
+        stems=stems,
+        runs=tuple(sorted(runs)),
+    )
+
+
+def snippet(text: str, asked: Wanted) -> dict[str, AnyValue]:
+    """Return the passage around the first hit.
+
+    `start` and `end` are code points of the text, `hits` pairs of them within the
+    passage, `text` the passage itself. Without a hit it is the beginning of the text.
+    """
+    hits = _hits(text[:EXAMINED], asked)
+    start = max(0, hits[0][0] - BEFORE) if hits else 0
+    if start:
+        space = text.find(" ", start, hits[0][0])
+        start = space + 1 if space >= 0 else start
+    end = min(len(text), start + WIDTH)
+    shown = [(a, b) for a, b in hits if a >= start and b <= end]
+    return {
+        "text": text[start:end],
+        "start": start,
+        "end": end,
+        "hits": shown[:MAX_HITS],
+    }
+
+
+def _words(node: Node) -> Sequence[Words]:
+    match node:
+        case Words():
+            return [node]
+        case All() | Any():
+            return [found for part in node.parts for found in _words(part)]
+        case _:
+            return []
+
+
+def _hits(text: str, asked: Wanted) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for match in _WORD.finditer(text):
+        if found and match.start() > found[0][0] + WIDTH:
+            break
+        word = match[0]
+        if asked.runs and RUN.search(word):
+            found += _runs_within(word, match.start(), asked.runs)
+            continue
+        folded = word.lower() if word.isascii() else fold(word)
+        is_hit = folded in asked.words or folded.startswith(asked.prefixes)
+        if not is_hit and asked.stems and ENGLISH.fullmatch(folded):
+            is_hit = stem(folded) in asked.stems
+        if is_hit and folded:
+            found.append(match.span())
+    return found
+
+
+def _runs_within(word: str, offset: int, runs: Sequence[str]) -> list[tuple[int, int]]:
+    """Return where the runs are in a word, in code points of the whole text."""
+    folded = simplify(word)  # keeps offsets
+    found = []
+    for run in runs:
+        at = folded.find(run)
+        while at >= 0:
+            found.append((offset + at, offset + at + len(run)))
+            at = folded.find(run, at + len(run))
+    return sorted(found)

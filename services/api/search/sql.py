@@ -1,0 +1,179 @@
+"""Turn a parsed query into SQL conditions on items and incidents. Pure.
+
+matching.py decides the same tree on facts; tests hold the two to the same answers. In
+conditions, `i` is the table of the subject: items for `item`, incidents for `incident`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any as AnyValue
+
+from services.api.read_model.search_text import expression
+from services.api.search.filters import (
+    All,
+    Any,
+    Field,
+    FilterError,
+    Node,
+    Not,
+    Words,
+    parse,
+)
+
+Condition = tuple[str, list[AnyValue]]  # SQL with question marks, their values
+NOTHING: Condition = ("FALSE", [])
+EVERYTHING: Condition = ("TRUE", [])
+
+_OF_INCIDENT = (
+    "i.n IN (SELECT m.incident FROM memberships m"
+    " JOIN items t ON t.id = m.item WHERE {})"
+)
+_HAS_WORDS = "{}.n IN (SELECT rowid FROM words WHERE words MATCH ?)"
+_FROM_SOURCE = (
+    "({0}.host IN (SELECT host FROM (SELECT DISTINCT host FROM items)"
+    " WHERE is_source(host, ?)) OR {0}.site IN (SELECT site FROM"
+    " (SELECT DISTINCT site FROM items) WHERE is_source(site, ?)))"
+)
+
+
+def item(query: Node | str) -> Condition:
+    """Return the condition on items. Raises FilterError, also for fields of events."""
+    return _condition(_tree(query), _item_words, ITEM_FIELDS)
+
+
+def incident(query: Node | str) -> Condition:
+    """Return the condition on incidents. Raises FilterError like `item`."""
+    return _condition(_tree(query), _incident_words, INCIDENT_FIELDS)
+
+
+def ranking(node: Node) -> str | None:
+    """Return the FTS5 expression of everything positive, to rank by; None if empty."""
+    found = list(dict.fromkeys(_positive(node)))
+    return " OR ".join(found) or None
+
+
+def named(condition: Condition, prefix: str) -> tuple[str, dict[str, AnyValue]]:
+    """Return the condition with `:prefix0`, `:prefix1` … for its question marks."""
+    sql, values = condition
+    parts = sql.split("?")
+    marks = [f":{prefix}{n}" for n in range(len(values))]
+    text = "".join(part + mark for part, mark in zip(parts, [*marks, ""], strict=True))
+    return text, {f"{prefix}{n}": value for n, value in enumerate(values)}
+
+
+def _tree(query: Node | str) -> Node:
+    return parse(query) if isinstance(query, str) else query
+
+
+Compile = Callable[[Words], Condition]
+Fields = Mapping[str, Callable[[str], Condition]]
+
+
+def _condition(node: Node, words: Compile, fields: Fields) -> Condition:
+    match node:
+        case Words():
+            return words(node)
+        case Field():
+            if node.name not in fields:
+                message = f"{node.name}: works for streams and subscriptions only."
+                raise FilterError(message, 0)
+            return fields[node.name](node.value)
+        case Not():
+            sql, values = _condition(node.part, words, fields)
+            return f"NOT coalesce({sql}, FALSE)", values
+        case All():
+            parts = [_condition(part, words, fields) for part in node.parts]
+            return _joined(parts, " AND ", EVERYTHING)
+        case Any():
+            parts = [_condition(part, words, fields) for part in node.parts]
+            return _joined(parts, " OR ", NOTHING)
+
+
+def _joined(parts: Sequence[Condition], word: str, empty: Condition) -> Condition:
+    if not parts:
+        return empty
+    sql = word.join(f"({part})" for part, _ in parts)
+    return sql, [value for _, values in parts for value in values]
+
+
+def _positive(node: Node) -> Sequence[str]:
+    match node:
+        case Words():
+            found = expression(node.text, is_prefix=node.prefix)
+            return [found] if found else []
+        case All() | Any():
+            return [text for part in node.parts for text in _positive(part)]
+        case _:
+            return []
+
+
+# -- words and fields ------------------------------------------------------------------
+
+
+def _words_of(table: str, text: str, *, is_prefix: bool = False) -> Condition:
+    found = expression(text, is_prefix=is_prefix)
+    return (_HAS_WORDS.format(table), [found]) if found else NOTHING
+
+
+def _item_words(words: Words) -> Condition:
+    return _words_of("i", words.text, is_prefix=words.prefix)
+
+
+def _incident_words(words: Words) -> Condition:
+    sql, values = _words_of("t", words.text, is_prefix=words.prefix)
+    in_title = "(i.named AND has_words(i.title, ?))"
+    return f"{_OF_INCIDENT.format(sql)} OR {in_title}", [*values, words.text]
+
+
+def _entity(table: str, value: str) -> Condition:
+    found = expression(value)
+    if found is None:
+        return NOTHING
+    phrase = found[found.index('"') : found.index('"', found.index('"') + 1) + 1]
+    return _HAS_WORDS.format(table), [f"title : {phrase}"]
+
+
+def _compared(sql: str) -> Callable[[str], Condition]:
+    return lambda value: (sql, [value] * sql.count("?"))
+
+
+def _through_items(of_item: Callable[[str], Condition]) -> Callable[[str], Condition]:
+    def condition(value: str) -> Condition:
+        sql, values = of_item(value)
+        return _OF_INCIDENT.format(sql), values
+
+    return condition
+
+
+def _incident_entity(value: str) -> Condition:
+    sql, values = _through_items(lambda v: _entity("t", v))(value)
+    return f"{sql} OR (i.named AND has_words(i.title, ?))", [*values, value]
+
+
+_IN_INCIDENT = (
+    "i.id IN (SELECT m.item FROM memberships m JOIN incidents c ON c.n = m.incident"
+    " WHERE {})"
+)
+ITEM_FIELDS: Fields = {
+    "label": _compared("i.n IN (SELECT n FROM item_labels WHERE label = ?)"),
+    "source": _compared(_FROM_SOURCE.format("i")),
+    "entity": lambda value: _entity("i", value),
+    "lang": _compared("i.language = ?"),
+    "status": _compared(_IN_INCIDENT.format("c.status = ?")),
+    "state": _compared("i.state = ?"),
+    "after": _compared("i.day >= ?"),
+    "before": _compared("i.day < ?"),
+    "subject": _compared(f"i.id = ? OR {_IN_INCIDENT.format('c.id = ?')}"),
+}
+INCIDENT_FIELDS: Fields = {
+    "label": _compared("instr(i.labels, '\"' || ? || '\"')"),
+    "source": _through_items(_compared(_FROM_SOURCE.format("t"))),
+    "entity": _incident_entity,
+    "lang": _through_items(_compared("t.language = ?")),
+    "status": _compared("i.status = ?"),
+    "state": _through_items(_compared("t.state = ?")),
+    "after": _compared("i.last_report >= ?"),
+    "before": _compared("i.first_report < ? AND i.first_report <> ''"),
+    "subject": _compared(f"i.id = ? OR {_OF_INCIDENT.format('t.id = ?')}"),
+}

@@ -1,0 +1,194 @@
+"""Search finds what the documentation says, shows where, and counts the rest."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.api.search.filters import FIELDS, parse
+from services.api.search.folding import fold
+from services.api.search.matching import Facts, matches
+from tests.house import House
+from tests.newsroom import FAKE, Newsroom
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "search.md"
+BLOCK = re.search(r"```search\n(.*?)```", DOCUMENT.read_text(), re.S)
+EXAMPLES = [line.split("=>") for line in BLOCK[1].splitlines()] if BLOCK else []
+
+REPORTS: dict[str, dict[str, Any]] = {
+    "hotel": {
+        "title": "Hotel chain leaks passport scans",
+        "text": "Passport scans of 412,000 guests were left on an open server.",
+        "language": "en",
+        "published": "2024-03-01",
+        "labels": ("data_leak",),
+    },
+    "bank": {
+        "title": "Cloned voice fools a bank",
+        "text": "A cloned voice told the ofﬁce to pay; the café owner lost everything.",
+        "language": "en",
+        "published": "2024-04-02",
+        "labels": ("deepfake",),
+    },
+    "face": {
+        "title": "人脸識別系統引發爭議",
+        "text": "公园门口的人脸識別系統引发争议。游客说没有同意。",
+        "language": "zh",
+        "published": "2024-05-03",
+        "labels": ("consent",),
+    },
+}
+MORE = ["office", "cafe", "fool", "the OR 争议", "同意 -hotel", "園", "passport guests"]
+
+
+@pytest.fixture
+def stocked(house: House) -> House:
+    for name, about in REPORTS.items():
+        about = dict(about)
+        text = about.pop("text")
+        labels = about.pop("labels")
+        url = f"https://news.example.org/{name}"
+        house.add_item(f"i_{name}", text, labels=labels, url=url, **about)
+    house.projector().catch_up()
+    return house
+
+
+def search(house: House, query: str, status: int = 200, **options: Any) -> Any:
+    answer = house.api_client().get("/v1/search", query_string={"q": query, **options})
+    assert answer.status_code == status, answer.text
+    return answer.get_json()
+
+
+def found(house: House, query: str) -> set[str]:
+    return {hit["id"].removeprefix("i_") for hit in search(house, query)["hits"]}
+
+
+def facts(name: str) -> Facts:
+    about = REPORTS[name]
+    return Facts(
+        text=f"{about['title']}\n{about['text']}",
+        labels=frozenset(about["labels"]),
+        sources=frozenset({fold("news.example.org")}),
+        entities=frozenset({fold("Hotel chain")} if name == "hotel" else ()),
+        languages=frozenset({about["language"]}),
+        states=frozenset({"classified"}),
+        days=(about["published"], about["published"]),
+    )
+
+
+def test_the_examples_of_the_documentation_are_true(stocked: House) -> None:
+    assert len(EXAMPLES) > 15
+    wrong = {
+        query.strip(): (names.split(), got)
+        for query, names in EXAMPLES
+        if (got := found(stocked, query.strip())) != set(names.split())
+    }
+    assert not wrong
+
+
+def test_the_index_and_the_evaluator_of_facts_agree(stocked: House) -> None:
+    queries = [query.strip() for query, _ in EXAMPLES] + MORE
+    wrong = [
+        query
+        for query in queries
+        if found(stocked, query)
+        != {name for name in REPORTS if matches(parse(query), facts(name))}
+    ]
+    assert not wrong
+
+
+def test_every_field_is_documented() -> None:
+    text = DOCUMENT.read_text()
+    events_only = {"type", "subject"}
+    assert all(
+        f"`{name}:" in text or f"{name}:" in text
+        for name in FIELDS.keys() - events_only
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "words"),
+    [
+        ("guest", "hotel", ["guests"]),
+        ("office", "bank", ["ofﬁce"]),
+        ("识别", "face", ["識別"]),
+        ("cafe*", "bank", ["café"]),
+    ],
+)
+def test_a_snippet_shows_where_the_stored_text_matches(
+    stocked: House, query: str, name: str, words: list[str]
+) -> None:
+    snippet = search(stocked, query)["hits"][0]["snippet"]
+    text = REPORTS[name]["text"]
+    assert snippet["text"] == text[snippet["start"] : snippet["end"]]
+    assert [text[start:end] for start, end in snippet["hits"]] == words
+
+
+def test_a_title_counts_more_than_the_text(house: House) -> None:
+    house.add_item("i_text", "A ferry was late. " * 3, title="Harbour news")
+    house.add_item("i_title", "Boats were late. " * 3, title="The ferry")
+    house.projector().catch_up()
+    assert [hit["id"] for hit in search(house, "ferry")["hits"]] == [
+        "i_title",
+        "i_text",
+    ]
+
+
+def test_pages_join_to_the_whole_and_facets_count_all_of_it(house: House) -> None:
+    for n in range(7):
+        label = ("deepfake",) if n % 2 else ("data_leak", "regulation")
+        house.add_item(f"i_{n}", "The ferry sank. " * (1 + n % 3), labels=label)
+    house.projector().catch_up()
+    whole = search(house, "ferry")
+    assert whole["total"] == 7
+    counts = {facet["value"]: facet["count"] for facet in whole["facets"]["label"]}
+    assert counts == {"data_leak": 4, "regulation": 4, "deepfake": 3}
+    page = search(house, "ferry", limit=3)
+    hits = page["hits"]
+    while page["next"]:
+        page = search(house, "ferry", limit=3, cursor=page["next"])
+        hits += page["hits"]
+    assert hits == whole["hits"]
+
+
+def test_incidents_are_found_through_their_items_and_given_titles(
+    house: House,
+) -> None:
+    room = Newsroom(house)
+    ferry = room.add("i_1", (FAKE,), text="A cloned captain called the ferry office.")
+    room.add("i_2", (FAKE,), text="Nothing else was in the news.")
+    room.grow()
+    answer = search(house, "ferries", kind="incidents")
+    assert [hit["id"] for hit in answer["hits"]] == [ferry]
+    assert "ferry" in answer["hits"][0]["snippet"]["text"]
+    assert answer["facets"]["status"] == [{"value": "open", "count": 1}]
+    room.command(ferry, "title", title="Voice at the harbour")
+    assert search(house, "harbour", kind="incidents")["total"] == 1
+    assert search(house, "status:open -harbour", kind="incidents")["total"] == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ('"open', "not closed"),
+        ("label:nothing", "use one of"),
+        ("x" * 2_001, "Use at most 2,000"),
+        ("(" * 5_000, "Use at most"),
+        ("type:item.classified", "streams and subscriptions only"),
+        ("***", "no letter or digit"),
+    ],
+)
+def test_a_query_that_cannot_be_parsed_is_refused_in_words(
+    stocked: House, query: str, message: str
+) -> None:
+    answer = search(stocked, query, 422)
+    assert answer["errors"][0]["field"] == "q"
+    assert message in answer["errors"][0]["message"]
+
+
+def test_what_people_type_never_reaches_the_index_as_syntax(stocked: House) -> None:
+    for query in ("NEAR(a b)", "title^2", "a AND b", "{x}", "x';DROP", "stems hotel"):
+        search(stocked, query)
