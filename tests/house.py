@@ -225,6 +225,7 @@ class House:
         document = StoredDocument(
             title=about.pop("title", f"Title of {name}"),
             text=text or f"Text of {name}.",
+            site=about.pop("site", None),
         )
         digest = self.archive.put(name, document.to_bytes())
         url = about.pop("url", f"https://news.example.org/{name}")

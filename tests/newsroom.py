@@ -43,7 +43,9 @@ class Newsroom:
         """An item with a mention per tuple of labels, each in an incident of its own unless `into` names one; returns
         the incident of the first. Mentions divide the text evenly."""
         text = text or f"Text of {name}, which tells of something that happened."
-        document = StoredDocument(title=title or f"Title of {name}", text=text)
+        document = StoredDocument(
+            title=title or f"Title of {name}", text=text, site=site
+        )
         digest = self.house.archive.put(name, document.to_bytes())
         labels = tuple(dict.fromkeys(label for labels in mentions for label in labels))
         size = len(text) // max(1, len(mentions))

@@ -18,12 +18,20 @@ from incidentwire.events import (
 from incidentwire.items import Item
 from incidentwire.labels import Label, MentionRef
 from incidentwire.normal_form import normalize
-from services.classifier.extraction.extract import Document
+from services.classifier.extraction.extract import (
+    HTML,
+    PDF,
+    PLAIN,
+    UNSAID,
+    Document,
+)
 from services.classifier.fetching.result import FetchedPage, FetchFailure
 from services.classifier.labelling.classifier import Classification
 from services.classifier.text.words import count_words
 
 SCORE_DIGITS = 3
+# The types that extraction reads; servers may send any words in Content-Type.
+MEDIA_TYPES = frozenset({*HTML, *PLAIN, *PDF, *(UNSAID - {""})})
 MAX_DETAIL = (
     200  # characters of a reason's detail: enough for a sentence, too little for a page
 )
@@ -74,17 +82,22 @@ def fetched(revision: Revision) -> ItemFetched:
         words=count_words(document.text),
         final_url=page.url if page else None,
         status=page.status if page else None,
-        media_type=page.media_type if page else None,
+        media_type=known_media_type(page.media_type) if page else None,
         bytes=len(page.body) if page else None,
         page_digest=revision.page_digest,
         headers_digest=revision.headers_digest,
-        site=document.site,
         published=document.published,
         language=document.language,
         completeness=round(revision.completeness, 2),
         given=page is None,
         robots_allowed=page.robots_allowed if page else None,
     )
+
+
+def known_media_type(stated: str) -> str | None:
+    """Return the media type if it is one that is read; a server's other words stay out
+    of the log."""
+    return stated if stated in MEDIA_TYPES else None
 
 
 def classified(

@@ -347,3 +347,20 @@ def test_an_incomplete_page_waits_for_the_text_from_its_sender(
     assert "data_leak" in item.labels
     assert web_site.seen.count("/wall") == 1
     assert digest_of(b"") not in house.archive.digests(item_id)
+
+
+def test_no_word_of_a_server_or_a_sites_name_enters_the_log(
+    house: House, web_site: Site
+) -> None:
+    head = '<meta property="og:site_name" content="Quibblewick Gazette">'
+    body = page("Clinic chain exposed patient records", LEAK, head)
+    item_id = house.submit(url=web_site.put("/named", body))
+    for path, kind in (("/a", "text/quibblewick"), ("/b", "quibblewick/pdf")):
+        house.submit(url=web_site.put(path, b"%PDF-1.4 none", Content_Type=kind))
+    house.submit(url=web_site.put("/c", b"x" * 99, Content_Type="text/quibblewick"))
+    house.work()
+    assert "uibblewick" not in " ".join(entry.data for entry in house.log.read())
+    fetched = house.item(item_id).fetched
+    assert fetched is not None
+    kept = house.archive.get(item_id, fetched.document_digest)
+    assert StoredDocument.from_bytes(kept).site == "Quibblewick Gazette"

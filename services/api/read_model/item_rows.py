@@ -36,7 +36,7 @@ def write(
         if document is not None:
             _add_words(db, state.n, state.document or "", document)
         elif is_replaced:
-            document = StoredDocument()  # nothing is stored: no title, no author
+            document = StoredDocument()  # nothing is stored: no title, author, site
         _upsert(db, row(state, document))
         if state.n == state.position or state.item.version > 1:
             _set_labels(db, state.n, state.item.labels)
@@ -72,7 +72,7 @@ def _day(published: str | None) -> str | None:
 def row(state: ItemState, document: StoredDocument | None) -> dict[str, Any]:
     """Return the row of table `items`.
 
-    Without a document, title and author are left out: they stay as they are.
+    Without a document, title, author and site are left out: they stay as they are.
     """
     item = state.item
     values: dict[str, Any] = {
@@ -102,6 +102,8 @@ def row(state: ItemState, document: StoredDocument | None) -> dict[str, Any]:
     if document is not None:
         values["title"] = document.title or None
         values["author"] = document.author
+        # From the archive, never from the log: withdrawal deletes it.
+        values["site"] = document.site
     return values
 
 
@@ -111,7 +113,7 @@ def _of_revision(item: Item, submitted_ms: int) -> dict[str, Any]:
     language = item.classified.language if item.classified else None
     fetched = item.fetched
     if fetched is None:
-        names = ("final_url", "site", "published", "words", "completeness")
+        names = ("final_url", "published", "words", "completeness")
         return dict.fromkeys((*names, "text_digest")) | {
             "host": _host(item, None),
             "language": language,
@@ -121,7 +123,6 @@ def _of_revision(item: Item, submitted_ms: int) -> dict[str, Any]:
     return {
         "final_url": fetched.final_url,
         "host": _host(item, fetched.final_url),
-        "site": fetched.site,
         "published": fetched.published,
         "language": fetched.language or language,
         "words": fetched.words,

@@ -101,9 +101,7 @@ def extract(body: bytes, *, media_type: str, charset: str | None, url: str) -> D
     if kind == "application/pdf":
         return _from_pdf(body)
     if looks_binary(body):
-        raise ExtractError(
-            "binary", f"declared as {media_type}, but neither text nor PDF"
-        )
+        raise ExtractError("binary", "neither text nor PDF")
     text = decode(body, charset)
     return _from_plain(text) if kind == "text/plain" else _from_html(text, kind, url)
 
@@ -126,7 +124,7 @@ def _kind(body: bytes, media_type: str) -> str:
             )
     if declared in PDF:
         raise ExtractError("unreadable", "declared as PDF, but does not begin as one")
-    raise ExtractError("unsupported_media_type", declared)
+    raise ExtractError("unsupported_media_type", "neither HTML, plain text nor PDF")
 
 
 def _begins_as_html(head: bytes) -> bool:

@@ -74,9 +74,9 @@ def parse(markup: str) -> html.HtmlElement:
     try:
         tree = html.document_fromstring(data, parser=parser)
     except etree.ParserError as error:
-        raise MarkupError("empty", str(error)) from error
+        raise MarkupError("empty", "the page has no elements") from error
     except etree.LxmlError as error:
-        raise MarkupError("unreadable", f"the parser gave up: {error}") from error
+        raise MarkupError("unreadable", "the HTML parser failed") from error
     _hold_to_bounds(tree)
     return tree
 

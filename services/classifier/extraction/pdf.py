@@ -68,7 +68,7 @@ def read(body: bytes) -> PdfText:
         created = info.creation_date if info else None
     except BROKEN as error:
         raise PdfError(
-            "unreadable", f"{type(error).__name__}: {error}"[:200]
+            "unreadable", f"the PDF is damaged ({type(error).__name__})"
         ) from error
     text = paragraphs("\n\n".join(pages)[:MAX_CHARS])
     if not text:
