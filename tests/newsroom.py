@@ -44,7 +44,7 @@ class Newsroom:
         the incident of the first. Mentions divide the text evenly."""
         text = text or f"Text of {name}, which tells of something that happened."
         document = StoredDocument(
-            title=title or f"Title of {name}", text=text, site=site
+            title=title or f"Title of {name}", text=text, site=about.pop("site", None)
         )
         digest = self.house.archive.put(name, document.to_bytes())
         labels = tuple(dict.fromkeys(label for labels in mentions for label in labels))
