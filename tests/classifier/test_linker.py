@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from incidentwire.documents import StoredDocument
 from incidentwire.events import (
+    FeedRemoved,
     IncidentItemLinked,
     IncidentOpened,
     ItemClassified,
@@ -21,7 +23,7 @@ from incidentwire.incidents import decisions as decisions
 from incidentwire.labels import MentionRef
 from incidentwire.log.event_log import AppendRequest, EventLog
 from services.classifier.jobs import work
-from services.classifier.linker import Linker
+from services.classifier.linker import Linker, follow
 from services.classifier.linking.decide import LinkIndex, decode, fingerprint
 from services.classifier.linking.fingerprint_key import fingerprint_key
 from services.classifier.linking.shared_spans import (
@@ -30,6 +32,7 @@ from services.classifier.linking.shared_spans import (
     telling_spans,
 )
 from tests.house import LEAK, PLAIN, House
+from tests.lost_tail import cut
 
 TITLE = "Clinic chain left records of 61,000 patients open to anyone"
 OTHER_PAPER = """Anyone could read the records of 61,000 patients of the Oakmere clinic chain until this week. A
@@ -482,3 +485,16 @@ def test_the_same_items_make_the_same_incidents_with_reasons_and_without(
     assert [
         (e.subject, e.type) for e in house.log.read() if e.type.startswith("incident.")
     ] == facts
+
+
+def test_a_linker_starts_again_if_the_log_lost_what_it_had_folded(
+    house: House, three: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    linker = linked(house.log)
+    before = house.log.last()
+    cut(house.log.connection, before - 1)
+    house.log.append("f_other", FeedRemoved(who="ann"))
+    follow(linker, threading.Event())
+    assert "linker starts again" in caplog.text
+    again = linked(house.log)
+    assert again.state != linker.state

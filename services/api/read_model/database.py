@@ -148,7 +148,7 @@ def create(path: Path, log_id: str) -> sqlite3.Connection:
 def open_for_writing(path: Path) -> sqlite3.Connection:
     """Open the file. Raises ReadModelMissing, or sqlite3.DatabaseError if it is none."""
     if not path.exists():
-        raise ReadModelMissing
+        raise ReadModelMissing(f"{path} does not exist")
     db = _connect(path, "rw")
     _set_up_writer(db)
     return db
@@ -167,7 +167,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         if is_damage(error):
             raise
-        raise ReadModelMissing from error
+        raise ReadModelMissing(f"{path}: {error}") from error
     return db
 
 
