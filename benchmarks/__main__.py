@@ -14,7 +14,7 @@ SAVED_PAGES = Path("../shared/eval/extraction")  # real pages, where they are at
 
 
 def arguments(name: str) -> list[str]:
-    """What a question needs to be told."""
+    """Return what a question needs to be told."""
     if name != "bench_extraction":
         return []
     gold = SAVED_PAGES / "gold.jsonl"

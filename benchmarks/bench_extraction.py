@@ -28,7 +28,7 @@ Pages = list[tuple[str, str, bytes]]  # id, URL, bytes
 
 
 def read_pages(gold: Path, html_dir: Path) -> Pages:
-    """The pages that the gold names, in its order. `html` may name its folder too."""
+    """Return the pages that the gold names, in its order. `html` may name its folder too."""
     found: Pages = []
     with gold.open(encoding="utf-8") as lines:
         for row in (json.loads(line) for line in lines if line.strip()):
@@ -85,7 +85,7 @@ def race(pages: Pages) -> tuple[float, float]:
 
 
 def write(pages: Pages, output: Path) -> Counter[str]:
-    """Writes the rows; returns how many pages have which shortcoming ("whole" for none)."""
+    """Write the rows; returns how many pages have which shortcoming ("whole" for none)."""
     counts: Counter[str] = Counter()
     with output.open("w", encoding="utf-8") as file:
         for row_id, url, body in pages:

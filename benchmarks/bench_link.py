@@ -131,7 +131,7 @@ def fill(
 def link(
     position: int, item: str, incident: str, encoded: str, opens: bool
 ) -> list[RecordedEvent]:
-    """What the log says of an item with one mention that comes to an incident."""
+    """Return what the log says of an item with one mention that comes to an incident."""
     mention = MentionRef(
         id="m0", start=0, end=1000, labels=("data_leak",), fingerprint=encoded
     )

@@ -178,7 +178,7 @@ def _cpu_of_the_work(bodies: list[bytes]) -> float:
 
 
 def load_pages(folder: Path) -> list[bytes]:
-    """Saved pages, packed or not."""
+    """Return saved pages, packed or not."""
     chosen = folder if folder.is_dir() else OWN_PAGES
     paths = sorted(
         p for p in chosen.iterdir() if p.name.endswith((".html", ".html.gz"))

@@ -46,7 +46,7 @@ http {{
 def measure(
     port: int, path: str, publish: Callable[[int], None], *headers: str
 ) -> dict[str, Any]:
-    """What the client saw of SECONDS * EVENTS_PER_S events."""
+    """Return what the client saw of SECONDS * EVENTS_PER_S events."""
     seconds = SECONDS + 2 * SETTLE_S
     arguments = ["127.0.0.1", str(port), path, str(SUBSCRIBERS), str(seconds), *headers]
     client = subprocess.Popen(

@@ -82,7 +82,7 @@ def report(folder: Path, cases: list[Case]) -> int:
 
 
 def judge(case: Case, body: bytes) -> list[tuple[str, bool]]:
-    """What holds of one case: (what, whether)."""
+    """Return what holds of one case: (what, whether)."""
     headers = {
         name.lower(): value.strip()
         for name, value in re.findall(
@@ -140,7 +140,7 @@ def holds(expect: str, result: Any, headers: dict[str, str]) -> bool:
 
 
 def named_fields(expect: str) -> list[tuple[int, str, str]]:
-    """The `entries[N]['field'] == 'value'` of an expression, for the fields that we read."""
+    """Return the `entries[N]['field'] == 'value'` of an expression, for the fields that we read."""
     found = []
     for node in ast.walk(ast.parse(expect or "True", mode="eval")):
         if isinstance(node, ast.Compare) and isinstance(
@@ -166,7 +166,7 @@ def named_fields(expect: str) -> list[tuple[int, str, str]]:
 def agrees(
     reading: ParsedFeed, result: Any, index: int, field: str, value: str
 ) -> bool:
-    """Does our entry say what the manifest names? Titles without markup, links only where they are web addresses."""
+    """Tell whether our entry say what the manifest names? Titles without markup, links only where they are web addresses."""
     entry = reading.entries[index]
     if field == "title":
         return entry.title in (plain_title(value, markup=True), plain_title(value))

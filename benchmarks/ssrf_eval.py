@@ -100,7 +100,7 @@ class Bench:
         return self.recorder.dialled
 
     def dialled_by_redirect(self, url: str, answer: str = DECOY) -> list[str]:
-        """The same with `url` in the Location header of a page that may be fetched."""
+        """Return the same with `url` in the Location header of a page that may be fetched."""
         self.redirector.location = url
         return self.dialled_by(f"http://127.0.0.1:{self.redirector.port}/", answer)
 

@@ -65,7 +65,7 @@ class Stand:
 
 @contextlib.contextmanager
 def stand(**changes: object) -> Iterator[Stand]:
-    """A fresh stand; everything is stopped and deleted afterwards."""
+    """Yield a fresh stand; everything is stopped and deleted afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="incidentwire-bench-"))
     here = Installation(data_dir=folder)
     defaults: dict[str, object] = {

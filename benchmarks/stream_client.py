@@ -34,7 +34,7 @@ def connect(host: str, port: int, request: bytes, count: int) -> list[socket.soc
 def receive(
     sockets: list[socket.socket], seconds: float
 ) -> list[tuple[int, int, bytes]]:
-    """(connection, time in ns, bytes) in order of arrival: nothing is looked at until the time is over."""
+    """Return (connection, time in ns, bytes) in order of arrival: nothing is looked at until the time is over."""
     selector = selectors.EpollSelector()
     for number, sock in enumerate(sockets):
         selector.register(sock, selectors.EVENT_READ, (number, sock.recv))

@@ -26,7 +26,7 @@ PAGE = """<!doctype html>
 
 
 def articles(folder: Path | None) -> list[dict[str, Any]]:
-    """The articles of a folder of JSON files (title, text, publisher, published), or those written for the demo."""
+    """Return the articles in a folder of JSON files, or those written for the demo."""
     chosen = folder if folder and any(folder.glob("*.json")) else OWN
     return [
         json.loads(path.read_text(encoding="utf-8"))

@@ -44,7 +44,7 @@ def _problem(feed: output.Row) -> str:
 
 @click.group()
 def feeds() -> None:
-    """Feeds: add, list, remove; import and export OPML."""
+    """Add, list and remove feeds; import and export OPML."""
 
 
 @feeds.command()

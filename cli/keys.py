@@ -12,7 +12,7 @@ from incidentwire.web.auth import SCOPES, Keys
 
 @click.group()
 def keys() -> None:
-    """API keys: create, list, revoke."""
+    """Create, list and revoke API keys."""
 
 
 @keys.command()

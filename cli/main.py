@@ -28,8 +28,8 @@ COMMANDS = {
     "search": ("cli.items", "List the items that contain words."),
     "incidents": ("cli.incidents", "Incidents: list, show, merge, split, move, undo."),
     "tail": ("cli.tail", "Follow the event log; resume after interruptions."),
-    "feeds": ("cli.feeds", "Feeds: add, list, remove; import and export OPML."),
-    "keys": ("cli.keys", "API keys: create, list, revoke."),
+    "feeds": ("cli.feeds", "Add, list and remove feeds; import and export OPML."),
+    "keys": ("cli.keys", "Create, list and revoke API keys."),
     "users": ("cli.users", "People who sign in: add, list, remove."),
     "check": ("cli.check", "Check that nothing is lost; repair what can be."),
     "export": ("cli.export", "Export evidence in standard files."),
@@ -102,7 +102,7 @@ class CommandTable(click.Group):
 )
 @click.version_option(__version__)
 def command() -> None:
-    """A newswire of data and AI harms: submit news items, follow what becomes of them."""
+    """Run and use a newswire of data and AI harms."""
 
 
 def main() -> None:

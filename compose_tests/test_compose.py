@@ -93,7 +93,7 @@ def eventually(condition: Callable[[], bool], what: str) -> None:
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[dict[str, str]]:
-    """The running stack with two workers; yields the headers of a key."""
+    """Yield the running stack with two workers; yields the headers of a key."""
     if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
         assert SCRIPT.exists(), (
             "no Docker engine answers: start one, or name a script in DOCKER_ENGINE_SCRIPT"
@@ -122,7 +122,7 @@ def stack() -> Iterator[dict[str, str]]:
 
 
 def host_pid(service: str) -> int:
-    """The process of a service's (first) container, as this machine sees it."""
+    """Return the process of a service's (first) container, as this machine sees it."""
     container = compose("ps", "-q", service).split()[0]
     return int(run("docker", "inspect", "-f", "{{.State.Pid}}", container))
 

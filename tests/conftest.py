@@ -33,14 +33,14 @@ def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 @pytest.fixture
 def store(shared_store: Store) -> Iterator[Store]:
-    """A running store, empty. Do not kill this one: take `own_store` for that."""
+    """Return a running store, empty. Do not kill this one: take `own_store` for that."""
     shared_store.connect().flushall()
     return shared_store
 
 
 @pytest.fixture(params=server_binaries(), ids=lambda path: Path(path).name)
 def own_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """A store of the test's own, once per server that is installed: it may be killed and started again."""
+    """Yield a store of the test's own, once per server that is installed: it may be killed and started again."""
     folder = tmp_path / "store"
     folder.mkdir()
     store = Store(folder, free_port(), request.param)
@@ -63,7 +63,7 @@ def log(connection: redis.Redis) -> EventLog:
 
 @pytest.fixture
 def web_site() -> Iterator[Site]:
-    """A web server on loopback whose pages the test sets."""
+    """Yield a web server on loopback whose pages the test sets."""
     with site() as running:
         yield running
 

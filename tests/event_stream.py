@@ -57,7 +57,7 @@ class EventStream:
         self.is_chunked = self.headers.get("transfer-encoding") == "chunked"
 
     def next(self) -> Message:
-        """The next message of any kind. Raises Closed."""
+        """Return the next message of any kind. Raises Closed."""
         while True:
             while b"\n\n" not in self.text:
                 self.text += self._chunk()
@@ -80,7 +80,7 @@ class EventStream:
                 yield message
 
     def take(self, count: int) -> list[int]:
-        """The positions of the next `count` events."""
+        """Return the positions of the next `count` events."""
         events = self.events()
         return [next(events).id for _ in range(count)]
 

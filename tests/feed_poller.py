@@ -27,7 +27,7 @@ Behaviour = Callable[[Mapping[str, str]], Reply]
 
 
 def rss(*links: str, head: str = "", more: str = "") -> bytes:
-    """An RSS feed of ours with one item per link."""
+    """Return an RSS feed of ours with one item per link."""
     items = "".join(
         f"<item><title>News of {link}</title><link>{link}</link>{more}</item>"
         for link in links
@@ -37,7 +37,7 @@ def rss(*links: str, head: str = "", more: str = "") -> bytes:
 
 
 def atom(**updated: str) -> bytes:
-    """An Atom feed of ours: path -> when it was updated."""
+    """Return an Atom feed of ours: path -> when it was updated."""
     entries = "".join(
         f'<entry><id>urn:quay:{name}</id><title>On {name}</title><link href="https://quay.example/{name}"/>'
         f"<updated>{when}</updated></entry>"
@@ -68,7 +68,7 @@ class FeedServer:
         return f"http://127.0.0.1:{self.port}{path}"
 
     def put_versioned(self, path: str, body: bytes, etag: str) -> str:
-        """A feed that answers 304 to whoever knows its ETag."""
+        """Return a feed that answers 304 to whoever knows its ETag."""
 
         def reply(headers: Mapping[str, str]) -> Reply:
             return (
@@ -85,7 +85,7 @@ class FeedServer:
 
 @contextmanager
 def feed_server() -> Iterator[FeedServer]:
-    """A running FeedServer."""
+    """Yield a running FeedServer."""
     here = FeedServer()
 
     def answer(asked: Asked) -> Reply:
@@ -140,7 +140,7 @@ class FeedPolling:
         return found
 
     def submitted(self) -> list[str]:
-        """The URLs of the items in the log, in order."""
+        """Return the URLs of the items in the log, in order."""
         return [
             e.event.url or ""
             for e in self.log.read()
@@ -148,7 +148,7 @@ class FeedPolling:
         ]
 
     def failures(self) -> list[str]:
-        """The reasons of the feed.failed events, in order."""
+        """Return the reasons of the feed.failed events, in order."""
         return [
             e.event.reason for e in self.log.read() if isinstance(e.event, FeedFailed)
         ]

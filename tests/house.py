@@ -68,7 +68,7 @@ def robots_rules() -> RobotsRules:
 
 
 def page(title: str, text: str, head: str = "") -> bytes:
-    """An article as a plain HTML page."""
+    """Return an article as a plain HTML page."""
     paragraphs = "".join(f"<p>{p}</p>" for p in text.split("\n\n"))
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>{head}</head>'
@@ -99,7 +99,7 @@ class Site:
 
 @contextmanager
 def site() -> Iterator[Site]:
-    """A running Site."""
+    """Yield a running Site."""
     here = Site()
 
     def answer(asked: Asked) -> Reply:

@@ -22,7 +22,7 @@ class Asked:
 
 @contextmanager
 def answering(answer: Callable[[Asked], Reply]) -> Iterator[int]:
-    """A running server, a thread for each connection; yields its port. `answer` may block."""
+    """Yield a running server, a thread for each connection; yields its port. `answer` may block."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

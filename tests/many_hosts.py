@@ -51,7 +51,7 @@ class ManyHosts:
 
 @contextmanager
 def many_hosts(article: bytes) -> Iterator[ManyHosts]:
-    """A running server. What hangs is released at the end."""
+    """Yield a running server. What hangs is released at the end."""
     site = ManyHosts(article)
 
     class Handler(BaseHTTPRequestHandler):

@@ -40,7 +40,7 @@ class Newsroom:
         self, name: str, *mentions: tuple[Label, ...], into: str | None = None, title: str = "", text: str = "",
         **about: Any,
     ) -> str:  # fmt: skip
-        """An item with a mention per tuple of labels, each in an incident of its own unless `into` names one; returns
+        """Return an item with a mention per tuple of labels, each in an incident of its own unless `into` names one; returns
         the incident of the first. Mentions divide the text evenly."""
         text = text or f"Text of {name}, which tells of something that happened."
         document = StoredDocument(
@@ -77,7 +77,7 @@ class Newsroom:
     def link(
         self, name: str, into: str | None = None, why: e.LinkReason = NO_REASON
     ) -> None:
-        """What the linker would append after news of an item."""
+        """Append what the linker would after news of an item."""
         while True:
             state = self.state()
             facts, homeless = reconcile(state, name)
@@ -102,7 +102,7 @@ class Newsroom:
     def command(
         self, incident: str, verb: str, status: int = 200, /, **body: Any
     ) -> Any:
-        """A command of ann's, at the version that is current unless one is given."""
+        """Return a command of ann's, at the version that is current unless one is given."""
         body.setdefault("version", self.version(incident))
         answer = self.client.post(f"/v1/incidents/{incident}/{verb}", json=body)
         assert answer.status_code == status, answer.text

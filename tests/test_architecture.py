@@ -111,7 +111,7 @@ def test_each_outside_thing_has_one_door(
 
 
 def _without_comments(path: Path) -> str:
-    """The code without comments and docstrings: prose may speak of what code may not do."""
+    """Return the code without comments and docstrings: prose may speak of what code may not do."""
     text = path.read_text(encoding="utf-8")
     if path.suffix != ".py":
         return text

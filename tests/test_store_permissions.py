@@ -31,7 +31,7 @@ XGROUP CREATE iw:log g 0|PERSIST iw:log|LPUSH iw:log x|REPLICAOF no one|BGREWRIT
 
 
 def users() -> list[str]:
-    """The --user arguments of the store in docker-compose.yml, with our password."""
+    """Return the --user arguments of the store in docker-compose.yml, with our password."""
     command = yaml.safe_load(COMPOSE.read_text())["services"]["redis"]["command"]
     rules = [
         argument.removeprefix("--user ")
@@ -55,7 +55,7 @@ def _filled(rule: str) -> str:
 
 @pytest.fixture(params=server_binaries(), ids=lambda path: Path(path).name)
 def guarded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """A store with compose's users."""
+    """Yield a store with compose's users."""
     folder = tmp_path / "store"
     folder.mkdir()
     store = Store(folder, free_port(), request.param, extra=tuple(users()))

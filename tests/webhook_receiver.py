@@ -56,7 +56,7 @@ def _header(asked: Asked, name: str) -> str | None:
 
 @contextmanager
 def receiving(**options: Any) -> Iterator[Receiver]:
-    """A running Receiver."""
+    """Yield a running Receiver."""
     receiver = Receiver(**options)
     with answering(receiver.answer) as receiver.port:
         yield receiver

@@ -19,19 +19,19 @@ def house(store: Store, tmp_path: Path) -> Iterator[House]:
 
 @pytest.fixture
 def quick_house(store: Store, tmp_path: Path) -> Iterator[House]:
-    """A house whose streams send a checkpoint after 0.3 s of silence."""
+    """Yield a house whose streams send a checkpoint after 0.3 s of silence."""
     yield from _house(store, tmp_path, heartbeat_s=0.3)
 
 
 @pytest.fixture
 def small_house(store: Store, tmp_path: Path) -> Iterator[House]:
-    """A house with room for five streams, whose checkpoints do not come while a test lasts."""
+    """Yield a house with room for five streams, whose checkpoints do not come while a test lasts."""
     yield from _house(store, tmp_path, heartbeat_s=600.0, max_streams=5)
 
 
 @pytest.fixture
 def own_house(own_store: Store, tmp_path: Path) -> Iterator[House]:
-    """A house whose store may be killed."""
+    """Yield a house whose store may be killed."""
     yield from _house(own_store, tmp_path)
 
 

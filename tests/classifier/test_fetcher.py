@@ -72,7 +72,7 @@ def fetched(house: House, ids: Sequence[str]) -> list[str]:
 
 @contextmanager
 def running(house: House) -> Iterator[Fetcher]:
-    """A fetcher in a thread."""
+    """Yield a fetcher in a thread."""
     context = FetcherContext.of(house.settings, house.connection, robots_rules())
     fetcher = Fetcher(context)
     stopped = threading.Event()

@@ -253,7 +253,7 @@ CHINESE_TALKS = """因《云诊助手》数据库未设密码,四万名患者就
 
 
 def with_reasons(house: House, key: bytes | None = None) -> Linker:
-    """A linker as production has it, with the house's key or another one."""
+    """Return a linker as production has it, with the house's key or another one."""
     if key is None:
         return settled(Linker.of(house.settings))
     return settled(
@@ -268,7 +268,7 @@ def settled(linker: Linker) -> Linker:
 
 
 def why(log: EventLog, item: str) -> LinkReason:
-    """What the link of an item's first mention gives as its reason."""
+    """Return what the link of an item's first mention gives as its reason."""
     links = [
         entry.event
         for entry in log.read()
@@ -278,7 +278,7 @@ def why(log: EventLog, item: str) -> LinkReason:
 
 
 def quoted(house: House, item: str) -> list[str]:
-    """The spans of an item's reason, as its kept text has them."""
+    """Return the spans of an item's reason, as its kept text has them."""
     fetched = house.item(item).fetched
     assert fetched is not None
     text = StoredDocument.from_bytes(

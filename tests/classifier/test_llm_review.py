@@ -46,7 +46,7 @@ def says(decisions: Any) -> Callable[[Any], bytes]:
 def endpoint(
     answer: Callable[[Any], bytes], status: int = 200, wait_s: float = 0.0
 ) -> Iterator[tuple[str, list[Any]]]:
-    """An OpenAI-compatible endpoint on loopback; yields its address and what it was asked."""
+    """Yield an OpenAI-compatible endpoint on loopback; yields its address and what it was asked."""
     asked: list[Any] = []
     stopped = threading.Event()
 

@@ -38,7 +38,7 @@ class _Other(Classifier):
 
 @pytest.fixture
 def pair(house: House) -> tuple[str, str]:
-    """A leak and benches, classified by the installed model."""
+    """Return a leak and benches, classified by the installed model."""
     leak, plain = (
         house.submit(title="Clinics", text=LEAK),
         house.submit(title="Benches", text=PLAIN),

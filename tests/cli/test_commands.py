@@ -31,7 +31,7 @@ def run(
 
 @pytest.fixture
 def served(house: House) -> Iterator[dict[str, str]]:
-    """The ingest app on a port; yields the environment with which commands find it."""
+    """Yield the ingest app on a port; yields the environment with which commands find it."""
     server = make_server("127.0.0.1", 0, house.ingest_client.application, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield {

@@ -157,7 +157,7 @@ def test_an_export_that_fails_leaves_no_half_file(
 
 
 def pages_in(file: Path) -> set[str]:
-    """The addresses of the responses in the file, every record of which is checked."""
+    """Return the addresses of the responses in the file, every record of which is checked."""
     found = set()
     with file.open("rb") as stream:
         for record in ArchiveIterator(stream, check_digests="raise"):

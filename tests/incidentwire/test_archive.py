@@ -26,7 +26,7 @@ from incidentwire.archive import (
 
 @pytest.fixture(params=["folder", "memory"])
 def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Archive:
-    """A folder, and another fsspec file system."""
+    """Return a folder, and another fsspec file system."""
     return Archive(
         str(tmp_path / "archive")
         if request.param == "folder"

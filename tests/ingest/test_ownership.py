@@ -17,7 +17,7 @@ OTHER = (
 
 @pytest.fixture
 def stranger(connection: redis.Redis) -> str:
-    """The header of another key that may only submit."""
+    """Return the header of another key that may only submit."""
     return f"Bearer {Keys(connection).create('stranger', ['submit'])}"
 
 

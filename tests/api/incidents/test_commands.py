@@ -214,7 +214,7 @@ def raced(
     incident: str,
     decide: Callable[[IncidentsState], NewEvents],
 ) -> Any:
-    """The answer of a process whose command is decided on the state before `first` happens in another process."""
+    """Return the answer of a process whose command is decided on the state before `first` happens in another process."""
     app = create_app(room.house.settings, room.house.connection)
     decided = 0
 
@@ -387,7 +387,7 @@ def test_linker_and_people_race_and_every_mention_is_in_one_live_incident(
 
 
 def decide(room: Newsroom, a: str, b: str, n: int) -> None:
-    """A person does something with what is there now; a refusal is as good."""
+    """Send a command on the current state; a refusal is as good."""
     state = room.state()
     keys = list(state.links)
     key = keys[n * 7 % len(keys)]

@@ -83,7 +83,7 @@ def test_the_history_gives_the_same_reasons(room: Newsroom) -> None:
 
 
 def linked(why: dict[str, Any]) -> e.IncidentItemLinked:
-    """An event with this reason, as the log stores it."""
+    """Return an event with this reason, as the log stores it."""
     data = json.dumps({"item": "i_b", "mention": "m0", "why": why})
     event = codec.decode("incident.item_linked", data)
     assert isinstance(event, e.IncidentItemLinked)

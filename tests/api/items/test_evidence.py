@@ -36,7 +36,7 @@ TITLE = "Clinic chain exposed patient records"
 
 @pytest.fixture
 def newsroom(connection: redis.Redis, store: Store, tmp_path: Path) -> House:
-    """A house that fetches and classifies for real."""
+    """Return a house that fetches and classifies for real."""
     return House(connection, store.url, tmp_path)
 
 
@@ -271,7 +271,7 @@ def outside() -> Iterator[Recorder]:
 
 
 def browse(url: str, profile: Path) -> str:
-    """The page as Chromium has it five seconds (of the page's own time) after opening it."""
+    """Return the page as Chromium has it five seconds (of the page's own time) after opening it."""
     flags = (
         "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
         "--disable-component-update --disable-sync --virtual-time-budget=5000 --dump-dom"
@@ -325,7 +325,7 @@ def test_in_a_real_browser_a_kept_page_runs_nothing_and_asks_for_nothing(
 
 
 def records(client: FlaskClient, item_id: str, query: str = "") -> list[Any]:
-    """The records of the item's file, read and checked; `payload` is added to each."""
+    """Return the records of the item's file, read and checked; `payload` is added to each."""
     answer = client.get(f"/v1/items/{item_id}/evidence.warc.gz{query}")
     assert answer.status_code == 200, answer.text
     found = []

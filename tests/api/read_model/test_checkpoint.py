@@ -82,7 +82,7 @@ def path(room: Newsroom) -> Path:
 
 
 def start(room: Newsroom) -> IncidentProjection:
-    """What a web process that starts now has in mind."""
+    """Return what a web process that starts now has in mind."""
     with StateCache(
         room.house.connection, IncidentCheckpoint(path(room))
     ).now() as happenings:
@@ -176,7 +176,7 @@ def restore_as_another(room: Newsroom) -> None:
 
 
 def grow_otherwise(room: Newsroom) -> None:
-    """The log is put back from a backup and goes on otherwise; its id is kept."""
+    """Restore the log from a backup, keep its id, and append other events."""
     log_id = room.log.id
     room.house.connection.flushdb()
     room.house.connection.set(LOG_ID, log_id)

@@ -21,7 +21,7 @@ from tests.incident_steps import STEP, RecordedSteps, incident_tables, take
 
 
 def expected(state: IncidentsState) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the tables have to say: by id, and by mention key."""
+    """Return what the tables have to say: by id, and by mention key."""
     incidents = {}
     for name, incident in state.by_id.items():
         keys = state.members(name) if incident.into is None else ()

@@ -221,7 +221,7 @@ def test_it_does_without_documents_that_are_gone(house: House) -> None:
 
 
 def files_with(folder: Path, word: str) -> list[str]:
-    """The files that hold a trace of the word: FTS5 stores what a word has in common with the one before it once, so
+    """Return the files that hold a trace of the word: FTS5 stores what a word has in common with the one before it once, so
     its end alone counts."""
     return [
         path.name

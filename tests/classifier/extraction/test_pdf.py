@@ -22,7 +22,7 @@ def refusal_of(body: bytes, media_type: str) -> str | None:
 
 
 def pdf_of(*pages: list[str]) -> bytes:
-    """A PDF whose pages show the given lines."""
+    """Return a PDF whose pages show the given lines."""
     writer = PdfWriter()
     for lines in pages:
         page = writer.add_blank_page(width=595, height=842)

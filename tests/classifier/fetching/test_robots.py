@@ -27,7 +27,7 @@ def client(house: House) -> HttpClient:
 
 
 def by_feed(house: House, url: str) -> str:
-    """An item as a feed brings it."""
+    """Return an item as a feed brings it."""
     submission = Submission.of(address=WebAddress.of(url))
     Submitter(house.settings, house.connection).submit_many(
         [submission], via="feed:f_a", feed="f_a"

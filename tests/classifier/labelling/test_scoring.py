@@ -53,7 +53,7 @@ TEXTS = [
 
 
 def by_name(title: str, text: str) -> list[float]:
-    """The scores by their definition."""
+    """Return the scores by their definition."""
     told = sum(
         (added for _, _, added in SCORER.contributions(analyze(title, text, LEXICON))),
         np.zeros(4),

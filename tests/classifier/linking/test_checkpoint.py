@@ -57,7 +57,7 @@ STORIES = (
 
 
 def told(story: int, number: int) -> str:
-    """A fingerprint of one more report of a story."""
+    """Return a fingerprint of one more report of a story."""
     extra = " ".join(
         random.Random(number).sample(
             ["paper", "radio", "clerk", "letter", "bridge", "harbour"], 3
@@ -128,7 +128,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def different(one: Linker, other: Linker) -> list[str]:
-    """What the two do not hold alike."""
+    """Return what the two do not hold alike."""
     held = ("position", "state", "index", "versions", "prints", "news")
     found = [
         name for name in held if not same(getattr(one, name), getattr(other, name))
@@ -137,7 +137,7 @@ def different(one: Linker, other: Linker) -> list[str]:
 
 
 def answers(linker: Linker) -> list[Any]:
-    """What the index says of many mentions, known and unknown."""
+    """Return what the index says of many mentions, known and unknown."""
     return [linker.index.matches(decode(told(n % 3, n))) for n in range(100, 130)]
 
 
@@ -210,7 +210,7 @@ def happen(
     snapshots: LinkerCheckpoint | None = None,
     save_after: int = 0,
 ) -> None:
-    """A history: reports come, are judged anew, corrected and withdrawn; people rearrange; the linker answers. It
+    """Write a history: reports come, are judged anew, corrected and withdrawn; people rearrange; the linker answers. It
     writes a snapshot after so many steps."""
     linker = Linker(log, snapshots)
     for number, (what, one, other) in enumerate(steps):
@@ -239,7 +239,7 @@ STEPS = st.lists(
 def differences(
     log: EventLog, folder: Path, steps: list[Step], share: float
 ) -> list[str]:
-    """What a refold and a start from a snapshot do not have in common, by name: a failing example keeps what its
+    """Return what a refold and a start from a snapshot do not have in common, by name: a failing example keeps what its
     frames hold, and a linker takes 30 MB."""
     happen(
         log,
@@ -454,7 +454,7 @@ def test_nothing_is_written_where_nothing_was_folded(
 
 @pytest.fixture
 def kept(news: EventLog, tmp_path: Path) -> Path:
-    """The path of a good snapshot."""
+    """Return the path of a good snapshot."""
     caught_up(news, LinkerCheckpoint(tmp_path)).save()
     assert read(tmp_path / NAME, news).position == news.last()
     return tmp_path / NAME
@@ -525,7 +525,7 @@ def test_one_of_a_log_that_went_another_way_is_ignored(
 
 
 def put_back(log: EventLog, length: int) -> None:
-    """A log of this length in the place of this one, with its id, as somebody who forgot to delete that would."""
+    """Replace the log by one of this length, with the same id."""
     identity = log.id
     log.connection.flushall()
     log.connection.set(LOG_ID, identity)

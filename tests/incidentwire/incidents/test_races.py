@@ -41,7 +41,7 @@ class Writer:
 
 
 def withdrawn(item: str, writer: Writer) -> NewEvents:
-    """What follows once the labels of an item are gone."""
+    """Return what follows once the labels of an item are gone."""
     writer.state.apply(item, e.ItemCorrected(who="ann", labels=()))
     events, _ = decisions.reconcile(writer.state, item)
     assert isinstance(events[0][1], e.IncidentItemUnlinked)

@@ -292,7 +292,7 @@ def test_any_sequence_keeps_every_labelled_mention_in_one_live_incident(
 
 
 def shown(state: IncidentsState) -> dict[str, object]:
-    """What is shown under each id."""
+    """Return what is shown under each id."""
     return {
         i: (state.resolve(i), state.members(state.resolve(i)), state.get(i).status)
         for i in state.by_id

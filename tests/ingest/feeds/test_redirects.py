@@ -45,7 +45,7 @@ def leads(to: str, status: int = 301) -> Reply:
 
 
 def facts(room: FeedPolling) -> list[tuple[str, str]]:
-    """What the log says of feeds: (type, id)."""
+    """Return what the log says of feeds: (type, id)."""
     return [
         (entry.type, entry.subject)
         for entry in room.log.read()

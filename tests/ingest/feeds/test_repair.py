@@ -20,7 +20,7 @@ URL = "https://quay.example/feeds/all.xml"
 
 
 def item(inner: str, head: str = "") -> bytes:
-    """An RSS feed with one item."""
+    """Return an RSS feed with one item."""
     channel = f"<channel><title>Quay</title>{head}<item>{inner}</item></channel>"
     return f'<rss version="2.0">{channel}</rss>'.encode()
 
