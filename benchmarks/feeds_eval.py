@@ -166,7 +166,7 @@ def named_fields(expect: str) -> list[tuple[int, str, str]]:
 def agrees(
     reading: ParsedFeed, result: Any, index: int, field: str, value: str
 ) -> bool:
-    """Tell whether our entry say what the manifest names? Titles without markup, links only where they are web addresses."""
+    """Tell whether our entry has what the manifest names: plain titles, web links only."""
     entry = reading.entries[index]
     if field == "title":
         return entry.title in (plain_title(value, markup=True), plain_title(value))
