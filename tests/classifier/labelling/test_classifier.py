@@ -293,3 +293,14 @@ def test_explain_names_the_strongest_reasons(classifier: Classifier) -> None:
     assert [abs(one.weight) for one in reasons] == sorted(
         (abs(one.weight) for one in reasons), reverse=True
     )
+
+
+def test_a_leak_deep_in_a_long_text_is_not_outvoted(classifier: Classifier) -> None:
+    plain = "The river festival drew crowds to the old quarter of the town. " * 12
+    leak = (
+        "The names, home addresses and passport numbers of 40,000 customers of Quillon"
+        " Ferries were leaked online by hackers, the company said. "
+    )
+    answer = classifier.classify("Summer in the harbour towns", plain + leak + plain)
+    assert "data_leak" in answer.labels
+    assert "data_leak" not in answer.review
