@@ -45,6 +45,7 @@ COMPOSE = [
     "compose_tests/override.yml",
 ]
 PATIENCE_S = 240.0
+pytestmark = pytest.mark.timeout(1200)  # building the image is part of it
 
 # What somebody with the application's password might try.
 ATTEMPTS = """
