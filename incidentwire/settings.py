@@ -68,6 +68,12 @@ class Settings:
         "largest JSON body",
         least=1000,
     )
+    requests_per_minute: int = _setting(
+        6_000, "submitting requests of one key; 0: no limit", least=0
+    )
+    items_per_minute: int = _setting(
+        60_000, "items that one key may submit; 0: no limit", least=0
+    )
     body_timeout_s: float = _setting(
         120.0, "whole time for a request body to arrive", least=0.1
     )

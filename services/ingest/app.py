@@ -16,6 +16,7 @@ from incidentwire.web.sessions import SessionStore
 from services.ingest import admission, errors, health, views
 from services.ingest.feeds import views as feed_views
 from services.ingest.feeds.store import FeedStore
+from services.ingest.quota import Quota
 from services.ingest.schemas import SubmissionSchema
 from services.ingest.submit import Submitter
 
@@ -28,6 +29,17 @@ REFUSALS = {
     "503": "The store is away or full, or too much is in flight; nothing was accepted"
 }
 RETRY_LIMITED_S = 3_600
+
+
+def _quota_problem(error: errors.QuotaExceeded) -> problems.Problem:
+    return problems.Problem(
+        status=429,
+        slug="quota-exceeded",
+        detail=str(error),
+        retry_after_s=error.retry_after_s,
+    )
+
+
 PROBLEMS: problems.ProblemTable = {
     errors.Overloaded: as_problem(503, "overloaded", retry_after_s=admission.RETRY_S),
     errors.UnknownReceipt: as_problem(404, "unknown-item"),
@@ -38,6 +50,7 @@ PROBLEMS: problems.ProblemTable = {
     errors.TooManyRequests: as_problem(
         429, "too-many-requests", retry_after_s=RETRY_LIMITED_S
     ),
+    errors.QuotaExceeded: _quota_problem,
     Withdrawn: as_problem(410, "withdrawn"),
 }
 
@@ -53,6 +66,7 @@ def create_app(settings: Settings, connection: redis.Redis) -> Flask:
     app.extensions["incidentwire.keys"] = auth.Keys(connection)
     app.extensions["incidentwire.sessions"] = SessionStore(connection)
     app.extensions["incidentwire.submitter"] = Submitter(settings, connection)
+    app.extensions["incidentwire.quota"] = Quota(settings, connection)
     app.extensions["incidentwire.feeds"] = FeedStore(connection)
     api = Api(app)
     openapi.prepare(api)

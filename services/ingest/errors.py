@@ -43,5 +43,16 @@ class TooManyRequests(IngestError):
         super().__init__("This key asked for the item too often. Try again tomorrow.")
 
 
+class QuotaExceeded(IngestError):
+    """A key has used up its quota; `retry_after_s` is the wait for the next token."""
+
+    def __init__(self, kind: str, limit: int, retry_after_s: int) -> None:
+        super().__init__(
+            f"The quota of this key is {limit} {kind} a minute. "
+            f"Try again in {retry_after_s} s."
+        )
+        self.retry_after_s = retry_after_s
+
+
 class UnknownFeed(IngestError):
     """No feed has this id, or the feed has moved."""

@@ -8,7 +8,13 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import gevent
-from flask import Flask, Response, current_app, g, request
+from flask import (
+    Response,
+    copy_current_request_context,
+    current_app,
+    g,
+    request,
+)
 from marshmallow import ValidationError
 
 from incidentwire import items, queue
@@ -18,6 +24,7 @@ from incidentwire.web.auth import authorize, require
 from incidentwire.web.blueprint import Blueprint
 from incidentwire.web.problems import Problem, field_errors, invalid_fields
 from services.ingest import bulk, ownership
+from services.ingest.quota import ITEMS, REQUESTS, WINDOW_S, Allowance, Quota
 from services.ingest.receipt import receipt_of
 from services.ingest.schemas import (
     AcceptedSchema,
@@ -68,6 +75,7 @@ blueprint = Blueprint(
 @require("submit")
 def submit() -> Any:
     """Submit one item as JSON, or up to 10,000 as NDJSON."""
+    _take(REQUESTS)
     if request.mimetype in NDJSON_TYPES:
         return _submit_bulk()
     if request.mimetype != "application/json":
@@ -77,7 +85,9 @@ def submit() -> Any:
             detail=f"Send Content-Type: application/json, or {NDJSON} for one item "
             "per line.",
         )
-    [outcome] = _submit([read(_body())])
+    submission = read(_body())
+    _take(ITEMS)
+    [outcome] = _submit([submission])
     return Response(
         json.dumps(accepted(outcome)),
         accepted_status(outcome),
@@ -116,6 +126,7 @@ def retry(item_id: str) -> dict[str, Any]:
     """
     if g.who not in ownership.submitters(_submitter().history(item_id)):
         authorize(("curate",))
+    _take(REQUESTS)
     position = _submitter().retry(item_id, g.who)
     return accepted(SubmissionOutcome(id=item_id, position=position, known=False))
 
@@ -138,15 +149,18 @@ def _submit_bulk() -> Response:
     submitter.admission.admit()
     via = g.who
     trace = traceparent_from(request.headers.get("traceparent"))
-    app = cast("Flask", current_app._get_current_object())  # type: ignore[attr-defined]
+
+    quota = _quota()
+    allowances = _allowances()
 
     def submit_chunk(submissions: Sequence[Submission]) -> list[SubmissionOutcome]:
+        allowances[ITEMS] = quota.take(via, ITEMS, len(submissions))
         return submitter.submit_many(submissions, via=via, traceparent=trace)
 
     handler = bulk.BulkHandler(
         read=read,
         submit=submit_chunk,
-        refusal=lambda error: _refusal(app, error),
+        refusal=copy_current_request_context(_refusal),
         max_items=settings.max_bulk_items,
         pause=lambda: gevent.sleep(0),
     )
@@ -163,6 +177,35 @@ def _submit_bulk() -> Response:
     response = Response(lines, 200, mimetype=NDJSON)
     response.call_on_close(body.close)
     return response
+
+
+@blueprint.after_request
+def add_quota_headers(response: Response) -> Response:
+    """Say what is left of the key's quotas (draft-ietf-httpapi-ratelimit-headers)."""
+    allowances = [a for a in _allowances().values() if a]
+    if allowances:
+        response.headers["RateLimit-Policy"] = ", ".join(
+            f'"{a.kind}";q={a.limit};w={WINDOW_S}' for a in allowances
+        )
+        response.headers["RateLimit"] = ", ".join(
+            f'"{a.kind}";r={a.left};t={a.reset_s}' for a in allowances
+        )
+    return response
+
+
+def _take(kind: str) -> None:
+    _allowances()[kind] = _quota().take(g.who, kind)
+
+
+def _allowances() -> dict[str, Allowance | None]:
+    """Return what this request has taken of the key's quotas, by kind."""
+    if "allowances" not in g:
+        g.allowances = {}
+    return cast("dict[str, Allowance | None]", g.allowances)
+
+
+def _quota() -> Quota:
+    return cast("Quota", current_app.extensions["incidentwire.quota"])
 
 
 def _body() -> bytes:
@@ -189,10 +232,9 @@ def _body_deadline() -> Iterator[None]:
         ) from None
 
 
-def _refusal(app: Flask, error: Exception) -> Problem:
+def _refusal(error: Exception) -> Problem:
     """Return the problem that a single submission would get for this error."""
-    with app.app_context():
-        response = cast("Response", app.handle_user_exception(error))
+    response = cast("Response", current_app.handle_user_exception(error))
     body = json.loads(response.get_data())
     slug = body["type"].rpartition(":")[2]
     return Problem(status=body["status"], slug=slug, detail=body.get("detail", ""))
