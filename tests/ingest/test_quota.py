@@ -19,7 +19,7 @@ NDJSON = {"Content-Type": "application/x-ndjson"}
 
 @pytest.fixture
 def small(connection: redis.Redis, store: Store, tmp_path: Path) -> House:
-    """A service with 3 requests and 5 items a minute."""
+    """Return a service with 3 requests and 5 items a minute."""
     return House(
         connection, store.url, tmp_path, requests_per_minute=3, items_per_minute=5
     )
