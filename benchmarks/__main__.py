@@ -30,13 +30,25 @@ def arguments(name: str) -> list[str]:
     ]
 
 
+def missing_data(name: str) -> Path | None:
+    """Return the data that a question needs and that is not there."""
+    gold = SAVED_PAGES / "gold.jsonl"
+    return gold if name == "bench_extraction" and not gold.exists() else None
+
+
 def main() -> int:
-    """Run all, or those named on the command line; exit code 1 when one could not be measured."""
+    """Run all questions, or those named as arguments; return 1 if one failed.
+
+    A question whose data is not there is named and passed over.
+    """
     failed = []
     for name in sys.argv[1:] or QUESTIONS:
-        if subprocess.run(
-            [sys.executable, "-m", f"benchmarks.{name}", *arguments(name)], check=False
-        ).returncode:
+        missing = missing_data(name)
+        if missing:
+            print(f"{name}: no figure, {missing} is not there")
+            continue
+        command = [sys.executable, "-m", f"benchmarks.{name}", *arguments(name)]
+        if subprocess.run(command, check=False).returncode:
             failed.append(name)
     if failed:
         print(f"could not be measured: {', '.join(failed)}", file=sys.stderr)
