@@ -13,6 +13,7 @@ from incidentwire.settings import Settings
 from incidentwire.web import auth, edge, health, problems
 from services.api import health as api_health
 from services.api import openapi
+from services.api.dashboard.register import add_pages
 from services.api.events import stream
 from services.api.events import views as event_views
 from services.api.events.broadcaster import Broadcaster
@@ -67,6 +68,7 @@ def create_app(
     for blueprint in (*BLUEPRINTS, checks):
         api.register_blueprint(blueprint)
     problems.register(app, {**PROBLEMS, **subscription_views.PROBLEMS})
+    add_pages(app)
     return app
 
 

@@ -1,0 +1,39 @@
+"""Interface text in English and Chinese: gettext catalogues, chosen by cookie or browser."""
+
+from __future__ import annotations
+
+import gettext
+from functools import cache
+from pathlib import Path
+
+from flask import g, has_request_context, request
+
+LANGUAGES = {"en": "English", "zh": "中文"}
+COOKIE = "iw_lang"
+_FOLDER = Path(__file__).parent / "locale"
+
+
+def current() -> str:
+    """Return the language of the current request: a key of LANGUAGES."""
+    if not has_request_context():
+        return "en"
+    if "language" not in g:
+        chosen = request.cookies.get(COOKIE, "")
+        best = request.accept_languages.best_match(list(LANGUAGES), default="en")
+        g.language = chosen if chosen in LANGUAGES else best
+    return str(g.language)
+
+
+@cache
+def _catalogue(language: str) -> gettext.NullTranslations:
+    return gettext.translation("dashboard", _FOLDER, [language], fallback=True)
+
+
+def translate(text: str) -> str:
+    """Return the text in the language of the current request."""
+    return _catalogue(current()).gettext(text)
+
+
+def translate_number(one: str, many: str, n: int) -> str:
+    """Return the text for this number in the language of the current request."""
+    return _catalogue(current()).ngettext(one, many, n)

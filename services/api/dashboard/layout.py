@@ -1,0 +1,253 @@
+"""What all pages share: access, rendering, errors and security headers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
+from urllib.parse import urlencode, urlsplit
+
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    current_app,
+    g,
+    redirect,
+    render_template,
+    request,
+)
+from marshmallow import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from incidentwire.labels import LABEL_TABLE
+from incidentwire.telemetry import event_line
+from incidentwire.web import auth
+from incidentwire.web.problems import (
+    Problem,
+    field_errors,
+    invalid_fields,
+    outage_problem,
+    problem_of,
+)
+from incidentwire.web.sessions import Session, SessionStore, check_csrf
+from services.api.dashboard import assets, language
+from services.api.dashboard.language import translate as _
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+STRONG = 0.65  # a score from which a label is called strong
+
+logger = logging.getLogger(__name__)
+
+
+def page_blueprint(name: str) -> Blueprint:
+    """Return a blueprint for pages: errors are pages too, and headers are strict."""
+    blueprint = Blueprint(f"page_{name}", __name__, template_folder="templates")
+    blueprint.register_error_handler(Exception, show_error)
+    blueprint.after_request(_secured)
+    return blueprint
+
+
+def prepare(app: Flask) -> None:
+    """Give the app's templates the catalogue and the helpers of the pages."""
+    app.extensions["incidentwire.sessions"] = SessionStore(
+        app.extensions["incidentwire.connection"]
+    )
+    environment = app.jinja_env
+    environment.add_extension("jinja2.ext.i18n")
+    environment.install_gettext_callables(  # type: ignore[attr-defined]
+        language.translate, language.translate_number, newstyle=True
+    )
+    environment.globals.update(
+        asset=assets.address,
+        url=address,
+        band=band,
+        label_name=label_name,
+        label_table=LABEL_TABLE,
+        languages=language.LANGUAGES,
+    )
+
+
+def page(*scopes: str) -> Callable[[Callable[P, R]], Callable[P, Any]]:
+    """Let a page answer to a session or key with one of these scopes.
+
+    Without arguments, everybody may see the page. A person who has not signed in is
+    sent to do so, and comes back. `g.session` is the Session or None.
+    """
+
+    def decorate(view: Callable[P, R]) -> Callable[P, Any]:
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
+            g.session = sessions().current()
+            if not scopes:
+                return view(*args, **kwargs)
+            try:
+                auth.authorize(scopes)
+            except Problem as problem:
+                if problem.status != 401:
+                    raise
+                return _to_sign_in()
+            return view(*args, **kwargs)
+
+        guarded._scope = scopes or ("public",)  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def sessions() -> SessionStore:
+    """Return the session store of the current app."""
+    return cast("SessionStore", current_app.extensions["incidentwire.sessions"])
+
+
+def session() -> Session | None:
+    """Return the session of the current request, or None."""
+    return cast("Session | None", g.get("session"))
+
+
+def allows(scope: str) -> bool:
+    """Return whether the current request may do what needs this scope."""
+    found = session()
+    if found is None:
+        return scope == "read" and bool(current_app.config["PUBLIC_READ"])
+    return found.allows(scope)
+
+
+def require_form_token() -> None:
+    """Raise Problem 403 for a form of a signed-in person without its token."""
+    found = session()
+    if found is not None:
+        check_csrf(found.csrf)
+
+
+def address(path: str, **query: Any) -> str:
+    """Return a path of ours as a link, with the query parameters that are not None."""
+    asked = {name: value for name, value in query.items() if value not in (None, "")}
+    tail = f"?{urlencode(asked, doseq=True)}" if asked else ""
+    return request.script_root + path + tail
+
+
+def go_to(path: str, **query: Any) -> Response:
+    """Return a redirect (303) to a page of ours after a form was sent."""
+    return cast("Response", redirect(address(path, **query), 303))
+
+
+def local_path(wanted: str, default: str) -> str:
+    """Return the path if it is one of ours, else the default: no way to another host."""
+    parts = urlsplit(wanted)
+    is_path = wanted.startswith("/") and not wanted.startswith("//")
+    is_plain = not parts.scheme and not parts.netloc and wanted.isprintable()
+    return wanted if is_path and is_plain and "\\" not in wanted else default
+
+
+def render(template: str, status: int = 200, **context: Any) -> Response:
+    """Return a page."""
+    shown = {
+        "session": session(),
+        "allows": allows,
+        "lang": language.current(),
+        "here": request.path,
+        "full_path": request.full_path.rstrip("?"),
+        **context,
+    }
+    body = render_template(f"dashboard/{template}", **shown)
+    return Response(body, status, mimetype="text/html")
+
+
+def band(score: float | None, label: str) -> str:
+    """Return how strong a label's score is, in one word."""
+    if score is None:
+        return _("set by a person")
+    if score >= STRONG:
+        return _("strong")
+    threshold = LABEL_TABLE[label].threshold  # type: ignore[index]
+    return _("moderate") if score >= threshold else _("weak")
+
+
+def label_name(label: str) -> str:
+    """Return the name of a label as people read it."""
+    names: Mapping[str, str] = {
+        "data_leak": _("data leak"),
+        "consent": _("consent"),
+        "deepfake": _("deepfake"),
+        "regulation": _("regulation"),
+    }
+    return names.get(label, label)
+
+
+# -- errors ----------------------------------------------------------------------------
+
+
+def show_error(error: Exception) -> Any:
+    """Return an error as a page that says what is wrong and what to do."""
+    if isinstance(error, HTTPException) and (error.code or 500) < 400:
+        return error.get_response()
+    problem = _as_problem(error)
+    if "session" not in g:
+        g.session = None
+    return render(
+        "error.html",
+        problem.status,
+        title=_titles().get(problem.status, _("Something went wrong")),
+        detail=problem.detail,
+        errors=problem.errors,
+        back=request.referrer if _is_ours(request.referrer) else None,
+    )
+
+
+def _as_problem(error: Exception) -> Problem:
+    if isinstance(error, ValidationError):
+        return invalid_fields(field_errors(error.messages))
+    if isinstance(error, HTTPException):
+        status = error.code or 500
+        return Problem(status=status, slug="http", detail=error.description or "")
+    found = problem_of(error) or outage_problem(error)
+    if found is not None:
+        return found
+    logger.error(event_line("page failed", error=repr(error)), exc_info=error)
+    detail = _("Internal error. It has been logged.")
+    return Problem(status=500, slug="internal", detail=detail)
+
+
+def _titles() -> Mapping[int, str]:
+    return {
+        400: _("That request cannot be read"),
+        403: _("You may not do this"),
+        404: _("Nothing here"),
+        409: _("Somebody was faster"),
+        410: _("This was deleted"),
+        422: _("Some fields need another look"),
+        429: _("Too many attempts"),
+        503: _("Not available at the moment"),
+    }
+
+
+def _is_ours(link: str | None) -> bool:
+    return bool(link) and str(link).startswith(request.host_url)
+
+
+def _to_sign_in() -> Response:
+    wanted = request.full_path if request.method == "GET" else "/"
+    return go_to("/sign-in", next=wanted.rstrip("?"))
+
+
+def _secured(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.vary.update(("Cookie", "Accept-Language"))
+    return response

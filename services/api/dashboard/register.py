@@ -1,0 +1,39 @@
+"""The pages of the dashboard, wired to the app. They are not part of the OpenAPI document."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from services.api.dashboard import (
+    assets,
+    front,
+    incident,
+    incident_actions,
+    incidents,
+    ingest_client,
+    item,
+    layout,
+    review,
+    session,
+)
+from services.api.http import settings
+
+BLUEPRINTS = (
+    assets.blueprint,
+    front.blueprint,
+    incident.blueprint,
+    incident_actions.blueprint,
+    incidents.blueprint,
+    item.blueprint,
+    review.blueprint,
+    session.blueprint,
+)
+
+
+def add_pages(app: Flask) -> None:
+    """Add all pages to the app, whose parts are in place."""
+    layout.prepare(app)
+    with app.app_context():
+        app.extensions["incidentwire.ingest"] = ingest_client.make_client(settings())
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
