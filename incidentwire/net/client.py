@@ -218,6 +218,19 @@ class HttpClient:
         with self._send(call, parts, request) as response:
             return self._answer(call, parts, response, [])
 
+    def delete(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        limits: RequestLimits | None = None,
+    ) -> Response:
+        """Send DELETE to `url`. A redirect is not followed. Raises OutboundError."""
+        call = self._call(limits)
+        parts = self._checked(url)
+        request = self._request("DELETE", parts, headers or {})
+        with self._send(call, parts, request) as response:
+            return self._answer(call, parts, response, [])
+
     def _call(self, limits: RequestLimits | None) -> RequestContext:
         # Not looked up at import: gevent may replace socket.getaddrinfo later.
         return RequestContext(

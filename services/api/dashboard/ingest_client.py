@@ -58,6 +58,11 @@ def post(path: str, body: Any, media_type: str = "application/json") -> Reply:
     return _call("POST", path, data, media_type, LIMITS)
 
 
+def delete(path: str) -> Reply:
+    """Return the answer to DELETE. Raises IngestAway."""
+    return _call("DELETE", path, b"", "", LIMITS)
+
+
 def refused(reply: Reply) -> Problem:
     """Return the problem that ingest answered with."""
     about: Mapping[str, Any] = reply.body if isinstance(reply.body, dict) else {}
@@ -78,6 +83,8 @@ def _call(
     try:
         if method == "GET":
             answer = client.get(url, headers, limits)
+        elif method == "DELETE":
+            answer = client.delete(url, headers, limits)
         else:
             answer = client.post(
                 url, body, {**headers, "Content-Type": media_type}, limits

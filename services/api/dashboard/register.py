@@ -6,27 +6,37 @@ from flask import Flask
 
 from services.api.dashboard import (
     assets,
+    feeds,
     front,
     incident,
     incident_actions,
     incidents,
     ingest_client,
     item,
+    keys,
     layout,
     review,
+    search,
     session,
+    submit,
+    system,
 )
 from services.api.http import settings
 
 BLUEPRINTS = (
     assets.blueprint,
+    feeds.blueprint,
     front.blueprint,
     incident.blueprint,
     incident_actions.blueprint,
     incidents.blueprint,
     item.blueprint,
+    keys.blueprint,
     review.blueprint,
+    search.blueprint,
     session.blueprint,
+    submit.blueprint,
+    system.blueprint,
 )
 
 

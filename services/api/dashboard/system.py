@@ -1,0 +1,145 @@
+"""The state of the installation in words; green only if nothing is wrong."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import Any, cast
+
+import redis
+from flask import Response, current_app
+
+from services.api import health as api_health
+from services.api import stats
+from services.api.dashboard import ingest_client
+from services.api.dashboard.language import translate as _
+from services.api.dashboard.layout import page, page_blueprint, render
+from services.api.errors import Unavailable
+from services.api.http import reader, settings
+
+MAX_LAG = 100  # events; more means that the pages show an old state
+FULL = 0.8  # share of the store's memory from which submissions are refused
+FREE_BYTES = 1_000_000_000  # of the data folder's disk
+
+blueprint = page_blueprint("system")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at. `is_good` is None if it could not be known."""
+
+    name: str
+    is_good: bool | None
+    text: str
+
+
+@blueprint.get("/system")
+@page("read")
+def show() -> Response:
+    """Show every check with its result."""
+    found = [_api(), _audit(), _ingest(), *_feeds(), *_store(), _disk()]
+    return render(
+        "system.html",
+        findings=sorted(
+            found, key=lambda one: {False: 0, None: 1, True: 2}[one.is_good]
+        ),
+        all_good=all(one.is_good for one in found),
+        counts=_counts(),
+    )
+
+
+def _api() -> Finding:
+    ready = api_health.check()
+    text = " ".join(ready.reasons) or _("The API answers, and its log is whole.")
+    return Finding(name=_("API"), is_good=not ready.reasons, text=text)
+
+
+def _audit() -> Finding:
+    name = _("Audit")
+    found = _stats()
+    if found is None:
+        return Finding(name=name, is_good=None, text=_("There is no read model yet."))
+    if found.lag > MAX_LAG:
+        text = _("The pages are %d events behind the log. Check the projector.")
+        return Finding(name=name, is_good=False, text=text % found.lag)
+    if found.conservation is None:
+        text = _("Events arrive at the moment; load again for the audit.")
+        return Finding(name=name, is_good=None, text=text)
+    if found.conservation:
+        text = _("%d items are unaccounted for. Run `incidentwire check`.")
+        return Finding(name=name, is_good=False, text=text % found.conservation)
+    text = _("Every submitted item is accounted for; %d are in work.")
+    return Finding(name=name, is_good=True, text=text % found.in_flight)
+
+
+def _ingest() -> Finding:
+    name = _("Ingest")
+    try:
+        reply = ingest_client.get("/readyz", ingest_client.GLANCE)
+    except ingest_client.IngestAway as error:
+        text = _("The ingest service does not answer; nothing can be submitted.")
+        return Finding(name=name, is_good=False, text=f"{text} {error}")
+    if reply.status != 200:
+        reasons = reply.body.get("reasons", ()) if isinstance(reply.body, dict) else ()
+        return Finding(name=name, is_good=False, text=" ".join(map(str, reasons)))
+    return Finding(name=name, is_good=True, text=_("Submissions are accepted."))
+
+
+def _feeds() -> list[Finding]:
+    name = _("Feeds")
+    try:
+        reply = ingest_client.get("/v1/feeds", ingest_client.GLANCE)
+    except ingest_client.IngestAway:
+        reply = ingest_client.Reply(503, None)
+    if reply.status != 200:
+        text = _("Nothing is known of the feeds.")
+        return [Finding(name=name, is_good=None, text=text)]
+    bad = [feed for feed in reply.body["feeds"] if feed["state"] in ("failing", "gone")]
+    if not bad:
+        text = _("No feed fails.")
+        return [Finding(name=name, is_good=True, text=text)]
+    return [
+        Finding(
+            name=name,
+            is_good=False,
+            text=f"{feed['title'] or feed['url']}: {feed['reason'] or feed['state']}",
+        )
+        for feed in bad[:20]
+    ]
+
+
+def _store() -> list[Finding]:
+    connection = cast("redis.Redis", current_app.extensions["incidentwire.connection"])
+    name = _("Store")
+    try:
+        memory = cast("dict[str, Any]", connection.info("memory"))
+    except redis.exceptions.ResponseError:  # the user of this process may not ask
+        text = _("This process may not ask the store for its memory.")
+        return [Finding(name=name, is_good=None, text=text)]
+    used, most = int(memory["used_memory"]), int(memory.get("maxmemory", 0))
+    if not most:
+        text = _("%d MB in use; no limit is set.") % (used // 1_000_000)
+        return [Finding(name=name, is_good=True, text=text)]
+    text = _("%(percent)d %% of the memory is in use.") % {
+        "percent": 100 * used // most
+    }
+    return [Finding(name=name, is_good=used < FULL * most, text=text)]
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(settings().read_model.parent).free
+    text = _("%d GB are free.") % (free // 1_000_000_000)
+    return Finding(name=_("Disk"), is_good=free > FREE_BYTES, text=text)
+
+
+def _stats() -> stats.Stats | None:
+    connection = current_app.extensions["incidentwire.connection"]
+    try:
+        return stats.gather(reader(), connection)
+    except Unavailable:
+        return None
+
+
+def _counts() -> dict[str, int]:
+    found = _stats()
+    return dict(found.states) if found else {}

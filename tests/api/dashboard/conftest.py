@@ -1,0 +1,194 @@
+"""A newsroom with its pages on a real port, and a real browser: once per module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from incidentwire import events as e
+from incidentwire.documents import StoredDocument
+from incidentwire.web.users import Users
+from tests.eventually import eventually
+from tests.house import House
+from tests.newsroom import FAKE, LAW, LEAK, Newsroom
+from tests.store import Store, free_port
+
+PASSWORD = "correct horse battery"
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+
+CLINIC = """A chain of clinics left the records of 61,000 patients on an open server, a security researcher said on Wednesday. The exposed records held names, dates of birth and telephone numbers.
+
+The company closed the server within a day. The data protection authority has opened an inquiry."""
+FINE = """The regulator fined the chain of clinics 2.4 million over the exposed records of 61,000 patients. The company said that it would not appeal."""
+VOICE = """A cloned voice of the mayor asked voters to stay at home. The recording was synthetic, the city said, and spread in a messenger group before it was removed."""
+CHINESE = """记者获悉，某连锁诊所约六万名患者的个人信息发生泄露，涉及姓名、出生日期和电话号码。监管部门已经介入调查，并要求企业通知受影响的人。"""
+HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)> \u202e=cmd|' /C calc'!A0"
+
+
+@dataclass
+class Site:
+    """The running pages: a newsroom, its address, and the ids that tests name."""
+
+    room: Newsroom
+    base: str
+    ids: dict[str, str]
+
+    @property
+    def house(self) -> House:
+        return self.room.house
+
+
+@pytest.fixture(scope="module")
+def pages(
+    shared_store: Store, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """The newsroom with api-web, projector and ingest as processes."""
+    connection = shared_store.connect()
+    connection.flushall()
+    folder = tmp_path_factory.mktemp("pages")
+    ingest_port = free_port()
+    with House(
+        connection,
+        shared_store.url,
+        folder,
+        ingest_url=f"http://127.0.0.1:{ingest_port}",
+        heartbeat_s=1.0,
+    ) as house:
+        room = Newsroom(house)
+        ids = fill(room)
+        for role in ("reader", "submitter", "curator", "admin"):
+            Users(connection).add(role, PASSWORD, role)
+        house.run_projector()
+        house.run("services.ingest.web", "--port", str(ingest_port))
+        house.run_web()
+        last = house.log.last()
+        eventually(
+            lambda: house.get("/v1/stats")[1].get("position", 0) >= last,
+            "the read model has everything",
+        )
+        yield Site(room=room, base=f"http://127.0.0.1:{house.port}", ids=ids)
+    connection.close()
+
+
+def fill(room: Newsroom) -> dict[str, str]:
+    """Append items and incidents in two languages, one of them hostile."""
+    ids = {}
+    ids["clinic"] = room.add(
+        "i_clinic", (LEAK,), title="Clinic chain exposed records of 61,000 patients",
+        text=CLINIC, published="2026-10-07", language="en", site="Daily Example",
+    )  # fmt: skip
+    room.add(
+        "i_fine", (LAW,), into=ids["clinic"], text=FINE, published="2026-11-12",
+        title="Clinic chain fined over exposed records", language="en",
+        url="https://law.example.net/fine",
+        why={"nearest": "i_clinic#m0", "retold": True, "days": 36},
+    )  # fmt: skip
+    ids["voice"] = room.add(
+        "i_voice", (FAKE,), title="Cloned voice of the mayor told voters to stay home",
+        text=VOICE, published="2026-11-20", language="en", url="https://city.example.com/voice",
+    )  # fmt: skip
+    ids["chinese"] = room.add(
+        "i_zh", (LEAK,), title="六万名患者信息泄露 监管部门介入调查", text=CHINESE,
+        published="2026-10-09", language="zh", url="https://news.example.cn/zh",
+    )  # fmt: skip
+    ids["twin"] = room.add(
+        "i_twin", (LEAK,), title="Patients' data of clinics lay open, researcher says",
+        text=CLINIC.replace("61,000", "about 61,000"), published="2026-10-08", language="en",
+        url="https://other.example.org/clinics",
+    )  # fmt: skip
+    ids["hostile"] = room.add(
+        "i_hostile", (FAKE,), title=HOSTILE, text=HOSTILE * 3, published="2026-11-21",
+        url="https://evil.example.org/\"><script>alert(2)</script>", language="en",
+    )  # fmt: skip
+    for number in range(12):
+        doubt(room, f"i_doubt{number:02}", number)
+    return ids
+
+
+def doubt(room: Newsroom, name: str, number: int) -> None:
+    """Append an item about which the model is unsure."""
+    text = f"An app for parents collected the voices of children, number {number}, and trained a model with them."
+    document = StoredDocument(
+        title=f"App kept recordings of children, part {number}", text=text
+    )
+    digest = room.house.archive.put(name, document.to_bytes())
+    room.log.append(
+        name,
+        e.ItemSubmitted(url=f"https://apps.example.org/{number}", via="test"),
+        e.ItemFetched(document_digest=digest, text_digest=document.text_digest, words=17,
+            final_url=f"https://apps.example.org/{number}", language="en"),
+        e.ItemClassified(text_digest=document.text_digest, model="model-1", labels=(),
+            scores={"consent": 0.34}, evidence={}, review=("consent",)),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """An installed Chromium."""
+    if not CHROMIUM.exists():
+        pytest.skip("no Chromium is installed at /usr/bin/chromium")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield running
+        running.close()
+
+
+class Visitor:
+    """A person at a browser. What must never happen is collected in `faults`."""
+
+    def __init__(self, site: Site, context: BrowserContext) -> None:
+        self.site = site
+        self.context = context
+        self.page: Page = context.new_page()
+        self.faults: list[str] = []
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("request", self._on_request)
+        self.page.on("dialog", lambda dialog: self.faults.append(dialog.message))
+
+    def _on_console(self, message: Any) -> None:
+        is_refusal = "status of 4" in message.text  # a page that says no is no fault
+        if message.type in ("error", "warning") and not is_refusal:
+            self.faults.append(message.text)
+
+    def _on_request(self, request: Any) -> None:
+        if not request.url.startswith((self.site.base, "about:", "data:")):
+            self.faults.append(f"request to {request.url}")
+
+    def go(self, path: str) -> Page:
+        self.page.goto(self.site.base + path)
+        return self.page
+
+    def sign_in(self, name: str) -> Page:
+        page = self.go("/sign-in")
+        page.fill("#name", name)
+        page.fill("#password", PASSWORD)
+        page.press("#password", "Enter")
+        page.wait_for_url(lambda url: "sign-in" not in url)
+        return page
+
+
+@pytest.fixture
+def visit(pages: Site, browser: Browser) -> Iterator[Any]:
+    """Return a function that opens a browser for somebody: visit(name, **options)."""
+    opened: list[Visitor] = []
+
+    def make(name: str | None = None, **options: Any) -> Visitor:
+        context = browser.new_context(**options)
+        context.set_default_timeout(15_000)
+        visitor = Visitor(pages, context)
+        opened.append(visitor)
+        if name:
+            visitor.sign_in(name)
+        return visitor
+
+    yield make
+    for visitor in opened:
+        visitor.context.close()
+        assert visitor.faults == []
