@@ -51,6 +51,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 STRONG = 0.65  # a score from which a label is called strong
+MODERATE = 0.4  # most labels are assigned from about here on
 
 logger = logging.getLogger(__name__)
 
@@ -169,14 +170,13 @@ def render(template: str, status: int = 200, **context: Any) -> Response:
     return Response(body, status, mimetype="text/html")
 
 
-def band(score: float | None, label: str) -> str:
+def band(score: float | None) -> str:
     """Return how strong a label's score is, in one word."""
     if score is None:
         return _("set by a person")
     if score >= STRONG:
         return _("strong")
-    threshold = LABEL_TABLE[label].threshold  # type: ignore[index]
-    return _("moderate") if score >= threshold else _("weak")
+    return _("moderate") if score >= MODERATE else _("weak")
 
 
 def label_name(label: str) -> str:

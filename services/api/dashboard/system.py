@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import redis
 from flask import Response, current_app
@@ -112,7 +112,7 @@ def _store() -> list[Finding]:
     connection = cast("redis.Redis", current_app.extensions["incidentwire.connection"])
     name = _("Store")
     try:
-        memory = cast("dict[str, Any]", connection.info("memory"))
+        memory = connection.info("memory")
     except redis.exceptions.ResponseError:  # the user of this process may not ask
         text = _("This process may not ask the store for its memory.")
         return [Finding(name=name, is_good=None, text=text)]
