@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response, current_app, g, request
 
 from incidentwire.web.sessions import COOKIE, MAX_AGE_S, TooManyAttempts
+from incidentwire.web.users import is_password
 from services.api.dashboard import language
 from services.api.dashboard.language import translate as _
 from services.api.dashboard.layout import (
@@ -95,8 +96,12 @@ def _of_user(name: str, password: str) -> str | None:
     """Return the cookie of a new session for the person, or None."""
     if not name or not password:
         return None
+    users = sessions().users
+    stored = users.stored_hash(name)
     # scrypt takes a while: in a thread, so that no stream waits.
-    user = reader().run(sessions().users.check, (name, password))
+    if not reader().run(is_password, (stored, password)):
+        return None
+    user = users.find(name)
     if user is None:
         return None
     return sessions().start(user.name, user.scopes, f"user:{user.name}:{user.serial}")
