@@ -35,7 +35,7 @@ def show() -> Response:
     except ReadModelUnavailable:
         return render("front_empty.html", 503)
     answer = render(
-        "front.html", seen=_seen()[0], feeds_failing=_feeds_failing(), **found
+        "front.html", seen=seen_position(), feeds_failing=_feeds_failing(), **found
     )
     _keep_visit(answer, found["position"])
     return answer
@@ -74,9 +74,9 @@ def _feeds_failing() -> int | None:
     return sum(feed["state"] in ("failing", "gone") for feed in reply.body["feeds"])
 
 
-def seen_position() -> int:
-    """Return the last position of the visit before this one; 0 at the first visit."""
-    return _seen()[0]
+def seen_position() -> int | None:
+    """Return the last position of the visit before this one; None at the first."""
+    return _seen()[0] or None
 
 
 def _seen() -> tuple[int, int, int]:

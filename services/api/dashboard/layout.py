@@ -32,6 +32,7 @@ from incidentwire.web.problems import (
     problem_of,
 )
 from incidentwire.web.sessions import Session, SessionStore, check_csrf
+from services.api.cells import printable
 from services.api.dashboard import assets, language
 from services.api.dashboard.language import translate as _
 
@@ -74,6 +75,7 @@ def prepare(app: Flask) -> None:
     environment.install_gettext_callables(  # type: ignore[attr-defined]
         language.translate, language.translate_number, newstyle=True
     )
+    environment.filters["plain"] = printable
     environment.globals.update(
         asset=assets.address,
         url=address,

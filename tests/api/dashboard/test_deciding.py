@@ -1,0 +1,126 @@
+"""People decide in a real browser: review, merge, status, submissions, refusals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+
+from incidentwire.web.sessions import MAX_ATTEMPTS
+from tests.api.dashboard.conftest import Site
+from tests.eventually import eventually
+from tests.newsroom import FAKE
+
+
+def test_ten_decisions_take_ten_keys_and_undo_one(visit: Any, pages: Site) -> None:
+    page = visit("curator").page
+    page.goto(f"{pages.base}/review")
+    titles = []
+    for key in "ynynynynyn":
+        titles.append(page.locator("h2 a").first.inner_text())
+        with page.expect_navigation():
+            page.keyboard.press(key)
+    assert len(set(titles)) == 10
+    assert pages.house.item("i_doubt11").labels == ("consent",)
+    assert pages.house.item("i_doubt10").labels == ()
+    assert pages.house.item("i_doubt10").corrected is not None
+    with page.expect_navigation():
+        page.keyboard.press("u")
+    assert page.locator("h2 a").first.inner_text() == titles[-1]
+    assert pages.house.item("i_doubt02").corrected is None
+    page.keyboard.press("?")
+    assert page.locator("dialog[open]").count() == 1
+
+
+def test_two_incidents_are_merged_after_a_preview_and_parted_again(
+    visit: Any, pages: Site
+) -> None:
+    visitor = visit("curator")
+    twin, clinic = pages.ids["twin"], pages.ids["clinic"]
+    page = visitor.go(f"/incidents/{twin}")
+    page.click("text=Merge into another")
+    page.fill("#into", f"{pages.base}/incidents/{clinic}?x=1")
+    page.click("text=Preview the merge")
+    assert "3 reports" in page.locator("main").inner_text()
+    page.click("button:text-is('Merge')")
+    page.wait_for_url(f"**/incidents/{clinic}?**")
+    assert page.locator("article").count() == 3
+    page.click("text=Undo the merge")
+    page.wait_for_url("**done=unmerge**")
+    assert pages.room.state().resolve(twin) == twin
+
+
+def test_a_stale_form_says_so_and_keeps_what_was_written(
+    visit: Any, pages: Site
+) -> None:
+    visitor = visit("curator")
+    voice = pages.ids["voice"]
+    page = visitor.go(f"/incidents/{voice}")
+    pages.room.command(voice, "status", status="confirmed")
+    page.click("summary:text-is('Rename')")
+    page.fill("#title", "The mayor's cloned voice")
+    page.click("button:text-is('Rename')")
+    assert "Another curator changed" in page.locator("main").inner_text()
+    assert page.input_value("input[name=title]") == "The mayor's cloned voice"
+    page.click("text=Repeat my change")
+    page.wait_for_url("**done=title**")
+    assert page.locator("h1").inner_text() == "The mayor's cloned voice"
+
+
+def test_a_submitted_address_gets_a_live_receipt(visit: Any, pages: Site) -> None:
+    visitor = visit("submitter")
+    page = visitor.go("/submit?url=https://news.example.org/new")
+    assert page.input_value("#url") == "https://news.example.org/new"
+    page.click("main button:text-is('Submit') >> nth=0")
+    page.wait_for_url("**/items/i_*")
+    assert "submitter" in {
+        entry.event.via
+        for entry in pages.house.log.read()
+        if entry.type == "item.submitted"
+    }  # type: ignore[attr-defined]
+
+
+def test_new_incidents_wait_behind_a_banner(visit: Any, pages: Site) -> None:
+    visitor = visit("reader")
+    with visitor.page.expect_request("**/v1/events/stream**"):
+        page = visitor.go("/incidents")
+    eventually(
+        lambda: pages.house.get("/v1/stats")[1]["open_streams"] > 0, "it listens"
+    )
+    pages.room.add("i_live", (FAKE,), title="A new deepfake of a singer")
+    page.wait_for_selector("text=1 new: show")
+    assert "singer" not in page.locator("#results").inner_text()
+
+
+def test_changes_need_the_token_and_the_scope(visit: Any, pages: Site) -> None:
+    context = visit("reader").context
+    path = f"{pages.base}/incidents/{pages.ids['clinic']}/status"
+    assert context.request.post(path, form={"status": "dismissed"}).status == 403
+    curator = visit("curator").context
+    assert curator.request.post(path, form={"status": "dismissed"}).status == 403
+    api = f"{pages.base}/v1/incidents/{pages.ids['clinic']}/status"
+    body = {"status": "dismissed", "version": 0}
+    assert curator.request.post(api, data=body).status == 403
+
+
+def test_nobody_is_led_to_another_host_after_signing_in(pages: Site) -> None:
+    for target in ("//evil.example.org", "https://evil.example.org", "/\\evil.example"):
+        answer = requests.post(
+            f"{pages.base}/sign-in",
+            data={"key": pages.house.key, "next": target},
+            allow_redirects=False,
+            timeout=30,
+        )
+        assert answer.headers["Location"] == "/"
+
+
+def test_attempts_to_sign_in_are_limited(pages: Site) -> None:
+    statuses = [
+        requests.post(
+            f"{pages.base}/sign-in",
+            data={"name": "nobody", "password": "x" * 12},
+            timeout=30,
+        ).status_code
+        for _ in range(MAX_ATTEMPTS + 1)
+    ]
+    assert statuses == [403] * MAX_ATTEMPTS + [429]
