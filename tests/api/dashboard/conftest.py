@@ -48,7 +48,7 @@ class Site:
 def pages(
     shared_store: Store, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    """The newsroom with api-web, projector and ingest as processes."""
+    """Start a newsroom with api-web, projector and ingest as processes."""
     connection = shared_store.connect()
     connection.flushall()
     folder = tmp_path_factory.mktemp("pages")
@@ -130,7 +130,7 @@ def doubt(room: Newsroom, name: str, number: int) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """An installed Chromium."""
+    """Start an installed Chromium."""
     if not CHROMIUM.exists():
         pytest.skip("no Chromium is installed at /usr/bin/chromium")
     with sync_playwright() as playwright:
