@@ -10,6 +10,7 @@ from typing import Any
 from incidentwire.labels import LABELS as LABELS
 from services.api.incidents import list_query
 from services.api.items import queries as item_queries
+from services.api.search import functions
 
 MAX_VALUES = 12  # of a facet
 MAX_MONTHS = 24
@@ -33,7 +34,7 @@ def facets(
     A facet counts what its own filter does not narrow, so that a choice can be changed;
     `label` is narrowed by itself, since an incident has several.
     """
-    db.create_function("has_words", 2, list_query.has_words, deterministic=True)
+    functions.register(db)
     found = {}
     for name, (tables, value) in FACETS.items():
         own = () if name == "label" else (name, f"without_{name}")
@@ -51,7 +52,7 @@ def facets(
 
 def counted(db: sqlite3.Connection, asked: Mapping[str, Any]) -> int:
     """Return the number of incidents that satisfy every filter."""
-    db.create_function("has_words", 2, list_query.has_words, deterministic=True)
+    functions.register(db)
     where, values = list_query.where_of(asked)
     row = db.execute(f"SELECT count(*) FROM incidents i WHERE {where}", values)
     return int(row.fetchone()[0])
