@@ -69,6 +69,10 @@ train: .venv/.ready  ## train the model from the corpus
 gate: .venv/.ready  ## refuse a model that is worse than the last on validation texts
 	$(BIN)/python -m services.classifier.training.gate
 
+.PHONY: screenshots
+screenshots: .venv/.ready  ## take the pictures of the README with an installed Chromium
+	$(BIN)/pytest -q -p no:cacheprovider tests/api/dashboard/screenshots.py
+
 .PHONY: docs
 docs: .venv/.ready  ## write the generated pages: events, settings
 	$(BIN)/python -m docs.generate

@@ -1,4 +1,4 @@
-"""One search box: incidents and items with these words, together on a page."""
+"""One search box: incidents and items in the filter language, with the hits in the text."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 from flask import Response, request
 
+from services.api.dashboard.highlight import segments
 from services.api.dashboard.layout import page, page_blueprint, render
 from services.api.http import reader
-from services.api.incidents import list_query
-from services.api.incidents.schemas import ListQuerySchema
-from services.api.items import queries as item_queries
+from services.api.search import queries
+from services.api.search.filters import MAX_CHARS, FilterError, Node, parse
 
 PER_KIND = 15
 
@@ -21,16 +21,38 @@ blueprint = page_blueprint("search")
 @blueprint.get("/search")
 @page("read")
 def show() -> Response:
-    """Show the incidents and items that have the words."""
+    """Show the incidents and items that satisfy the query, the most relevant first.
+
+    A query that cannot be parsed is shown again with the place that is wrong.
+    """
     q = request.args.get("q", "").strip()
-    found: dict[str, Any] = {"incidents": [], "items": []}
-    if q:
-        ListQuerySchema(only=("q",)).load({"q": q})
-        found = reader().read(_find, q)
+    if not q:
+        return render("search.html", q="")
+    try:
+        query = parse(q.replace("\x00", " "))
+    except FilterError as error:
+        place = error.position + 1
+        shown = q[:MAX_CHARS]
+        return render("search.html", 422, q=shown, wrong=error.message, place=place)
+    found = reader().read(_find, query)
     return render("search.html", q=q, **found)
 
 
-def _find(db: sqlite3.Connection, q: str) -> dict[str, Any]:
-    incidents = list_query.page(db, {"q": q}, "last_report", None, PER_KIND)
-    items = item_queries.page(db, {"q": q}, PER_KIND, None)
-    return {"incidents": incidents.incidents, "items": items.items}
+def _find(db: sqlite3.Connection, query: Node) -> dict[str, Any]:
+    incidents = queries.incidents(db, query, PER_KIND, None)
+    items = queries.items(db, query, PER_KIND, None)
+    return {
+        "incidents": [_shown(hit) for hit in incidents.hits],
+        "items": [_shown(hit) for hit in items.hits],
+        "incident_total": incidents.total,
+        "item_total": items.total,
+    }
+
+
+def _shown(hit: dict[str, Any]) -> dict[str, Any]:
+    """Return the hit with its snippet cut into segments."""
+    snippet = hit["snippet"]
+    if snippet is None:
+        return {**hit, "segments": []}
+    spans = [(start, end, "found") for start, end in snippet["hits"]]
+    return {**hit, "segments": segments(snippet["text"], spans, snippet["start"])}
