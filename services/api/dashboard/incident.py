@@ -11,7 +11,7 @@ from incidentwire.incidents.state import STATUSES
 from services.api.dashboard import citation, queries
 from services.api.dashboard.highlight import segments
 from services.api.dashboard.layout import go_to, page, page_blueprint, render
-from services.api.errors import UnknownIncident
+from services.api.errors import NotCaughtUp, UnknownIncident
 from services.api.http import event_log, public_url, reader, wait_for
 from services.api.incidents import detail_query, explain, history
 from services.api.incidents.past import as_of
@@ -28,7 +28,12 @@ blueprint = page_blueprint("incident")
 def show(incident_id: str) -> Response:
     """Show an incident now or as of an earlier position; a merged id redirects."""
     query = _query()
-    wait_for(query.get("min_position"))
+    try:
+        wait_for(query.get("min_position"))
+    except NotCaughtUp:
+        # After a decision the page says that it is done, and the history has it.
+        if "done" not in request.args:
+            raise
     past = as_of(query)
     cursor = detail_query.parse_cursor(query.get("cursor"))
     found = reader().read(detail_query.one, incident_id, cursor, PER_PAGE, past)
