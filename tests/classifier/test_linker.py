@@ -465,7 +465,9 @@ def test_the_same_items_make_the_same_incidents_with_reasons_and_without(
         (e.subject, e.type) for e in house.log.read() if e.type.startswith("incident.")
     ]
     assert plain.state == told.state
-    house.connection.flushall()
+    for key in house.connection.scan_iter("iw:*"):
+        if key != b"iw:keys":
+            house.connection.delete(key)
     again = [
         house.submit(title=TITLE, text=FIRST_PAPER, published="2026-03-11"),
         house.submit(
