@@ -1,7 +1,8 @@
-"""Which addresses and names a stranger's URL may make us dial: the public internet, and nothing else. Pure.
+"""The addresses and names that a stranger's URL may lead to: the public internet. Pure.
 
-We refuse by our own table and not by `ipaddress.is_global`, whose answers changed between Python releases
-(CVE-2024-4032). Sources: the IANA IPv4 and IPv6 Special-Purpose Address Registries, RFC 6890, and the clouds' manuals.
+The table is our own because the answers of `ipaddress.is_global` changed between Python
+releases (CVE-2024-4032). Sources: the IANA IPv4 and IPv6 Special-Purpose Address
+Registries, RFC 6890, and the manuals of cloud providers.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ REFUSED_NAMES = frozenset(
 
 
 def refusal_of_address(address: str | IPAddress) -> str | None:
-    """Say why an IP address may not be dialled ("loopback", "private" …), or None when it may."""
+    """Return why an IP address may not be dialled ("loopback" …), None if it may."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
@@ -95,13 +96,14 @@ def refusal_of_address(address: str | IPAddress) -> str | None:
 
 
 def refusal_of_name(host: str) -> str | None:
-    """Say why a host name (lower-case ASCII, no trailing dot) may not even be looked up, or None when it may."""
+    """Return why a host name (lower-case ASCII, no trailing dot) may not be looked up,
+    None if it may."""
     if host in REFUSED_NAMES:
         return "cloud metadata"
     if "." not in host:
-        return "a name without a dot, which only a local network knows"
+        return "a name without a dot, which only local networks resolve"
     if any(host.endswith("." + suffix) for suffix in REFUSED_SUFFIXES):
-        return "a name that only a local network knows"
+        return "a name that only local networks resolve"
     return None
 
 

@@ -1,6 +1,8 @@
-"""Undo `Content-Encoding` piece by piece, so that a bomb is seen while it still is small. Pure.
+"""Undo `Content-Encoding` piece by piece, so that a bomb is noticed while it is small.
+Pure.
 
-Not left to urllib3: its zstd needs Python 3.14 or one more package, and it counts no bytes.
+urllib3 will not do: its zstd needs Python 3.14 or one more package, and it counts no
+bytes.
 """
 
 from __future__ import annotations
@@ -12,21 +14,22 @@ from typing import Protocol
 import brotli
 import zstandard
 
-ACCEPTED = "gzip, deflate, br, zstd"  # what the door asks for
-MAX_LAYERS = 2  # a server that packs a page more often than twice means harm
-OUTPUT_STEP = 65_536  # bytes; what one step of a decoder gives out at most, zstd apart
-ZSTD_INPUT_STEP = 256  # bytes; a block is 4 bytes and 128 KiB at the extreme, so at most 8 MiB come of one step
+ACCEPTED = "gzip, deflate, br, zstd"  # in Accept-Encoding
+MAX_LAYERS = 2  # more layers are an attack
+OUTPUT_STEP = 65_536  # bytes; the most that one step of a decoder gives, except zstd
+# Bytes; a block of 4 bytes gives 128 KiB at most, so that one step gives 8 MiB at most.
+ZSTD_INPUT_STEP = 256
 ZSTD_MAX_WINDOW = 8 * 2**20  # bytes; RFC 9659 allows no more in HTTP
-# What misconfigured servers send where no coding was applied; browsers read the body as it stands.
+# Sent by misconfigured servers without any coding; browsers read the body as it is.
 NO_ENCODING = frozenset({"", "identity", "none", "binary", "8bit", "utf-8", "utf8"})
 
 
 class EncodingError(Exception):
-    """A body that is not what its Content-Encoding says, or an encoding that was not asked for."""
+    """The body is not in its Content-Encoding, or that was not asked for."""
 
 
 class Decoder(Protocol):
-    """One coding: feed it pieces in order, then finish."""
+    """The decoder of one coding: feed it pieces in order, then finish."""
 
     def feed(self, data: bytes) -> Iterator[bytes]: ...
 
@@ -34,7 +37,8 @@ class Decoder(Protocol):
 
 
 class _Zlib:
-    """gzip (also of several members; junk after the last one is passed over) and deflate (zlib, or raw as IIS sent)."""
+    """gzip (several members; junk after the last is ignored) and deflate (zlib, or raw
+    as IIS sends it)."""
 
     def __init__(self, *, gzip: bool) -> None:
         self._gzip = gzip
@@ -43,9 +47,8 @@ class _Zlib:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         full = False
-        while (
-            data or full
-        ):  # a full step may leave output behind although all input is used up
+        # A full step may leave output behind although all input is used up.
+        while data or full:
             if self._inflate is None:
                 if self._members and not (self._gzip and data.startswith(b"\x1f")):
                     return
@@ -64,9 +67,8 @@ class _Zlib:
     def _window_bits(self, data: bytes) -> int:
         if self._gzip:
             return 16 + zlib.MAX_WBITS
-        return (
-            zlib.MAX_WBITS if data[0] & 0x0F == 8 else -zlib.MAX_WBITS
-        )  # RFC 1950: method 8 in the low four bits
+        # RFC 1950: method 8 in the low four bits.
+        return zlib.MAX_WBITS if data[0] & 0x0F == 8 else -zlib.MAX_WBITS
 
 
 class _Brotli:
@@ -119,9 +121,10 @@ DECODERS: dict[str, Callable[[], Decoder]] = {
 
 
 def decoded(pieces: Iterable[bytes], content_encoding: str) -> Iterator[bytes]:
-    """Yield the decoded bytes of `pieces`, never much more than OUTPUT_STEP (zstd: 8 MiB) beyond what was asked for.
+    """Yield the decoded bytes of `pieces`, at most OUTPUT_STEP (zstd: 8 MiB) at a time.
 
-    An empty body is empty in any encoding. Raises EncodingError.
+    An empty body is empty in any encoding. Raises EncodingError, whose message has no
+    words of the server.
     """
     names = [name.strip().lower() for name in content_encoding.split(",")]
     names = [name for name in names if name not in NO_ENCODING]
@@ -129,7 +132,7 @@ def decoded(pieces: Iterable[bytes], content_encoding: str) -> Iterator[bytes]:
         raise EncodingError(f"{len(names)} content encodings on top of each other")
     for name in reversed(names):
         if name not in DECODERS:
-            raise EncodingError(f"content encoding {name[:40]!r} was not asked for")
+            raise EncodingError("a content encoding that was not asked for")
         pieces = _through(DECODERS[name](), pieces)
     yield from pieces
 

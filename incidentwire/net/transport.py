@@ -1,7 +1,8 @@
-"""How the network door dials: look the name up once, check every address, connect to one that was checked.
+"""Dial for the HTTP client: look a name up once, check every address, connect to one.
 
-`requests` and urllib3 keep the pool and speak HTTP; the socket under them is ours. So no address is ever dialled that
-was not checked: a second DNS answer is never asked for, and the pool cannot be led to another host.
+`requests` and urllib3 keep the pool and speak HTTP; the socket under them is ours. So no
+unchecked address is ever dialled: no second DNS answer is asked for, and the pool cannot
+be led to another host.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class Adapter(requests.adapters.HTTPAdapter):
-    """The pool of a door: every connection in it was dialled by this module."""
+    """The pool of a client: every connection in it was dialled by this module."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -65,11 +66,12 @@ class Adapter(requests.adapters.HTTPAdapter):
 
 
 def _connected(host: str, port: int) -> socket.socket:
-    """Return a non-blocking socket to the first address of the call's host that answers. Raises OutboundError."""
+    """Return a non-blocking socket to the first address of the request's host that
+    answers. Raises OutboundError."""
     call = CALL.get()
     if (host, port) != (call.host, call.port):
         raise OutboundError(
-            "refused_address", f"about to dial {host}:{port}, which nobody checked"
+            "refused_address", f"{host}:{port} was not checked before dialling"
         )
     until = time.monotonic() + call.seconds_left(call.limits.connect_s)
     addresses = _checked_addresses(call, until)[:MAX_ADDRESSES_TRIED]
@@ -108,12 +110,10 @@ def _dialled(address: str, port: int, timeout_s: float) -> socket.socket:
 
 
 def _checked_addresses(call: RequestContext, until: float) -> list[str]:
-    """Look the call's host up, once, and return its addresses. Raises OutboundError when any of them is refused."""
-    addresses = (
-        [call.host]
-        if ":" in call.host or is_address(call.host)
-        else _looked_up(call, until)
-    )
+    """Return the addresses of the request's host, looked up once. Raises OutboundError
+    if any of them is refused."""
+    is_literal = ":" in call.host or is_address(call.host)
+    addresses = [call.host] if is_literal else _looked_up(call, until)
     for address in addresses:
         why = None if call.private_ok else refusal_of_address(address)
         if why is not None:
@@ -125,16 +125,14 @@ def _checked_addresses(call: RequestContext, until: float) -> list[str]:
 
 
 def _looked_up(call: RequestContext, until: float) -> list[str]:
-    """Resolve in a thread of its own, since getaddrinfo takes no timeout and a hostile zone can stall it."""
+    """Resolve in a thread of its own: getaddrinfo takes no timeout, and a hostile zone
+    can stall it."""
     answers: queue.SimpleQueue[list[tuple[Any, ...]] | Exception] = queue.SimpleQueue()
 
     def look() -> None:
         try:
             answers.put(call.resolve(call.host, call.port, type=socket.SOCK_STREAM))
-        except (
-            OSError,
-            UnicodeError,
-        ) as error:  # UnicodeError: a label that Python's own IDNA does not like
+        except (OSError, UnicodeError) as error:  # UnicodeError: from Python's own IDNA
             answers.put(error)
 
     threading.Thread(target=look, name=f"look up {call.host}", daemon=True).start()
@@ -152,7 +150,8 @@ def _looked_up(call: RequestContext, until: float) -> list[str]:
 
 
 def _with_tls(raw: socket.socket, host: str) -> ssl.SSLSocket:
-    """Shake hands and verify the certificate for `host`, within connect_s. Raises OutboundError, `raw` closed."""
+    """Shake hands and verify the certificate for `host`, within connect_s. Closes `raw`
+    and raises OutboundError on failure."""
     call = CALL.get()
     until = time.monotonic() + call.limits.connect_s
 
@@ -174,7 +173,7 @@ def _with_tls(raw: socket.socket, host: str) -> ssl.SSLSocket:
             on_error.callback(tls.close)
             retry_until_ready(tls, tls.do_handshake, seconds)
         except ssl.SSLCertVerificationError as error:
-            why = f"the certificate of {host} is not good: {error.verify_message}"
+            why = f"the certificate of {host} is not valid: {error.verify_message}"
             raise OutboundError("tls_failed", why) from error
         except (OSError, ValueError) as error:
             raise OutboundError(

@@ -1,6 +1,7 @@
-"""The installed model over the texts that are kept: what would change, and, if wanted, the events that say so.
+"""Run the installed model over the stored texts: compare, and append on request.
 
-A run can be broken off and started again: each item's new judgement is claimed by model and text, so it happens once.
+A run can be interrupted and started again: each new judgement has an idempotency key
+made of model and text, so that it is appended once.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ TELLING = 20  # items shown of those that change
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One item that the installed model judges otherwise. `swing` is the largest change of a score."""
+    """The new judgement of an item. `swing` is the largest change of a score."""
 
     item: Item
     said: Classification
@@ -43,10 +44,11 @@ class Change:
 
 @dataclass(kw_only=True)
 class Difference:
-    """What a run over all items found. `agreed` and `disagreed` count corrected items by what people had set."""
+    """The result of a run over all items. `now_with_people` and `now_against_people`
+    count corrected items by whether the new, or the old, labels are those of people."""
 
     looked_at: int = 0
-    missing: int = 0  # texts that are not kept any more
+    missing: int = 0  # texts that are no longer stored
     gained: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
     now_with_people: int = 0
@@ -55,12 +57,12 @@ class Difference:
 
     @property
     def telling(self) -> list[Change]:
-        """The changes that say most, largest swing first."""
+        """Return the largest changes, largest swing first."""
         return sorted(self.changes, key=lambda c: (-c.swing, c.item.id))[:TELLING]
 
 
 def kept_items(log: EventLog) -> list[Item]:
-    """Every item that has a judgement, as the log has it now."""
+    """Return every classified item, as the log has it now."""
     found: dict[str, Item] = {}
     for entry in log.read():
         if entry.type.startswith("item."):
@@ -82,7 +84,8 @@ def compare(
     key: bytes,
     advance: Callable[[], None] = lambda: None,
 ) -> Difference:
-    """Judge every kept text with the installed model, and say what differs. Nothing is written."""
+    """Classify every stored text with the installed model and return the differences.
+    Nothing is written."""
     difference = Difference()
     for item, change in _judged(kept_items(log), archive, classifier, key):
         advance()
@@ -101,7 +104,7 @@ def apply(
     key: bytes,
     advance: Callable[[], None] = lambda: None,
 ) -> int:
-    """Append the new judgement of each item that changes, once; returns how many were appended."""
+    """Append the new judgement of each item that changes; return how many there were."""
     appended = 0
     for item, change in _judged(kept_items(log), archive, classifier, key):
         advance()
@@ -121,7 +124,7 @@ def apply(
                 expected_versions={item.id: item.version},
             ).new
         except (VersionConflict, Withdrawn):
-            continue  # it moved on meanwhile; the next run looks at it again
+            continue  # it changed meanwhile; the next run takes it again
     return appended
 
 

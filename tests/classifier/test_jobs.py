@@ -74,14 +74,21 @@ def test_no_word_of_the_page_enters_the_log(house: House, web_site: Site) -> Non
         page(
             "Zanzibar clinics exposed patient records",
             LEAK.replace("clinics", "Quibblewick"),
+            '<meta property="og:site_name" content="The Marmalade Post">',
         ),
+        Content_Type="text/html; charset=utf-8",
+    )
+    house.submit(url=web_site.put("/pdf", b"%PDF-1.4 no more", Content_Type="Tamarind"))
+    house.submit(
+        url=web_site.put("/packed", PLAIN.encode(), Content_Encoding="kumquat")
     )
     house.submit(url=url)
     house.submit(title="Zanzibar", text=LEAK.replace("clinics", "Quibblewick"))
     house.work()
     stored = " ".join(entry.data for entry in house.log.read())
     assert "item.classified" in {entry.type for entry in house.log.read()}
-    for word in ("Zanzibar", "Quibblewick", "password", "telephone"):
+    of_page = ("Zanzibar", "Quibblewick", "password", "telephone", "Marmalade")
+    for word in (*of_page, "amarind", "umquat"):
         assert word not in stored
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 
@@ -25,7 +26,9 @@ REASONS = {
     429: "too_many_requests",
     451: "unavailable_for_legal_reasons",
 }
-MAX_MEDIA_TYPE_CHARS = 100  # longer ones are no media types (RFC 6838: 127 at most)
+# The media type goes into the log, so that it must not carry other words of a server.
+MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,80}")
+MAX_CHARSET_CHARS = 40
 
 
 def fetch(
@@ -64,16 +67,22 @@ def _page(response: Response) -> FetchedPage:
     return FetchedPage(
         url=response.url,
         status=response.status,
-        media_type=media_type.strip().lower()[:MAX_MEDIA_TYPE_CHARS],
+        media_type=_media_type(media_type),
         charset=_charset(parameters),
         headers=response.head,
         body=response.body,
     )
 
 
+def _media_type(value: str) -> str:
+    """Return the media type in lower case, "" for something else."""
+    media_type = value.strip().lower()
+    return media_type if MEDIA_TYPE.fullmatch(media_type) else ""
+
+
 def _charset(parameters: str) -> str | None:
     for parameter in parameters.split(";"):
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset":
-            return value.strip().strip("\"'")[:MAX_MEDIA_TYPE_CHARS] or None
+            return value.strip().strip("\"'")[:MAX_CHARSET_CHARS] or None
     return None
