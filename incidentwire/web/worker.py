@@ -6,14 +6,19 @@ gunicorn answers such requests itself, before Flask sees them, and in HTML.
 from __future__ import annotations
 
 import json
+import socket
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
+import gevent
 from gunicorn.http import errors as parse
 from gunicorn.workers.ggevent import GeventWorker
 
 from incidentwire.web.problems import MEDIA_TYPE, Problem
+
+DRAIN_S = 1.0  # for reading the rest of a request that was refused
+DRAIN_READS = 16
 
 BAD_REQUEST = Problem(
     status=400,
@@ -69,8 +74,17 @@ class Worker(GeventWorker):
         if problem is None or isinstance(exc, OWN_ERRORS):
             super().handle_error(req, client, addr, exc)
             return
-        with suppress(OSError):
+        with suppress(OSError, gevent.Timeout), gevent.Timeout(DRAIN_S):
             client.sendall(_response(problem))
+            _drain(client)
+
+
+def _drain(client: Any) -> None:
+    """Read what the client still sends; closing earlier would reset the connection."""
+    client.shutdown(socket.SHUT_WR)
+    for _ in range(DRAIN_READS):
+        if not client.recv(65_536):
+            return
 
 
 def _response(problem: Problem) -> bytes:

@@ -21,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
 from incidentwire import events as e
 from incidentwire.events import ItemSubmitted
 from incidentwire.web.auth import Keys
+from incidentwire.web.health import STORE_SILENT
 from services.api.app import create_app
 from tests.house import House
 
@@ -119,7 +120,7 @@ def test_numbers_add_up_and_a_lost_item_shows(house: House) -> None:
 def test_readiness_says_why_not(own_house: House) -> None:
     house = own_house
     client = house.api_client()
-    assert "not there yet" in client.get("/readyz").get_json()["reasons"][0]
+    assert "being built" in client.get("/readyz").get_json()["reasons"][0]
     house.add_item("i_a")
     house.add_item("i_b")
     house.projector().catch_up()
@@ -128,7 +129,7 @@ def test_readiness_says_why_not(own_house: House) -> None:
     house.connection.xdel("iw:log", "2-0")
     assert "missing from the log" in client.get("/readyz").get_json()["reasons"][0]
     house.store.kill()
-    assert client.get("/readyz").get_json()["reasons"] == ["the store does not answer"]
+    assert client.get("/readyz").get_json()["reasons"] == [STORE_SILENT]
     assert client.get("/healthz").status_code == 200
     assert client.get("/v1/events").status_code == 503
 

@@ -1,0 +1,37 @@
+"""What no HTTP parser accepts gets problem details, and the connection ends."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+
+from tests.house import House
+
+POST = (
+    "POST /v1/incidents/n_x/notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json"
+    "\r\nTransfer-Encoding: chunked\r\nAuthorization: Bearer {key}\r\n\r\n"
+)
+
+
+def exchange(house: House, request: str) -> tuple[int, str, dict[str, object]]:
+    """Send raw bytes; return status, media type and body of the only answer."""
+    with socket.create_connection(("127.0.0.1", house.port), timeout=20) as sock:
+        sock.sendall(request.encode())
+        sock.shutdown(socket.SHUT_WR)
+        data = b""
+        while part := sock.recv(65_536):
+            data += part
+    head, _, body = data.partition(b"\r\n\r\n")
+    assert data.count(b"HTTP/1.1 ") == 1
+    lines = head.decode().split("\r\n")
+    headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in lines[1:])}
+    return int(lines[0].split()[1]), headers["content-type"], json.loads(body)
+
+
+@pytest.mark.parametrize("body", ["zz\r\n{}\r\n0\r\n\r\n", "2\r\n{}XX0\r\n\r\n"])
+def test_a_malformed_chunked_body_is_a_400(house: House, body: str) -> None:
+    house.run_web()
+    status, media_type, _ = exchange(house, POST.format(key=house.key) + body)
+    assert (status, media_type) == (400, "application/problem+json")
