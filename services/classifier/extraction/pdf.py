@@ -15,6 +15,7 @@ from services.classifier.extraction.decoding import clean
 
 MAX_PAGES = 200
 MAX_CHARS = 2_000_000
+MAX_OPERATORS = 500_000  # of all pages, which may share one stream
 SHORT_LINE = 0.8  # of the text block's width
 
 _PAGE_NUMBER = re.compile(
@@ -112,8 +113,16 @@ def _texts(reader: PdfReader) -> list[str]:
     """The text of the first pages, until there is more than is kept."""
     found: list[str] = []
     length = 0
+    operators = 0
+
+    def count(*_: object) -> None:
+        nonlocal operators
+        operators += 1
+        if operators > MAX_OPERATORS:
+            raise PdfError("too_complex", f"more than {MAX_OPERATORS} operators")
+
     for index in range(min(len(reader.pages), MAX_PAGES)):
-        found.append(reader.pages[index].extract_text())
+        found.append(reader.pages[index].extract_text(visitor_operand_before=count))
         length += len(found[-1])
         if length > MAX_CHARS:
             break

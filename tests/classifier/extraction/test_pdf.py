@@ -102,3 +102,19 @@ def test_a_damaged_pdf_is_unreadable_at_every_length() -> None:
             "unreadable",
             "empty",
         )
+
+
+def test_a_pdf_whose_pages_share_one_long_stream_is_too_complex() -> None:
+    writer = PdfWriter()
+    stream = DecodedStreamObject()
+    stream.set_data(b"n\n" * 50_000)
+    shared = writer._add_object(stream)
+    for _ in range(12):
+        page = writer.add_blank_page(width=595, height=842)
+        page[NameObject("/Contents")] = shared
+        page[NameObject("/Resources")] = DictionaryObject(
+            {NameObject("/Font"): DictionaryObject()}
+        )
+    out = io.BytesIO()
+    writer.write(out)
+    assert refusal_of(out.getvalue(), "application/pdf") == "too_complex"

@@ -1,0 +1,212 @@
+"""The CPU time for strangers' text grows with its length, not with its square.
+
+Four times the text may take at most eight times the CPU time: linear work takes four
+times as long, quadratic work sixteen. Work below FLOOR_S is too short to measure; what
+is quadratic takes seconds at these lengths.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from incidentwire.net import urls
+from services.api.search import filters
+from services.classifier.extraction.extract import ExtractError, extract
+from services.classifier.text.hard_wraps import unwrapped
+from services.classifier.text.sentences import sentences
+from services.ingest.feeds import parser as feed_parser
+
+FLOOR_S = 0.1
+MAX_RATIO = 8.0
+ATTEMPTS = 3
+GIVE_UP_S = 10.0  # CPU time; exponential and cubic work end here
+PATTERN_CHARS = 20_000
+PUMPS = (
+    " ", "\n", ".", "…", "-", "(", "<", "<!---->", "1", "1/", "a", "A ", '"', "。",
+    "中", "&", "/", "x@", "https://a", "<p>", "_", ", ",
+)  # fmt: skip
+# Packages whose patterns read what strangers send.
+PACKAGES = (
+    "incidentwire.net",
+    "services.api.search",
+    "services.classifier.extraction",
+    "services.classifier.text",
+    "services.ingest.feeds",
+)
+URL = "https://www.lindhaven-courier.example/2026/03/leak"
+SENTENCE = "The clinic showed pictures of its patients to visitors for days. "
+
+
+def patterns() -> Iterator[tuple[str, re.Pattern[str] | re.Pattern[bytes]]]:
+    seen = set()
+    for root in PACKAGES:
+        package = importlib.import_module(root)
+        for found in pkgutil.iter_modules(package.__path__, f"{root}."):
+            for name, value in vars(importlib.import_module(found.name)).items():
+                if isinstance(value, re.Pattern) and value not in seen:
+                    seen.add(value)
+                    yield f"{found.name}.{name}", value
+
+
+def give_up(*_: object) -> None:
+    raise TimeoutError
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return the CPU time of the work. Raises TimeoutError after GIVE_UP_S."""
+    before = signal.signal(signal.SIGVTALRM, give_up)
+    signal.setitimer(signal.ITIMER_VIRTUAL, GIVE_UP_S)
+    began = time.process_time()
+    try:
+        work()
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+    return time.process_time() - began
+
+
+def grows_linearly(work: Callable[[int], Callable[[], object]], size: int) -> bool:
+    """Return True if the work at `size` takes at most MAX_RATIO times a quarter's."""
+    for _ in range(ATTEMPTS):
+        large = seconds(work(size))
+        if large < FLOOR_S or large <= MAX_RATIO * seconds(work(size // 4)):
+            return True
+    return False
+
+
+def matching(
+    pattern: re.Pattern[str] | re.Pattern[bytes], pump: str
+) -> Callable[[int], Callable[[], object]]:
+    def work(size: int) -> Callable[[], object]:
+        # Runs that end in another character make a pattern fail late, and begin again.
+        text: str | bytes = (pump * (size // (2 * len(pump))) + "x") * 2
+        if isinstance(pattern.pattern, bytes):
+            text = text.encode()
+
+        def match() -> None:
+            for _ in pattern.finditer(text):  # type: ignore[arg-type]
+                pass
+            pattern.fullmatch(text)  # type: ignore[arg-type]
+
+        return match
+
+    return work
+
+
+@pytest.mark.parametrize(
+    "pattern", [pytest.param(found, id=name) for name, found in patterns()]
+)
+def test_a_pattern_is_linear_in_every_kind_of_input(pattern: re.Pattern[str]) -> None:
+    assert [
+        pump
+        for pump in PUMPS
+        if not grows_linearly(matching(pattern, pump), PATTERN_CHARS)
+    ] == []
+
+
+def test_a_quadratic_pattern_is_found() -> None:
+    assert not grows_linearly(matching(re.compile(r"\s+$"), " "), 8_000)
+
+
+def read_page(markup: str) -> str:
+    """Return "read", or the reason why there is no document in the page."""
+    try:
+        extract(markup.encode(), media_type="text/html", charset="utf-8", url=URL)
+    except ExtractError as error:
+        return error.reason
+    return "read"
+
+
+def page(body: str, head: str = "") -> str:
+    return f"<html><head><title>A leak</title>{head}</head><body>{body}</body></html>"
+
+
+def page_of_paragraphs(count: int) -> str:
+    return page("".join(f"<p>{SENTENCE}{n}</p>" for n in range(count)))
+
+
+def page_of_links(count: int) -> str:
+    return page("".join(f"<p><a href='/{n}'>{SENTENCE}</a></p>" for n in range(count)))
+
+
+def page_of_json(count: int) -> str:
+    nodes = [{"@type": "NewsArticle", "headline": str(n)} for n in range(count)]
+    # The trailing comma makes the text go through the repair.
+    script = json.dumps({"@graph": nodes})[:-1] + ",}"
+    return page(SENTENCE, f"<script type='application/ld+json'>{script}</script>")
+
+
+def feed_of_entries(count: int) -> bytes:
+    entries = "".join(
+        f"<item><title>{n} &nbsp; & more</title><link>{URL}/{n}</link></item>"
+        for n in range(count)
+    )
+    return f"<rss version='2.0'><channel>{entries}</channel></rss>".encode()
+
+
+def read_feed(body: bytes) -> object:
+    return feed_parser.read(body, url=URL)
+
+
+@pytest.mark.parametrize(
+    ("read", "text_of", "size"),
+    [
+        pytest.param(read_page, page_of_paragraphs, 1_000, id="paragraphs"),
+        pytest.param(read_page, page_of_links, 1_000, id="links"),
+        pytest.param(read_page, page_of_json, 3_000, id="structured data"),
+        pytest.param(read_feed, feed_of_entries, 1_000, id="feed"),
+        pytest.param(sentences, lambda n: SENTENCE * n, 1_200, id="sentences"),
+        pytest.param(sentences, lambda n: "a" * n, 80_000, id="one long word"),
+        pytest.param(sentences, lambda n: "a.b; " * n, 16_000, id="marks"),
+        pytest.param(unwrapped, lambda n: (SENTENCE + "\n") * n, 8_000, id="lines"),
+        pytest.param(
+            urls.canonicalize,
+            lambda n: f"{URL}/{'../a/' * (n // 10)}?{'a&' * (n // 4)}",
+            urls.MAX_URL_CHARS // 2,
+            id="url",
+        ),
+        pytest.param(
+            filters.parse, lambda n: f'"{"a " * (n // 2)}"', filters.MAX_CHARS - 2,
+            id="filter",
+        ),
+    ],
+)  # fmt: skip
+def test_a_parser_is_linear_in_its_input(
+    read: Callable[[object], object], text_of: Callable[[int], object], size: int
+) -> None:
+    def work(count: int) -> Callable[[], object]:
+        text = text_of(count)
+        return lambda: read(text)
+
+    assert grows_linearly(work, size)
+
+
+@pytest.mark.parametrize("opening", ["<div>", "<b>", "<table><tr><td>", "<ul><li>"])
+def test_a_deeply_nested_page_is_read_or_refused(opening: str) -> None:
+    markup = page(opening * 5_000 + SENTENCE)
+    assert read_page(markup) in ("read", "too_complex")
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":', '{"@graph":[', "[ "])
+def test_deeply_nested_structured_data_leaves_a_page_readable(opening: str) -> None:
+    script = f"<script type='application/ld+json'>{opening * 20_000}</script>"
+    assert read_page(page(f"<p>{SENTENCE * 5}</p>", script)) == "read"
+
+
+@pytest.mark.parametrize("opening", ["<a>", "<item>", "<div xmlns='a'>"])
+def test_a_deeply_nested_feed_ends_without_an_error(opening: str) -> None:
+    body = f"<rss version='2.0'><channel>{opening * 2_000}".encode()
+    assert feed_parser.read(body, url=URL).problem
+
+
+def test_a_deeply_nested_filter_is_refused_by_name() -> None:
+    with pytest.raises(filters.FilterError, match="nested too deeply"):
+        filters.parse("(" * 900 + "a" + ")" * 900)
