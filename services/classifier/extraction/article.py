@@ -1,5 +1,7 @@
-"""The text of the article on a page: prune what is certainly not it, let trafilatura extract, keep the lines
-that are its own."""
+"""The text of the article on a page.
+
+Prune other parts of the page, extract with trafilatura, then drop boilerplate lines.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from services.classifier.extraction.boilerplate import (
     TextLine,
     captions,
     keep,
-    pointers,
+    links_to_others,
     prune,
 )
 from services.classifier.extraction.decoding import clean
@@ -26,15 +28,16 @@ from services.classifier.extraction.recovery import (
 )
 from services.classifier.text.words import count_words
 
-# JSON-LD's articleBody replaces the extraction where it is this much longer: then the visible page hides part of
-# the text.
+# JSON-LD's articleBody replaces an extraction that it exceeds by this factor: the
+# visible page then hides part of the text.
 BODY_LONGER = 1.4
 BODY_MIN_WORDS = 50
-# A text shorter than this, or less than this share of all that the page holds, is extracted again with
-# trafilatura's second opinions.
+# A text shorter than this, or than this share of the page's text, is extracted again
+# with trafilatura's fallback extractors.
 SHORT_CHARS = 800
 SHORT_SHARE = 0.1
-# A text below THIN_CHARS gives way to the page's largest group of paragraphs where that is THIN_FACTOR as long.
+# The page's largest group of paragraphs replaces a text below THIN_CHARS if it is more
+# than THIN_FACTOR times as long.
 THIN_CHARS = 400
 THIN_FACTOR = 2
 BLOCKS = frozenset(
@@ -43,30 +46,31 @@ BLOCKS = frozenset(
 
 
 def text_of(tree: html.HtmlElement, meta: Metadata, url: str) -> str:
-    """The article, a paragraph a line, without headline and site furniture; "" where none is found. Changes `tree`."""
+    """Return the article without headline and boilerplate, one paragraph per line.
+
+    Return "" if the page has no article. Changes `tree`.
+    """
     normalize_tree(tree)
     prune(tree)
-    pointing = pointers(
-        tree, (urlsplit(url).hostname or "").removeprefix("www.")
-    ) | captions(tree)
+    host = (urlsplit(url).hostname or "").removeprefix("www.")
+    excluded = links_to_others(tree, host) | captions(tree)
     lines = _extracted(tree, url, fast=True)
     length = _chars(lines)
     if length < SHORT_CHARS or length < SHORT_SHARE * len(tree.text_content()):
         lines = _extracted(tree, url, fast=False)
     lines = with_missing(tree, lines)
-    if _chars(lines) < THIN_CHARS and _chars(
-        other := largest_group(tree)
-    ) > THIN_FACTOR * _chars(lines):
-        lines = other
-    kept = keep(lines, title=meta.title, body=meta.article.body, pointing=pointing)
-    above = standfirst(tree, kept, meta.title)
-    text = "\n".join([above, *kept] if above else kept)
-    stated = count_words(meta.article.body)
-    return (
-        meta.article.body
-        if stated >= BODY_MIN_WORDS and stated > BODY_LONGER * count_words(text)
-        else text
-    )
+    if _chars(lines) < THIN_CHARS:
+        group = largest_group(tree)
+        if _chars(group) > THIN_FACTOR * _chars(lines):
+            lines = group
+    body = meta.article.body
+    kept = keep(lines, title=meta.title, body=body, excluded=excluded)
+    intro = standfirst(tree, kept, meta.title)
+    text = "\n".join([intro, *kept] if intro else kept)
+    body_words = count_words(body)
+    if body_words >= BODY_MIN_WORDS and body_words > BODY_LONGER * count_words(text):
+        return body
+    return text
 
 
 def _chars(lines: list[TextLine]) -> int:
@@ -82,12 +86,12 @@ def _extracted(tree: html.HtmlElement, url: str, *, fast: bool) -> list[TextLine
         include_tables=True,
         with_metadata=False,
     )
-    body = getattr(found, "body", None)  # None where trafilatura finds no text
+    body = getattr(found, "body", None)  # None if trafilatura finds no text
     return list(_lines(body)) if body is not None else []
 
 
 def _lines(body: etree._Element) -> Iterator[TextLine]:
-    """trafilatura's tree as lines: one for each block, with what kind of block it was."""
+    """Yield one line for each block of trafilatura's tree."""
     parts: list[str] = []
     kind = "p"
 

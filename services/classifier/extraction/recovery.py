@@ -1,5 +1,4 @@
-"""Paragraphs of an article that an extractor left out: further containers of the same kind, and the standfirst
-above the text."""
+"""Paragraphs of an article that an extractor missed, and its standfirst."""
 
 from __future__ import annotations
 
@@ -20,14 +19,16 @@ from services.classifier.extraction.boilerplate import (
 )
 from services.classifier.extraction.decoding import clean
 
-MAX_LINES = 1_500  # of a text that is searched for each paragraph of the page: the work grows with the square
+# Lines of a text that is searched for each paragraph of the page: the work grows with
+# the square.
+MAX_LINES = 1_500
 MAX_COMPARED_CHARS = 1_000_000_000  # some 0.1 s of searching
 MIN_CHARS = 60  # of a paragraph worth recovering
-MATCH_CHARS = 30  # of a paragraph that is sure to be the one in the extracted text
+MATCH_CHARS = 30  # of a paragraph, to identify it in the extracted text
 MAX_LINKED = 0.5  # share of its characters within links
 STANDFIRST_MAX_CHARS = 900
-OPENING_CHARS = 60  # of the text, squeezed, that mark where it starts on the page
-NEAR_ELEMENTS = 400  # after the headline, among which a standfirst is looked for
+OPENING_CHARS = 60  # of the squeezed text, to find its start on the page
+NEAR_ELEMENTS = 400  # after the headline, searched for a standfirst
 _LEAD_TAGS = frozenset({"p", "div", "section", "span"})
 
 _STANDFIRST = re.compile(
@@ -35,60 +36,34 @@ _STANDFIRST = re.compile(
     r"sommario|summary|dek|deck|subtitle|sub-?head(?:line)?)(?:$|[\s_-])",
     re.I,
 )
-_TEASER_HEADINGS = (
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-)  # holding a link: the paragraph beside it is a teaser of another story
+# With a link in one of these, the paragraph beside it is a teaser of another story.
+_TEASER_HEADINGS = ("h2", "h3", "h4", "h5")
 _OUTSIDE = frozenset(
-    {
-        "aside",
-        "footer",
-        "nav",
-        "figure",
-        "figcaption",
-        "form",
-        "li",
-        "td",
-        "blockquote",
-        "header",
-    }
+    "aside footer nav figure figcaption form li td blockquote header".split()
 )
 
 
 def with_missing(tree: html.HtmlElement, lines: Sequence[TextLine]) -> list[TextLine]:
-    """`lines` with recovered paragraphs at their place. Paragraphs count as the article's where their parents have
-    the same tag and class as the parents of at least two extracted ones, within the same `article` or `main`."""
+    """Return `lines` with the missing paragraphs in page order.
+
+    A paragraph is the article's if its parent has the same tag and class as the
+    parents of at least two extracted ones, within the same `article` or `main`.
+    """
     if len(lines) > MAX_LINES:
         return list(lines)
     whole, ends = _joined([line.text for line in lines])
     paragraphs = _paragraphs(tree)
     if len(paragraphs) * len(whole) > MAX_COMPARED_CHARS:
         return list(lines)
-    places = {}
-    for node, key, _ in paragraphs:
-        place = whole.find(key)
-        if place >= 0:
-            places[node] = place
-    counts = Counter(_kind(node) for node in places)
-    kinds = {kind for kind, count in counts.items() if count >= 2 and kind[1]}
-    teasers = _teaser_boxes(tree)
-    scopes = {_scope(node) for node in places}
+    offsets = _offsets(paragraphs, whole)
+    page = _Extracted(tree, whole, offsets)
     after: dict[int, list[TextLine]] = {}
     current = -1
     seen: set[str] = set()
     for node, key, text in paragraphs:
-        if node in places:
-            current = max(current, bisect_right(ends, places[node]))
-        elif current < 0 or key in seen:
-            continue
-        elif _is_list_between(node, places) or (
-            node.tag == "p"
-            and _kind(node) in kinds
-            and _scope(node) in scopes
-            and _is_prose(node, text, whole, teasers)
-        ):
+        if node in offsets:
+            current = max(current, bisect_right(ends, offsets[node]))
+        elif current >= 0 and key not in seen and page.lacks(node, text):
             seen.add(key)
             after.setdefault(current, []).extend(_lines_of(node, text))
     return [
@@ -96,6 +71,39 @@ def with_missing(tree: html.HtmlElement, lines: Sequence[TextLine]) -> list[Text
         for index, line in enumerate(lines)
         for part in (line, *after.get(index, ()))
     ]
+
+
+class _Extracted:
+    """The extracted text on its page: the kinds and scopes of its paragraphs."""
+
+    def __init__(
+        self,
+        tree: html.HtmlElement,
+        whole: str,
+        offsets: Mapping[html.HtmlElement, int],
+    ) -> None:
+        counts = Counter(_kind(node) for node in offsets)
+        self.kinds = {kind for kind, n in counts.items() if n >= 2 and kind[1]}
+        self.scopes = {_scope(node) for node in offsets}
+        self.teasers = _teaser_boxes(tree)
+        self.offsets = offsets
+        self.whole = whole
+
+    def lacks(self, node: html.HtmlElement, text: str) -> bool:
+        """Return True if the node belongs to the article, but not to the text."""
+        if node.tag != "p":
+            return _is_list_between(node, self.offsets)
+        if _kind(node) not in self.kinds or _scope(node) not in self.scopes:
+            return False
+        return _is_prose(node, text, self.whole, self.teasers)
+
+
+def _offsets(
+    paragraphs: Sequence[tuple[html.HtmlElement, str, str]], whole: str
+) -> dict[html.HtmlElement, int]:
+    """Return the offsets of the paragraphs that are in the squeezed text."""
+    found = ((node, whole.find(key)) for node, key, _ in paragraphs)
+    return {node: offset for node, offset in found if offset >= 0}
 
 
 def _paragraphs(tree: html.HtmlElement) -> list[tuple[html.HtmlElement, str, str]]:
@@ -109,13 +117,13 @@ def _paragraphs(tree: html.HtmlElement) -> list[tuple[html.HtmlElement, str, str
 
 
 def _is_list_between(
-    node: html.HtmlElement, places: Mapping[html.HtmlElement, int]
+    node: html.HtmlElement, offsets: Mapping[html.HtmlElement, int]
 ) -> bool:
     """Return True for a list between two paragraphs of the article."""
-    if node.tag == "p" or node.getprevious() not in places:
+    if node.getprevious() not in offsets:
         return False
     chars = sum(len(link.text_content()) for link in node.iter("a"))
-    return node.getnext() in places and chars < MAX_LINKED * len(node.text_content())
+    return node.getnext() in offsets and chars < MAX_LINKED * len(node.text_content())
 
 
 def _lines_of(node: html.HtmlElement, text: str) -> list[TextLine]:
@@ -127,7 +135,7 @@ def _lines_of(node: html.HtmlElement, text: str) -> list[TextLine]:
 
 
 def _joined(lines: Sequence[str]) -> tuple[str, list[int]]:
-    """The squeezed lines in one string, and where each ends in it: a paragraph with line breaks is several lines."""
+    """Return the squeezed lines as one string, and the offset of each line's end."""
     ends: list[int] = []
     parts: list[str] = []
     length = 0
@@ -159,26 +167,23 @@ def _teaser_boxes(tree: html.HtmlElement) -> frozenset[html.HtmlElement]:
 def _is_prose(
     node: html.HtmlElement, text: str, whole: str, teasers: Set[html.HtmlElement]
 ) -> bool:
-    if (
-        len(text) < MIN_CHARS
-        or is_boilerplate(text)
-        or any(up.tag in _OUTSIDE for up in node.iterancestors())
-    ):
+    if len(text) < MIN_CHARS or is_boilerplate(text) or node.getparent() in teasers:
         return False
-    if node.getparent() in teasers:
+    if any(up.tag in _OUTSIDE for up in node.iterancestors()):
         return False
     pieces = [squeeze(piece) for piece in node.itertext() if len(piece) >= MATCH_CHARS]
-    # Most of it may be there already, in lines of its own.
+    # Most of the paragraph may be extracted already, as separate lines.
     if sum(piece in whole for piece in pieces) > len(pieces) / 2:
         return False
-    return sum(
-        len(clean(link.text_content())) for link in node.iter("a")
-    ) < MAX_LINKED * len(text)
+    linked = sum(len(clean(link.text_content())) for link in node.iter("a"))
+    return linked < MAX_LINKED * len(text)
 
 
 def largest_group(tree: html.HtmlElement) -> list[TextLine]:
-    """The paragraphs under the kind of parent that holds most prose: for pages on which an extractor finds next to
-    nothing."""
+    """Return the paragraphs under the kind of parent with the most prose.
+
+    For pages on which an extractor finds almost nothing.
+    """
     teasers = _teaser_boxes(tree)
     groups: dict[tuple[str, str], list[str]] = {}
     for node in tree.iter("p"):
@@ -190,33 +195,37 @@ def largest_group(tree: html.HtmlElement) -> list[TextLine]:
 
 
 def standfirst(tree: html.HtmlElement, lines: Sequence[str], title: str) -> str:
-    """The paragraph between headline and text that is marked as lead, teaser or intro and that `lines` lack; ""
-    where there is none."""
+    """Return the paragraph between headline and text that is marked as lead or intro.
+
+    Return "" if there is none, or if `lines` have it.
+    """
     headings = tree.iter("h1", "h2")
     heading = next(
         (node for node in headings if same(clean(node.text_content()), title)), None
     )
     if heading is None or not lines:
         return ""
-    opening, whole = squeeze(lines[0])[:OPENING_CHARS], _joined(lines)[0]
+    opening = squeeze(lines[0])[:OPENING_CHARS]
+    whole, _ = _joined(lines)
     for node in islice(_following(heading), NEAR_ELEMENTS):
         key = squeeze(node.text_content()[:2000]) if node.tag in _LEAD_TAGS else ""
         if node.tag == "p" and key[:OPENING_CHARS] == opening:
             return ""
         if key and key not in whole and _is_marked(node):
             text = clean(node.text_content())
-            if (
-                MIN_CHARS <= len(text) <= STANDFIRST_MAX_CHARS
-                and text.endswith(SENTENCE_ENDS)
-                and not is_boilerplate(text)
-                and "©" not in text
-            ):
+            if _reads_as_standfirst(text):
                 return text
     return ""
 
 
+def _reads_as_standfirst(text: str) -> bool:
+    if not MIN_CHARS <= len(text) <= STANDFIRST_MAX_CHARS or "©" in text:
+        return False
+    return text.endswith(SENTENCE_ENDS) and not is_boilerplate(text)
+
+
 def _following(node: html.HtmlElement) -> Iterator[html.HtmlElement]:
-    """The elements after `node` in document order."""
+    """Yield the elements after `node` in document order."""
     for up in (node, *node.iterancestors()):
         for sibling in up.itersiblings():
             yield from sibling.iter(etree.Element)

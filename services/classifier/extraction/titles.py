@@ -1,5 +1,7 @@
-"""The headline of a page: which of h1, JSON-LD, Open Graph and `title` to believe, and which words of it are the
-site's, not the story's."""
+"""The headline of a page, chosen from h1, JSON-LD, Open Graph and `title`.
+
+The site's name and section are removed from its ends.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,9 @@ from lxml import html
 from services.classifier.extraction.decoding import clean
 
 MAX_TITLE_CHARS = 500
-# A heading is the headline if the page's title holds this share of the heading's words,
+# A heading is the headline if the page's title has this share of the heading's words,
 ENOUGH_SHARED = 0.6
-# and if it covers this share of the title's words (a section name does not).
+# and if the heading has this share of the title's words (a section name does not).
 ENOUGH_COVERED = 0.4
 
 _WORD = re.compile(r"[^\W_]+")
@@ -36,13 +38,14 @@ _LEADING_DATE = re.compile(
     r"^(?:\d{1,2}[./]\s?\d{1,2}[./]\s?\d{4}|\d{1,2}\.?\s[^\W\d]{3,12}\.?\s\d{4}|\d{4}-\d{2}-\d{2})\s*[-–—:|,]?\s*"
 )
 _ASIDE = frozenset({"nav", "footer", "aside", "dialog"})
+_HOME_PATHS = ("", "/index.html", "/index.php")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TitleSources:
-    """What a page offers as its title."""
+    """The candidates for a page's title."""
 
-    stated: Sequence[str]  # JSON-LD headline, og:title, twitter:title; the better first
+    stated: Sequence[str]  # JSON-LD headline, og:title, twitter:title; best first
     document: str  # <title>
     site_names: Sequence[str] = field(default=())
     sections: Sequence[str] = field(default=())
@@ -50,45 +53,43 @@ class TitleSources:
 
 
 def choose(tree: html.HtmlElement, sources: TitleSources) -> str:
-    """The headline without site name, section and date; "" where the page has no title at all."""
+    """Return the headline without site name, section and date; "" if there is none."""
     site = _Site(sources)
-    stated = [shorn for text in sources.stated if (shorn := site.shear(text))]
-    document = site.shear(sources.document)
-    references = [text for text in (*stated, document) if text]
-    headings = [
-        (text, level) for text, level in _headings(tree) if not site.is_name(text)
-    ]
+    titles = [site.trim(text) for text in (*sources.stated, sources.document)]
+    references = [text for text in titles if text]
+    headings = [pair for pair in _headings(tree) if not site.is_name(pair[0])]
+    heading = _best_match(headings, references)
+    mains = [text for text, level in headings if level == 1 and len(_words(text)) >= 2]
+    if heading is None and len(mains) == 1:
+        heading = mains[0]
+    if heading is not None:
+        return _without_kicker(heading, references)[:MAX_TITLE_CHARS]
+    candidates = [*references, *mains, *(text for text, _ in headings), ""]
+    return candidates[0][:MAX_TITLE_CHARS]
+
+
+def _best_match(
+    headings: Sequence[tuple[str, int]], references: Sequence[str]
+) -> str | None:
+    """Return the heading that matches a stated title: an h1 before an h2, then by
+    shared words."""
     matched = [
         (text, level)
         for text, level in headings
         if any(_matches(text, reference) for reference in references)
     ]
-    if matched:
-        # An h1 before an h2; among equals the one that agrees best.
-        best = min(
-            matched,
-            key=lambda pair: (
-                pair[1],
-                -max(_shared(pair[0], reference) for reference in references),
-            ),
-        )
-        return _without_kicker(best[0], references)[:MAX_TITLE_CHARS]
-    mains = [text for text, level in headings if level == 1 and len(_words(text)) >= 2]
-    if len(mains) == 1:
-        return _without_kicker(mains[0], references)[:MAX_TITLE_CHARS]
-    return (
-        references[0]
-        if references
-        else mains[0]
-        if mains
-        else headings[0][0]
-        if headings
-        else ""
-    )[:MAX_TITLE_CHARS]
+    if not matched:
+        return None
+
+    def rank(pair: tuple[str, int]) -> tuple[int, float]:
+        text, level = pair
+        return level, -max(_shared(text, reference) for reference in references)
+
+    return min(matched, key=rank)[0]
 
 
 class _Site:
-    """Recognises the site's name, host and sections among the segments of a title."""
+    """The site's name, host and sections, to recognise them in a title."""
 
     def __init__(self, sources: TitleSources) -> None:
         host = (urlsplit(_inner_url(sources.url)).hostname or "").removeprefix("www.")
@@ -102,7 +103,7 @@ class _Site:
         self.sections = {_squeeze(name) for name in sources.sections} - {""}
 
     def is_name(self, text: str) -> bool:
-        """True where `text` is the site's name, its host, or little more than one of them."""
+        """Return True if `text` is little more than the site's name or its host."""
         squeezed = _squeeze(text)
         if not squeezed or squeezed in self.names or squeezed in self.hosts:
             return True
@@ -115,15 +116,16 @@ class _Site:
             for name in self.names | self.hosts
         )
 
-    def shear(self, title: str) -> str:
-        """`title` without the segments at its ends that name the site or a section."""
+    def trim(self, title: str) -> str:
+        """Return `title` without segments at its ends that name the site or a section."""
         text = clean(title)
         pattern = _SPACED if _SPACED.search(text) or not _CJK.search(text) else _TIGHT
         for _ in range(4):
             ends = list(pattern.finditer(text))
             if not ends:
                 break
-            last, first = ends[-1], ends[0]
+            first = ends[0]
+            last = ends[-1]
             if self._foreign(text[last.end() :], last.group()):
                 text = text[: last.start()].strip()
             elif self.is_name(text[: first.start()]) and first.end() < len(text):
@@ -135,20 +137,22 @@ class _Site:
     def _foreign(self, segment: str, mark: str) -> bool:
         if self.is_name(segment) or _squeeze(segment) in self.sections:
             return True
-        # After a bar comes the site in nearly all templates, though it may be named nowhere else on the page.
+        # In nearly all templates the site's name follows a bar, though the page may not
+        # state that name elsewhere.
         return mark.strip() in ("|", "｜") and len(_words(segment)) <= 5
 
 
 def _headings(tree: html.HtmlElement) -> list[tuple[str, int]]:
-    """Headings that may be the headline, in page order: every h1, and h2 or h3 that are marked as one."""
+    """Return possible headlines with their levels, in page order.
+
+    These are all h1, and h2 or h3 that are marked as a headline.
+    """
     found = []
     for node in tree.iter("h1", "h2", "h3"):
-        marks = f"{node.get('class') or ''} {node.get('id') or ''} {node.get('itemprop') or ''}"
-        if (
-            (node.tag != "h1" and not _HEADLINE.search(marks))
-            or _BRAND.search(marks)
-            or _links_home(node)
-        ):
+        marks = " ".join(node.get(name) or "" for name in ("class", "id", "itemprop"))
+        if node.tag != "h1" and not _HEADLINE.search(marks):
+            continue
+        if _BRAND.search(marks) or _links_home(node):
             continue
         text = _LEADING_DATE.sub("", clean(node.text_content()))
         if text and len(text) <= MAX_TITLE_CHARS:
@@ -160,18 +164,12 @@ def _headings(tree: html.HtmlElement) -> list[tuple[str, int]]:
 
 def _links_home(heading: html.HtmlElement) -> bool:
     up = heading.getparent()
-    links = [*heading.iter("a"), *([up] if up is not None and up.tag == "a" else [])]
-    for link in links[:1]:
-        href = (link.get("href") or "").strip()
-        if (
-            href
-            and urlsplit(_inner_url(href)).path.rstrip("/")
-            in ("", "/index.html", "/index.php")
-            and not href.startswith("#")
-            and "?" not in href
-        ):
-            return True
-    return False
+    around = [up] if up is not None and up.tag == "a" else []
+    link = next(iter([*heading.iter("a"), *around]), None)
+    href = "" if link is None else (link.get("href") or "").strip()
+    if not href or href.startswith("#") or "?" in href:
+        return False
+    return urlsplit(_inner_url(href)).path.rstrip("/") in _HOME_PATHS
 
 
 def _set_aside(node: html.HtmlElement) -> bool:
@@ -179,7 +177,7 @@ def _set_aside(node: html.HtmlElement) -> bool:
 
 
 def _inner_url(url: str) -> str:
-    """The archived address inside a web archive's URL, else `url` itself; what cannot be parsed is no address."""
+    """Return the original URL inside a web archive's, else `url`; "" if malformed."""
     inner = re.sub(r"^(?:https?://[^/]+)?/web/\d{4,14}[a-z_]*/(?=https?:)", "", url)
     try:
         urlsplit(inner)
@@ -189,7 +187,7 @@ def _inner_url(url: str) -> str:
 
 
 def _without_kicker(heading: str, references: Iterable[str]) -> str:
-    """`heading`, or the stated title where the heading is that title behind a kicker ("Local | Title")."""
+    """Return `heading` without a kicker before the stated title ("Local | Title")."""
     for reference in references:
         if (
             len(reference) < len(heading)
@@ -210,12 +208,13 @@ def _matches(heading: str, reference: str) -> bool:
 
 
 def _shared(text: str, other: str) -> float:
-    words, others = _words(text), set(_words(other))
+    words = _words(text)
+    others = set(_words(other))
     return sum(word in others for word in words) / len(words) if words else 0.0
 
 
 def _words(text: str) -> list[str]:
-    """Words, casefolded; each Chinese, Japanese or Korean character counts as one."""
+    """Return casefolded words; each Chinese, Japanese or Korean character is a word."""
     return [
         word
         for part in _WORD.findall(text.casefold())
