@@ -309,7 +309,7 @@ class _Processing:
         given = None
         if digest and self.context.archive.has(self.item.id, digest):
             given = self._archived(digest)
-        document = outcomes.kept_document(found, given)
+        document = outcomes.document_of(found, given)
         return Revision(
             document=document,
             document_digest=self.context.archive.put(self.item.id, document.to_bytes()),

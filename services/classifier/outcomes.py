@@ -1,4 +1,4 @@
-"""From what was found to what is said of it: the events with which an item's question is answered. Pure."""
+"""Build the events for a fetched page, its classification or a failure. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from services.classifier.extraction.extract import (
     HTML,
     PDF,
     PLAIN,
-    UNSAID,
+    UNDECLARED,
     Document,
 )
 from services.classifier.fetching.result import FetchedPage, FetchFailure
@@ -31,15 +31,13 @@ from services.classifier.text.words import count_words
 
 SCORE_DIGITS = 3
 # The types that extraction reads; servers may send any words in Content-Type.
-MEDIA_TYPES = frozenset({*HTML, *PLAIN, *PDF, *(UNSAID - {""})})
-MAX_DETAIL = (
-    200  # characters of a reason's detail: enough for a sentence, too little for a page
-)
+MEDIA_TYPES = frozenset({*HTML, *PLAIN, *PDF, *(UNDECLARED - {""})})
+MAX_DETAIL = 200  # characters: enough for a sentence, too little for a page
 
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
-    """A text that was kept: the document, and what the archive calls its parts."""
+    """A stored text: the document, and the archive digests of its parts."""
 
     document: StoredDocument
     document_digest: str
@@ -49,8 +47,11 @@ class Revision:
     completeness: float = 1.0
 
 
-def kept_document(found: Document, given: StoredDocument | None) -> StoredDocument:
-    """The page's document; what the submitter said of title, date and language fills what the page does not say."""
+def document_of(found: Document, given: StoredDocument | None) -> StoredDocument:
+    """Return the document of a page.
+
+    The submitter's title, date and language are used if the page states none.
+    """
     given = given or StoredDocument()
     return StoredDocument(
         title=found.title or given.title,
@@ -64,7 +65,10 @@ def kept_document(found: Document, given: StoredDocument | None) -> StoredDocume
 
 
 def clean_given(given: StoredDocument) -> StoredDocument:
-    """A handed-in document in the form in which texts are kept: NFC, no control characters but line breaks."""
+    """Return a submitted document in the form of stored texts.
+
+    This is NFC, without control characters other than line breaks and tabs.
+    """
     return StoredDocument(
         title=_clean(given.title),
         text=_clean(given.text),
@@ -74,8 +78,9 @@ def clean_given(given: StoredDocument) -> StoredDocument:
 
 
 def fetched(revision: Revision) -> ItemFetched:
-    """The fact that a revision was kept."""
-    page, document = revision.page, revision.document
+    """Return the event of a stored revision."""
+    page = revision.page
+    document = revision.document
     return ItemFetched(
         document_digest=revision.document_digest,
         text_digest=document.text_digest,
@@ -95,32 +100,31 @@ def fetched(revision: Revision) -> ItemFetched:
 
 
 def known_media_type(stated: str) -> str | None:
-    """Return the media type if it is one that is read; a server's other words stay out
-    of the log."""
+    """Return a supported media type, else None: other values stay out of the log."""
     return stated if stated in MEDIA_TYPES else None
 
 
 def classified(
     item: Item,
     text_digest: str,
-    said: Classification,
+    result: Classification,
     model: str,
     second_opinion: Mapping[str, str] | None = None,
 ) -> ItemClassified:
-    """The model's judgement; labels that a person set stay as they are."""
-    model_labels = labels_of(said.labels)
+    """Return the event of a classification. Labels set by a person are not changed."""
+    model_labels = labels_of(result.labels)
     labels = item.corrected.labels if item.corrected else model_labels
     return ItemClassified(
         text_digest=text_digest,
         model=model,
         scores={
-            label: round(score, SCORE_DIGITS) for label, score in said.scores.items()
+            label: round(score, SCORE_DIGITS) for label, score in result.scores.items()
         },
         labels=labels,
         labels_before=item.labels,
         model_labels=None if model_labels == labels else model_labels,
-        evidence=dict(said.evidence),
-        review=said.review,
+        evidence=dict(result.evidence),
+        review=result.review,
         mentions=tuple(
             MentionRef(
                 id=m.id,
@@ -129,9 +133,9 @@ def classified(
                 labels=labels_of(m.labels),
                 fingerprint=m.fingerprint,
             )
-            for m in said.mentions
+            for m in result.mentions
         ),
-        language=said.language,
+        language=result.language,
         second_opinion=second_opinion,
     )
 
@@ -143,7 +147,11 @@ def retry_or_reject(
     max_wait_s: float,
     now: datetime,
 ) -> Event:
-    """A failure as a fact: the next attempt where there is one, else the end."""
+    """Return the event of a failure: a deferral if an attempt is left, else a rejection.
+
+    `delays_s` are the waits before each attempt. A server's Retry-After counts up to
+    `max_wait_s`.
+    """
     attempt = item.attempt + 1
     detail = failure.detail[:MAX_DETAIL]
     if not failure.retryable:
@@ -166,8 +174,9 @@ def retry_or_reject(
 
 
 def labels_of(labels: Sequence[str]) -> tuple[Label, ...]:
-    """The model's labels, as the events' type has them."""
-    return tuple(labels)  # type: ignore[arg-type]  # the model's labels are the four, which its own test says
+    """Return the labels as the type that events use."""
+    # A test of the model verifies that its labels are those of the type.
+    return tuple(labels)  # type: ignore[arg-type]
 
 
 def _clean(text: str) -> str:

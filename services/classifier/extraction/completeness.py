@@ -1,8 +1,8 @@
-"""Is the extracted text the whole story? A score from 0 to 1, and in one word what is wrong with it.
+"""Scores the completeness of an extracted text from 0 to 1, and names its shortcoming.
 
-A short item is no thin one: a brief with a headline and some 40 words passes. What is held back is a page that says by
-its own marks that there is more (a wall, a cut-off end, a stated word count) or that it is no article (an error, a
-consent form, a script).
+A brief with a headline and some 40 words passes. Pages fail if they show that text is
+missing (a paywall, a cut-off end, a stated word count) or that they are no article (an
+error, a consent form, a script).
 """
 
 from __future__ import annotations
@@ -12,21 +12,19 @@ from dataclasses import dataclass
 
 from services.classifier.text.words import count_words
 
-THRESHOLD = 0.5  # below it, an item is not classified but rejected as incomplete
-BRIEF_WORDS = 40  # of a complete brief with a headline
-UNTITLED_WORDS = 80  # the same where no headline vouches for it
-WALLED_WORDS = 220  # a text longer than this reads as an article, though the page also speaks of subscribing
-TEASER_WORDS = 150  # a text longer than this may end in an ellipsis
+THRESHOLD = 0.5  # an item with a lower score is rejected as incomplete
+BRIEF_WORDS = 40  # minimum for a brief with a headline
+UNTITLED_WORDS = 80  # minimum without a headline
+WALLED_WORDS = 220  # a longer text is an article, even if the page offers subscriptions
+TEASER_WORDS = 150  # a longer text may end in an ellipsis
 ERROR_WORDS = 120
 CONSENT_WORDS = 400
-WORDS_TO_A_PHRASE = (
-    120  # a consent form says "we and our partners" once in so many words at least
-)
-LIST_SHARE = 0.6  # of a text in teasers: a section front, or a list below an apology
+WORDS_TO_A_PHRASE = 120  # at most, per phrase such as "we and our partners" in a form
+LIST_SHARE = 0.6  # of a text in teasers: a section front, or an error page with links
 TAKEN_SHARE = 0.6  # of the words in the article's container; less is doubtful
 MAX_GARBLED = 0.2  # marks of a wrong decoding per word
 DOUBTFUL_GARBLED = 0.02
-STATED_SHARE = 0.5  # of the word count that the page itself states
+STATED_SHARE = 0.5  # of the word count stated by the page
 
 _GARBLED = re.compile("\ufffd|[ÃÂÐÑ][\x80-\xbf]|â€|ï»¿|锟斤拷")
 _ERROR_TITLE = re.compile(
@@ -50,7 +48,8 @@ _ERROR_TITLE = re.compile(
     r"(?:文章|内容|网页)(?:已被?删除|不存在|已下线)|访问(?:被拒绝|受限|过于频繁)|安全验证|人机验证|滑动验证",
     re.I,
 )  # fmt: skip
-# A consent form's buttons, and what it says of itself: a story on consent quotes the buttons, but does not say "we".
+# Buttons and sentences of a consent form. A story on consent may quote the buttons, but
+# does not write "we".
 _BUTTON = re.compile(
     r"accept (?:all|and continue|cookies)|reject all|manage (?:settings|preferences|options|cookies)|"
     r"cookie (?:settings|preferences|policy)|alle akzeptieren|alle ablehnen|zustimmen und weiter|tout accepter|"
@@ -58,7 +57,7 @@ _BUTTON = re.compile(
     r"管理(?:偏好|选项)|cookie\s?(?:设置|政策)",
     re.I,
 )  # fmt: skip
-_SPEECH = re.compile(
+_SENTENCE = re.compile(
     r"\bwe (?:value|care about|respect) your privacy|before you continue|\bour (?:\d+ )?partners (?:store|process|use)|"
     r"\bwe and our (?:\d+ )?(?:\w+ )?partners|store and/or access information|\bwe use cookies|"
     r"this (?:web)?site uses cookies|"
@@ -101,13 +100,13 @@ _NO_SCRIPT = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class PageSignals:
-    """What is known of a page when its text is judged."""
+    """The evidence on a page and its text."""
 
     title: str
     text: str
     description: str = ""
-    visible: str = ""  # all that a reader could see, walls and banners too, one line
-    no_script: str = ""  # what the page tells a reader without scripts
+    visible: str = ""  # all visible text with walls and banners, on one line
+    no_script: str = ""  # text for readers without scripts
     script_chars: int = 0
     stated_words: int | None = None  # JSON-LD wordCount
     free: bool | None = None  # JSON-LD isAccessibleForFree
@@ -118,19 +117,22 @@ class PageSignals:
 
 @dataclass(frozen=True, kw_only=True)
 class Completeness:
-    """`score` 0..1, whole is 1; `shortcoming` is None for a text that passes, else `thin`, `teaser`, `paywall`,
-    `consent_wall`, `script_only` or `error_page`."""
+    """`score` is 0..1, and 1 for a complete text.
+
+    `shortcoming` is None for a text that passes, else `thin`, `teaser`, `paywall`,
+    `consent_wall`, `script_only`, `garbled`, `section_page` or `error_page`.
+    """
 
     score: float
     shortcoming: str | None
 
 
 def judge(page: PageSignals) -> Completeness:
-    """The verdict on a page; the first shortcoming that fits names it."""
+    """Return the completeness of a page, with the first shortcoming that applies."""
     words = count_words(page.text)
     needed = BRIEF_WORDS if count_words(page.title) >= 2 else UNTITLED_WORDS
     length = min(1.0, words / needed)
-    for name, fits, factor in (
+    for name, applies, factor in (
         ("error_page", _is_error(page, words), 0.0),
         ("section_page", page.teaser_share >= LIST_SHARE, 0.2),
         ("garbled", _garbled_share(page.text, words) > MAX_GARBLED, 0.2),
@@ -139,7 +141,7 @@ def judge(page: PageSignals) -> Completeness:
         ("paywall", _is_walled(page, words), 0.4),
         ("teaser", _is_teaser(page, words), 0.4),
     ):
-        if fits:
+        if applies:
             return Completeness(score=round(factor * length, 3), shortcoming=name)
     if words < needed:
         return Completeness(score=round(min(0.49, 0.5 * length), 3), shortcoming="thin")
@@ -147,7 +149,7 @@ def judge(page: PageSignals) -> Completeness:
 
 
 def _doubt(page: PageSignals, words: int) -> float:
-    """1.0 for a text that nothing speaks against; less where a mark does, though not enough to hold it back."""
+    """Return the score of a text that passes: 1.0, less for each doubtful sign."""
     score = 1.0
     if page.stated_words and words < 0.8 * page.stated_words:
         score -= 0.2
@@ -180,51 +182,46 @@ def _is_error(page: PageSignals, words: int) -> bool:
 
 
 def _is_consent(page: PageSignals, words: int) -> bool:
-    """The text itself is the form's, or there is next to no text and the form is what the page shows."""
+    """Return True if the text, or a page with almost no text, is a consent form."""
     if words >= CONSENT_WORDS:
         return False
     text = page.text if words >= BRIEF_WORDS else f"{page.text}\n{page.visible}"
-    speech = _SPEECH.findall(text)
-    phrases = {
-        phrase.lower()
-        for phrase in (*speech, *_BUTTON.findall(f"{page.text}\n{page.visible}"))
-    }
-    return (
-        len(phrases) >= 2 and len(speech) * WORDS_TO_A_PHRASE >= words and bool(speech)
-    )
+    sentences = _SENTENCE.findall(text)
+    buttons = _BUTTON.findall(f"{page.text}\n{page.visible}")
+    phrases = {phrase.lower() for phrase in (*sentences, *buttons)}
+    if not sentences or len(phrases) < 2:
+        return False
+    return len(sentences) * WORDS_TO_A_PHRASE >= words
 
 
 def _is_script(page: PageSignals, words: int) -> bool:
     if words >= BRIEF_WORDS:
         return False
-    asks = bool(
-        _NO_SCRIPT.search(f"{page.no_script}\n{page.text}\n{page.visible[:2000]}")
-    )
-    return asks or (page.script_chars > 500 and count_words(page.visible) < BRIEF_WORDS)
+    shown = f"{page.no_script}\n{page.text}\n{page.visible[:2000]}"
+    if _NO_SCRIPT.search(shown):
+        return True
+    return page.script_chars > 500 and count_words(page.visible) < BRIEF_WORDS
 
 
 def _is_walled(page: PageSignals, words: int) -> bool:
     stated = page.stated_words or 0
     if stated and words >= 0.9 * stated:
         return False
-    if page.free is False and (
-        words < STATED_SHARE * stated
-        or (words < WALLED_WORDS and not _ends_whole(page.text))
-    ):
+    if page.free is False and words < STATED_SHARE * stated:
         return True
     if words >= WALLED_WORDS:
         return False
-    walled = bool(_WALL.search(page.visible) or _WALL.search(page.text))
-    return walled and (
-        page.free is False
-        or words < BRIEF_WORDS
-        or bool(_CUT.search(page.text[-80:]))
-        or _ends_in_wall(page)
-    )
+    if page.free is False and not _ends_whole(page.text):
+        return True
+    if not (_WALL.search(page.visible) or _WALL.search(page.text)):
+        return False
+    if page.free is False or words < BRIEF_WORDS:
+        return True
+    return bool(_CUT.search(page.text[-80:])) or _ends_in_wall(page)
 
 
 def _ends_in_wall(page: PageSignals) -> bool:
-    """The wall's words follow directly upon the end of the text, as they do where a reader is stopped."""
+    """Return True if the phrases of a paywall directly follow the text."""
     if _WALL.search(page.text[-300:]):
         return True
     end = page.visible.rfind(page.text[-60:].split("\n")[-1].strip())
@@ -232,20 +229,15 @@ def _ends_in_wall(page: PageSignals) -> bool:
 
 
 def _is_teaser(page: PageSignals, words: int) -> bool:
-    if (
-        page.stated_words
-        and words < STATED_SHARE * page.stated_words
-        and words < 2 * WALLED_WORDS
-    ):
+    if words < min(STATED_SHARE * (page.stated_words or 0), 2 * WALLED_WORDS):
         return True
     if words < TEASER_WORDS and _CUT.search(page.text[-80:]):
         return True
-    whole, summary = "".join(page.text.split()), "".join(page.description.split())
-    return (
-        0 < words < BRIEF_WORDS
-        and bool(summary)
-        and (whole in summary or summary in whole)
-    )
+    text = "".join(page.text.split())
+    summary = "".join(page.description.split())
+    if not summary or not 0 < words < BRIEF_WORDS:
+        return False
+    return text in summary or summary in text
 
 
 def _ends_whole(text: str) -> bool:

@@ -1,8 +1,8 @@
-"""From the bytes of a page to the article in it: HTML, XHTML, plain text, PDF. Pure: no network, no clock.
+"""Extracts the article from HTML, XHTML, plain text or PDF. Pure: no network, no clock.
 
-The text of a Document is one paragraph (or heading, list item, table row) a line, lines separated by a single newline,
-NFC, with no other control characters, without the headline. Offsets of evidence are Unicode code points into exactly
-this text.
+The text of a Document has one line per paragraph, heading, list item or table row. It
+is NFC, without control characters other than line feeds, and without the headline.
+Offsets of evidence are Unicode code points into this text.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from services.classifier.text.words import count_words
 HTML = frozenset({"text/html", "application/xhtml+xml"})
 PLAIN = frozenset({"text/plain", "text/markdown"})
 PDF = frozenset({"application/pdf", "application/x-pdf"})
-UNSAID = frozenset(
+UNDECLARED = frozenset(
     {
         "",
         "application/octet-stream",
@@ -37,10 +37,11 @@ UNSAID = frozenset(
     }
 )
 MAX_BYTES = 20_000_000
-MAX_TEXT_CHARS = 2_000_000  # some 400,000 words; what is longer is cut at a line's end
-SOURCE_CHARS = 200  # what a script that is loaded from elsewhere counts as, at least
-LANGUAGE_CHARS = 1_000  # enough for a sure answer; the cost grows with the length
-SURE_CHARS = 200  # a shorter text's language is taken from the page's `lang`, where it states one
+MAX_TEXT_CHARS = 2_000_000  # some 400,000 words; a longer text is cut at a line's end
+SOURCE_CHARS = 200  # counted for an external script
+LANGUAGE_CHARS = 1_000  # enough for a reliable result; the cost grows with the length
+# The language of a shorter text is the page's `lang` if it has one.
+SURE_CHARS = 200
 SURE_CJK = 20
 
 _PROLOG = re.compile(rb"^\s*+(?:<\?xml[^>]{0,200}>\s*+)?", re.I)
@@ -52,35 +53,36 @@ _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """One article. Strings are "" and the rest None where the page does not say; URLs are absolute and not judged:
-    whoever follows `canonical_url` or `amp_url` decides how far to believe a page that names another address."""
+    """One article. Strings are "" and other fields None if the page does not state them.
+
+    URLs are absolute, and not verified: the caller decides whether to trust
+    `canonical_url` and `amp_url`.
+    """
 
     title: str
     text: str
     author: str = ""  # names joined by ", "
-    published: str | None = (
-        None  # ISO 8601 date, or date and time, as the publisher states it
-    )
+    # ISO 8601 date, or date and time, as the publisher states it.
+    published: str | None = None
     language: str | None = None  # ISO 639-1
     site: str = ""
     section: str = ""
     canonical_url: str | None = None
     amp_url: str | None = None
-    refresh_url: str | None = (
-        None  # where a page leads that is little more than a meta refresh
-    )
+    refresh_url: str | None = None  # target of a page with little but a meta refresh
     is_continuation: bool = False  # a later page of an article on several pages
-    completeness: float  # 0..1; below completeness.THRESHOLD `shortcoming` says why
-    shortcoming: str | None = (
-        None  # thin, teaser, paywall, consent_wall, script_only, error_page
-    )
-    words: int  # Chinese, Japanese and Korean: 1.5 characters to the word
-    media_type: str  # what the bytes are, whatever the server called them
+    completeness: float  # 0..1; below completeness.THRESHOLD `shortcoming` is set
+    shortcoming: str | None = None  # see completeness.Completeness
+    words: int  # 1.5 characters of Chinese, Japanese or Korean count as a word
+    media_type: str  # detected from the bytes
 
 
 class ExtractError(Exception):
-    """There is no document in the bytes. `reason`: `unsupported_media_type`, `binary`, `empty`, `too_large`,
-    `too_complex`, `encrypted` (a PDF with a password) or `unreadable`; `detail` is for people."""
+    """No document can be extracted. `detail` is for people.
+
+    `reason` is `unsupported_media_type`, `binary`, `empty`, `too_large`, `too_complex`,
+    `encrypted` (a PDF with a password) or `unreadable`.
+    """
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
@@ -89,8 +91,11 @@ class ExtractError(Exception):
 
 
 def extract(body: bytes, *, media_type: str, charset: str | None, url: str) -> Document:
-    """The document in `body`. `media_type` and `charset` are the server's claims, checked against the bytes; `url`
-    is where the page was found after redirects. Raises ExtractError, and nothing else, for what cannot be read."""
+    """Return the document in `body`.
+
+    `media_type` and `charset` are the server's claims, checked against the bytes. `url`
+    is the page's address after redirects. Raises only ExtractError.
+    """
     if not body.strip():
         raise ExtractError("empty", "no bytes")
     if len(body) > MAX_BYTES:
@@ -112,7 +117,7 @@ def _kind(body: bytes, media_type: str) -> str:
         return "application/pdf"
     if declared in HTML:
         return declared
-    if declared in PLAIN or declared in UNSAID:
+    if declared in PLAIN or declared in UNDECLARED:
         if _begins_as_html(body[:4096]):
             return "text/html"
         if declared in PLAIN:
@@ -153,19 +158,18 @@ def _from_html(text: str, kind: str, url: str) -> Document:
         for node in tree.iter("script")
     )
     found = _bounded(article.text_of(tree, meta, url))
-    # Walls and forms are looked for where the text is short; a long one is an article whatever stands around it.
-    visible = (
-        markup.visible_text(tree) if count_words(found[:5000]) < CONSENT_WORDS else ""
-    )
+    # Only a short text is checked for walls and forms: a long one is an article.
+    short = count_words(found[:5000]) < CONSENT_WORDS
+    visible = markup.visible_text(tree) if short else ""
     if not (found or visible or meta.title or scripts or refresh):
         raise ExtractError("empty", "the page shows no text")
-    silent = " ".join(node.text_content() for node in tree.iter("noscript"))[:2000]
+    no_script = " ".join(node.text_content() for node in tree.iter("noscript"))
     page = PageSignals(
         title=meta.title,
         text=found,
         description=meta.description,
         visible=visible,
-        no_script=silent,
+        no_script=no_script[:2000],
         script_chars=scripts,
         stated_words=meta.article.word_count,
         free=meta.article.accessible_for_free,
@@ -205,7 +209,8 @@ def _from_plain(text: str) -> Document:
         raise ExtractError("empty", "nothing but white space")
     title, _, rest = found.partition("\n")
     if len(title) > 200 or not rest:
-        title, rest = "", found
+        title = ""
+        rest = found
     return _bare(title=title, text=rest, media_type="text/plain")
 
 
@@ -246,29 +251,27 @@ def _bare(
 
 
 def _is_wrapped(text: str) -> bool:
-    """True for a text whose lines are broken at a fixed width, as mails and wire copy are: paragraphs are what
-    empty lines part."""
+    """Return True if lines are broken at a fixed width, as in mails and wire copy.
+
+    Empty lines then separate paragraphs.
+    """
     lengths = [len(line) for line in text.splitlines()[:500] if line.strip()]
-    return (
-        len(lengths) >= 4 and max(lengths) <= 100 and "\n\n" in text.replace("\r", "")
-    )
+    if len(lengths) < 4 or max(lengths) > 100:
+        return False
+    return "\n\n" in text.replace("\r", "")
 
 
 def _bounded(text: str) -> str:
-    return (
-        text
-        if len(text) <= MAX_TEXT_CHARS
-        else text[:MAX_TEXT_CHARS].rpartition("\n")[0] or text[:MAX_TEXT_CHARS]
-    )
+    if len(text) <= MAX_TEXT_CHARS:
+        return text
+    return text[:MAX_TEXT_CHARS].rpartition("\n")[0] or text[:MAX_TEXT_CHARS]
 
 
 def _language(text: str, stated: str) -> str | None:
     sample = text[:LANGUAGE_CHARS]
-    if not sample or (
-        stated and len(sample) < SURE_CHARS and len(_CJK.findall(sample)) < SURE_CJK
-    ):
+    short = len(sample) < SURE_CHARS and len(_CJK.findall(sample)) < SURE_CJK
+    if not sample or (stated and short):
         return stated or None
-    found: str = py3langid.classify(sample)[
-        0
-    ]  # loads its model at the first text, some 0.4 s; then 0.3 ms each
-    return found
+    # The first call loads the model, some 0.4 s; then 0.3 ms each.
+    language: str = py3langid.classify(sample)[0]
+    return language

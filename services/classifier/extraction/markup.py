@@ -1,5 +1,4 @@
-"""HTML text to one bounded lxml tree that metadata, article and completeness all read, so that a page is parsed
-once."""
+"""Parses HTML into one bounded lxml tree for metadata, article and completeness."""
 
 from __future__ import annotations
 
@@ -10,27 +9,16 @@ from lxml import etree, html
 
 from services.classifier.extraction.decoding import clean
 
-# Bounds on the work a stranger's page can cause. Ordinary articles measure below 10,000 elements.
+# Bounds on the work for a hostile page. Ordinary articles have below 10,000 elements.
 MAX_CHARS = 6_000_000
 MAX_ELEMENTS = 40_000
 MAX_DEPTH = 400
-# A page with a refresh and more visible words than this is an article: a live ticker reloads itself.
+# A page with a refresh and more words is an article: live tickers reload themselves.
 MAX_REFRESH_WORDS = 80
 MAX_REFRESH_DELAY_S = 15.0
 
 INVISIBLE = frozenset(
-    {
-        "script",
-        "style",
-        "noscript",
-        "template",
-        "head",
-        "title",
-        "svg",
-        "iframe",
-        "object",
-        "textarea",
-    }
+    "script style noscript template head title svg iframe object textarea".split()
 )
 
 _XML_INVALID = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
@@ -43,7 +31,7 @@ _TAG = re.compile(r"<[A-Za-z!/]")
 
 
 class MarkupError(Exception):
-    """No tree can be made: `reason` is `empty`, `unreadable` or `too_complex`."""
+    """The page cannot be parsed: `reason` is `empty`, `unreadable` or `too_complex`."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -52,7 +40,10 @@ class MarkupError(Exception):
 
 
 def parse(markup: str) -> html.HtmlElement:
-    """The `html` element of a page. Raises MarkupError where there is nothing, or more than the bounds allow."""
+    """Return the `html` element of a page.
+
+    Raises MarkupError if the page is empty or exceeds the bounds.
+    """
     markup = _INLINE_DATA.sub("data:,", markup)
     if len(markup) > MAX_CHARS:
         raise MarkupError(
@@ -77,11 +68,11 @@ def parse(markup: str) -> html.HtmlElement:
         raise MarkupError("empty", "the page has no elements") from error
     except etree.LxmlError as error:
         raise MarkupError("unreadable", "the HTML parser failed") from error
-    _hold_to_bounds(tree)
+    _check_bounds(tree)
     return tree
 
 
-def _hold_to_bounds(tree: html.HtmlElement) -> None:
+def _check_bounds(tree: html.HtmlElement) -> None:
     count = int(_COUNT(tree))
     if count > MAX_ELEMENTS:
         raise MarkupError(
@@ -92,7 +83,7 @@ def _hold_to_bounds(tree: html.HtmlElement) -> None:
 
 
 def visible_text(element: html.HtmlElement) -> str:
-    """The text a reader could see, cleaned to one line; scripts, styles and their like left out."""
+    """Return the visible text on one line, without scripts, styles and the like."""
     return clean(" ".join(_visible_parts(element)))
 
 
@@ -113,11 +104,11 @@ def _visible_parts(element: html.HtmlElement) -> list[str]:
 
 
 def absolute(base: str, href: str | None) -> str | None:
-    """`href` against `base` where that gives an http(s) URL with a host, else None."""
+    """Return `href` resolved against `base` if it is an http(s) URL with a host."""
     if not href or len(href) > 4096:
         return None
     try:
-        # Browsers encode the spaces that many templates leave in addresses.
+        # Many templates leave spaces in URLs; browsers encode them.
         joined = urljoin(base, href.strip().replace(" ", "%20"))
         parts = urlsplit(joined)
         return joined if parts.scheme in ("http", "https") and parts.hostname else None
@@ -126,32 +117,30 @@ def absolute(base: str, href: str | None) -> str | None:
 
 
 def base_of(tree: html.HtmlElement, url: str) -> str:
-    """The URL that relative links are read against: `<base href>` where there is one."""
+    """Return the base of relative links: `<base href>` if there is one, else `url`."""
     found = tree.find(".//base[@href]")
     return (absolute(url, found.get("href")) if found is not None else None) or url
 
 
 def refresh_of(tree: html.HtmlElement, base: str) -> str | None:
-    """Where the page's meta refresh leads, where the page is little more than that refresh."""
+    """Return the target of a meta refresh if the page has little else, else None."""
     for meta in tree.iter("meta"):
-        if (meta.get("http-equiv") or "").strip().lower() != "refresh" or any(
-            up.tag == "noscript" for up in meta.iterancestors()
-        ):
+        if (meta.get("http-equiv") or "").strip().lower() != "refresh":
             continue
-        delay, address = _refresh(meta.get("content") or "")
-        if address and delay <= MAX_REFRESH_DELAY_S:
-            target = absolute(base, address)
-            if target and target.split("#")[0] != base.split("#")[0]:
-                return (
-                    target
-                    if len(visible_text(tree).split()) <= MAX_REFRESH_WORDS
-                    else None
-                )
+        if any(up.tag == "noscript" for up in meta.iterancestors()):
+            continue
+        delay_s, address = _refresh(meta.get("content") or "")
+        target = absolute(base, address) if address else None
+        if not target or delay_s > MAX_REFRESH_DELAY_S:
+            continue
+        if target.split("#")[0] != base.split("#")[0]:
+            words = len(visible_text(tree).split())
+            return target if words <= MAX_REFRESH_WORDS else None
     return None
 
 
 def _refresh(content: str) -> tuple[float, str]:
-    """Return delay in seconds and address of a meta refresh ("5; url=https://…")."""
+    """Return delay in seconds and URL of a meta refresh ("5; url=https://…")."""
     content = content.strip()
     match = _DELAY.match(content)
     delay = match[0] if match else ""

@@ -1,4 +1,4 @@
-"""The text of a PDF: pages in order, hyphenated and wrapped lines joined to paragraphs."""
+"""The text of a PDF: pages in order, wrapped and hyphenated lines joined."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from services.classifier.extraction.decoding import clean
 
 MAX_PAGES = 200
 MAX_CHARS = 2_000_000
-MAX_OPERATORS = 500_000  # of all pages, which may share one stream
+MAX_OPERATORS = 500_000  # of all pages: many may share one stream
 SHORT_LINE = 0.8  # of the text block's width
 
 _PAGE_NUMBER = re.compile(
@@ -26,7 +26,7 @@ _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _LINE_BREAK = re.compile(r"\r\n?")
 _ENDS = (".", "!", "?", ":", "。", "！", "？", "：")
 
-# What pypdf raises on a file that is none, is cut off, or lies about itself; found by feeding it damaged files.
+# Raised by pypdf on damaged, truncated and inconsistent files, as found by fuzzing.
 BROKEN = (
     PyPdfError, ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, OSError,
     RecursionError, OverflowError,
@@ -35,7 +35,10 @@ BROKEN = (
 
 
 class PdfError(Exception):
-    """The file cannot be read: `reason` is `unreadable`, `encrypted` or `empty`."""
+    """The file cannot be read.
+
+    `reason` is `unreadable`, `encrypted`, `empty` or `too_complex`.
+    """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -45,7 +48,7 @@ class PdfError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class PdfText:
-    """Title and author as the file states them, "" where it does not; `pages` counts those read, at most MAX_PAGES."""
+    """Title and author are the file's own, or "". `pages` counts pages read."""
 
     title: str
     author: str
@@ -55,17 +58,19 @@ class PdfText:
 
 
 def read(body: bytes) -> PdfText:
-    """Raises PdfError for damaged and locked files and for those without any text (scans)."""
+    """Return the text of a PDF.
+
+    Raises PdfError for damaged, locked and overly complex files, and for files without
+    any text (scans).
+    """
     try:
         reader = PdfReader(io.BytesIO(body), strict=False)
         if reader.is_encrypted and not reader.decrypt(""):
             raise PdfError("encrypted", "the PDF needs a password")
         pages = _texts(reader)
         info = reader.metadata
-        title, author = (
-            clean(str((info and info.title) or "")),
-            clean(str((info and info.author) or "")),
-        )
+        title = clean(str((info and info.title) or ""))
+        author = clean(str((info and info.author) or ""))
         created = info.creation_date if info else None
     except BROKEN as error:
         raise PdfError(
@@ -84,7 +89,7 @@ def read(body: bytes) -> PdfText:
 
 
 def paragraphs(text: str) -> str:
-    """Join the wrapped lines of a fixed layout, and return a paragraph a line.
+    """Join the wrapped lines of a fixed layout, and return one line per paragraph.
 
     A paragraph ends at an empty line, or at a short line that ends a sentence.
     """
@@ -110,7 +115,10 @@ def paragraphs(text: str) -> str:
 
 
 def _texts(reader: PdfReader) -> list[str]:
-    """The text of the first pages, until there is more than is kept."""
+    """Return the texts of the first pages, until they exceed MAX_CHARS.
+
+    Raises PdfError beyond MAX_OPERATORS.
+    """
     found: list[str] = []
     length = 0
     operators = 0
@@ -148,6 +156,6 @@ def _joined(lines: list[str]) -> str:
 
 
 def _width(lines: list[str]) -> int:
-    """The width of the text block: that of the longest tenth of its lines."""
+    """Return the width of the text block: the 90th percentile of its lines, in chars."""
     lengths = sorted(len(line) for line in lines if line)
     return lengths[int(len(lengths) * 0.9)] if lengths else 0

@@ -1,5 +1,7 @@
-"""The words of a site around its articles, in the languages of the feeds we know: labels, buttons, credits,
-contacts."""
+"""Phrases of a site around its articles: labels, buttons, credits, contacts.
+
+In the languages of the known feeds.
+"""
 
 from __future__ import annotations
 
@@ -106,7 +108,7 @@ END_MATTER = re.compile(
     re.I,
 )  # fmt: skip
 
-# Lines with which a page goes on after its article; what follows them is the publisher's, the same under every article.
+# First lines after an article; the rest of the page is the same under every article.
 AFTER_ARTICLE = re.compile(
     r"^[^\S\n]*(?:©|\(c\) ?\d{4}|copyright\b.{0,40}\d{4}|.{0,80}\ball rights reserved\b|leave a (?:reply|comment)\s*$"
     r"|articles you may like\s*$|版权所有|.{0,20}未经(?:授权|许可)，?(?:不得|禁止|严禁|请勿)(?:转载|复制))",

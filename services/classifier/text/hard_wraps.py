@@ -1,6 +1,6 @@
-"""Text whose lines were broken at a width (a mail, a press release in plain text) reads as if they had not been.
+"""Joins lines broken at a fixed width, as in mails and plain-text press releases.
 
-A break becomes a blank, character by character, so that every offset stays what it was.
+Each character of a line break becomes a blank, so all offsets stay valid.
 """
 
 from __future__ import annotations
@@ -9,19 +9,18 @@ import re
 from itertools import pairwise
 
 WIDEST = 120  # characters; longer lines are paragraphs
-FEWEST_BREAKS = 3  # in the middle of sentences, before a text counts as wrapped
-SHARE = 0.4  # of all breaks between two lines of text; about three in four are, where English is wrapped
+FEWEST_BREAKS = 3  # within sentences, for a text to count as wrapped
+SHARE = 0.4  # of all breaks between lines of text; about 0.75 in wrapped English
 FULL = 0.6  # of the width; a shorter line ends its paragraph, or is a heading
-LOOKED_AT = 200  # lines
-_BREAK = re.compile(
-    r"(?<=\S)(\r?\n)(?![\s\-*•·#【]|\(?\d{1,2}[.)]\s)"
-)  # an indent or a list mark begins anew
+SAMPLE_LINES = 200
+# An indent or a list mark begins a paragraph.
+_BREAK = re.compile(r"(?<=\S)(\r?\n)(?![\s\-*•·#【]|\(?\d{1,2}[.)]\s)")
 _ENDS = re.compile(r"[.!?:;。！？：；][\"'”’)\]]*$")
 
 
 def unwrapped(text: str) -> str:
-    """The text with as many characters; its paragraphs are lines, where it is wrapped, else it is as it was."""
-    lines = text.split("\n", LOOKED_AT)[:LOOKED_AT]
+    """Return a text of the same length, with one line per paragraph if it is wrapped."""
+    lines = text.split("\n", SAMPLE_LINES)[:SAMPLE_LINES]
     if len(lines) <= FEWEST_BREAKS or not _is_wrapped(lines):
         return text
     full = FULL * max(len(line) for line in lines)
@@ -43,5 +42,7 @@ def _is_wrapped(lines: list[str]) -> bool:
         for line, after in pairwise(lines)
         if line.strip() and after.strip()
     ]
-    amid = sum(after[0].islower() and not _ENDS.search(line) for line, after in breaks)
-    return amid >= max(FEWEST_BREAKS, SHARE * len(breaks))
+    within = sum(
+        after[0].islower() and not _ENDS.search(line) for line, after in breaks
+    )
+    return within >= max(FEWEST_BREAKS, SHARE * len(breaks))

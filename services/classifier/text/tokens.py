@@ -107,11 +107,12 @@ def is_run(letters: Codes) -> Flags:
 
 
 def spans(text: str) -> Iterator[tuple[str, int, int]]:
-    """The words, bigrams and plain numbers of a text as `terms` counts them, with their offsets."""
+    """Yield the words, bigrams and numbers that `terms` counts, with their offsets."""
     for match in TOKEN.finditer(text[:MAX_CHARS]):
         run, word, number = match.groups()
         start = match.start()
-        if word and (stemmed := term_of(word)):
+        stemmed = term_of(word) if word else ""
+        if stemmed:
             yield stemmed, start, match.end()
         elif run:
             yield from (
@@ -122,7 +123,10 @@ def spans(text: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _composed(part: str) -> str:
-    """NFKC. What Chinese text has in every line is replaced beforehand, by the same: mostly nothing is left to do."""
+    """Return the text in NFKC.
+
+    Frequent characters of Chinese text are replaced first, which is faster.
+    """
     if part.isascii():
         return part
     for wide, plain in _WIDE:
@@ -131,7 +135,7 @@ def _composed(part: str) -> str:
 
 
 def _amount(number: str, part: str, end: int) -> str:
-    """The digits of a number, thousands and millions that follow multiplied in."""
+    """Return the digits of a number, multiplied by a following "million" or the like."""
     digits = number.replace(",", "")
     scale = _SCALE.match(part, end)
     if scale and digits.count(".") <= 1:
