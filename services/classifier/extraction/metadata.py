@@ -1,13 +1,15 @@
-"""What a page says about itself: title, author, date, site, section, description, canonical and AMP addresses.
+"""The metadata of a page: title, author, date, site, section, description, URLs.
 
-Believed in this order: JSON-LD, Open Graph and other metas, microdata and marked elements, visible text; guessing
-comes last."""
+Sources in order: JSON-LD, Open Graph and other metas, microdata and marked elements,
+visible text.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from urllib.parse import urlsplit
 
 from lxml import html
@@ -23,6 +25,9 @@ DAY_FIRST_DOMAINS = frozenset({"uk", "ie", "au", "nz", "in", "za", "sg", "hk", "
 MAX_AUTHORS = 8
 MAX_AUTHOR_CHARS = 80
 MAX_META_CHARS = 2_000
+MAX_MARKED = 20  # elements marked as an author, searched for a name
+MAX_BYLINE_CHARS = 300
+AUTHOR_TAGS = ("a", "span", "div", "p", "address", "li", "em", "b", "strong", "cite")
 
 AUTHOR_METAS = (
     "author",
@@ -88,7 +93,7 @@ _BYLINE = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """Empty strings and None for what the page does not say; URLs are absolute."""
+    """Fields are "" or None if the page does not state them. URLs are absolute."""
 
     title: str
     author: str
@@ -106,41 +111,12 @@ class Metadata:
 
 
 def read(tree: html.HtmlElement, url: str) -> Metadata:
-    """Everything that the page states about itself; `url` is where it was fetched."""
+    """Return the metadata of a page that was fetched from `url`."""
     metas = metas_of(tree)
     base = base_of(tree, url)
     article = structured_data.read(tree, url)
-    site = (
-        _first(metas, SITE_METAS[:1])
-        or article.publisher
-        or _first(metas, SITE_METAS[1:])
-    )
-    section = article.section or _first(metas, SECTION_METAS)
-    shown = tree.find(".//head/title")
-    shown = tree.find(".//title") if shown is None else shown
-    sources = titles.TitleSources(
-        stated=[
-            text
-            for text in (
-                article.headline,
-                *(metas.get(name, "") for name in TITLE_METAS),
-            )
-            if text
-        ],
-        document=clean(shown.text or "") if shown is not None else "",
-        site_names=[
-            name
-            for name in (
-                article.publisher,
-                *(metas.get(name, "") for name in SITE_METAS),
-            )
-            if name
-        ],
-        sections=[section, *(metas.get(name, "") for name in SECTION_METAS)],
-        url=url,
-    )
     links = _links(tree)
-    title = titles.choose(tree, sources)
+    title = titles.choose(tree, _title_sources(tree, metas, article, url))
     published = publication.find(
         tree,
         publication.DateSources(
@@ -155,8 +131,10 @@ def read(tree: html.HtmlElement, url: str) -> Metadata:
         title=title,
         author=_author(tree, article, metas),
         published=published,
-        site=site,
-        section=section,
+        site=_first(metas, SITE_METAS[:1])
+        or article.publisher
+        or _first(metas, SITE_METAS[1:]),
+        section=article.section or _first(metas, SECTION_METAS),
         description=article.description or _first(metas, DESCRIPTION_METAS),
         html_language=_language(tree, metas, article, url),
         canonical_url=absolute(base, links.get("canonical")),
@@ -168,8 +146,28 @@ def read(tree: html.HtmlElement, url: str) -> Metadata:
     )
 
 
+def _title_sources(
+    tree: html.HtmlElement, metas: dict[str, str], article: ArticleData, url: str
+) -> titles.TitleSources:
+    element = tree.find(".//head/title")
+    if element is None:
+        element = tree.find(".//title")
+    section = article.section or _first(metas, SECTION_METAS)
+    return titles.TitleSources(
+        stated=[article.headline, *_contents(metas, TITLE_METAS)],
+        document=clean(element.text or "") if element is not None else "",
+        site_names=[article.publisher, *_contents(metas, SITE_METAS)],
+        sections=[section, *_contents(metas, SECTION_METAS)],
+        url=url,
+    )
+
+
+def _contents(metas: dict[str, str], names: tuple[str, ...]) -> list[str]:
+    return [metas[name] for name in names if metas.get(name)]
+
+
 def metas_of(tree: html.HtmlElement) -> dict[str, str]:
-    """name, property or itemprop in lower case -> content; the first of a name counts."""
+    """Map name, property or itemprop in lower case to content, the first of each."""
     found: dict[str, str] = {}
     for meta in tree.iter("meta"):
         content = clean((meta.get("content") or "")[:MAX_META_CHARS])
@@ -255,32 +253,25 @@ def _language(
 def _author(tree: html.HtmlElement, article: ArticleData, metas: dict[str, str]) -> str:
     names = [name for raw in article.authors for name in _names(raw)]
     if not names:
-        names = [name for key in AUTHOR_METAS for name in _names(metas.get(key, ""))][
-            :1
-        ] or _marked_author(tree)
+        stated = [
+            name for raw in _contents(metas, AUTHOR_METAS) for name in _names(raw)
+        ]
+        names = stated[:1] or _marked_author(tree)
     return ", ".join(list(dict.fromkeys(names))[:MAX_AUTHORS])
 
 
 def _marked_author(tree: html.HtmlElement) -> list[str]:
-    marked = [
-        node
-        for node in tree.iter(
-            "a", "span", "div", "p", "address", "li", "em", "b", "strong", "cite"
+    marked = (node for node in tree.iter(*AUTHOR_TAGS) if _marks_author(node))
+    for node in islice(marked, MAX_MARKED):
+        named = (
+            part
+            for part in node.iter()
+            if "name" in (part.get("itemprop") or "").split()
         )
-        if _marks_author(node)
-    ]
-    for node in marked[:20]:
-        inner = next(
-            (
-                part
-                for part in node.iter()
-                if "name" in (part.get("itemprop") or "").split()
-            ),
-            node,
-        )
-        if names := list(
-            _names(clean(inner.get("content") or inner.text_content()[:300]))
-        ):
+        inner = next(named, node)
+        text = inner.get("content") or inner.text_content()[:MAX_BYLINE_CHARS]
+        names = list(_names(text))
+        if names:
             return names
     return []
 
@@ -288,16 +279,13 @@ def _marked_author(tree: html.HtmlElement) -> list[str]:
 def _marks_author(node: html.HtmlElement) -> bool:
     if node.get("rel") == "author" or "author" in (node.get("itemprop") or "").lower():
         return True
-    marks = node.get("class")
-    return bool(
-        marks
-        and _BYLINE.search(marks)
-        and not any(up.tag in ("aside", "footer", "nav") for up in node.iterancestors())
-    )
+    if not _BYLINE.search(node.get("class") or ""):
+        return False
+    return all(up.tag not in ("aside", "footer", "nav") for up in node.iterancestors())
 
 
 def _names(text: str) -> Iterator[str]:
-    """The person or people of a byline, without "By"; nothing where the text is no name."""
+    """Yield the people of a byline, without "By"; nothing if the text is no name."""
     name = _BY.sub("", clean(text)).strip(" ,;:|/·-")
     if not 1 < len(name) <= MAX_AUTHOR_CHARS or _NO_NAME.search(name):
         return

@@ -1,7 +1,7 @@
-"""When a page was published: from its structured data, its metas, its `time` elements, its dateline, its address;
-by guessing last.
+"""The publication date of a page.
 
-Dates stay as the publisher wrote them (their local day).
+Sources in order: structured data, metas, `time` elements, the dateline, the URL, and
+patterns in the text. Dates are the publisher's local days.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from incidentwire.dates import day_of, moment, parse
 from services.classifier.extraction.decoding import clean
 from services.classifier.extraction.markup import INVISIBLE
 
-DATELINE_CHARS = 80  # a visible date standing in a longer line is prose
-OPENING_CHARS = 24  # of a long line, where agencies put place and date
+DATELINE_CHARS = 80  # a visible date in a longer line is prose
+OPENING_CHARS = 24  # of a long line: agencies begin with place and date
 NEAR_ELEMENTS = 200  # elements after the headline that are searched for a dateline
 NEAR_BEFORE = 40  # and before it
 
@@ -66,7 +66,7 @@ _OTHERS = re.compile(
     re.I,
 )
 UNRESOLVED = "unresolved"  # an age such as "3 hours ago"
-ANY_TIME = datetime(2000, 6, 15, tzinfo=UTC)  # only tells an age from a date
+ANY_TIME = datetime(2000, 6, 15, tzinfo=UTC)  # to distinguish an age from a date
 LINE_CHARS = 500  # read of a line; only its opening counts beyond DATELINE_CHARS
 ASIDE = frozenset({"aside", "nav", "footer"})
 NO_DATELINE = INVISIBLE | {"a", "meta", "link", "html", "body"}
@@ -74,8 +74,11 @@ NO_DATELINE = INVISIBLE | {"a", "meta", "link", "html", "body"}
 
 @dataclass(frozen=True, kw_only=True)
 class DateSources:
-    """What a page offers as its date. `stated` is JSON-LD's datePublished, `metas` maps
-    names to contents, `language` is a BCP 47 tag: it orders 03/04/2021."""
+    """The candidates for a page's date.
+
+    `stated` is JSON-LD's datePublished, `metas` maps names to contents, and `language`
+    is a BCP 47 tag, for the order of day and month in 03/04/2021.
+    """
 
     stated: Iterable[str]
     metas: Mapping[str, str]
@@ -96,12 +99,13 @@ class DateSources:
 def find(tree: html.HtmlElement, sources: DateSources) -> str | None:
     """Return an ISO 8601 date, date and time, or year and month; None if unknown.
 
-    What the page states for machines comes first, then marked elements, the dateline,
-    the URL, and metas that may name another day.
+    Machine-readable dates come first, then marked elements, the dateline, the URL, and
+    metas that may be another day's.
     """
     times = _times(tree, sources)
     stated = (*sources.stated, *(sources.metas.get(n, "") for n in PRECISE_METAS))
-    precise = [value for text in stated if (value := sources.parse(text))]
+    parsed = (sources.parse(text) for text in stated)
+    precise = [value for value in parsed if value]
     vague = sources.values(VAGUE_METAS)
     if precise:
         return _as_local(precise[0], [*(value for _, value in times), *vague])
@@ -112,7 +116,7 @@ def find(tree: html.HtmlElement, sources: DateSources) -> str | None:
         return marked
     dateline = _dateline(tree, heading, sources)
     if dateline == UNRESOLVED:
-        # The page gives its age only ("3 hours ago"): any other date is not its own.
+        # The page states only its age ("3 hours ago"): other dates are not its own.
         return _from_url(sources.url) or next(iter(vague), None)
     months = [text.strip() for text in stated if _MONTH.fullmatch(text.strip())]
     return (
@@ -138,11 +142,9 @@ def _times(
 
 def _is_own(node: html.HtmlElement, heading: html.HtmlElement | None) -> bool:
     """Return False for elements in boxes of other stories."""
-    if any(
-        up.tag in ASIDE or _OTHERS.search(up.get("class") or "")
-        for up in node.iterancestors()
-    ):
-        return False
+    for up in node.iterancestors():
+        if up.tag in ASIDE or _OTHERS.search(up.get("class") or ""):
+            return False
     if heading is None:
         return True
     article = next(heading.iterancestors("article"), None)
@@ -177,11 +179,11 @@ def _follows(node: html.HtmlElement, article: html.HtmlElement) -> bool:
 
 
 def _guess(tree: html.HtmlElement, url: str) -> str | None:
-    """Return what htmldate's patterns make of a page that says nothing itself."""
+    """Return the date that htmldate finds on a page without a date of its own."""
     found = find_date(
         tree, url=url, original_date=True, extensive_search=False, max_date="2100-01-01"
     )
-    # It completes a bare year to its first day, which is no date.
+    # htmldate completes a bare year to its first day.
     if isinstance(found, str) and not found.endswith("-01-01"):
         return found
     return None
@@ -234,7 +236,8 @@ def _dateline(
     ]
     start = nodes.index(heading) if heading is not None else 0
     first = max(0, start - NEAR_BEFORE)
-    best, nearest = None, 2 * NEAR_ELEMENTS
+    best = None
+    nearest = 2 * NEAR_ELEMENTS
     for index, node in enumerate(nodes[first : start + NEAR_ELEMENTS], first):
         for text in (node.text, node.tail):
             value = _line_date(text, sources)
@@ -245,7 +248,8 @@ def _dateline(
                 continue
             distance = abs(index - start) + (0 if marked else NEAR_ELEMENTS // 2)
             if distance < nearest:
-                best, nearest = value, distance
+                best = value
+                nearest = distance
     return best
 
 
@@ -299,23 +303,21 @@ def _from_url(url: str) -> str | None:
 
 
 def _inner(url: str) -> str:
-    """The path that the publisher gave: a web archive's own stamp in front of it is no publication date."""
+    """Return the URL without query and without a web archive's timestamp."""
     return re.sub(
         r"^(?:https?://[^/]+)?/web/\d{4,14}[a-z_]*/(?=https?:)", "", url
     ).split("?")[0]
 
 
 def _as_local(value: str, others: Iterable[str]) -> str:
-    """The same instant as the page shows it in its own time zone: a template's UTC can name the wrong day."""
+    """Return the same instant in the page's own time zone: UTC can be another day."""
     instant = moment(value)
     if instant is None or instant.utcoffset():
         return value
     for other in others:
         local = moment(other)
-        if (
-            local is not None
-            and local.utcoffset()
-            and abs((local - instant).total_seconds()) < 60
-        ):
+        if local is None or not local.utcoffset():
+            continue
+        if abs((local - instant).total_seconds()) < 60:
             return other
     return value

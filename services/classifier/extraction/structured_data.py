@@ -1,5 +1,7 @@
-"""What a page says of itself in JSON-LD (https://schema.org/NewsArticle): the node of the article, and its
-fields as plain values."""
+"""The article's node in a page's JSON-LD, with its fields as plain values.
+
+See https://schema.org/NewsArticle.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
+from itertools import islice
 from typing import Any
 
 from lxml import html
@@ -16,11 +19,12 @@ from services.classifier.extraction.decoding import clean, clean_lines
 
 MAX_SCRIPT_CHARS = 2_000_000
 MAX_NODES = 3_000
-MAX_DEPTH = 12  # of nested objects that are looked into; articles sit at 1 to 4
-NEST_LIMIT = 200  # brackets in a row that no honest script opens; json would raise RecursionError
+MAX_DEPTH = 12  # of nested objects; articles are at depths of 1 to 4
+NEST_LIMIT = 200  # consecutive brackets; json raises RecursionError on many more
+HEAD_CHARS = 100_000  # of a script, searched for them
 
-# Strings are kept, comments and commas before a closing bracket go; what is left open
-# reaches to the end, so that every character is read once.
+# Strings are copied; comments and trailing commas are removed. Unclosed strings and
+# comments reach to the end, so each character is read once.
 _TO_REPAIR = re.compile(
     r'("(?:[^"\\]|\\.)*+(?:"|\Z))|//[^\n]*+|/\*(?:.*?\*/|.*+\Z)|,\s*+(?=[}\]])', re.S
 )
@@ -29,15 +33,25 @@ _DECODER = json.JSONDecoder(strict=False)
 _TAGS = re.compile(r"<(?:br|/p|/div|/li|/h\d)[^>]*>|\n", re.I)
 _ANY_TAG = re.compile(r"</?[A-Za-z][^>]{0,500}>")
 _ARTICLE_TYPE = re.compile(r"(?:Article|Posting|Report|CreativeWork|Review)$")
+_SITE_TYPES = ("WebSite", "Organization", "NewsMediaOrganization")
+_BOOLEANS = {
+    "true": True,
+    "false": False,
+    "http://schema.org/false": False,
+    "https://schema.org/false": False,
+}
+# Keys of objects that may hold the article itself. Others (`citation`,
+# `itemListElement`) hold related articles.
+_NESTED_KEYS = ("@graph", "mainEntity", "mainEntityOfPage", "hasPart", "isPartOf")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArticleData:
-    """The fields that a page's own structured data gives; "" or None where it gives none."""
+    """The fields of a page's structured data; "" or None if absent."""
 
     kind: str = ""  # the schema.org type, as NewsArticle
     headline: str = ""
-    body: str = ""  # articleBody, a paragraph a line
+    body: str = ""  # articleBody, one line per paragraph
     description: str = ""
     authors: tuple[str, ...] = ()
     published: str = ""
@@ -50,100 +64,91 @@ class ArticleData:
 
 
 def read(tree: html.HtmlElement, url: str) -> ArticleData:
-    """The main article's data among all JSON-LD of the page; empty where there is none."""
+    """Return the data of the main article in the page's JSON-LD; empty if none."""
     nodes = _nodes(tree)
+    site = _site_name(nodes)
+    main = _main_article(nodes, url)
+    if main is None:
+        return ArticleData(publisher=site)
     by_id = {
         node["@id"]: node
         for node in nodes
         if isinstance(node.get("@id"), str) and len(node) > 2
     }
-    articles = [
-        node
-        for node in nodes
-        if _ARTICLE_TYPE.search(_kind(node))
-        and ("headline" in node or "articleBody" in node or "datePublished" in node)
-    ]
-    sites = [
-        node
-        for node in nodes
-        if _kind(node) in ("WebSite", "Organization", "NewsMediaOrganization")
-    ]
-    pages = [
-        node
-        for node in nodes
-        if _kind(node).endswith("Page") and "datePublished" in node
-    ]
-    site = next(
-        (
-            clean(str(node["name"]))
-            for node in sites
-            if isinstance(node.get("name"), str)
-        ),
-        "",
-    )
-    main = max(articles, key=lambda node: _closeness(node, url), default=None) or (
-        pages[0] if pages else None
-    )
-    if main is None:
-        return ArticleData(publisher=site)
     return _article(main, by_id, site)
 
 
-def _article(node: dict[str, Any], by_id: dict[str, Any], site: str) -> ArticleData:
-    count = str(node.get("wordCount") or "")
-    free = str(node.get("isAccessibleForFree", "")).strip().lower()
-    authors = tuple(
-        dict.fromkeys(
-            name
-            for name in _names(node.get("author") or node.get("creator"), by_id)
-            if name
-        )
+def _main_article(nodes: list[dict[str, Any]], url: str) -> dict[str, Any] | None:
+    """Return the article that the page is about, else a dated page, else None."""
+    articles = [node for node in nodes if _is_article(node)]
+    if articles:
+        return max(articles, key=lambda node: _closeness(node, url))
+    pages = (
+        node
+        for node in nodes
+        if _kind(node).endswith("Page") and "datePublished" in node
     )
+    return next(pages, None)
+
+
+def _is_article(node: dict[str, Any]) -> bool:
+    if not _ARTICLE_TYPE.search(_kind(node)):
+        return False
+    return any(key in node for key in ("headline", "articleBody", "datePublished"))
+
+
+def _site_name(nodes: list[dict[str, Any]]) -> str:
+    for node in nodes:
+        if _kind(node) in _SITE_TYPES and isinstance(node.get("name"), str):
+            return clean(node["name"])
+    return ""
+
+
+def _article(node: dict[str, Any], by_id: dict[str, Any], site: str) -> ArticleData:
+    free = str(node.get("isAccessibleForFree", "")).strip().lower()
+    names = _names(node.get("author") or node.get("creator"), by_id)
+    headline = node.get("headline")
+    if not headline and _kind(node).endswith("Page"):
+        headline = node.get("name")
     return ArticleData(
         kind=_kind(node),
-        headline=_plain(
-            node.get("headline") or node.get("name")
-            if _kind(node).endswith("Page")
-            else node.get("headline")
-        ),
+        headline=_plain(headline),
         body=_body(node),
         description=_plain(node.get("description")),
-        authors=authors,
+        authors=tuple(dict.fromkeys(name for name in names if name)),
         published=_plain(node.get("datePublished") or node.get("dateCreated")),
         modified=_plain(node.get("dateModified")),
         section=_plain(_first(node.get("articleSection"))),
         publisher=next(iter(_names(node.get("publisher"), by_id)), "") or site,
         language=_plain(_first(node.get("inLanguage"))),
-        word_count=int(count)
-        if count.isascii() and count.isdigit() and len(count) < 7
-        else None,
-        accessible_for_free={
-            "true": True,
-            "false": False,
-            "http://schema.org/false": False,
-            "https://schema.org/false": False,
-        }.get(free),
+        word_count=_count(node.get("wordCount")),
+        accessible_for_free=_BOOLEANS.get(free),
     )
+
+
+def _count(value: Any) -> int | None:
+    digits = str(value or "")
+    if digits.isascii() and digits.isdigit() and len(digits) < 7:
+        return int(digits)
+    return None
 
 
 def _nodes(tree: html.HtmlElement) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for script in tree.iter("script"):
-        if (
-            "ld+json" in (script.get("type") or "").lower()
-            and script.text
-            and len(script.text) <= MAX_SCRIPT_CHARS
-        ):
-            for node in _walk(_load(script.text), 0):
-                found.append(node)
-                if len(found) >= MAX_NODES:
-                    return found
+        text = script.text or ""
+        if "ld+json" not in (script.get("type") or "").lower():
+            continue
+        if text and len(text) <= MAX_SCRIPT_CHARS:
+            found.extend(islice(_walk(_load(text), 0), MAX_NODES - len(found)))
+        if len(found) >= MAX_NODES:
+            break
     return found
 
 
 def _load(text: str) -> Any:
-    """Return the JSON values of a script as a list; what cannot be read is left out."""
-    if "[" * NEST_LIMIT in re.sub(r"\s", "", text[:100_000]):
+    """Return the JSON values of a script as a list, without unreadable parts."""
+    if "[" * NEST_LIMIT in re.sub(r"\s", "", text[:HEAD_CHARS]):
         return []
     try:
         return [json.loads(text, strict=False)]
@@ -169,15 +174,14 @@ def _repaired(text: str) -> list[Any]:
 
 
 def _first_object(text: str, start: int) -> int:
-    """Return where the first object, or the list that it opens, begins; -1 if none."""
+    """Return the offset of the first object, or of the list around it; -1 if none."""
     brace = text.find("{", start)
     before = text[start:brace].rstrip() if brace >= 0 else ""
     return start + len(before) - 1 if before.endswith("[") else brace
 
 
 def _walk(value: Any, depth: int) -> Iterator[dict[str, Any]]:
-    """Every object that may be a thing of its own; related articles nested as a part of one (`citation`,
-    `itemListElement`) are not."""
+    """Yield the objects that may describe the page, in document order."""
     if depth > MAX_DEPTH:
         return
     if isinstance(value, list):
@@ -185,24 +189,17 @@ def _walk(value: Any, depth: int) -> Iterator[dict[str, Any]]:
             yield from _walk(part, depth + 1)
     elif isinstance(value, dict):
         yield value
-        for key in (
-            "@graph",
-            "mainEntity",
-            "mainEntityOfPage",
-            "hasPart",
-            "liveBlogUpdate",
-            "isPartOf",
-        ):
-            if key in value and not (
-                key == "liveBlogUpdate"
-                or (key == "hasPart" and _ARTICLE_TYPE.search(_kind(value)))
-            ):
+        is_article = _ARTICLE_TYPE.search(_kind(value))
+        for key in _NESTED_KEYS:
+            if key in value and not (key == "hasPart" and is_article):
                 yield from _walk(value[key], depth + 1)
 
 
 def _closeness(node: dict[str, Any], url: str) -> tuple[int, int, int, int]:
-    """Which of several articles the page is about: the one that names the page's address, then a news type, a
-    date, the longest body."""
+    """Return a sort key: an article with the page's URL ranks highest.
+
+    Then a news type, a date, and the longest body.
+    """
     about = node.get("mainEntityOfPage")
     names = [
         node.get("url"),
@@ -248,7 +245,9 @@ def _names(value: Any, by_id: dict[str, Any], depth: int = 0) -> Iterator[str]:
 
 
 def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
+    if isinstance(value, list):
+        return value
+    return [] if value is None else [value]
 
 
 def _first(value: Any) -> Any:
@@ -256,11 +255,9 @@ def _first(value: Any) -> Any:
 
 
 def _plain(value: Any) -> str:
-    return (
-        clean(_ANY_TAG.sub(" ", unescape(unescape(value))))
-        if isinstance(value, str)
-        else ""
-    )
+    if not isinstance(value, str):
+        return ""
+    return clean(_ANY_TAG.sub(" ", unescape(unescape(value))))
 
 
 def _body(node: dict[str, Any]) -> str:
@@ -281,13 +278,11 @@ def _body(node: dict[str, Any]) -> str:
 
 
 def _paragraphs(value: Any) -> str:
-    """articleBody as lines: it comes as plain text, as HTML, or as escaped HTML."""
+    """Return articleBody as lines. It is plain text, HTML or escaped HTML."""
     if isinstance(value, list):
         value = "\n".join(part for part in value if isinstance(part, str))
     if not isinstance(value, str):
         return ""
-    return (
-        clean_lines(_ANY_TAG.sub(" ", _TAGS.sub("\n", unescape(value))))
-        if "<" in value or "&" in value
-        else clean_lines(value)
-    )
+    if "<" in value or "&" in value:
+        value = _ANY_TAG.sub(" ", _TAGS.sub("\n", unescape(value)))
+    return clean_lines(value)
