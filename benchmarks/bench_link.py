@@ -123,7 +123,7 @@ def fill(
                     first,
                 )
             )
-            linker.news.clear()  # it is answered
+            linker.known.pending_items.clear()  # it is answered
             first = False
     return mentions
 

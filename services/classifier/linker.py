@@ -1,13 +1,13 @@
-"""The process classifier-linker: `python -m services.classifier.linker`. Puts every labelled mention into an incident.
+"""The process classifier-linker: `python -m services.classifier.linker`.
 
-What was decided is recorded, and a fold replays it without deciding anew: a changed model or threshold changes no past
-incident. The state is folded up to the head of the log before anything is decided, so the linker's own events come to
-it like everybody's. Each answer to an item's news is one unit of the log, claimed by the position of that news and
-carrying the versions of the incidents it touches: a second linker started by mistake, or a person who was faster,
-makes it fold again and decide again.
+Assigns every labelled mention to an incident. Decisions are recorded and replayed, never
+made again: a changed model or threshold changes no past incident. The linker folds the log
+to its head before it decides, its own events included. Each append is idempotent under the
+position of the event that it answers and carries the versions of the incidents it touches;
+if a second linker or a curator was faster, the linker folds again and decides again.
 
-It starts from a snapshot of what it knew (linking/snapshot.py) and folds the rest of the log; without one that fits, it
-folds all of it, and knows the same.
+It starts from its checkpoint (linking/checkpoint.py) and folds the rest of the log. Without
+a valid checkpoint it folds the whole log, with the same result.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from incidentwire.incidents.decisions import (
     assign,
     reconcile,
 )
+from incidentwire.incidents.state import IncidentsState
 from incidentwire.labels import MentionId
 from incidentwire.lifecycle import (
     run_until_shutdown,
@@ -46,6 +47,7 @@ from services.classifier.linking.checkpoint import LinkerCheckpoint
 from services.classifier.linking.decide import Fingerprint, decide, decode
 from services.classifier.linking.fingerprint_key import fingerprint_key
 from services.classifier.linking.fingerprints import FingerprintError
+from services.classifier.linking.index import LinkIndex
 from services.classifier.linking.linker_state import LinkerState
 from services.classifier.linking.shared_spans import SharedSpans
 
@@ -58,66 +60,78 @@ logger = logging.getLogger(__name__)
 
 
 class Linker:
-    """The incidents as the log has them, and the hand that adds to them."""
+    """Folds incidents from the log and appends link decisions to it."""
 
     def __init__(
         self,
         log: EventLog,
-        snapshots: LinkerCheckpoint | None = None,
-        reasons: SharedSpans | None = None,
+        checkpoint: LinkerCheckpoint | None = None,
+        shared_spans: SharedSpans | None = None,
     ) -> None:
-        """`snapshots` is where to start from and what to write to; `reasons` finds which words made a link."""
-        self.log, self.snapshots, self.reasons = log, snapshots, reasons
-        self.held = LogPosition(log_id=log.id)  # the checkpoint verified its own
-        known = (snapshots.load(log) if snapshots else None) or LinkerState()
-        self.position, self.state, self.index = known.position, known.state, known.index
-        self.versions, self.prints, self.news = known.versions, known.prints, known.news
+        """Start from `checkpoint`, if it fits the log, and write to it.
+
+        `shared_spans` finds the passages that explain a link; without it, links have none.
+        """
+        self.log = log
+        self.checkpoint = checkpoint
+        self.shared_spans = shared_spans
+        self.log_position = LogPosition(
+            log_id=log.id
+        )  # the checkpoint verified its own
+        loaded = checkpoint.load(log) if checkpoint else None
+        self.known = loaded or LinkerState()
+
+    @property
+    def position(self) -> int:
+        return self.known.position
+
+    @property
+    def state(self) -> IncidentsState:
+        return self.known.state
+
+    @property
+    def index(self) -> LinkIndex:
+        return self.known.index
 
     @classmethod
     def of(cls, settings: Settings) -> Linker:
-        """As production runs it, on a store that may still be starting."""
+        """Return a linker as production runs it; wait for a store that is still starting."""
         connection = connect_when_ready(settings.redis_url)
-        reasons = SharedSpans(
+        shared_spans = SharedSpans(
             archive=Archive(settings.archive), key=fingerprint_key(settings, connection)
         )
-        return cls(
-            EventLog(connection),
-            LinkerCheckpoint(settings.data_dir.absolute() / "linker"),
-            reasons,
-        )
+        checkpoint = LinkerCheckpoint(settings.data_dir.absolute() / "linker")
+        return cls(EventLog(connection), checkpoint, shared_spans)
 
     def catch_up(self) -> None:
-        """Fold everything that is in the log now."""
+        """Fold everything that the log holds now."""
         while batch := self.log.after(self.position):
             self.take(batch)
 
     def take(self, batch: Iterable[RecordedEvent]) -> None:
-        """Fold events in their order. Raises event_codec.UnknownType for one that a newer release wrote."""
+        """Fold events in order. Raises codec.UnknownType for one from a newer release."""
         entry = None
         for entry in batch:
-            self.position = entry.position
+            self.known.position = entry.position
             if entry.name in FOLDED:
                 self._fold(entry.subject, entry.event, entry.position)
         if entry is not None:
-            self.held = LogPosition.of(self.log.id, entry)
-        if self.snapshots and self.snapshots.is_due(self.position):
+            self.log_position = LogPosition.of(self.log.id, entry)
+        if self.checkpoint and self.checkpoint.is_due(self.position):
             self.save()
 
     def save(self) -> None:
-        """Write a snapshot, unless nothing was folded since the last one."""
-        if self.snapshots:
-            self.snapshots.save(self.log, LinkerState(
-                position=self.position, state=self.state, index=self.index, versions=self.versions,
-                prints=self.prints, news=self.news,
-            ))  # fmt: skip
+        """Write a checkpoint unless nothing was folded since the last one."""
+        if self.checkpoint:
+            self.checkpoint.save(self.log, self.known)
 
     def settle_all(self) -> int:
-        """Answer all news of items; returns how many answers were appended."""
+        """Answer all pending items and return the number of appends."""
         answers = 0
-        while self.news:
-            item = next(iter(self.news))
-            if not self._answer(item, self.news[item]):
-                self.news.pop(item, None)
+        while self.known.pending_items:
+            item = next(iter(self.known.pending_items))
+            if not self._answer(item, self.known.pending_items[item]):
+                self.known.pending_items.pop(item, None)
                 continue
             answers += 1
             self.catch_up()
@@ -126,39 +140,46 @@ class Linker:
     # -- deciding --------------------------------------------------------------------------------------------------
 
     def _answer(self, item: str, request_position: int) -> bool:
-        """Append what follows from the news of an item, one step at a time; False where nothing (more) does."""
-        facts, homeless = reconcile(self.state, item)
-        if not facts and homeless:
-            facts = self._place(homeless[0])
-        if not facts:
+        """Append the next step that an item needs; return False if it needs none."""
+        new_events, unassigned = reconcile(self.state, item)
+        if not new_events and unassigned:
+            new_events = self._assign(unassigned[0])
+        if not new_events:
             return False
-        step = f"{request_position}:{homeless[0] if homeless and not self._leaves(facts) else 'left'}"
-        unit = replace(
-            append_request(self.state, self.versions.__getitem__, facts),
-            idempotency_key=f"linked:{step}",
+        is_leaving = isinstance(new_events[0][1], e.IncidentItemUnlinked)
+        step = unassigned[0] if unassigned and not is_leaving else "left"
+        request = replace(
+            append_request(self.state, self.known.versions.__getitem__, new_events),
+            idempotency_key=f"linked:{request_position}:{step}",
             idempotency_scope=item,
         )
-        result = self.log.append_many([unit])[0]
+        result = self.log.append_many([request])[0]
         if isinstance(result, VersionConflict):
             logger.info(
                 event_line("folding again", item_id=item, subject=result.subject)
             )
-        elif isinstance(result, Withdrawn):
+            return True
+        if isinstance(result, Withdrawn):
             return False
-        elif not result.new and result.last <= self.position:
-            return False  # claimed and folded, yet still open: another linker's answer stands
-        else:
-            said = facts[0][1].type.replace(".", " ")
-            logger.info(
-                event_line(
-                    said, incident_id=facts[0][0], item_id=item, position=result.last
-                )
+        if not result.new and result.last <= self.position:
+            return (
+                False  # folded already and still open: another linker's answer stands
             )
+        incident, event = new_events[0]
+        logger.info(
+            event_line(
+                event.type.replace(".", " "),
+                incident_id=incident,
+                item_id=item,
+                position=result.last,
+            )
+        )
         return True
 
-    def _place(self, key: str) -> NewEvents:
+    def _assign(self, key: str) -> NewEvents:
+        """Decide to which incident a mention belongs."""
         item, mention = MentionId.parse(key)
-        found = self._print_of(key)
+        found = self._fingerprint_of(key)
         if found is None:
             return assign(self.state, item, mention, None)
         sibling_incidents = {
@@ -166,41 +187,40 @@ class Linker:
             for other in self.state.mentions_of_item.get(item, ())
             if other != key
         }
-        said = decide(
+        decision = decide(
             found, self.index, self.state.cannot_link_for(key), sibling_incidents
         )
-        why = said.why
-        if said.incident is not None:
-            why = self._with_nearest(why, key, found, said.incident)
+        why = decision.why
+        if decision.incident is not None:
+            why = self._with_nearest(why, key, found, decision.incident)
         return assign(
             self.state,
             item,
             mention,
-            said.incident,
-            score=said.score,
-            review=said.review,
+            decision.incident,
+            score=decision.score,
+            review=decision.review,
             why=why,
         )
 
     def _with_nearest(
         self, why: e.LinkReason, key: str, found: Fingerprint, incident: str
     ) -> e.LinkReason:
-        """Add the nearest mention of the incident, and the passages found in both texts. No decision depends on it."""
+        """Add the nearest mention and the passages that both texts share.
+
+        No decision depends on them.
+        """
         nearest = self.index.nearest(found, incident, self.state.members(incident))
-        other = self._print_of(nearest) if nearest is not None else None
+        other = self._fingerprint_of(nearest) if nearest is not None else None
         if other is None:
             return why
         why = replace(why, nearest=nearest)
-        if self.reasons is None:
+        if self.shared_spans is None:
             return why
         item, mention = MentionId.parse(key)
         known = items.fold_all(item, self._history(item))
-        spans = self.reasons.spans(known, mention, other, self.index.rarity(other))
+        spans = self.shared_spans.spans(known, mention, other, self.index.rarity(other))
         return replace(why, spans=tuple(spans))
-
-    @staticmethod
-    def _leaves(facts: NewEvents) -> bool:
-        return isinstance(facts[0][1], e.IncidentItemUnlinked)
 
     # -- folding ---------------------------------------------------------------------------------------------------
 
@@ -208,12 +228,12 @@ class Linker:
         before = {key: self._owner(key) for key in self._touched(event)}
         self.state.apply(subject, event)
         if event.affects_labels:
-            self.news.pop(subject, None)
-            self.news[subject] = position
+            self.known.pending_items.pop(subject, None)
+            self.known.pending_items[subject] = position
             if isinstance(event, e.ItemClassified):
-                self._keep_prints(subject, event)
+                self._keep_fingerprints(subject, event)
             return
-        self.versions[subject] += 1
+        self.known.versions[subject] += 1
         match event:
             case e.IncidentMerged():
                 self.index.merge(subject, event.into)
@@ -240,24 +260,26 @@ class Linker:
         now = self._owner(key)
         if now == before:
             return
-        found = self._print_of(key)
+        found = self._fingerprint_of(key)
         if before is not None:
             self.index.remove(before, key)
         if now is not None and found is not None:
             self.index.add(now, key, found)
         if now is not None:
-            self.prints.pop(key, None)
+            self.known.pending_fingerprints.pop(key, None)
 
-    def _keep_prints(self, item: str, event: e.ItemClassified) -> None:
+    def _keep_fingerprints(self, item: str, event: e.ItemClassified) -> None:
         for mention in event.mentions:
             key = str(MentionId(item, mention.id))
             if key not in self.state.links:
-                self.prints[key] = mention.fingerprint
+                self.known.pending_fingerprints[key] = mention.fingerprint
 
-    def _print_of(self, key: str) -> Fingerprint | None:
-        """The mention's fingerprint; from the item's history where it is not at hand. None where it has none, or one
-        of another version: it is compared with nothing then."""
-        encoded = self.prints.get(key)
+    def _fingerprint_of(self, key: str) -> Fingerprint | None:
+        """Return the fingerprint of a mention, from the item's history if it is not in memory.
+
+        None if it has none, or one of another version, which is compared with nothing.
+        """
+        encoded = self.known.pending_fingerprints.get(key)
         if encoded is None:
             item, mention = MentionId.parse(key)
             judged = [
@@ -279,7 +301,7 @@ class Linker:
             return None
 
     def _history(self, item: str) -> list[RecordedEvent]:
-        """The item's events up to where the linker is: what comes later must not change what a fold makes of them."""
+        """Return the item's events up to the linker's position: later ones must not matter."""
         return [
             entry for entry in self.log.history(item) if entry.position <= self.position
         ]
@@ -315,10 +337,10 @@ def follow(linker: Linker, stopped: threading.Event, heartbeat_file: str = "") -
         if stopped.is_set():
             linker.save()
             return
-        if reason := linker.held.mismatch(linker.log):
+        if reason := linker.log_position.mismatch(linker.log):
             logger.warning(event_line("linker starts again", why=reason))
             return
-        # what an answer made the linker fold already must not be folded twice
+        # An append makes the linker fold its own events at once; do not fold them twice.
         linker.take(entry for entry in batch if entry.position > linker.position)
         linker.settle_all()
 

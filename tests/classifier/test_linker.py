@@ -144,7 +144,7 @@ def test_refolding_decides_nothing_anew(house: House, three: list[str]) -> None:
     again = linked(house.log)
     assert house.log.last() == last
     assert again.state == first.state
-    assert again.versions == first.versions
+    assert again.known.versions == first.known.versions
 
 
 def test_two_linkers_started_by_mistake_open_nothing_twice(
@@ -257,7 +257,7 @@ def with_reasons(house: House, key: bytes | None = None) -> Linker:
     if key is None:
         return settled(Linker.of(house.settings))
     return settled(
-        Linker(house.log, reasons=SharedSpans(archive=house.archive, key=key))
+        Linker(house.log, shared_spans=SharedSpans(archive=house.archive, key=key))
     )
 
 

@@ -1,8 +1,8 @@
-"""Decides where a mention belongs: to an incident, to none yet, or to one of two that are close.
+"""The merge rule: decide which incident a mention belongs to, if any. Pure.
 
-Pure: what is known comes in as a LinkIndex, the decision goes out as a value; nothing is recorded here. Thresholds
-were chosen once, for all languages and kinds of news, on six public sets, by half of their happenings for the other
-half; scores hardly change from 2200 to 2300.
+The state comes in as a LinkIndex, the decision goes out as a value; nothing is recorded
+here. Thresholds were chosen once for all languages and kinds of news, on six public sets,
+each half tuned on the other half; scores hardly change from 2200 to 2300.
 """
 
 from __future__ import annotations
@@ -31,27 +31,34 @@ __all__ = [
     "fingerprint",
 ]
 
-LINK = 2250  # of FULL: from here on, a mention joins an incident that is the only one like it
-# A mention that is like many incidents tells by its words what field it is from, not which happening: more is needed.
-# The longer the stream, the more of them there are, so that one LINK does for 40 incidents and for 1500.
-OTHERS = 5  # incidents after the best one that count
+# Of FULL: a mention joins the only similar incident from this score on.
+JOIN_THRESHOLD = 2250
+# A mention that resembles many incidents shares the field's words with them rather than
+# the event's, so it needs a higher score. The longer the stream, the more of them there
+# are; that lets one threshold serve for 40 incidents and for 1,500.
+CROWDING_RIVALS = 5  # incidents after the best one that count
 # Caps the penalty (of FULL), so that duplicate incidents cannot block new reports indefinitely.
 CROWDING_PENALTY_MAX = 1000
-CLOSE = 300  # of FULL: a runner-up that joins too and is not further behind makes the link one to review
-# A part of a longer text also joins the one incident that has the name it repeats foremost, where more than the name is
-# shared and no other with that name is half as near. Of 858 single paragraphs of six public sets 561 joined anyhow, and
-# five more so, four of them rightly; with the right incident taken away, 7 of 789 joined another one so.
-RETOLD = 1000  # of FULL
-RETOLD_TERMS = 10
+# Of FULL: a runner-up that is this near to the best makes the link one to review.
+REVIEW_MARGIN = 300
+# An excerpt of a longer text also joins the one incident whose lead name it repeats, if
+# they share more than the name and no rival with that name is half as similar. Of 858
+# paragraphs of six public sets, 561 joined without this rule and five more with it, four
+# of them correctly; with the right incident removed, 7 of 789 joined a wrong one.
+LOOKBACK_THRESHOLD = 1000  # of FULL
+LOOKBACK_TERMS = 10
 FOLLOW_UP_TERMS = 2  # the subject is shared in both directions anyway
-AHEAD = 2
+MIN_RATIO = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """`incident` is the one to link to, None to open a new one. `score` is 0 to 1: for a new incident, how near the
-    nearest one was. `review` names the incident that was nearly as good, empty where the link is clear. `why` is the
-    reason without the nearest mention and the spans."""
+    """Which incident to link to; None opens a new one.
+
+    `score` is 0 to 1; for a new incident it is that of the nearest one. `review` names a
+    rival that was nearly as good, or is empty. `why` is the reason, still without the
+    nearest mention and the shared spans.
+    """
 
     incident: str | None
     score: float
@@ -65,8 +72,11 @@ def decide(
     cannot_link: Iterable[str] = (),
     sibling_incidents: Container[str | None] = frozenset(),
 ) -> Decision:
-    """Where the mention belongs. `barred` are incidents from which people took it away, `kin` those that other parts of
-    its text are in: what was told apart there, one name does not bring together."""
+    """Return the incident that a mention belongs to.
+
+    A curator removed the mention from those in `cannot_link`. `sibling_incidents` hold
+    other mentions of the same text, which a shared name must not bring together.
+    """
     matches = index.matches(mention, cannot_link)
     if not matches:
         return Decision(incident=None, score=0.0, review=(), why=LinkReason())
@@ -75,7 +85,7 @@ def decide(
     if best.score < needed or (is_outcome and not (best.copy or best.retold)):
         earlier = _lookback_match(
             [match for match in matches if match.incident not in sibling_incidents],
-            FOLLOW_UP_TERMS if is_outcome else RETOLD_TERMS,
+            FOLLOW_UP_TERMS if is_outcome else LOOKBACK_TERMS,
         )
         if earlier:
             return Decision(
@@ -91,7 +101,7 @@ def decide(
     rivals = [
         m
         for m in matches[1:]
-        if m.score >= max(needed, best.score - CLOSE) and not best.copy
+        if m.score >= max(needed, best.score - REVIEW_MARGIN) and not best.copy
     ]
     review = tuple(m.incident for m in rivals[:1])
     return Decision(
@@ -105,17 +115,22 @@ def _lookback_match(matches: Sequence[Match], min_terms: int) -> Match | None:
     An excerpt of a feature looks back; a fine, settlement or trial follows.
     """
     best = max(matches, key=lambda match: match.retold, default=None)
-    if best is None or best.retold < RETOLD or sum(best.shared) < min_terms:
+    if best is None or best.retold < LOOKBACK_THRESHOLD or sum(best.shared) < min_terms:
         return None
     rival = max((match.named for match in matches if match is not best), default=0)
-    return replace(best, score=best.retold) if best.retold >= AHEAD * rival else None
+    return (
+        replace(best, score=best.retold) if best.retold >= MIN_RATIO * rival else None
+    )
 
 
 def _needed(matches: Sequence[Match]) -> int:
-    """The score from which the best match is joined: LINK, and half of what the next ones score on average (as if
-    there were always OTHERS of them), but not more than CROWDING_PENALTY_MAX."""
-    others = sum(match.score for match in matches[1 : 1 + OTHERS])
-    return LINK + min(others // (2 * OTHERS), CROWDING_PENALTY_MAX)
+    """Return the score from which the best match is joined.
+
+    The threshold plus half the mean score of the CROWDING_RIVALS next matches (missing
+    ones count 0), at most CROWDING_PENALTY_MAX.
+    """
+    others = sum(match.score for match in matches[1 : 1 + CROWDING_RIVALS])
+    return JOIN_THRESHOLD + min(others // (2 * CROWDING_RIVALS), CROWDING_PENALTY_MAX)
 
 
 def _why(match: Match) -> LinkReason:

@@ -1,4 +1,4 @@
-"""Fingerprints of mentions in compact arrays: a row of about 540 bytes each, and no Python object."""
+"""Fingerprints of mentions in arrays: about 540 bytes each, without a Python object."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ SLOT_BITS = (
 )
 SLOT_MASK = (1 << SLOT_BITS) - 1
 _KIND_SHIFT = SLOT_BITS + 4
-# Reports of one happening agree in its figures, dates and names; those of two of a kind agree in their words only.
+# Reports of one incident agree in figures, dates and names; reports of similar incidents
+# only in their words.
 KIND_QUARTERS = (4, 5, 10, 8)  # by Kind: words, names, amounts, dates
 _MAX_WEIGHT = 15
 _FIRST_ROWS = 64
@@ -33,7 +34,7 @@ _T = TypeVar("_T", bound=np.generic)
 
 
 def pack(fingerprint: Fingerprint) -> Packed:
-    """A fingerprint's terms, a word each, in the order of their slots."""
+    """Return a fingerprint's terms as words of 32 bits, ordered by slot."""
     slots, first = np.unique(fingerprint.hashes & SLOT_MASK, return_index=True)
     weights, kinds = (
         fingerprint.weights[first].astype(np.uint32),
@@ -50,7 +51,7 @@ def slots_of(packed: Packed) -> Packed:
 
 
 def weights_of(packed: Packed) -> Integers:
-    """What counts when mentions are compared: weights of the fingerprint times KIND_QUARTERS; 150 at most, a byte."""
+    """Return the weights used in comparisons: stored weight times KIND_QUARTERS, at most 150."""
     weights: Integers = _WEIGHTS[packed >> SLOT_BITS]
     return weights
 
@@ -65,7 +66,7 @@ def kinds_of(packed: Packed) -> Integers:
 
 
 class FingerprintTable:
-    """Rows are numbers; a freed one is used again. `terms`, `days`, `signatures` and `parts` are read by them."""
+    """One row per mention; freed rows are reused. Read `terms`, `days`, `signatures`, `parts` by row."""
 
     def __init__(self) -> None:
         self.terms = np.zeros((_FIRST_ROWS, MAX_TERMS), dtype=np.uint32)
@@ -90,13 +91,13 @@ class FingerprintTable:
         self._free.append(row)
 
     def find(self, mention: str, rows: Sequence[int]) -> int | None:
-        """The one of these rows that is the mention's."""
+        """Return the row of the mention among these rows, or None."""
         code = _code(mention)
         return next((row for row in rows if int(self._mentions[row]) == code), None)
 
     @property
     def bytes(self) -> int:
-        """What the arrays hold, room to grow included."""
+        """Return the size of the arrays in bytes, spare rows included."""
         return (
             self.terms.nbytes
             + self.days.nbytes
@@ -116,10 +117,10 @@ class FingerprintTable:
         self._used += 1
         return self._used - 1
 
-    # -- kept between two runs (snapshot.py)
+    # -- checkpoint
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Copies of all that `restore` needs, as arrays by name."""
+        """Return copies of the arrays that `restore` needs, by name."""
         used = slice(self._used)
         return {
             "terms": self.terms[used].copy(),
@@ -135,7 +136,7 @@ class FingerprintTable:
 
     @classmethod
     def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> FingerprintTable:
-        """The rows whose state these arrays are: from here on both do the same."""
+        """Return the table with this state."""
         rows, room = cls(), int(arrays["room"][0])
         rows._used = len(arrays["days"])
         rows.terms = _grown(arrays["terms"], room)

@@ -1,8 +1,8 @@
-"""An inverted index that finds the few incidents worth comparing with a mention, and compares them.
+"""An inverted index that finds the few incidents worth comparing with a mention.
 
-Everything that decides is computed in integers, or in IEEE operations that round correctly (* / sqrt), so that the
-same sequence of calls gives the same scores on any machine. How common a term is, is learned from the sequence: the
-number of incidents it occurred in, beside a prior that keeps the first few incidents from looking unique.
+Scores use integers, or IEEE operations that round correctly (* / sqrt), so the same calls
+give the same scores on any machine. The frequency of a term is the number of incidents it
+occurred in so far, plus a prior that keeps the first incidents from looking unique.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from services.classifier.linking.similarity import FULL, Match, nearest_of
 from services.classifier.linking.subjects import SubjectComparison, compare_subjects
 from services.classifier.linking.terms import TermKind
 
-MEMBERS = 6  # fingerprints kept per incident: the first, and the newest of the others
-PRIOR_INCIDENTS = 1000  # as if so many incidents without any known term had come before
-INDEXED_TERMS = 32  # rarest, heaviest terms of a mention that lead to its incident, and that are looked up
-POSTINGS = 64  # newest incidents kept per term: what bounds the cost of a common one
+MEMBERS = 6  # fingerprints kept per incident: the first and the newest others
+PRIOR_INCIDENTS = 1000  # incidents without known terms assumed to have come before
+INDEXED_TERMS = 32  # rarest, heaviest terms of a mention that are indexed and looked up
+POSTINGS = 64  # newest incidents read per term; bounds the cost of a common one
 CANDIDATES = 24  # incidents compared in full
-COPY_SHARE = 0.7  # share of shingles from which two texts are one, syndicated
+COPY_SHARE = 0.7  # share of equal shingles from which two texts are copies
 FOLLOW_UP_DAYS = 14  # from here on, the outcome of an incident is compared untimed
 COPY_DAYS = 60  # a later copy must share the subject: boilerplate returns for years
 HALF_DAYS = 7  # days that take a quarter of a similarity; time takes half at most
@@ -47,8 +47,11 @@ _RowNumbers = NDArray[np.intp]
 
 
 class LinkIndex:
-    """Holds what `decide` compares with. `add`, `remove`, `merge` and `unmerge` replay decisions; `matches` only
-    reads. Incidents are named by their ids, mentions by any string that is unique."""
+    """The incidents that `decide` compares with.
+
+    `add`, `remove`, `merge` and `unmerge` replay decisions; `matches` only reads.
+    Incidents are named by their ids, mentions by any unique string.
+    """
 
     def __init__(self) -> None:
         self.ids: list[str] = []
@@ -76,7 +79,7 @@ class LinkIndex:
     # -- replaying decisions
 
     def add(self, incident: str, mention: str, fingerprint: Fingerprint) -> None:
-        """The mention belongs to the incident from now on, which is new where it was not known."""
+        """Add a mention to an incident, which may be new."""
         number = self._numbers.get(incident)
         if number is None:
             number = self._numbers[incident] = len(self.ids)
@@ -96,7 +99,7 @@ class LinkIndex:
             self._rows.free(members.pop(1))
 
     def remove(self, incident: str, mention: str) -> bool:
-        """The mention left the incident; False where it is not kept (any more), so that nothing changes."""
+        """Remove a mention from an incident; return False if it was not kept."""
         number = self._numbers.get(incident)
         row = (
             self._rows.find(mention, self._members[number])
@@ -110,14 +113,14 @@ class LinkIndex:
         return True
 
     def merge(self, source: str, into: str) -> None:
-        """The source is compared as part of `into` until `unmerge`. An id that was never added changes nothing."""
+        """Compare `source` as part of `into` until `unmerge`. Unknown ids are ignored."""
         one, other = self._numbers.get(source), self._numbers.get(into)
         if one is not None and other is not None:
             self._into[one] = other
             self._merged.setdefault(other, []).append(one)
 
     def unmerge(self, source: str) -> None:
-        """The source is an incident of its own again."""
+        """Make `source` an incident of its own again."""
         number = self._numbers.get(source, -1)
         into = self._into.pop(number, None)
         if into is not None:
@@ -128,7 +131,10 @@ class LinkIndex:
     def matches(
         self, fingerprint: Fingerprint, cannot_link: Iterable[str] = ()
     ) -> list[Match]:
-        """The incidents most like the mention, best first, none of the barred ones. Ties go to the older incident."""
+        """Return the most similar incidents, best first, without those in `cannot_link`.
+
+        Ties go to the older incident.
+        """
         packed = pack(fingerprint)
         without = {
             self._root(self._numbers[i]) for i in cannot_link if i in self._numbers
@@ -179,7 +185,7 @@ class LinkIndex:
         return [match for _, _, match in sorted(found, key=lambda one: one[:2])]
 
     def _compare(self, packed: Packed, rows: _RowNumbers) -> tuple[Integers, Integers]:
-        """Cosine of rarity-weighted terms with each row, 0 to FULL; and terms shared by kind."""
+        """Return the cosine with each row, 0 to FULL, and the shared terms by kind."""
         theirs, own_slots = self._rows.terms[rows], slots_of(packed)
         slots = slots_of(theirs)
         rarity = self._rarity(slots)
@@ -214,7 +220,7 @@ class LinkIndex:
         return compare_subjects(packed, theirs, at, alike, dated)
 
     def _timed(self, cosine: Integers, day: int, rows: _RowNumbers) -> Integers:
-        """Cosine less what time takes."""
+        """Return the cosine reduced by the distance in time."""
         days = self._rows.days[rows].astype(np.int64)
         gap = np.where(
             (days > 0) & (day > 0), np.maximum(np.abs(days - day) - FREE_DAYS, 0), 0
@@ -225,8 +231,11 @@ class LinkIndex:
     def _led(
         self, packed: Packed, part: bool, rows: _RowNumbers
     ) -> tuple[Flags, Flags]:
-        """Which rows have the leading name of the part that the mention is, at all and foremost; where it is none, of
-        which parts it has the leading name."""
+        """Return two masks of rows that share a lead name with the mention: at all, and on top.
+
+        One side must be an excerpt: the lead name is that of the mention if it is one,
+        else that of each excerpt among the rows.
+        """
         parts = np.ones_like(rows, dtype=np.bool_) if part else self._rows.parts[rows]
         if not parts.any():
             return parts, parts
@@ -239,18 +248,18 @@ class LinkIndex:
         return parts & named, parts & foremost
 
     def _rarity(self, slots: Packed) -> Integers:
-        """log2((all incidents + prior) / incidents with the term), in 1/32."""
+        """Return log2((incidents + prior) / incidents with the term) in units of 1/32."""
         everything = idf32(2 * (PRIOR_INCIDENTS + len(self.ids)) + 4)
         return np.maximum(everything - logs()[self._incidence[slots]], 0)
 
     def _telling(self, packed: Packed) -> Packed:
-        """The slots that say most about a mention: heavy (names and titles) and rare, best first."""
+        """Return the slots of the heaviest and rarest terms, best first."""
         slots = slots_of(packed)
         value = weights_of(packed) * self._rarity(slots)
         return slots[np.lexsort((slots, -value))[:INDEXED_TERMS]]
 
     def _candidates(self, packed: Packed) -> list[int]:
-        """Root numbers of the incidents that share the rarest terms, the most telling ones first."""
+        """Return the numbers of incidents that share the rarest terms, most first."""
         telling, votes = self._telling(packed), dict[int, int]()
         heads, who, after = self._heads, self._who, self._next
         for slot, rarity in zip(
@@ -288,13 +297,12 @@ class LinkIndex:
             waiting += reversed(self._merged.get(number, ()))
         return rows[: 4 * MEMBERS]
 
-    # -- for the linker: the nearest member (reasons.py), and what is kept between two runs (snapshot.py)
+    # -- reasons and checkpoint
 
     def nearest(
         self, fingerprint: Fingerprint, incident: str, members: Iterable[str]
     ) -> str | None:
-        """The one of these mentions of the incident's that is most like this one, as `matches` counts it; None where
-        none of them is kept."""
+        """Return the incident's mention that is most similar to this one, or None."""
         number = self._numbers.get(incident)
         rows = self._kept(self._root(number)) if number is not None else []
         if not rows:
@@ -317,14 +325,14 @@ class LinkIndex:
         )
 
     def rarity(self, fingerprint: Fingerprint) -> list[int]:
-        """How rare each of its terms is, in 1/32 bit, in the order of its hashes."""
+        """Return the rarity of each term in 1/32 bit, in the order of its hashes."""
         found: list[int] = self._rarity(
             (fingerprint.hashes & SLOT_MASK).astype(np.uint32)
         ).tolist()
         return found
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Copies of all that `restore` needs: what JSON holds, and arrays by name."""
+        """Return copies of what `restore` needs: plain values, and arrays by name."""
         members = array("I")
         for rows in self._members:
             members.extend(rows)
@@ -349,7 +357,7 @@ class LinkIndex:
     def restore(
         cls, plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
     ) -> LinkIndex:
-        """The index whose state this is: from here on both answer and grow alike."""
+        """Return the index with this state."""
         index = cls()
         index.ids = list(plain["ids"])
         index._numbers = {incident: number for number, incident in enumerate(index.ids)}

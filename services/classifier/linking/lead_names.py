@@ -1,7 +1,8 @@
-"""Whether two mentions speak of one name above all: what tells a happening again where little else is said of it.
+"""Whether two mentions share a lead name.
 
-A part of a long feature looks back, in a paragraph, at what was news months before. It shares few words with the report
-of then, so that they are not much alike; but the name that it repeats, the report names first.
+A paragraph of a long feature looks back at news of months before. It shares few words
+with the report of then, so their similarity is low; but the name that the paragraph
+repeats is the one that the report leads with.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from services.classifier.linking.fingerprint_table import (
 )
 from services.classifier.linking.terms import TermKind
 
-FOREMOST = 3  # of the heaviest terms of a mention, one of which the other's leading name must be
-REPEATED = 6  # stored weight of a name that is said twice, or in the heading; one that is said once has 5
+TOP_TERMS = 3  # heaviest terms of a mention, among which the lead name must be
+REPEATED = 6  # stored weight of a name in the heading or said twice; once gives 5
 _WEIGHT = 15
 
 Flags = NDArray[np.bool_]
@@ -28,8 +29,10 @@ Flags = NDArray[np.bool_]
 def has_lead_name_of(
     mention: Packed, heavy: Integers, others: Packed, heavy_others: Integers
 ) -> tuple[Flags, Flags]:
-    """Which others (a row each) have the mention's leading name at all, and which foremost. `heavy` is weight times
-    rarity, 0 where a place is not used."""
+    """Return two masks: rows that have the mention's lead name, and rows that have it on top.
+
+    `heavy` is weight times rarity, 0 for an unused place.
+    """
     lead, leads = _leading(mention[None, :], heavy[None, :])
     there = (slots_of(others) == slots_of(mention)[lead]) & (heavy_others > 0) & leads
     return there.any(axis=1), _is_top_term(there, heavy_others)
@@ -38,7 +41,7 @@ def has_lead_name_of(
 def leading(
     mention: Packed, heavy: Integers, others: Packed, heavy_others: Integers
 ) -> tuple[Flags, Flags]:
-    """Which others' leading names the mention has at all, and which it has foremost."""
+    """Return two masks: rows whose lead name the mention has, and has on top."""
     at, leads = _leading(others, heavy_others)
     names = np.take_along_axis(slots_of(others), at[:, None], axis=1)
     there = (names == slots_of(mention)) & leads[:, None]
@@ -46,7 +49,7 @@ def leading(
 
 
 def _leading(packed: Packed, heavy: Integers) -> tuple[NDArray[np.intp], Flags]:
-    """Where each row has its heaviest name, and whether it has one that is repeated."""
+    """Return the place of each row's heaviest name, and whether that name is repeated."""
     names = np.where((kinds_of(packed) == TermKind.NAME) & (heavy > 0), heavy, -1)
     at = names.argmax(axis=1)
     best = np.take_along_axis(packed, at[:, None], axis=1)[:, 0]
@@ -57,7 +60,7 @@ def _leading(packed: Packed, heavy: Integers) -> tuple[NDArray[np.intp], Flags]:
 
 
 def _is_top_term(there: Flags, heavy: Integers) -> Flags:
-    """Whether each row has the term that is marked in it among its heaviest."""
+    """Return whether the marked term of each row is among its TOP_TERMS heaviest."""
     own = np.where(there, heavy, 0).max(axis=1)
-    found: Flags = (own > 0) & ((heavy > own[:, None]).sum(axis=1) < FOREMOST)
+    found: Flags = (own > 0) & ((heavy > own[:, None]).sum(axis=1) < TOP_TERMS)
     return found

@@ -1,6 +1,6 @@
-"""All that a linker holds, as arrays and back, for its snapshot. What comes back equals what went, free rows included.
+"""The state of the linker, to arrays for its checkpoint and back, free rows included.
 
-The first array is JSON in UTF-8, the others are the index's: no object of ours is stored, so none can be smuggled in.
+The first array is JSON in UTF-8, the others are the index's. No pickled object is stored.
 """
 
 from __future__ import annotations
@@ -21,48 +21,50 @@ from services.classifier.linking.index import LinkIndex
 
 @dataclass(kw_only=True)
 class LinkerState:
-    """All that a linker holds: what folding the log up to `position` makes of it."""
+    """What folding the log up to `position` gives.
+
+    `versions` counts the events of each incident. `pending_fingerprints` holds those of
+    mentions without an incident, by mention key. `pending_items` maps an item to the
+    position of the event that it has to answer, the oldest first.
+    """
 
     position: int = 0
     state: IncidentsState = field(default_factory=IncidentsState)
     index: LinkIndex = field(default_factory=LinkIndex)
-    versions: Counter[str] = field(
-        default_factory=Counter
-    )  # events so far, by incident
-    prints: dict[str, str] = field(
-        default_factory=dict
-    )  # of mentions that have no place yet, by mention key
-    news: dict[str, int] = field(
-        default_factory=dict
-    )  # item -> position of what is to be answered, oldest first
+    versions: Counter[str] = field(default_factory=Counter)
+    pending_fingerprints: dict[str, str] = field(default_factory=dict)
+    pending_items: dict[str, int] = field(default_factory=dict)
 
     def arrays(self) -> Iterator[NDArray[Any]]:
-        """What `of` needs, in this order."""
+        """Yield the arrays that `of` needs, in its order."""
         plain, arrays = self.index.state()
-        said = {
+        header = {
             "arrays": list(arrays),
             "position": self.position,
             "state": codec.dump(self.state),
             "index": plain,
             "versions": self.versions,
-            "prints": self.prints,
-            "news": self.news,
+            "prints": self.pending_fingerprints,
+            "news": self.pending_items,
         }
         yield np.frombuffer(
-            json.dumps(said, separators=(",", ":")).encode(), dtype=np.uint8
+            json.dumps(header, separators=(",", ":")).encode(), dtype=np.uint8
         )
         yield from arrays.values()
 
     @classmethod
     def of(cls, read: Callable[[], NDArray[Any]]) -> LinkerState:
-        """The same from its arrays, which come one by one. One of incident_state.WRONG for others."""
-        said = json.loads(read().tobytes())
-        arrays = {name: read() for name in said["arrays"]}
+        """Return the state from its arrays, read one by one.
+
+        Raises one of codec.DECODE_ERRORS if they are not those of a state.
+        """
+        header = json.loads(read().tobytes())
+        arrays = {name: read() for name in header["arrays"]}
         return cls(
-            position=said["position"],
-            state=codec.load(said["state"]),
-            index=LinkIndex.restore(said["index"], arrays),
-            versions=Counter(said["versions"]),
-            prints=said["prints"],
-            news=said["news"],
+            position=header["position"],
+            state=codec.load(header["state"]),
+            index=LinkIndex.restore(header["index"], arrays),
+            versions=Counter(header["versions"]),
+            pending_fingerprints=header["prints"],
+            pending_items=header["news"],
         )

@@ -14,10 +14,14 @@ FULL = 10_000  # a similarity of 1
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """How an incident compares with a mention. `score` is 0 to FULL; `copy` says that the text is one of its texts;
-    `shared` counts the terms in common with its nearest text by Kind; `days` is the distance to it, None if unknown.
-    Where the mention or a text is a part of a longer one, `retold` and `named` are how near the texts are that have its
-    leading name foremost, and at all, whatever the time between; else 0."""
+    """How an incident compares with a mention.
+
+    `score` is 0 to FULL. `copy`: the mention is a copy of one of its texts. `shared`
+    counts terms shared with its nearest text by TermKind; `days` is the distance to that
+    text, None if unknown. If the mention or a text is an excerpt, `retold` and `named`
+    are the untimed similarity to texts that have its lead name among their top terms,
+    and at all; else 0.
+    """
 
     incident: str
     score: int
@@ -36,7 +40,11 @@ def nearest_of(
     days: NDArray[np.uint16],
     day: int,
 ) -> Match:
-    """Half the nearest text, half the mean of all: a chain of look-alikes does not pass, a side story does."""
+    """Compare a mention with the texts of one incident.
+
+    The score is half the nearest text and half the mean of all: a side story passes, a
+    chain of look-alikes does not.
+    """
     nearest = int((similarity + copies * FULL).argmax())
     copy, there = bool(copies[nearest]), int(days[nearest])
     score = (int(similarity.sum()) // len(similarity) + int(similarity.max())) // 2

@@ -414,7 +414,7 @@ def test_what_was_to_be_answered_is_answered_after_the_start(
     before.save()
     linker = caught_up(log, LinkerCheckpoint(tmp_path))
     assert different(linker, before) == []
-    assert list(linker.prints) == ["i_0#m0"]
+    assert list(linker.known.pending_fingerprints) == ["i_0#m0"]
     assert linker.settle_all() == 1
     assert linker.state.where("i_0#m0")
 
@@ -578,7 +578,7 @@ from services.classifier.linker import Linker
 from services.classifier.linking.checkpoint import NAME, LinkerCheckpoint
 url, folder, what = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 linker = Linker(EventLog(redis.Redis.from_url(url)), LinkerCheckpoint(folder))
-linker.position = 0 if what == "endless" else linker.position
+linker.known.position = 0 if what == "endless" else linker.position
 linker.catch_up()
 if what in ("killed", "full"):  # the first write past so many bytes ends the process, or fails
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL if what == "killed" else signal.SIG_IGN)
@@ -586,7 +586,7 @@ if what in ("killed", "full"):  # the first write past so many bytes ends the pr
     linker.save()
     print("went on", flush=True)
 while what == "endless":
-    linker.snapshots.saved_at = 0
+    linker.checkpoint.saved_at = 0
     linker.save()
     print("saved", flush=True)
 """
@@ -660,7 +660,7 @@ def test_a_folder_that_cannot_be_written_stops_no_linker(
 ) -> None:
     (tmp_path / "linker").write_text("a file is in the way")
     linker = caught_up(news)
-    linker.snapshots = LinkerCheckpoint(tmp_path / "linker")
+    linker.checkpoint = LinkerCheckpoint(tmp_path / "linker")
     linker.save()
     assert "snapshot not written" in caplog.text
 

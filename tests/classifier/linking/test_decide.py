@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from incidentwire.events import LinkReason
 from services.classifier.linking.decide import (
-    OTHERS,
+    CROWDING_RIVALS,
     Decision,
     Fingerprint,
     LinkIndex,
@@ -278,7 +278,7 @@ def test_a_report_that_is_like_many_incidents_needs_more_to_join_one() -> None:
     index.add("n_best", "a#m0", like(0, 5))
     alone = decide(report, index)
     assert alone.incident == "n_best"
-    for n in range(OTHERS):
+    for n in range(CROWDING_RIVALS):
         index.add(f"n_{n}", f"i{n}#m0", like(n + 1, 5))
     among = decide(report, index)
     assert (among.incident, among.score >= alone.score) == (None, True)
