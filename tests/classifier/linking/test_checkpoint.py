@@ -45,6 +45,7 @@ from services.classifier.linking.checkpoint import (
     write,
 )
 from services.classifier.linking.decide import decode, fingerprint
+from services.classifier.linking.linker_state import LinkerState
 from tests.eventually import eventually
 from tests.house import House, process
 from tests.store import Store
@@ -129,9 +130,11 @@ def same(one: Any, other: Any) -> bool:
 
 def different(one: Linker, other: Linker) -> list[str]:
     """Return what the two do not hold alike."""
-    held = ("position", "state", "index", "versions", "prints", "news")
+    held = [field.name for field in dataclasses.fields(LinkerState)]
     found = [
-        name for name in held if not same(getattr(one, name), getattr(other, name))
+        name
+        for name in held
+        if not same(getattr(one.known, name), getattr(other.known, name))
     ]
     return found if answers(one) == answers(other) else [*found, "answers"]
 
