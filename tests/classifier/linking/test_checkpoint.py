@@ -303,7 +303,7 @@ def test_a_history_of_everything_at_once_comes_back(
         ("move", 3, 1),
         ("again", 3, 2),
         ("merge", 1, 0),
-        ("split", 2, 0),
+        *(("split", one, other) for one in range(8) for other in range(3)),
         ("rename", 0, 0),
         ("correct", 4, 1),
     ]
@@ -513,9 +513,7 @@ def test_one_that_is_ahead_of_the_log_is_ignored(
     kept: Path, news: EventLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     put_back(news, 4)
-    assert "the log ends at 4" in refused(
-        EventLog(news.connection), kept, caplog
-    )
+    assert "the log ends at 4" in refused(EventLog(news.connection), kept, caplog)
 
 
 def test_one_of_a_log_that_went_another_way_is_ignored(
