@@ -230,8 +230,39 @@ def _is_ready(url: str) -> bool:
         return False
 
 
+def test_an_administrator_signs_in_and_sees_the_pages_of_both_services(
+    stack: dict[str, str],
+) -> None:
+    password = secrets.token_hex(16)
+    add = ("incidentwire", "users", "add", "ada", "--role", "admin")
+    compose("exec", "-T", "api-web", *add, "--password", password)
+    with requests.Session() as browser:
+        form = {"name": "ada", "password": password}
+        assert browser.post(f"{API}/sign-in", data=form, timeout=30).ok
+        for path in ("/", "/items", "/feeds", "/keys", "/system"):
+            answer = browser.get(f"{API}{path}", timeout=30, allow_redirects=False)
+            assert answer.status_code == 200, (path, answer.headers, answer.text[:500])
+
+
+def test_every_process_is_healthy_and_none_was_refused_by_the_store(
+    stack: dict[str, str],
+) -> None:
+    eventually(lambda: set(_health().values()) == {"healthy"}, "all are healthy")
+    assert {"classifier-fetcher", "api-notifier"} <= _health().keys()
+    logs = compose("logs", "--no-color").splitlines()
+    signs = ("NOPERM", "no_permission")
+    assert not [line for line in logs if any(sign in line for sign in signs)]
+
+
+def _health() -> dict[str, str]:
+    """Return the health by service."""
+    rows = compose("ps", "--all", "--format", "{{.Service}} {{.Health}}").splitlines()
+    return dict(row.split(" ", 1) for row in rows if not row.startswith("pages"))
+
+
 def test_the_containers_are_locked_down(stack: dict[str, str]) -> None:
-    for service in ("ingest-web", "classifier-worker", "api-web"):
+    services = ("ingest-web", "classifier-fetcher", "classifier-worker", "api-web")
+    for service in (*services, "api-notifier"):
         probe = "id -u; touch /app/x 2>&1 || true; touch /data/x && rm /data/x && echo writable-data"
         output = compose("exec", "-T", service, "sh", "-c", probe)
         assert "10001" in output
