@@ -1,6 +1,6 @@
 """Who may see an item's receipt, and whose text of it is used. Pure.
 
-docs/decisions/0011 gives the reasons.
+docs/decisions/0014 gives the reasons.
 """
 
 from __future__ import annotations

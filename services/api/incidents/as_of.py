@@ -66,7 +66,7 @@ def _of_items(
     name: str,
     values: Mapping[str, Any],
 ) -> set[str]:
-    """The live incidents of items that have what the filter asks for."""
+    """Return the active incidents of items that satisfy the filter."""
     state = past.state
     items = db.execute(
         f"SELECT t.id FROM items t WHERE {_ITEMS[name]}",
@@ -82,7 +82,7 @@ def _of_items(
 def _key(
     db: sqlite3.Connection, past: IncidentProjection, sort: str
 ) -> Callable[[str], str | int]:
-    """What incident_query.SORTS compares, by id."""
+    """Return the value that a sort compares, by incident id."""
 
     def items(name: str) -> set[str]:
         return {MentionId.parse(key).item for key in past.state.members(name)}

@@ -32,7 +32,7 @@ def names(titles: Iterable[str]) -> list[tuple[str, int]]:
 
 
 def _runs(title: str) -> tuple[set[str], set[str]]:
-    """The runs within the title, and the one that it begins with."""
+    """Return the runs inside the title, and the one that opens it."""
     words = list(WORD.finditer(title))
     capital = [word[0][0].isupper() for word in words]
     if sum(capital[1:]) > TITLE_CASE * max(1, len(words) - 1):

@@ -114,7 +114,7 @@ def read(db: sqlite3.Connection, entry: RecordedEvent, *, texts: bool) -> EntryF
 
 
 def _is_correction(name: str, data: Mapping[str, Any]) -> bool:
-    """A correction supersedes something that a subscriber may have been told."""
+    """Return whether the event supersedes something already delivered."""
     if name == "incident.status_changed":
         return bool(data.get("new") == "dismissed")
     return name in (

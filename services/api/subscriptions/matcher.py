@@ -177,7 +177,7 @@ class Matcher:
     def _stop_full(
         self, rows: Sequence[tuple[str, int, bool]], entries: Sequence[RecordedEvent]
     ) -> None:
-        """A subscription with too many pending rows leaves the head and catches up later."""
+        """Detach subscriptions with too many pending rows; they catch up later."""
         for subscription, _, _ in rows:
             self._counts[subscription] = self._counts.get(subscription, 0) + 1
         full = {name for name, _, _ in rows if self._counts[name] > MAX_PENDING}

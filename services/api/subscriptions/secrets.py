@@ -28,7 +28,7 @@ class SecretBox:
         return self._fernet.encrypt(secret.encode())
 
     def open(self, sealed: bytes) -> str:
-        """Raises SecretsUnreadable."""
+        """Decrypt a sealed secret. Raises SecretsUnreadable."""
         try:
             return self._fernet.decrypt(sealed).decode()
         except InvalidToken:

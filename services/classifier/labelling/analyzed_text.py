@@ -79,7 +79,7 @@ def _title(title: str, lexicon: Lexicon) -> Sentence:
 def _sentences(
     text: str, spans: Sequence[Span], offset: int, lexicon: Lexicon
 ) -> Iterator[Sentence]:
-    """The sentences at `spans` of a text that stands at `offset`."""
+    """Return the sentences at `spans` of a text that begins at `offset`."""
     lower = _lower(text)
     pairs, runs = [_NONE] * len(spans), [_NOTHING] * len(spans)
     if not lower.isascii():
@@ -129,7 +129,7 @@ def _pairs(text: Codes, bounds: Codes) -> list[Codes]:
 
 
 def plain_terms(passage: str) -> frozenset[str | int]:
-    """The different words and pairs of a passage, without its concepts."""
+    """Return the distinct words and pairs of a passage, without its concepts."""
     lower = _lower(passage)
     (pairs,) = _pairs(letters(lower), np.array([(0, len(lower))]))
     return frozenset((*_stems(_TOKEN.findall(lower)), *pairs.tolist()))
@@ -138,7 +138,7 @@ def plain_terms(passage: str) -> frozenset[str | int]:
 def opening(
     title: Sentence, body: Sequence[Sentence], number: int
 ) -> Sequence[Sentence]:
-    """The first `number` sentences that are more than the clutter of a page, and not its title over again."""
+    """Return the first `number` sentences that are neither page clutter nor the title again."""
     told = (
         sentence
         for sentence in body
@@ -157,7 +157,7 @@ def _same_terms(one: Sentence, other: Sentence) -> bool:
 
 
 def parts(reading: AnalyzedText, spans: Iterable[Span]) -> list[AnalyzedText]:
-    """The sentences of each span as a document of their own."""
+    """Return the sentences of each span as a document of their own."""
     starts, ends = (
         [one.span[0] for one in reading.body],
         [one.span[1] for one in reading.body],
@@ -169,7 +169,7 @@ def parts(reading: AnalyzedText, spans: Iterable[Span]) -> list[AnalyzedText]:
 
 
 def untitled(body: tuple[Sentence, ...]) -> AnalyzedText:
-    """These sentences as a document without a title."""
+    """Return these sentences as a document without a title."""
     lead = opening(NO_TITLE, body, 1)
     return AnalyzedText(
         title=NO_TITLE, body=body, lead_signals=lead[0].signals if lead else ()

@@ -91,7 +91,7 @@ class ChinesePatternMatcher:
 
 
 def _mixed(first: Codes, second: Codes) -> Codes:
-    """A number below _PLACES for two letters, which few other pairs of a text have too."""
+    """Return a hash below _PLACES of two characters; few pairs of a text collide."""
     return (first * 251 + second) & (_PLACES - 1)
 
 

@@ -83,7 +83,7 @@ class Classifier:
     def load(
         cls, path: Path | None = None, *, fingerprinter: Fingerprinter = fingerprint
     ) -> Classifier:
-        """The model in `path` (a folder with weights and lexicon). Raises OSError or ValueError when it is not one."""
+        """Load the model in a folder of weights and lexicon. Raises OSError or ValueError."""
         folder = path or MODEL_FOLDER
         return cls(
             model_file.load(folder / WEIGHTS_FILE),
@@ -208,7 +208,7 @@ class Classifier:
         labels: tuple[str, ...],
         language: str,
     ) -> list[list[Labelled]]:
-        """Groups of labelled passages; fewer than two where the text tells of one thing."""
+        """Return groups of labelled passages; fewer than two if the text reports one incident."""
         found = passages(text)
         if (not labels or len(text) < MIN_ROUND_UP_CHARS) and not any(
             passage.item for passage in found
@@ -224,7 +224,7 @@ class Classifier:
         labels: tuple[str, ...],
         language: str,
     ) -> list[Labelled]:
-        """The passages that signal a label, each read by itself."""
+        """Return the passages that signal a label, each read by itself."""
         alone = zip(
             found, parts(reading, (passage.span for passage in found)), strict=True
         )
@@ -267,5 +267,5 @@ class Classifier:
 
 
 def article(text: str) -> str:
-    """The text without broken lines, and without what the page goes on with; offsets stay."""
+    """Return the text with hard wraps joined and the page's foot blanked; offsets stay."""
     return unwrapped(text[: article_end(text)])

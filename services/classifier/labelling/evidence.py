@@ -59,5 +59,5 @@ def _competing(reading: AnalyzedText, label: str) -> Sequence[int]:
 
 
 def _shortness(span: Span) -> float:
-    """What a heading loses against a full sentence."""
+    """Return the penalty of a heading against a full sentence."""
     return 0.1 * max(0, SHORT_CHARS - (span[1] - span[0]))

@@ -68,7 +68,7 @@ class Lexicon:
         table.setdefault(first.rstrip("*"), []).append((concept, plain, tuple(rest)))
 
     def _starting(self, word: str) -> tuple[_Pattern, ...]:
-        """The patterns that begin with `word`, remembered."""
+        """Return the patterns that begin with `word`; cached."""
         patterns = list(self._exact.get(word, ()))
         for length in self._begin_lengths:
             patterns += (

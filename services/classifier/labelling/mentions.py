@@ -52,7 +52,7 @@ class Labelled:
 def happenings(
     title: str, text: str, labelled: Sequence[Labelled]
 ) -> list[list[Labelled]]:
-    """The labelled passages grouped by happening, in order. One group, or none: the article tells of one thing."""
+    """Group labelled passages by incident, in order; at most one group if there is one incident."""
     stretches = [
         text[found.passage.span[0] : found.passage.span[1]] for found in labelled
     ]
@@ -80,8 +80,10 @@ def happenings(
 
 
 def _named(stretches: Sequence[str]) -> list[frozenset[str]]:
-    """The names in each stretch. A name that one of them gives away, by a capital inside a sentence, is looked for in
-    all of them."""
+    """Return the names in each stretch.
+
+    A name that one stretch reveals, by a capital inside a sentence, is looked for in all.
+    """
     known = Counter(name for stretch in stretches for name in names(stretch))
     wanted = [
         name
@@ -134,7 +136,7 @@ def _has_leading_name(title: str, named: Sequence[frozenset[str]]) -> bool:
 def single(
     title: str, text: str, labels: tuple[str, ...], fingerprint: Fingerprint
 ) -> tuple[Mention, ...]:
-    """The whole text as one mention."""
+    """Return the whole text as one mention."""
     return (
         Mention(
             id="m0",
@@ -149,7 +151,7 @@ def single(
 def several(
     groups: Sequence[Sequence[Labelled]], text: str, fingerprint: Fingerprint
 ) -> tuple[Mention, ...]:
-    """A mention per group, from its first passage to its last."""
+    """Return a mention per group, from its first passage to its last."""
     found = []
     for number, group in enumerate(groups[:MAX_MENTIONS]):
         start, end = group[0].passage.span[0], group[-1].passage.span[1]

@@ -39,7 +39,7 @@ def article_end(text: str) -> int:
 
 
 def passages(text: str) -> list[Passage]:
-    """The passages in the order of the text."""
+    """Return the passages in the order of the text."""
     lines = [
         m.span()
         for start, end in considered(text)
@@ -74,7 +74,7 @@ def _items(text: str, lines: list[Span], marked: list[bool]) -> list[Passage]:
 
 
 def _paragraphs(text: str, lines: list[Span]) -> list[Passage]:
-    """A line each; lines that look like headings go with the line after them."""
+    """Return a passage per line; a line that looks like a heading joins the next one."""
     found: list[Passage] = []
     begin, heading = -1, ""
     for index, (start, end) in enumerate(lines):

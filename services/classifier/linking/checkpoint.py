@@ -44,7 +44,7 @@ class LinkerCheckpoint:
         self.saved_at = 0  # position of what this process wrote or read last
 
     def load(self, log: EventLog) -> LinkerState | None:
-        """What the snapshot holds, if it fits this log and this code; else None, and a log line that says why."""
+        """Return the stored state if it fits this log and code; else log why and return None."""
         try:
             folded = read(self.path, log)
         except FileNotFoundError:

@@ -25,7 +25,7 @@ class ClusterRow:
 def cluster(
     rows: Iterable[Mapping[str, Any]], mentions: Mentions
 ) -> Iterator[ClusterRow]:
-    """The rows' mentions, grouped: in date order where there are dates, else in the given order; a row per mention,
+    """Group the rows' mentions: in date order where there are dates, else in the given order; a row per mention,
     the main one first. Rows have `id`, `title`, `text` and maybe `date` (ISO 8601)."""
     index = LinkIndex()
     for row in in_order(list(rows)):

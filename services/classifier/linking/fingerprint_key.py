@@ -13,8 +13,10 @@ STORED = "iw:secret"
 
 
 def fingerprint_key(settings: Settings, connection: redis.Redis) -> bytes:
-    """The key of the settings, else one that is made once and kept in the store. Fingerprints made with different keys
-    have nothing in common, so it must never change while incidents are to be linked."""
+    """Return the key of the settings, else one that is made once and stored.
+
+    Fingerprints of different keys cannot be compared: the key must never change.
+    """
     if settings.fingerprint_key:
         return settings.fingerprint_key.encode()
     connection.setnx(STORED, secrets.token_hex(16))

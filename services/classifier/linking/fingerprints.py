@@ -73,9 +73,12 @@ def fingerprint(
     key: bytes = b"",
     part: bool = False,
 ) -> str:
-    """The fingerprint of a mention. `published` is an ISO 8601 date or datetime; `key` is a secret of up to 64 bytes,
-    the same for all fingerprints that are to be compared; `part` as in Fingerprint. `language` is accepted for a later
-    version: the scripts of the text say enough for this one."""
+    """Return the fingerprint of a mention.
+
+    `published` is an ISO 8601 date or datetime. `key` is a secret of up to 64 bytes, the
+    same for all fingerprints that are compared. `part` is as in Fingerprint. `language` is
+    not used yet: the scripts of the text suffice.
+    """
     found = terms(title, text, MAX_TERMS)
     digests = digests_of(key).of_codes(
         np.concatenate((found.codes, found.sequence)), found.plain
@@ -103,7 +106,10 @@ def fingerprint(
 
 
 def encode(fingerprint: Fingerprint) -> str:
-    """The fingerprint in at most 600 ASCII characters, none of which JSON escapes. `kinds` must ascend."""
+    """Encode a fingerprint in at most 600 ASCII characters that JSON does not escape.
+
+    `kinds` must ascend.
+    """
     counts = np.bincount(fingerprint.kinds, minlength=len(TermKind)).tolist()
     version = FINGERPRINT_VERSION | PART * fingerprint.part
     version |= OUTCOME * fingerprint.outcome
@@ -120,7 +126,7 @@ def encode(fingerprint: Fingerprint) -> str:
 
 
 def decode(encoded: str) -> Fingerprint:
-    """The fingerprint in numbers. Raises FingerprintError."""
+    """Decode a fingerprint. Raises FingerprintError."""
     try:
         packed = base64.b85decode(encoded)
         version, day, *rest = _HEAD.unpack_from(packed)
@@ -155,8 +161,10 @@ def decode(encoded: str) -> Fingerprint:
 
 
 def alike(a: Fingerprint, b: Fingerprint) -> float:
-    """The share of text that two mentions have in common, 0 to 1, estimated from their signatures (Jaccard similarity
-    of shingles). 0 where one is too short to tell."""
+    """Return the estimated Jaccard similarity of the shingles of two mentions, 0 to 1.
+
+    0 if one is too short to tell.
+    """
     return float(alike_all(a.signature, b.signature[None, :])[0])
 
 

@@ -84,8 +84,11 @@ class SharedSpans:
 def telling_spans(
     text: str, other: Fingerprint, rarity: Sequence[int], key: bytes
 ) -> list[Span]:
-    """What the text shares with the other mention: names before amounts and dates before words, rare ones first, and
-    nothing twice. Neighbours are one span."""
+    """Return the spans that the text shares with the other mention.
+
+    Names come before amounts, dates and words, rare ones first, nothing twice;
+    neighbours are one span.
+    """
     said: set[int] = set()
     found: list[Span] = []
     runs = _runs(text, _ranked(text, other, rarity, key))

@@ -64,7 +64,7 @@ class Terms:
 
 
 def terms(title: str, text: str, most: int) -> Terms:
-    """The `most` heaviest terms of a title and a text. Any text will do, also an empty one."""
+    """Return the `most` heaviest terms of a title and a text, which may be empty."""
     head, body = tokens(title), tokens(text[:MAX_CHARS])
     apart = len(head.text) + 1  # where the text begins in `whole`
     whole = letters(f"{head.text}\0{body.text}")
@@ -125,8 +125,10 @@ def _line(letters: Codes, places: list[int], words: Codes) -> Codes:
 
 
 def _distinct(codes: Codes) -> tuple[Codes, Codes, Codes]:
-    """The distinct codes, ascending; where each is first; how many there are of each. As np.unique does, at half the
-    time: code and place are sorted as one number."""
+    """Return the distinct codes, ascending, with the first place and the count of each.
+
+    Like np.unique at half the time: code and place are sorted as one number.
+    """
     both = np.sort(codes << _PLACE_BITS | np.arange(len(codes)))
     ascending = both >> _PLACE_BITS
     starts = starts_of(ascending)
@@ -138,7 +140,10 @@ def _distinct(codes: Codes) -> tuple[Codes, Codes, Codes]:
 
 
 def heaviest(weights: NDArray[np.float64], first: Codes, most: int) -> NDArray[np.intp]:
-    """The places of the heaviest, of equal weights what came first. Most terms weigh the same: they are not sorted."""
+    """Return the places of the heaviest terms; of equal weights, the earlier ones.
+
+    Most terms weigh the same, so they are not sorted.
+    """
     among = np.arange(len(weights))
     if most < len(weights):
         least = -np.partition(-weights, most - 1)[
@@ -159,7 +164,7 @@ def _kinds(
     parts: tuple[Tokens, Tokens],
     plain: list[str],
 ) -> NDArray[np.uint8]:
-    """A word is a name where it first stood in quotes, or where half of its occurrences begin with a capital."""
+    """Mark words as names: first seen in quotes, or capitalised in half of their occurrences."""
     told = dict.fromkeys(
         chain.from_iterable(part.amounts for part in parts), TermKind.AMOUNT
     )

@@ -43,7 +43,7 @@ def read_rows(files: Iterable[Path]) -> list[CorpusRow]:
 
 
 def corpus_files(folder: Path = CORPUS_FOLDER) -> list[Path]:
-    """The project's own corpus, in the order of the file names."""
+    """Return the files of the project's own corpus, ordered by name."""
     return sorted(folder.glob("*.jsonl"))
 
 
