@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from incidentwire.documents import StoredDocument
 from incidentwire.events import (
@@ -18,16 +19,13 @@ from incidentwire.events import (
 from incidentwire.items import Item
 from incidentwire.labels import Label, MentionRef
 from incidentwire.normal_form import normalize
-from services.classifier.extraction.extract import (
-    HTML,
-    PDF,
-    PLAIN,
-    UNDECLARED,
-    Document,
-)
+from services.classifier.extraction.media_types import HTML, PDF, PLAIN, UNDECLARED
 from services.classifier.fetching.result import FetchedPage, FetchFailure
-from services.classifier.labelling.classifier import Classification
 from services.classifier.text.words import count_words
+
+if TYPE_CHECKING:  # the fetcher and the keeper load no model and no extraction
+    from services.classifier.extraction.extract import Document
+    from services.classifier.labelling.classifier import Classification
 
 SCORE_DIGITS = 3
 # The types that extraction reads; servers may send any words in Content-Type.

@@ -20,22 +20,10 @@ from services.classifier.extraction.completeness import (
     judge,
 )
 from services.classifier.extraction.decoding import clean_lines, decode, looks_binary
+from services.classifier.extraction.media_types import HTML, PDF, PLAIN, UNDECLARED
 from services.classifier.extraction.metadata import Metadata
 from services.classifier.text.words import count_words
 
-HTML = frozenset({"text/html", "application/xhtml+xml"})
-PLAIN = frozenset({"text/plain", "text/markdown"})
-PDF = frozenset({"application/pdf", "application/x-pdf"})
-UNDECLARED = frozenset(
-    {
-        "",
-        "application/octet-stream",
-        "binary/octet-stream",
-        "unknown/unknown",
-        "text/xml",
-        "application/xml",
-    }
-)
 MAX_BYTES = 20_000_000
 MAX_TEXT_CHARS = 2_000_000  # some 400,000 words; a longer text is cut at a line's end
 SOURCE_CHARS = 200  # counted for an external script
