@@ -15,7 +15,7 @@ from services.ingest.feeds import poll
 from services.ingest.feeds.process import PollLoop
 from tests.eventually import eventually
 from tests.feed_poller import FeedPolling, rss
-from tests.house import PLAIN, House, page
+from tests.house import PLAIN, House, analyzer, page, robots_rules
 from tests.loopback import Asked, Reply, answering
 from tests.store import Store
 
@@ -85,11 +85,16 @@ def test_a_host_is_the_same_however_it_is_written(url: str, host: str) -> None:
     assert host_of(url) == host
 
 
-class Counting:
-    """Answers feeds and pages; knows how many requests it had at once, and of which kinds."""
+class CountingServer:
+    """Serves feeds and pages; records which requests were in progress together.
+
+    Each request stays until `open` is set.
+    """
 
     def __init__(self) -> None:
-        self.lock, self.two, self.asked = threading.Lock(), threading.Event(), 0
+        self.lock = threading.Lock()
+        self.open = threading.Event()
+        self.asked = 0
         self.now: list[str] = []
         self.together: list[list[str]] = []
 
@@ -99,49 +104,69 @@ class Counting:
             self.asked += 1
             self.now.append(kind)
             self.together.append(sorted(self.now))
-            if len(self.now) == 2:
-                self.two.set()
-        self.two.wait(30)  # the first one stays until there is a second
-        threading.Event().wait(
-            0.1
-        )  # as long as it takes a third one to come, were it let in
+        if kind in ("feed", "page"):
+            self.open.wait(60)
+            threading.Event().wait(0.1)  # a third request would come meanwhile
         with self.lock:
             self.now.remove(kind)
         if kind == "feed":
             return 200, {"Content-Type": "application/xml"}, rss()
-        return (
-            (200, {"Content-Type": "text/html"}, page(asked.path, PLAIN))
-            if kind == "page"
-            else (404, {}, b"")
-        )
+        if kind == "page":
+            return 200, {"Content-Type": "text/html"}, page(asked.path, PLAIN)
+        return 404, {}, b""
+
+    def is_asked_for(self, *kinds: str) -> bool:
+        """Return whether exactly these requests are in progress."""
+        with self.lock:
+            return sorted(self.now) == sorted(kinds)
 
 
-def test_feeds_and_workers_together_ask_one_host_twice_at_once_and_never_more(
+def patient_feeds(store: Store, data_dir: Path) -> FeedPolling:
+    """Return feeds that wait for a slot as long as it takes."""
+    feeds = FeedPolling(store.connect(), store.url, data_dir)
+    feeds.poller = replace(feeds.poller, host_patience_s=120.0)
+    return feeds
+
+
+@pytest.mark.timeout(300)
+def test_feeds_and_fetches_together_ask_one_host_twice_at_once_and_never_more(
     house: House, store: Store, tmp_path: Path
 ) -> None:
-    room = FeedPolling(store.connect(), store.url, tmp_path)
-    other = FeedPolling(store.connect(), store.url, tmp_path)
-    other.now = room.now = room.now + 1
-    counting = Counting()
-    with answering(counting.answer) as port, ThreadPoolExecutor(3) as pool:
+    for start_sandbox in (analyzer, robots_rules):  # they fork: before any thread
+        start_sandbox()
+    feeds = patient_feeds(store, tmp_path)
+    other = patient_feeds(store, tmp_path)
+    other.now = feeds.now = feeds.now + 1
+    server = CountingServer()
+    third = HostRateLimiter.of(house.settings, store.connect())
+    with answering(server.answer) as port, ThreadPoolExecutor(3) as pool:
         for n in range(6):
             house.submit(url=f"http://127.0.0.1:{port}/page/{n}")
-            room.add(f"http://127.0.0.1:{port}/feed/{n}")
-        working = pool.submit(house.work)
-        rounds = [
-            PollLoop(each.poller, pool) for each in (room, other)
-        ]  # two processes' worth of polls
+            feeds.add(f"http://127.0.0.1:{port}/feed/{n}")
+        # As in two processes that poll. One feed comes first: pages would take both
+        # slots.
+        loops = [PollLoop(each.poller, pool) for each in (feeds, other)]
+        try:
+            loops[0].tick()
+            eventually(lambda: server.is_asked_for("feed"), "a feed is asked for")
+            working = pool.submit(house.work)
+            eventually(
+                lambda: server.is_asked_for("feed", "page"), "a page is asked for too"
+            )
+            assert third.acquire("127.0.0.1")[0] == ""
+        finally:
+            server.open.set()
 
         def all_read() -> bool:
-            request_context = [each.tick() for each in rounds]
-            return not any(request_context) and not room.feeds.due(room.now, 1)
+            running = [loop.tick() for loop in loops]
+            return not any(running) and not feeds.feeds.due(feeds.now, 1)
 
-        eventually(all_read, "all feeds are read")
-        working.result(60)
-    assert max(map(len, counting.together)) == 2
-    assert ["feed", "page"] in counting.together
-    assert counting.asked >= 12
-    assert {room.feed(name).state for name in room.feeds.names()} == {"ok"}
+        eventually(all_read, "all feeds are read", patience_s=120.0)
+        working.result(120)
+    assert max(map(len, server.together)) == 2
+    assert server.asked >= 12
+    # A feed without entries that was read is silent; one not read is new or failing.
+    assert {feeds.feed(name).state for name in feeds.feeds.names()} == {"silent"}
 
 
 def test_a_feed_whose_host_stays_busy_is_put_off_and_keeps_its_state(
