@@ -27,7 +27,7 @@ COMMANDS = {
     "items": ("cli.items", "Items: list, show, correct, withdraw, retry, receipt."),
     "search": ("cli.items", "List the items that contain words."),
     "incidents": ("cli.incidents", "Incidents: list, show, merge, split, move, undo."),
-    "tail": ("cli.tail", "Follow the event log; resume after interruptions."),
+    "tail": ("cli.tail", "Follow the event log, resuming after interruptions."),
     "feeds": ("cli.feeds", "Add, list and remove feeds; import and export OPML."),
     "keys": ("cli.keys", "Create, list and revoke API keys."),
     "users": ("cli.users", "People who sign in: add, list, remove."),
