@@ -31,16 +31,22 @@ COMMANDS = {
     "feeds": ("cli.feeds", "Add, list and remove feeds; import and export OPML."),
     "keys": ("cli.keys", "Create, list and revoke API keys."),
     "users": ("cli.users", "People who sign in: add, list, remove."),
-    "check": ("cli.check", "Check that nothing is lost; repair what can be."),
+    "check": (
+        "cli.check",
+        "Check that every item is accounted for, repair what can be.",
+    ),
     "export": ("cli.export", "Export evidence in standard files."),
-    "corrections": ("cli.model", "Export corrections as training rows."),
+    "corrections": ("cli.model", "Labels that curators corrected, as training rows."),
     "reclassify": ("cli.model", "Run the installed model over the stored texts."),
-    "evaluate": ("cli.evaluate", "Compare the model with what people corrected."),
+    "evaluate": (
+        "cli.evaluate",
+        "Compare the installed model with the labels that people corrected.",
+    ),
     "explain": ("cli.model", "Show the evidence of a text, and what counted most."),
     "extract": ("cli.offline", "Extract the articles of saved pages."),
-    "classify": ("cli.offline", "Label texts in a file."),
-    "cluster": ("cli.offline", "Group texts in a file by incident."),
-    "completion": ("cli.completion", "Print the completion script of a shell."),
+    "classify": ("cli.offline", "Label texts, read from a file."),
+    "cluster": ("cli.offline", "Group texts by incident, read from a file."),
+    "completion": ("cli.completion", "Print the completion script of SHELL."),
 }
 EPILOG = """\b
 Exit codes: 0 done; 1 refused or failed; 2 wrong call or setting; 3 gap in the log;
