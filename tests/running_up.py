@@ -65,8 +65,10 @@ class Up:
         found = {}
         for pid in pids.read_text().split():
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            name = words[2] if words[1:2] == [b"-m"] else words[0]
-            found[name.decode().rpartition("/")[2]] = int(pid)
+            # The store rewrites its command line.
+            program = Path(f"/proc/{pid}/comm").read_text().strip()
+            name = words[2].decode() if words[1:2] == [b"-m"] else program
+            found[name] = int(pid)
         return found
 
 
