@@ -118,7 +118,7 @@ def test_a_refusal_is_one_line(room: Newsroom, run: Callable[..., Result]) -> No
     stale = run("status", a, "resolved", "--version", "0")
     assert (
         stale.exit_code,
-        "load it again" in stale.output,
+        "Load it again" in stale.output,
         "Traceback" in stale.output,
     ) == (1, True, False)
     assert run("undo", a).exit_code == 1
