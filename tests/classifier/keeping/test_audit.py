@@ -188,7 +188,8 @@ def test_emptied_and_damaged_objects_are_found_and_fetched_again(
     assert house.item(item_id).pending == "fetch"
     assert put_right(house, found.findings) == []  # nothing is requested twice
     assert house.item(item_id).version == 4
-    work(house.context, [item_id])
+    work(house.context, [item_id])  # hands it to the fetcher
+    house.work()
     assert house.item(item_id).state is State.CLASSIFIED
     assert look(house).findings == []
 
