@@ -227,7 +227,7 @@ def test_a_subscriber_that_has_read_further_than_the_hub_gets_nothing_twice(
     assert hub.join(seat, 4, house.log.id)
     hub.deliver(house.log.after(2, 3))
     hub.deliver(house.log.after(5))
-    parked = seat.park()
+    parked = seat.serve()
     assert [frame.split(b"\n")[0] for frame in (next(parked), next(parked))] == [
         b"id: 5",
         b"id: 6",
