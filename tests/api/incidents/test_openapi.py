@@ -10,7 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
-from schemathesis.specs.openapi.checks import negative_data_rejection
+from schemathesis.specs.openapi.checks import (
+    negative_data_rejection,
+    positive_data_acceptance,
+)
 
 from tests.house import House
 from tests.newsroom import FAKE, LEAK, Newsroom
@@ -49,9 +52,10 @@ def ask(
             case.path_parameters["incident_id"] = ids[asked % len(ids)]
         asked += 1
         # the tool also calls wrong what it then does not send: a missing key that `headers` puts back, an empty list
-        case.call_and_validate(
-            headers=headers, excluded_checks=[negative_data_rejection]
-        )
+        excluded = [negative_data_rejection]
+        if "q" in (case.query or {}):  # its grammar is not a JSON Schema's
+            excluded.append(positive_data_acceptance)
+        case.call_and_validate(headers=headers, excluded_checks=excluded)
 
     with contextlib.suppress(
         Unsatisfiable
