@@ -218,7 +218,7 @@ def test_what_other_code_made_is_ignored(
         assert everything(start(room)) == everything(folded(room.log, room.log.last()))
     finally:
         checkpoint.code.cache_clear()
-    assert "other code made it" in caplog.text
+    assert "other code wrote it" in caplog.text
 
 
 def test_deleting_it_is_safe(room: Newsroom, caplog: pytest.LogCaptureFixture) -> None:
