@@ -25,7 +25,7 @@ blueprint = page_blueprint("system")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class SystemCheck:
     """One thing that was looked at. `is_good` is None if it could not be known."""
 
     name: str
@@ -48,44 +48,46 @@ def show() -> Response:
     )
 
 
-def _api() -> Finding:
+def _api() -> SystemCheck:
     ready = api_health.check()
     text = " ".join(ready.reasons) or _("The API answers, and its log is whole.")
-    return Finding(name=_("API"), is_good=not ready.reasons, text=text)
+    return SystemCheck(name=_("API"), is_good=not ready.reasons, text=text)
 
 
-def _audit() -> Finding:
+def _audit() -> SystemCheck:
     name = _("Audit")
     found = _stats()
     if found is None:
-        return Finding(name=name, is_good=None, text=_("There is no read model yet."))
+        return SystemCheck(
+            name=name, is_good=None, text=_("There is no read model yet.")
+        )
     if found.lag > MAX_LAG:
         text = _("The pages are %d events behind the log. Check the projector.")
-        return Finding(name=name, is_good=False, text=text % found.lag)
+        return SystemCheck(name=name, is_good=False, text=text % found.lag)
     if found.conservation is None:
         text = _("Events arrive at the moment; load again for the audit.")
-        return Finding(name=name, is_good=None, text=text)
+        return SystemCheck(name=name, is_good=None, text=text)
     if found.conservation:
         text = _("%d items are unaccounted for. Run `incidentwire check`.")
-        return Finding(name=name, is_good=False, text=text % found.conservation)
+        return SystemCheck(name=name, is_good=False, text=text % found.conservation)
     text = _("Every submitted item is accounted for; %d are in work.")
-    return Finding(name=name, is_good=True, text=text % found.in_flight)
+    return SystemCheck(name=name, is_good=True, text=text % found.in_flight)
 
 
-def _ingest() -> Finding:
+def _ingest() -> SystemCheck:
     name = _("Ingest")
     try:
         reply = ingest_client.get("/readyz", ingest_client.GLANCE)
     except ingest_client.IngestAway as error:
         text = _("The ingest service does not answer; nothing can be submitted.")
-        return Finding(name=name, is_good=False, text=f"{text} {error}")
+        return SystemCheck(name=name, is_good=False, text=f"{text} {error}")
     if reply.status != 200:
         reasons = reply.body.get("reasons", ()) if isinstance(reply.body, dict) else ()
-        return Finding(name=name, is_good=False, text=" ".join(map(str, reasons)))
-    return Finding(name=name, is_good=True, text=_("Submissions are accepted."))
+        return SystemCheck(name=name, is_good=False, text=" ".join(map(str, reasons)))
+    return SystemCheck(name=name, is_good=True, text=_("Submissions are accepted."))
 
 
-def _feeds() -> list[Finding]:
+def _feeds() -> list[SystemCheck]:
     name = _("Feeds")
     try:
         reply = ingest_client.get("/v1/feeds", ingest_client.GLANCE)
@@ -93,13 +95,13 @@ def _feeds() -> list[Finding]:
         reply = ingest_client.Reply(503, None)
     if reply.status != 200:
         text = _("Nothing is known of the feeds.")
-        return [Finding(name=name, is_good=None, text=text)]
+        return [SystemCheck(name=name, is_good=None, text=text)]
     bad = [feed for feed in reply.body["feeds"] if feed["state"] in ("failing", "gone")]
     if not bad:
         text = _("No feed fails.")
-        return [Finding(name=name, is_good=True, text=text)]
+        return [SystemCheck(name=name, is_good=True, text=text)]
     return [
-        Finding(
+        SystemCheck(
             name=name,
             is_good=False,
             text=f"{feed['title'] or feed['url']}: {feed['reason'] or feed['state']}",
@@ -108,28 +110,28 @@ def _feeds() -> list[Finding]:
     ]
 
 
-def _store() -> list[Finding]:
+def _store() -> list[SystemCheck]:
     connection = cast("redis.Redis", current_app.extensions["incidentwire.connection"])
     name = _("Store")
     try:
         memory = connection.info("memory")
     except redis.exceptions.ResponseError:  # the user of this process may not ask
         text = _("This process may not ask the store for its memory.")
-        return [Finding(name=name, is_good=None, text=text)]
+        return [SystemCheck(name=name, is_good=None, text=text)]
     used, most = int(memory["used_memory"]), int(memory.get("maxmemory", 0))
     if not most:
         text = _("%d MB in use; no limit is set.") % (used // 1_000_000)
-        return [Finding(name=name, is_good=True, text=text)]
+        return [SystemCheck(name=name, is_good=True, text=text)]
     text = _("%(percent)d %% of the memory is in use.") % {
         "percent": 100 * used // most
     }
-    return [Finding(name=name, is_good=used < FULL * most, text=text)]
+    return [SystemCheck(name=name, is_good=used < FULL * most, text=text)]
 
 
-def _disk() -> Finding:
+def _disk() -> SystemCheck:
     free = shutil.disk_usage(settings().read_model.parent).free
     text = _("%d GB are free.") % (free // 1_000_000_000)
-    return Finding(name=_("Disk"), is_good=free > FREE_BYTES, text=text)
+    return SystemCheck(name=_("Disk"), is_good=free > FREE_BYTES, text=text)
 
 
 def _stats() -> stats.Stats | None:
