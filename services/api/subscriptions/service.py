@@ -173,7 +173,7 @@ class SubscriptionService:
 
     def _new(self, fields: Mapping[str, Any], owner: str) -> Subscription:
         random_id = base64.b32encode(random_secrets.token_bytes(12)).decode().lower()
-        schedule = fields.get("schedule", Schedule())
+        schedule = _known_zone(fields.get("schedule", Schedule()))
         needs_proof = fields["channel"] in (Channel.EMAIL, Channel.WEBHOOK)
         return _checked(
             Subscription(
@@ -367,13 +367,7 @@ class SubscriptionService:
 
 def _checked(subscription: Subscription) -> Subscription:
     compile_filter(subscription.filter, subscription.scope)
-    try:
-        ZoneInfo(subscription.schedule.zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InvalidSubscription(
-            "schedule.zone",
-            "Unknown time zone. Use an IANA name such as Europe/Berlin.",
-        ) from None
+    _known_zone(subscription.schedule)
     is_digest = subscription.schedule.pace is not Pace.AT_ONCE
     if is_digest and subscription.channel is not Channel.EMAIL:
         raise InvalidSubscription(
@@ -382,6 +376,17 @@ def _checked(subscription: Subscription) -> Subscription:
     if subscription.contact and not mail.is_address(subscription.contact):
         raise InvalidSubscription("contact", "Not an e-mail address.")
     return subscription
+
+
+def _known_zone(schedule: Schedule) -> Schedule:
+    try:
+        ZoneInfo(schedule.zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidSubscription(
+            "schedule.zone",
+            "Unknown time zone. Use an IANA name such as Europe/Berlin.",
+        ) from None
+    return schedule
 
 
 def _first_due(schedule: Schedule) -> float:
