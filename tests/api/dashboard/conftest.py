@@ -132,7 +132,7 @@ def doubt(room: Newsroom, name: str, number: int) -> None:
 def browser() -> Iterator[Browser]:
     """Start an installed Chromium."""
     if not CHROMIUM.exists():
-        pytest.skip("no Chromium is installed at /usr/bin/chromium")
+        pytest.fail("no Chromium is installed at /usr/bin/chromium")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         yield running
