@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
@@ -39,6 +40,7 @@ PREFETCH_JOBS = 16  # jobs of one item each that are taken along at once
 MAX_ITEMS = 1_000  # of one job; settings.batch_items allows no more
 PAUSE_S = 1.0  # before RQ's loop is started again
 BEAT_S = 5.0  # between two heartbeats
+STOP_CHECK_S = 1  # between two looks at whether to stop, while no job waits
 
 ITEM_ID = re.compile(r"i_[a-z0-9]{8,80}")
 
@@ -112,10 +114,27 @@ class ItemWorker(SimpleWorker):
             logger.warning(event_line("waiting", reason=reason, wait_s=wait_s))
             self.stop.wait(wait_s)
 
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
+        """Wait for a job. Raises StopRequested after SIGTERM.
+
+        RQ stops from its signal handler: a signal between its check and its wait is
+        forgotten, and one right after a job was taken loses the job until its lease
+        ends. So the handler only sets a flag, which is looked at each second.
+        """
+        if timeout is None:  # burst: it ends by itself
+            return super().dequeue_job_and_maintain_ttl(None, max_idle_time)
+        while not self.stop.is_set():
+            found = super().dequeue_job_and_maintain_ttl(STOP_CHECK_S, STOP_CHECK_S)
+            if found is not None:
+                return found
+        raise StopRequested
+
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        """Stop after the item in work, or at once if there is none (SIGTERM)."""
+        """Stop after the item in work (SIGTERM, SIGINT)."""
         self.stop.set()
-        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+        self._stop_requested = True
 
     def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
         """Ignore a second SIGTERM: the end is bounded already."""

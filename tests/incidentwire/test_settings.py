@@ -33,7 +33,7 @@ def test_what_is_written_is_read_back() -> None:
         ("PUBLIC_READ", "maybe", "bool"),
         ("REDIS_URL", "http://x", "redis://"),
         ("LOG_LEVEL", "LOUD", "DEBUG"),
-        ("REDIS_URI", "redis://x", "no setting"),
+        ("REDIS_URI", "redis://x", "not a setting"),
     ],
 )
 def test_nonsense_is_refused_by_name(name: str, value: str, said: str) -> None:

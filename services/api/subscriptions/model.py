@@ -69,6 +69,12 @@ class Schedule:
                 return due.astimezone(UTC)
             days += step
 
+    def first_due(self) -> float:
+        """Return when the first digest is due in epoch seconds, 0 for delivery at once."""
+        if self.pace is Pace.AT_ONCE:
+            return 0.0
+        return self.next_due(datetime.now(UTC)).timestamp()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Subscription:

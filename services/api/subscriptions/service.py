@@ -131,7 +131,7 @@ class SubscriptionService:
         if preview is not None:
             self._check_rate(after, preview)
         if after.schedule != before.schedule:
-            after = dataclasses.replace(after, next_at=_first_due(after.schedule))
+            after = dataclasses.replace(after, next_at=after.schedule.first_due())
         with self.database.transaction():
             self.store.change(subscription_id, **_differences(before, after))
             match fields.get("status"):
@@ -189,7 +189,7 @@ class SubscriptionService:
                 contact=fields.get("contact", ""),
                 status=Status.PENDING if needs_proof else Status.ACTIVE,
                 created=time.time(),
-                next_at=_first_due(schedule),
+                next_at=schedule.first_due(),
             )
         )
 
@@ -387,12 +387,6 @@ def _known_zone(schedule: Schedule) -> Schedule:
             "Unknown time zone. Use an IANA name such as Europe/Berlin.",
         ) from None
     return schedule
-
-
-def _first_due(schedule: Schedule) -> float:
-    if schedule.pace is Pace.AT_ONCE:
-        return 0.0
-    return schedule.next_due(datetime.now(UTC)).timestamp()
 
 
 def _differences(before: Subscription, after: Subscription) -> dict[str, Any]:

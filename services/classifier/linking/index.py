@@ -153,9 +153,9 @@ class LinkIndex:
         gap = np.abs(days.astype(np.int64) - fingerprint.day)
         dated = (days > 0) & (fingerprint.day > 0)
         alike = alike_all(fingerprint.signature, self._rows.signatures[rows])
-        subject = self._subjects(packed, rows, alike, dated)
-        similarity = np.where(subject.differs, 0, similarity)
         timely = ~dated | (gap <= COPY_DAYS)
+        subject = self._subjects(packed, rows, alike, dated, timely)
+        similarity = np.where(subject.differs, 0, similarity)
         copies = (alike >= COPY_SHARE) & ~subject.differs
         copies &= timely | subject.same_subject
         named, retold = self._led(packed, fingerprint.part, rows)
@@ -211,13 +211,14 @@ class LinkIndex:
         rows: _RowNumbers,
         alike: NDArray[np.float64],
         dated: Flags,
+        timely: Flags,
     ) -> SubjectComparison:
         theirs = self._rows.terms[rows]
         own_slots = slots_of(packed)
         self._mine[own_slots] = np.arange(1, len(own_slots) + 1)
         at = self._mine[slots_of(theirs)].astype(np.int64) * (theirs > 0)
         self._mine[own_slots] = 0
-        return compare_subjects(packed, theirs, at, alike, dated)
+        return compare_subjects(packed, theirs, at, alike, dated, timely)
 
     def _timed(self, cosine: Integers, day: int, rows: _RowNumbers) -> Integers:
         """Return the cosine reduced by the distance in time."""

@@ -51,12 +51,15 @@ def compare_subjects(
     at: Integers,
     alike: NDArray[np.float64],
     dated: Flags,
+    timely: Flags,
 ) -> SubjectComparison:
     """Compare a mention with others, a row each.
 
     `at` has the shape of `others`: the place of the same term in `mention`, plus one;
     0 if the mention lacks it. `alike` is the share of text in common, 0 to 1.
-    Pairs that are not `dated` need more in common to count as one template.
+    Pairs that are not `dated` need more in common to count as one template. In pairs
+    that are not `timely`, too far apart for two versions of one report, other figures
+    alone make another incident.
     """
     own_subject = np.append(0, _subject_points(mention))
     own_figures = np.append(0, _is_figure(mention))
@@ -77,6 +80,9 @@ def compare_subjects(
     own_figures_only = own_figures.sum() - own_figures[at].sum(axis=1)
     their_figures_only = (their_figures & ~shared).sum(axis=1)
     other_figures = np.minimum(own_figures_only, their_figures_only) > shared_figures
+    # An update of a report corrects its figures, but names whom the report named.
+    has_other_names = _has_other_names(mention, others, at)
+    other_figures &= (own_points > 0) | has_other_names | ~timely
     some_alike = alike >= np.where(dated, SOME_SHARE, UNDATED_SOME_SHARE)
     return SubjectComparison(
         same_subject=(named_by_mention > 0) & (named_by_other > 0),
@@ -87,6 +93,16 @@ def compare_subjects(
             other_subject & other_figures & some_alike,
         ),
     )
+
+
+def _has_other_names(mention: Packed, others: Packed, at: Integers) -> Flags:
+    """Return by row whether each mention has a name that the other lacks."""
+    own_names = np.append(0, kinds_of(mention) == TermKind.NAME)
+    their_names = kinds_of(others) == TermKind.NAME
+    only_mention = own_names.sum() - own_names[at].sum(axis=1)
+    only_other = (their_names & (at == 0)).sum(axis=1)
+    both: Flags = (only_mention > 0) & (only_other > 0)
+    return both
 
 
 def _subject_points(packed: Packed) -> Integers:

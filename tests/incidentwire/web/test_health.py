@@ -5,6 +5,7 @@ from flask import Flask
 from flask_smorest import Api
 from marshmallow import fields
 
+from incidentwire import store
 from incidentwire.web import health, problems
 from incidentwire.web.health import HealthSchema, Readiness
 
@@ -39,5 +40,7 @@ def test_a_store_that_is_away_is_not_ready_but_the_process_lives():
         raise redis.exceptions.ConnectionError
 
     served = client(check)
-    assert served.get("/readyz").json["reasons"] == [health.STORE_SILENT]
+    assert served.get("/readyz").json["reasons"] == [
+        store.MESSAGES[store.StoreOutage.UNREACHABLE]
+    ]
     assert served.get("/healthz").status_code == 200
