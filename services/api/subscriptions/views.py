@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
-from flask import current_app, g
+from flask import g
 
-from incidentwire.settings import Settings
 from incidentwire.web.auth import require
 from incidentwire.web.problems import FieldError, Problem, as_problem, invalid_fields
-from services.api.http import Blueprint, QuerySchema
-from services.api.read_model.reader import Reader
-from services.api.subscriptions import messages
+from services.api.http import Blueprint, QuerySchema, reader
 from services.api.subscriptions.access import owned, visible, with_service
 from services.api.subscriptions.mail import MailNotConfigured
-from services.api.subscriptions.model import Subscription
-from services.api.subscriptions.preview import InvalidSubscription, Preview, preview
+from services.api.subscriptions.preview import InvalidSubscription, preview
 from services.api.subscriptions.schemas import (
     ChangeSubscriptionSchema,
     CreatedSchema,
@@ -37,6 +32,12 @@ from services.api.subscriptions.service import (
     SubscriptionService,
     TooFrequent,
     UnknownToken,
+)
+from services.api.subscriptions.shapes import (
+    as_json,
+    deliveries_json,
+    feed_url,
+    preview_json,
 )
 from services.api.subscriptions.store import UnknownSubscription
 
@@ -71,7 +72,7 @@ def create_subscription(body: dict[str, Any]) -> dict[str, Any]:
     """
 
     def run(service: SubscriptionService) -> dict[str, Any]:
-        found = preview(service.log, _reader().read, body["filter"], body["scope"])
+        found = preview(service.log, reader().read, body["filter"], body["scope"])
         created = service.create(body, g.who, found)
         shown = as_json(service, created.subscription)
         if created.secret:
@@ -124,7 +125,7 @@ def change_subscription(body: dict[str, Any], subscription_id: str) -> dict[str,
         if "filter" in body or "schedule" in body or "scope" in body:
             text = body.get("filter", before.filter)
             scope = body.get("scope", before.scope)
-            found = preview(service.log, _reader().read, text, scope)
+            found = preview(service.log, reader().read, text, scope)
         return as_json(service, service.change(subscription_id, body, found))
 
     return with_service(run)
@@ -189,7 +190,7 @@ def replay_subscription(body: dict[str, Any], subscription_id: str) -> dict[str,
         if "after" in body or "before" in body:
             count = service.replay_range(
                 subscription,
-                _reader().read,
+                reader().read,
                 body.get("after", 0),
                 body.get("before", 2**53),
             )
@@ -211,7 +212,7 @@ def list_deliveries(query: dict[str, Any], subscription_id: str) -> dict[str, An
 
     def run(service: SubscriptionService) -> dict[str, Any]:
         owned(service, subscription_id)
-        return _deliveries(service, query, subscription_id=subscription_id)
+        return deliveries_json(service, query, subscription_id=subscription_id)
 
     return with_service(run)
 
@@ -222,7 +223,9 @@ def list_deliveries(query: dict[str, Any], subscription_id: str) -> dict[str, An
 @blueprint.response(200, DeliveriesSchema)
 def list_event_deliveries(query: dict[str, Any], position: int) -> dict[str, Any]:
     """List who was sent one event, and what came of it."""
-    return with_service(lambda service: _deliveries(service, query, position=position))
+    return with_service(
+        lambda service: deliveries_json(service, query, position=position)
+    )
 
 
 @blueprint.route(
@@ -257,86 +260,6 @@ def test_filter(body: dict[str, Any]) -> dict[str, Any]:
     """Say what a filter would have sent in the last 30 days."""
     return with_service(
         lambda service: preview_json(
-            preview(service.log, _reader().read, body["filter"], body["scope"])
+            preview(service.log, reader().read, body["filter"], body["scope"])
         )
     )
-
-
-# -- shapes --------------------------------------------------------------------------
-
-
-def as_json(service: SubscriptionService, subscription: Subscription) -> dict[str, Any]:
-    """Return the subscription with its cursor and backlog."""
-    last = service.log.last()
-    head, _ = service.database.head()
-    scanned = subscription.scanned if subscription.scanned is not None else head
-    return {
-        **vars(subscription),
-        "schedule": {
-            **dataclasses.asdict(subscription.schedule),
-            "pace": str(subscription.schedule.pace),
-        },
-        "created": _time(subscription.created),
-        "next_at": _time(subscription.next_at),
-        "retry_at": _time(subscription.retry_at),
-        "failing_since": _time(subscription.failing_since),
-        "pending": service.pending.pending_count(subscription.id),
-        "lag": max(0, last - scanned),
-    }
-
-
-def preview_json(found: Preview) -> dict[str, Any]:
-    """Return a preview with its rate in words."""
-    return {
-        "matched": found.matched,
-        "days": round(found.days, 2),
-        "per_week": round(found.per_week, 1),
-        "summary": rate_in_words(found.per_week),
-        "latest": [
-            {
-                "position": each.entry.position,
-                "time": each.time,
-                "type": each.type,
-                "subject": each.subject.as_json(),
-                "summary": messages.describe(each),
-            }
-            for each in found.latest
-        ],
-    }
-
-
-def rate_in_words(per_week: float) -> str:
-    """Return a rate as people say it."""
-    if per_week >= 70:
-        return f"about {per_week / 7:,.0f} a day"
-    if per_week >= 1:
-        return f"about {per_week:.0f} a week"
-    return "less than one a week" if per_week else "none in this time"
-
-
-def feed_url(settings: Settings, token: str) -> str:
-    return f"{settings.api_url}/v1/feeds/{token}.atom"
-
-
-def _deliveries(
-    service: SubscriptionService, query: dict[str, Any], **about: Any
-) -> dict[str, Any]:
-    limit = query["limit"]
-    rows = service.ledger.attempts(**about, before=query.get("cursor"), limit=limit + 1)
-    shown = rows[:limit]
-    for row in shown:
-        row["at"] = _time(row["at"])
-        row["acknowledged"] = _time(row["acknowledged"])
-        row["ok"] = bool(row["ok"])
-    more = len(rows) > limit
-    return {"deliveries": shown, "next": str(shown[-1]["n"]) if more else None}
-
-
-def _time(seconds: float | None) -> str | None:
-    if not seconds:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-
-
-def _reader() -> Reader:
-    return cast("Reader", current_app.extensions["incidentwire.reader"])
