@@ -19,6 +19,8 @@ from services.api.dashboard import (
     search,
     session,
     submit,
+    subscription_form,
+    subscriptions,
     system,
 )
 from services.api.http import settings
@@ -36,6 +38,8 @@ BLUEPRINTS = (
     search.blueprint,
     session.blueprint,
     submit.blueprint,
+    subscription_form.blueprint,
+    subscriptions.blueprint,
     system.blueprint,
 )
 

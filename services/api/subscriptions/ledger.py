@@ -79,6 +79,15 @@ class Ledger:
         )
         return [dict(row) for row in rows]
 
+    def positions(self, subscription_id: str, attempt: int) -> list[int]:
+        """Return the positions that one attempt of a subscription was about."""
+        rows = self.db.execute(
+            "SELECT e.position FROM attempt_events e JOIN attempts a ON a.n = e.attempt"
+            " WHERE a.n = ? AND a.subscription = ? ORDER BY e.position",
+            (attempt, subscription_id),
+        )
+        return [row["position"] for row in rows]
+
     def failed_positions(self, subscription_id: str, since: float) -> list[int]:
         """Return positions that had a failed attempt since then and no success after it."""
         rows = self.db.execute(

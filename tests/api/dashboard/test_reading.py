@@ -103,7 +103,7 @@ def test_hostile_words_stay_words(visit: Any, pages: Site) -> None:
         assert "\u202e" not in page.locator("h1").inner_text()
 
 
-@pytest.mark.parametrize("path", ["/", "/incidents", "/review", "/submit", "/feeds", "/keys", "/system", "/search?q=clinic", "/items", "/items/i_clinic", "INCIDENT"])  # fmt: skip
+@pytest.mark.parametrize("path", ["/", "/incidents", "/review", "/submit", "/feeds", "/keys", "/system", "/search?q=clinic", "/items", "/items/i_clinic", "/subscriptions/new", "INCIDENT"])  # fmt: skip
 def test_no_page_has_a_serious_accessibility_fault(
     visit: Any, pages: Site, path: str
 ) -> None:
@@ -116,7 +116,13 @@ def test_no_page_has_a_serious_accessibility_fault(
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(visit: Any, pages: Site) -> None:
     visitor = visit("admin", viewport={"width": 360, "height": 740})
-    for path in ("/", "/incidents", f"/incidents/{pages.ids['clinic']}", "/review"):
+    for path in (
+        "/",
+        "/incidents",
+        f"/incidents/{pages.ids['clinic']}",
+        "/review",
+        "/subscriptions/new",
+    ):
         page = visitor.go(path)
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 360, path
