@@ -53,9 +53,13 @@ class Installation:
 
     @property
     def store_socket(self) -> Path:
-        """The embedded store's socket; only this user can enter its folder."""
+        """The embedded store's socket; only this user can enter its folder.
+
+        Clients parse its path in the store's answers, which separate fields by spaces.
+        """
         path = self.data_dir.absolute() / "store" / "store.sock"
-        if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+        is_plain = not set(str(path)) & set(" \t\n=")
+        if is_plain and len(os.fsencode(path)) <= MAX_SOCKET_PATH:
             return path
         digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
         folder = Path(tempfile.gettempdir()) / f"incidentwire-{os.getuid()}-{digest}"
