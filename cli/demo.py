@@ -6,14 +6,17 @@ import contextlib
 import dataclasses
 import json
 import os
+import queue
 import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +25,12 @@ import requests
 
 from cli import context, demo_pages, folder_lock
 from cli.parent_death import die_with_parent
-from cli.tail import follow
+from cli.tail import Message, messages_of
 from incidentwire.settings import PREFIX, Settings
 
 START_S = 120.0
-FINISH_S = 300.0
+FINISH_S = 120.0
+POLL_S = 0.1
 MAX_QUOTE = 160  # characters
 ENDS = ("item.classified", "item.rejected")
 
@@ -51,7 +55,7 @@ ENDS = ("item.classified", "item.rejected")
 )
 def demo(articles: Path | None, once: bool, data_dir: Path) -> None:
     """Start everything, submit a few articles, show what becomes of them."""
-    end_with_exception_on_sigterm()
+    signals = Signals()
     chosen = demo_pages.articles(articles)
     if not chosen:
         raise click.UsageError(f"There is no .json file in {articles}.")
@@ -59,29 +63,51 @@ def demo(articles: Path | None, once: bool, data_dir: Path) -> None:
     _empty(data_dir)
     with (
         demo_pages.serving([demo_pages.page(a) for a in chosen]) as urls,
-        _everything(data_dir, urls[0]) as settings,
+        _everything(data_dir, urls[0]) as up,
     ):
+        running = Running(data_dir, up, signals)
+        settings = _wait_until_ready(running)
         click.echo(f"Incidentwire is up. Submitting {len(urls)} local pages.\n")
-        classified = _submit_and_follow(settings, urls)
+        classified = _submit_and_follow(running, settings, urls)
         click.echo(f"\n{classified} of {len(urls)} articles were classified.\n")
         _print_next_steps(settings)
-        if not once:
-            with contextlib.suppress(KeyboardInterrupt):
-                signal.pause()
+        while not once and not signals.received:
+            running.check()
+            time.sleep(POLL_S)
     raise SystemExit(0 if classified == len(urls) else 1)
 
 
-def end_with_exception_on_sigterm() -> None:
-    """Let SIGTERM end this process as an exception does, so that `finally` runs.
+class Signals:
+    """SIGINT and SIGTERM, recorded and not raised.
 
-    A second SIGTERM (`timeout` sends two) does not break off that end.
+    An exception that a handler raises is lost if the interpreter is in a callback just
+    then, as in those around a fork. More than one signal changes nothing.
     """
-    signal.signal(signal.SIGTERM, _exit_once)
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda received, _: self.received.append(received))
 
 
-def _exit_once(*_: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sys.exit(143)
+@dataclass(frozen=True)
+class Running:
+    """The `incidentwire up` of the demo."""
+
+    data_dir: Path
+    process: subprocess.Popen[bytes]
+    signals: Signals
+
+    def check(self) -> None:
+        """Raise SystemExit after a signal, click.ClickException after the end of `up`."""
+        if self.signals.received:
+            raise SystemExit(128 + self.signals.received[0])
+        if self.process.poll() is not None:
+            raise self.failed("It ended.")
+
+    def failed(self, what: str) -> click.ClickException:
+        """Return the error that names the log."""
+        return click.ClickException(f"{what} See {self.data_dir / 'up.log'}.")
 
 
 def _empty(data_dir: Path) -> None:
@@ -104,7 +130,7 @@ def _empty(data_dir: Path) -> None:
 
 
 @contextlib.contextmanager
-def _everything(data_dir: Path, page_url: str) -> Iterator[Settings]:
+def _everything(data_dir: Path, page_url: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run `incidentwire up`, allowed to fetch from the demo's page server."""
     environ = {
         **os.environ,
@@ -123,39 +149,56 @@ def _everything(data_dir: Path, page_url: str) -> Iterator[Settings]:
             preexec_fn=die_with_parent(signal.SIGTERM),
         )
     try:
-        yield _wait_until_ready(data_dir, process)
+        yield process
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
 
 
-def _wait_until_ready(data_dir: Path, process: subprocess.Popen[bytes]) -> Settings:
+def _wait_until_ready(running: Running) -> Settings:
     deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline:
+        running.check()
         with contextlib.suppress(OSError, ValueError, requests.RequestException):
             known: dict[str, Any] = json.loads(
-                context.running_file(data_dir).read_text()
+                context.running_file(running.data_dir).read_text()
             )
-            known["key"] = context.key_file(data_dir).read_text().strip()
+            known["key"] = context.key_file(running.data_dir).read_text().strip()
             addresses = (known["api_url"], known["ingest_url"])
             if all(requests.get(f"{url}/readyz", timeout=2).ok for url in addresses):
-                return dataclasses.replace(Settings(), data_dir=data_dir, **known)
-        time.sleep(0.1)
-    raise click.ClickException(f"It did not start. See {data_dir / 'up.log'}.")
+                return dataclasses.replace(
+                    Settings(), data_dir=running.data_dir, **known
+                )
+        time.sleep(POLL_S)
+    raise running.failed("It did not start.")
 
 
-def _submit_and_follow(settings: Settings, urls: list[str]) -> int:
+def _submit_and_follow(running: Running, settings: Settings, urls: list[str]) -> int:
     """Submit the URLs and print each result; return how many were classified."""
     waiting = {_submit(settings, url): url for url in urls}
+    messages: queue.Queue[Message] = queue.Queue()
+    threading.Thread(target=_receive, args=(settings, messages), daemon=True).start()
     deadline = time.monotonic() + FINISH_S
     classified = 0
-    for name, position, event in follow(settings, 0):
-        if name != "gap" and event.get("type") in ENDS:
-            url = waiting.pop(event["subject"], None)
-            classified += _print_end(settings, event, position, url)
-        if not waiting or time.monotonic() > deadline:
+    while waiting:
+        running.check()
+        if time.monotonic() > deadline:
+            click.echo(f"{len(waiting)} articles did not end within {FINISH_S:g} s.")
             break
+        with contextlib.suppress(queue.Empty):
+            name, position, event = messages.get(timeout=POLL_S)
+            if name != "gap" and event.get("type") in ENDS:
+                url = waiting.pop(event["subject"], None)
+                classified += _print_end(settings, event, position, url)
     return classified
+
+
+def _receive(settings: Settings, messages: queue.Queue[Message]) -> None:
+    """Put the events of the log into the queue until the server ends."""
+    url = f"{settings.api_url}/v1/events/stream"
+    with contextlib.suppress(requests.RequestException, click.ClickException):
+        for message in messages_of(settings, url, [("after", "0")]):
+            messages.put(message)
 
 
 def _submit(settings: Settings, url: str) -> str:

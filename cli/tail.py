@@ -18,6 +18,7 @@ RETRY_S = 2.0
 EXIT_GAP = 3
 UNTITLED = ("item.submitted", "item.fetched")  # nothing is known yet
 SILENCE_S = 60.0  # the server sends a checkpoint every 15 s
+Message = tuple[str, int, dict[str, Any]]  # event name, position, data
 
 
 @click.command()
@@ -111,7 +112,7 @@ def follow(
     after: int | None,
     types: tuple[str, ...] = (),
     labels: tuple[str, ...] = (),
-) -> Iterator[tuple[str, int, dict[str, Any]]]:
+) -> Iterator[Message]:
     """Yield (event name, position, data) for ever, over broken connections.
 
     Checkpoints and gaps come too. A server that does not answer is reported on stderr
@@ -125,7 +126,7 @@ def follow(
         if after is not None:
             params.append(("after", str(after)))
         try:
-            for name, position, data in _messages(settings, url, params):
+            for name, position, data in messages_of(settings, url, params):
                 is_reported = False
                 after = position
                 yield name, position, data
@@ -138,9 +139,10 @@ def follow(
             time.sleep(RETRY_S)
 
 
-def _messages(
+def messages_of(
     settings: Settings, url: str, params: list[tuple[str, str]]
-) -> Iterator[tuple[str, int, dict[str, Any]]]:
+) -> Iterator[Message]:
+    """Yield the messages of one connection to the event stream."""
     with requests.get(
         url,
         params=params,
@@ -155,7 +157,7 @@ def _messages(
         yield from events_of(response)
 
 
-def events_of(response: requests.Response) -> Iterator[tuple[str, int, dict[str, Any]]]:
+def events_of(response: requests.Response) -> Iterator[Message]:
     """Yield the server-sent events of one answer."""
     fields: dict[str, str] = {}
     for raw in response.iter_lines(chunk_size=None):

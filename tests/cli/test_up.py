@@ -6,11 +6,14 @@ import os
 import signal
 import stat
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import redis
 
+from cli import folder_lock
 from cli.context import RUNNING
 from cli.processes import PROCESSES
 from incidentwire.store import connect
@@ -41,93 +44,119 @@ def memory(pids: list[int]) -> int:
     return total
 
 
-@pytest.mark.timeout(300)
-def test_one_dead_process_is_started_again_and_ends_nothing_else(
-    tmp_path: Path,
-) -> None:
-    with running_up(tmp_path / "data") as up:
-        before = up.children()
-        assert len(before) == len(PROCESSES) + 1
-        assert memory([up.process.pid]) < MAX_MEMORY
-        for name in ("services.classifier.linker", "valkey-server"):
-            os.kill(before[name], signal.SIGKILL)
+@dataclass
+class Demo:
+    """A running `incidentwire demo` and what it has printed."""
 
-            def is_back(name: str = name) -> bool:
-                return up.children().get(name, before[name]) != before[name]
+    process: subprocess.Popen[str]
+    folder: Path
+    lines: list[str] = field(default_factory=list)
 
-            eventually(is_back, f"{name} is started again")
-        eventually(up.is_ready, "both services are ready again")
-        after = up.children()
-        assert after["services.api.web"] == before["services.api.web"]
-    assert up.process.returncode == 0
-    assert not any(map(is_alive, after.values()))
-    assert "Traceback" not in up.output
-    assert not (up.data_dir / RUNNING).exists()
+    def output(self) -> str:
+        """Return what the demo prints until it waits for Ctrl-C."""
+        assert self.process.stdout is not None
+        while not any("Ctrl-C" in line for line in self.lines):
+            line = self.process.stdout.readline()
+            assert line, f"the demo ended: {self.lines}"
+            self.lines.append(line)
+        return "".join(self.lines)
 
 
-@pytest.mark.timeout(300)
-def test_a_folder_in_use_is_refused_and_a_killed_up_leaves_nothing_running(
-    tmp_path: Path,
-) -> None:
-    with running_up(tmp_path / "data") as up:
-        second = subprocess.run(
-            [*CLI, "up", "--data-dir", str(up.data_dir), "--api-port", "1"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert second.returncode == 1
-        assert f"in use by process {up.process.pid}" in second.stderr
-        children = up.children()
-        up.process.kill()
-        up.process.wait()
-        eventually(
-            lambda: not any(map(is_alive, children.values())), "no orphan is left"
-        )
-    with running_up(tmp_path / "data") as again:
-        assert again.is_ready()
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("up") / "data"
 
 
-@pytest.mark.timeout(200)
-def test_other_users_can_read_nothing_and_no_key_is_in_the_output(
-    tmp_path: Path,
-) -> None:
-    with running_up(tmp_path / "data") as up:
-        key = (up.data_dir / "key").read_text().strip()
-        assert up.running["redis_url"].startswith("unix://")
-        assert stat.S_IMODE(up.data_dir.stat().st_mode) == 0o700
-        for path in up.data_dir.rglob("*"):
-            if path.is_file():
-                assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+@pytest.fixture(scope="module")
+def up(folder: Path) -> Iterator[Up]:
+    with running_up(folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    # A space in the path: commands must quote it, and the store's answers cannot.
+    folder = tmp_path_factory.mktemp("demo") / "demo folder"
+    with subprocess.Popen(
+        [*CLI, "demo", "--data-dir", str(folder)],
+        env={**os.environ, "COLUMNS": "40"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield Demo(process, folder)
+        finally:
+            process.terminate()
+
+
+def test_other_users_can_read_nothing_and_no_key_is_in_the_output(up: Up) -> None:
+    key = (up.data_dir / "key").read_text().strip()
+    assert up.running["redis_url"].startswith("unix://")
+    assert stat.S_IMODE(up.data_dir.stat().st_mode) == 0o700
+    for path in up.data_dir.rglob("*"):
+        if path.is_file():
+            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
     assert key.startswith("iwk_")
     assert key not in up.output
     assert "overcommit" not in up.output
 
 
-@pytest.mark.timeout(200)
-def test_the_demo_classifies_every_article_and_its_commands_can_be_pasted(
-    tmp_path: Path,
+def test_one_dead_process_is_started_again_and_ends_nothing_else(up: Up) -> None:
+    before = up.children()
+    assert len(before) == len(PROCESSES) + 1
+    assert memory([up.process.pid]) < MAX_MEMORY
+    for name in ("services.classifier.linker", "valkey-server"):
+        os.kill(before[name], signal.SIGKILL)
+
+        def is_back(name: str = name) -> bool:
+            return up.children().get(name, before[name]) != before[name]
+
+        eventually(is_back, f"{name} is started again")
+    eventually(up.is_ready, "both services are ready again")
+    assert up.children()["services.api.web"] == before["services.api.web"]
+
+
+def test_a_folder_in_use_is_refused_and_a_killed_up_leaves_nothing_running(
+    up: Up,
 ) -> None:
-    arguments = [*CLI, "demo", "--data-dir", str(tmp_path / "demo folder")]
-    demo = subprocess.Popen(
-        arguments,
-        env={**os.environ, "COLUMNS": "40"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+    second = subprocess.run(
+        [*CLI, "up", "--data-dir", str(up.data_dir), "--api-port", "1"],
+        capture_output=True,
         text=True,
+        check=False,
     )
-    assert demo.stdout is not None
-    assert demo.stderr is not None
-    lines = []
-    for line in demo.stdout:
-        lines.append(line.rstrip("\n"))
-        if "Ctrl-C" in line:
-            break
-    output = "\n".join(lines)
-    assert "5 of 5 articles were classified." in output, demo.stderr.read()
+    assert second.returncode == 1
+    assert f"in use by process {up.process.pid}" in second.stderr
+    children = up.children()
+    up.process.kill()
+    up.process.wait()
+    eventually(lambda: not any(map(is_alive, children.values())), "no orphan is left")
+
+
+def test_up_starts_on_the_data_of_one_that_was_killed_and_ends_in_order(
+    folder: Path,
+) -> None:
+    with running_up(folder) as again:
+        children = again.children()
+    assert again.process.returncode == 0
+    assert not any(map(is_alive, children.values()))
+    assert "Traceback" not in again.output
+    assert not (folder / RUNNING).exists()
+
+
+def test_the_demo_classifies_every_article(demo: Demo) -> None:
+    output = demo.output()
+    assert "5 of 5 articles were classified." in output
     assert "data_leak: “" in output
     assert "\x1b" not in output
-    pasted = [line for line in lines if line.startswith(("export", "curl"))]
+
+
+def test_the_commands_that_the_demo_prints_can_be_pasted(demo: Demo) -> None:
+    pasted = [
+        line
+        for line in demo.output().splitlines()
+        if line.startswith(("export", "curl"))
+    ]
     assert len(pasted) == 3
     with subprocess.Popen(
         ["bash", "-euc", "\n".join([*pasted[:2], f"exec {pasted[2]}"])],
@@ -137,28 +166,29 @@ def test_the_demo_classifies_every_article_and_its_commands_can_be_pasted(
         assert curl.stdout is not None
         assert b"id: 1\n" in iter(curl.stdout.readline, b"")
         curl.kill()
-    demo.send_signal(signal.SIGINT)
-    assert demo.wait() == 0
-    assert "Traceback" not in (tmp_path / "demo folder" / "up.log").read_text()
 
 
-@pytest.mark.timeout(200)
-@pytest.mark.parametrize("is_up", [True, False])
-def test_a_demo_that_is_told_to_end_leaves_nothing_running(
-    tmp_path: Path, is_up: bool
-) -> None:
+def test_an_interrupted_demo_leaves_nothing_running(demo: Demo) -> None:
+    demo.output()
+    store_url = Up(demo.process, demo.folder).running["redis_url"]  # type: ignore[arg-type]
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.process.wait() == 0
+    assert "Traceback" not in (demo.folder / "up.log").read_text()
+    with pytest.raises(redis.exceptions.ConnectionError):
+        connect(store_url).ping()
+
+
+def test_a_demo_that_is_told_to_end_at_its_start_ends(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     demo = subprocess.Popen(
         [*CLI, "demo", "--data-dir", str(folder)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    up = Up(demo, folder)
-    eventually((folder / RUNNING).exists if is_up else (folder / "up.log").exists)
-    store_url = up.running["redis_url"] if is_up else None
+    eventually((folder / "up.log").exists)
     while demo.poll() is None:  # more than one signal changes nothing
         demo.terminate()
         eventually(lambda: True)
-    if store_url:
-        with pytest.raises(redis.exceptions.ConnectionError):
-            connect(store_url).ping()
+    # The interpreter restores the default action just before it ends.
+    assert demo.returncode in (128 + signal.SIGTERM, -signal.SIGTERM)
+    os.close(folder_lock.lock(folder))  # nothing that was started still holds it
