@@ -19,7 +19,7 @@ import redis
 
 from cli.processes import Installation, store_command
 from incidentwire.settings import Settings, to_env
-from incidentwire.web.auth import SCOPES, Keys
+from incidentwire.web.keys import SCOPES, Keys
 
 TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -7,7 +7,7 @@ import click
 from cli import output
 from cli.context import current_settings
 from incidentwire.store import connect
-from incidentwire.web.auth import SCOPES, Keys
+from incidentwire.web.keys import SCOPES, Keys
 
 
 @click.group()

@@ -19,7 +19,7 @@ from cli.processes import Installation, commands, store_command
 from cli.supervisor import Child, Supervisor
 from incidentwire.settings import Settings, from_env, to_env
 from incidentwire.store import connect
-from incidentwire.web.auth import SCOPES, Keys
+from incidentwire.web.keys import SCOPES, Keys
 
 FIRST_KEY = "first"
 STORE_READY_S = 120.0  # a large log takes its time to be read

@@ -24,7 +24,7 @@ from incidentwire.documents import StoredDocument
 from incidentwire.events import Event, ItemClassified, ItemFetched, ItemSubmitted
 from incidentwire.log.event_log import IN_FLIGHT, EventLog
 from incidentwire.settings import PREFIX, Settings, to_env
-from incidentwire.web.auth import Keys
+from incidentwire.web.keys import Keys
 from services.api.app import create_app as api_app
 from services.api.read_model.projector import Projector
 from services.classifier.analysis import Analyzer

@@ -11,7 +11,7 @@ from incidentwire.documents import StoredDocument
 from incidentwire.incidents.decisions import NO_REASON, assign, reconcile
 from incidentwire.incidents.state import IncidentsState
 from incidentwire.labels import Label, MentionId, MentionRef
-from incidentwire.web.auth import Keys
+from incidentwire.web.keys import Keys
 from tests.house import House
 
 LEAK: Label = "data_leak"

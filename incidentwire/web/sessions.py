@@ -19,7 +19,7 @@ from typing import cast
 import redis
 from flask import request
 
-from incidentwire.web.auth import Key, Keys
+from incidentwire.web.keys import Key, Keys
 from incidentwire.web.problems import Problem
 from incidentwire.web.users import Users
 

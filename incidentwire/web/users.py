@@ -10,13 +10,12 @@ from datetime import UTC, datetime
 from typing import cast
 
 import redis
-from werkzeug.security import check_password_hash, generate_password_hash
 
 USERS = "iw:users"
 MIN_PASSWORD = 10  # characters
 MAX_PASSWORD = 1_000  # characters; scrypt reads all of them
 MAX_NAME = 64  # characters
-# role -> scopes (incidentwire.web.auth.SCOPES)
+# role -> scopes (incidentwire.web.keys.SCOPES)
 ROLES: Mapping[str, tuple[str, ...]] = {
     "reader": ("read",),
     "submitter": ("read", "submit"),
@@ -64,7 +63,7 @@ class Users:
             "role": role,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "serial": secrets.token_hex(8),
-            "password": generate_password_hash(password, "scrypt"),
+            "password": _hash(password),
         }
         self.connection.hset(USERS, name, json.dumps(about))
         return _user(name, about)
@@ -95,7 +94,15 @@ class Users:
 
 def is_password(stored: str, password: str) -> bool:
     """Return whether the password has this hash. Takes tens of milliseconds."""
+    from werkzeug.security import check_password_hash  # slow to import: only if needed
+
     return check_password_hash(stored, password[:MAX_PASSWORD])
+
+
+def _hash(password: str) -> str:
+    from werkzeug.security import generate_password_hash
+
+    return generate_password_hash(password, "scrypt")
 
 
 # The hash of a password that nobody knows.

@@ -11,6 +11,7 @@ from incidentwire.archive import Archive
 from incidentwire.net.client import HttpClient
 from incidentwire.settings import Settings
 from incidentwire.web import auth, edge, health, problems
+from incidentwire.web.keys import Keys
 from services.api import health as api_health
 from services.api import openapi
 from services.api.dashboard.register import add_pages
@@ -79,7 +80,7 @@ def _add_parts(
     app.extensions["incidentwire.connection"] = connection
     app.extensions["incidentwire.client"] = HttpClient.of(settings)
     app.extensions["incidentwire.probe"] = store.probe(connection)
-    app.extensions["incidentwire.keys"] = auth.Keys(connection)
+    app.extensions["incidentwire.keys"] = Keys(connection)
     app.extensions["incidentwire.archive"] = Archive(settings.archive)
     app.extensions["incidentwire.reader"] = Reader(settings.read_model, run)
     app.extensions["incidentwire.renditions"] = BoundedSemaphore(MAX_RENDITIONS)

@@ -11,6 +11,7 @@ from flask_smorest import Api
 from incidentwire.log.event_log import Withdrawn
 from incidentwire.settings import Settings
 from incidentwire.web import auth, edge, openapi, problems
+from incidentwire.web.keys import Keys
 from incidentwire.web.problems import as_problem
 from incidentwire.web.sessions import SessionStore
 from services.ingest import admission, errors, health, views
@@ -63,7 +64,7 @@ def create_app(settings: Settings, connection: redis.Redis) -> Flask:
     app.config.update(
         SETTINGS=settings, PUBLIC_READ=False, MAX_CONTENT_LENGTH=settings.max_body_bytes
     )
-    app.extensions["incidentwire.keys"] = auth.Keys(connection)
+    app.extensions["incidentwire.keys"] = Keys(connection)
     app.extensions["incidentwire.sessions"] = SessionStore(connection)
     app.extensions["incidentwire.submitter"] = Submitter(settings, connection)
     app.extensions["incidentwire.quota"] = Quota(settings, connection)

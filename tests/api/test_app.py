@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 
 from incidentwire import events as e
 from incidentwire.events import ItemSubmitted
-from incidentwire.web.auth import Keys
+from incidentwire.web.keys import Keys
 from services.api.app import create_app
 from tests.house import House
 

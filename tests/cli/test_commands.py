@@ -19,7 +19,7 @@ from werkzeug.serving import make_server
 from cli.main import COMMANDS, command, main
 from cli.up import ensure_first_key
 from incidentwire.settings import to_env
-from incidentwire.web.auth import Keys
+from incidentwire.web.keys import Keys
 from tests.house import LEAK, PLAIN, House, page, process
 
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from werkzeug.serving import make_server
 
 from cli.main import command
-from incidentwire.web.auth import Keys
+from incidentwire.web.keys import Keys
 from tests.house import LEAK, House
 
 Run = Callable[..., Result]

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from incidentwire.events import ItemCorrected, ItemTextSupplied
-from incidentwire.web.auth import Keys
+from incidentwire.web.keys import Keys
 from services.ingest.ownership import MAX_REQUESTS
 from tests.house import LEAK, PLAIN, House, Site, page
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from incidentwire.web.auth import Keys
+from incidentwire.web.keys import Keys
 from services.ingest.errors import QuotaExceeded
 from services.ingest.quota import ITEMS, REQUESTS, Quota
 from tests.house import House

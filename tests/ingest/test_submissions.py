@@ -14,7 +14,7 @@ from incidentwire import queue
 from incidentwire.documents import StoredDocument
 from incidentwire.events import ItemFetched, ItemSubmitted, ItemWithdrawn
 from incidentwire.log.event_log import IN_FLIGHT
-from incidentwire.web.auth import Keys
+from incidentwire.web.keys import Keys
 from tests.house import PLAIN, House, Site, page
 
 URL = "https://News.Example.org:443/a?utm_source=x#part"

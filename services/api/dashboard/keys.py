@@ -6,7 +6,7 @@ from typing import cast
 
 from flask import Response, current_app, g, request
 
-from incidentwire.web.auth import SCOPES, Keys
+from incidentwire.web.keys import SCOPES, Keys
 from incidentwire.web.users import Users
 from services.api.dashboard.layout import go_to, page, page_blueprint, render
 

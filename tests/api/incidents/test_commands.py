@@ -13,7 +13,7 @@ from incidentwire.incidents import decisions as decisions
 from incidentwire.incidents.decisions import NewEvents
 from incidentwire.incidents.state import IncidentsState
 from incidentwire.labels import MentionRef
-from incidentwire.web.auth import Keys
+from incidentwire.web.keys import Keys
 from services.api.app import create_app
 from services.api.errors import CommandConflict
 from services.api.incidents import commands

@@ -24,7 +24,7 @@ from incidentwire.archive import digest_of
 from incidentwire.documents import StoredDocument
 from incidentwire.events import ItemCorrected, ItemExpired, ItemWithdrawn
 from incidentwire.items import State
-from incidentwire.web.auth import Keys
+from incidentwire.web.keys import Keys
 from services.api.app import create_app
 from services.api.items import inert_page
 from tests.browser import chromium

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from incidentwire.web.auth import Keys
+from incidentwire.web.keys import Keys
 from tests.api.subscriptions.conftest import Desk
 from tests.newsroom import FAKE, LEAK
 from tests.webhook_receiver import Receiver

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from incidentwire.web.auth import Keys
+from incidentwire.web.keys import Keys
 from services.ingest.feeds.schedule import PollFailure, failed
 from services.ingest.feeds.store import FeedStore
 from tests.house import House

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import redis
 
-from incidentwire.web.auth import KEYS, REMEMBER_S, Keys
+from incidentwire.web.keys import KEYS, REMEMBER_S, Keys
 
 
 def test_a_key_is_found_by_its_secret_and_kept_only_as_a_digest(

@@ -1,0 +1,124 @@
+"""API keys: 256 random bits, shown once, stored as SHA-256, with scopes.
+
+A slow key derivation would protect nothing: there is no dictionary of 256 random bits.
+This module imports no web framework, so that a command starts fast.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import redis
+
+KEYS = "iw:keys"
+PREFIX = "iwk_"
+SCOPES = ("submit", "read", "curate", "admin")
+REMEMBER_S = 5.0  # a revoked key is refused everywhere within this time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """What is stored of a key. `admin` includes all other scopes.
+
+    `digest` identifies the key or session; the secret itself is not stored.
+    """
+
+    name: str
+    scopes: tuple[str, ...]
+    created: str
+    digest: str
+
+    def allows(self, scope: str) -> bool:
+        """Return whether the key has the scope."""
+        return scope in self.scopes or "admin" in self.scopes
+
+
+class Keys:
+    """The keys in the store; each process remembers look-ups for REMEMBER_S."""
+
+    def __init__(
+        self, connection: redis.Redis, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.connection = connection
+        self.clock = clock
+        self._seen: dict[str, tuple[float, Key | None]] = {}
+
+    def create(self, name: str, scopes: Iterable[str]) -> str:
+        """Create a key and return its secret, which is never shown again.
+
+        Raises ValueError for a name that is taken or an unknown scope.
+        """
+        wanted = tuple(scopes)
+        unknown = [s for s in wanted if s not in SCOPES]
+        if unknown or not wanted:
+            raise ValueError(
+                f"Unknown scope {', '.join(unknown) or '(none)'}. "
+                f"Use some of {', '.join(SCOPES)}."
+            )
+        if any(key.name == name for key in self.list()):
+            raise ValueError(
+                f"A key named {name!r} exists. Choose another name, or revoke it first."
+            )
+        secret = PREFIX + secrets.token_urlsafe(32)
+        about = {
+            "name": name,
+            "scopes": wanted,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        self.connection.hset(KEYS, _digest(secret), json.dumps(about))
+        return secret
+
+    def revoked(self, digests: Collection[str]) -> set[str]:
+        """Return those of the digests that no key has any more, without a cache."""
+        asked = [digest for digest in digests if ":" not in digest]
+        if not asked:
+            return set()
+        found = cast("list[bytes | None]", self.connection.hmget(KEYS, asked))
+        return {digest for digest, text in zip(asked, found, strict=True) if not text}
+
+    def list(self) -> list[Key]:
+        """Return all keys by name."""
+        rows = cast("dict[bytes, bytes]", self.connection.hgetall(KEYS))
+        return sorted(
+            (_key(d.decode(), text) for d, text in rows.items()),
+            key=lambda key: key.name,
+        )
+
+    def revoke(self, name: str) -> bool:
+        """Delete the key of that name; return False if there is none."""
+        digests = [key.digest for key in self.list() if key.name == name]
+        return bool(digests and self.connection.hdel(KEYS, *digests))
+
+    def find(self, secret: str) -> Key | None:
+        """Return the key of a secret, or None."""
+        digest = _digest(secret)
+        found_at, key = self._seen.get(digest, (float("-inf"), None))
+        if self.clock() - found_at > REMEMBER_S:
+            text = cast("bytes | None", self.connection.hget(KEYS, digest))
+            key = _key(digest, text) if text else None
+            if len(self._seen) > 10_000:  # guesses must not fill the memory
+                self._seen.clear()
+            self._seen[digest] = (self.clock(), key)
+        return key if key and hmac.compare_digest(key.digest, digest) else None
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _key(digest: str, text: str | bytes) -> Key:
+    about: dict[str, Any] = json.loads(text)
+    return Key(
+        name=about["name"],
+        scopes=tuple(about["scopes"]),
+        created=about["created"],
+        digest=digest,
+    )
