@@ -11,8 +11,6 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import py3langid
-
 from services.classifier.extraction import article, coverage, markup, metadata, pdf
 from services.classifier.extraction.completeness import (
     CONSENT_WORDS,
@@ -22,6 +20,7 @@ from services.classifier.extraction.completeness import (
 from services.classifier.extraction.decoding import clean_lines, decode, looks_binary
 from services.classifier.extraction.media_types import HTML, PDF, PLAIN, UNDECLARED
 from services.classifier.extraction.metadata import Metadata
+from services.classifier.text.language import UNKNOWN, detect
 from services.classifier.text.words import count_words
 
 MAX_BYTES = 20_000_000
@@ -260,6 +259,5 @@ def _language(text: str, stated: str) -> str | None:
     short = len(sample) < SURE_CHARS and len(_CJK.findall(sample)) < SURE_CJK
     if not sample or (stated and short):
         return stated or None
-    # The first call loads the model, some 0.4 s; then 0.3 ms each.
-    language: str = py3langid.classify(sample)[0]
-    return language
+    found = detect(sample)
+    return found if found != UNKNOWN else stated or None
