@@ -1,4 +1,4 @@
-"""Writes docs/events.md, docs/settings.md and docs/schemas/ from the code: `make docs`. A test compares them."""
+"""Writes events, settings, schemas and the OpenAPI document from the code: `make docs`. A test compares them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,20 @@ import re
 import typing
 from pathlib import Path
 
-from incidentwire import events
+import redis
+
+from incidentwire import __version__, events
 from incidentwire.log import codec, schemas
 from incidentwire.settings import PREFIX, Settings
+from incidentwire.web import openapi
+from incidentwire.web.api_docs import merge
+from incidentwire.web.api_docs.merge import merged
+from incidentwire.web.api_docs.views import DOCUMENT
+from services.api.app import create_app as create_api
+from services.ingest.app import create_app as create_ingest
 
 DOCS = Path(__file__).parent
+EXAMPLES = DOCS / "openapi_examples.json"
 COMPOSE = DOCS.parent / "docker-compose.yml"
 COMPOSE_BEGIN = "    # Without a value: passed on if .env or the shell sets it. Made by `make docs`.\n"
 COMPOSE_END = "    # end of the settings\n"
@@ -113,8 +122,38 @@ def compose_with_settings(text: str) -> str:
     return f"{begin}{COMPOSE_BEGIN}{lines}{COMPOSE_END}{end}"
 
 
+def openapi_document() -> str:
+    """Return the OpenAPI document of both services, with examples."""
+    settings = Settings()
+    connection = redis.Redis()  # never asked
+    own = [
+        openapi.document(create_app(settings, connection))
+        for create_app in (create_api, create_ingest)
+    ]
+    document = merged(*own, __version__)
+    add_examples(document, json.loads(EXAMPLES.read_text(encoding="utf-8")))
+    return json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def add_examples(
+    document: dict[str, typing.Any], examples: dict[str, dict[str, typing.Any]]
+) -> None:
+    """Add examples of requests and answers by operation id. Raises KeyError."""
+    operations = {found["operationId"]: found for found in merge.operations(document)}
+    for name, example in examples.items():
+        operation = operations[name]
+        if "request" in example:
+            content = operation["requestBody"]["content"]["application/json"]
+            content["example"] = example["request"]
+        if "answer" in example:
+            status = min(s for s in operation["responses"] if s.startswith("2"))
+            content = operation["responses"][status]["content"]["application/json"]
+            content["example"] = example["answer"]
+
+
 def main() -> None:
     """Write every page."""
+    DOCUMENT.write_text(openapi_document(), encoding="utf-8")
     text = COMPOSE.read_text(encoding="utf-8")
     COMPOSE.write_text(compose_with_settings(text), encoding="utf-8")
     for name, text in pages().items():

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from jsonschema import Draft202012Validator
+
+from incidentwire.web.api_docs.merge import operations
+from incidentwire.web.api_docs.views import DOCUMENT
 
 ROOT = Path(__file__).parent.parent
 
@@ -23,7 +28,8 @@ def _generator() -> ModuleType:
     return module
 
 
-PAGES: dict[str, str] = _generator().pages()
+GENERATOR = _generator()
+PAGES: dict[str, str] = GENERATOR.pages()
 
 
 @pytest.mark.parametrize("name", sorted(PAGES))
@@ -31,6 +37,26 @@ def test_generated_pages_are_what_the_code_says(name: str) -> None:
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == PAGES[name], (
         "run `make docs`"
     )
+
+
+def test_the_openapi_document_is_what_the_code_says() -> None:
+    assert DOCUMENT.read_text(encoding="utf-8") == GENERATOR.openapi_document(), (
+        "run `make docs`"
+    )
+
+
+def test_examples_in_the_openapi_document_fit_their_schemas() -> None:
+    document = json.loads(DOCUMENT.read_text(encoding="utf-8"))
+    checked = 0
+    for operation in operations(document):
+        bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+        for body in bodies:
+            content = body.get("content", {}).get("application/json", {})
+            if "example" in content:
+                checked += 1
+                schema = content["schema"] | {"components": document["components"]}
+                Draft202012Validator(schema).validate(content["example"])
+    assert checked > 10
 
 
 def test_no_schema_is_left_behind() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flask import Flask
 from flask_smorest import Api
 from marshmallow import INCLUDE, Schema, fields
 
+from incidentwire.web.operation_ids import name_operations
 from incidentwire.web.problems import MEDIA_TYPE
 
 OPEN = ("/healthz", "/readyz")  # these answer without a key
@@ -48,8 +50,19 @@ class ProblemSchema(Schema):
     )
 
 
-def prepare(api: Api) -> None:
-    """Declare problems and keys. Call this before blueprints are registered."""
+def add_api(app: Flask, title: str, refusals: Mapping[str, str]) -> Api:
+    """Return the Api to register blueprints with. Call problems.register afterwards.
+
+    `refusals` (status -> meaning) are those of every operation, including 503.
+    """
+    app.config.update(
+        API_TITLE=title,
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX=None,
+    )
+    api = Api(app)
+    app.extensions["incidentwire.openapi"] = (api, refusals)
     api.DEFAULT_ERROR_RESPONSE_NAME = None  # every refusal is named by `document`
     api.spec.components.schema("Problem", schema=ProblemSchema)
     scheme = {
@@ -58,19 +71,21 @@ def prepare(api: Api) -> None:
         "description": "an API key, see `incidentwire keys create`",
     }
     api.spec.components.security_scheme("key", scheme)
+    return api
 
 
-def document(api: Api, refusals: Mapping[str, str]) -> dict[str, Any]:
-    """Return the document.
+def document(app: Flask) -> dict[str, Any]:
+    """Return the document of one service.
 
-    `refusals` (status -> meaning) are those of every operation, including 503; those
-    that a view names itself (`alt_response`) are added.
+    Refusals that a view names itself (`alt_response`) are added to those of all.
     """
+    api, refusals = app.extensions["incidentwire.openapi"]
     spec: dict[str, Any] = api.spec.to_dict()
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
             if method != "parameters":
                 _describe(operation, refusals, is_open=path in OPEN)
+    name_operations(app, spec)
     return spec
 
 

@@ -10,10 +10,10 @@ from incidentwire import store
 from incidentwire.archive import Archive
 from incidentwire.net.client import HttpClient
 from incidentwire.settings import Settings
-from incidentwire.web import auth, edge, health, problems
+from incidentwire.web import auth, edge, health, openapi, problems
+from incidentwire.web.api_docs import views as api_docs
 from incidentwire.web.keys import Keys
 from services.api import health as api_health
-from services.api import openapi
 from services.api.dashboard.register import add_pages
 from services.api.events import stream
 from services.api.events import views as event_views
@@ -50,6 +50,15 @@ BLUEPRINTS = (
     groups.blueprint,
 )
 
+REFUSALS = {
+    "400": "The request is not well-formed",
+    "404": "Nothing of this id or name exists",
+    "409": "The position is of another log or ahead of it, or a version is stale",
+    "410": "The content was withdrawn or has expired",
+    "414": "The request line is too long",
+    "503": "The store or the read model is unavailable or behind, or this process is full",
+}
+
 
 def create_app(
     settings: Settings, connection: redis.Redis, *, run: Executor = run_here
@@ -64,7 +73,8 @@ def create_app(
         PUBLIC_READ=settings.public_read, MAX_CONTENT_LENGTH=MAX_BODY_BYTES
     )
     _add_parts(app, settings, connection, run)
-    api = openapi.add_api(app)
+    api = openapi.add_api(app, "Incidentwire", REFUSALS)
+    app.register_blueprint(api_docs.make_blueprint(settings))
     checks = health.make_blueprint(api_health.check, api_health.ReadySchema)
     for blueprint in (*BLUEPRINTS, checks):
         api.register_blueprint(blueprint)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import redis
 from flask import Flask
-from flask_smorest import Api
 
 from incidentwire.log.event_log import Withdrawn
 from incidentwire.settings import Settings
-from incidentwire.web import auth, edge, openapi, problems
+from incidentwire.web import edge, openapi, problems
+from incidentwire.web.api_docs import views as api_docs
 from incidentwire.web.keys import Keys
 from incidentwire.web.problems import as_problem
 from incidentwire.web.sessions import SessionStore
@@ -21,11 +19,6 @@ from services.ingest.quota import Quota
 from services.ingest.schemas import SubmissionSchema
 from services.ingest.submit import Submitter
 
-OPENAPI = {
-    "API_TITLE": "Incidentwire ingest",
-    "API_VERSION": "v1",
-    "OPENAPI_VERSION": "3.1.0",
-}
 REFUSALS = {
     "503": "The store is away or full, or too much is in flight; nothing was accepted"
 }
@@ -60,7 +53,6 @@ def create_app(settings: Settings, connection: redis.Redis) -> Flask:
     """Return the WSGI app. `connection` must not decode responses."""
     app = Flask(__name__, static_folder=None)
     edge.register(app, settings)
-    app.config.update(OPENAPI)
     app.config.update(
         SETTINGS=settings, PUBLIC_READ=False, MAX_CONTENT_LENGTH=settings.max_body_bytes
     )
@@ -69,16 +61,10 @@ def create_app(settings: Settings, connection: redis.Redis) -> Flask:
     app.extensions["incidentwire.submitter"] = Submitter(settings, connection)
     app.extensions["incidentwire.quota"] = Quota(settings, connection)
     app.extensions["incidentwire.feeds"] = FeedStore(connection)
-    api = Api(app)
-    openapi.prepare(api)
+    api = openapi.add_api(app, "Incidentwire ingest", REFUSALS)
+    app.register_blueprint(api_docs.make_blueprint(settings))
     api.spec.components.schema("Submission", schema=SubmissionSchema)
     for blueprint in (health.blueprint, views.blueprint, feed_views.blueprint):
         api.register_blueprint(blueprint)
     problems.register(app, PROBLEMS)
-
-    @app.get("/openapi.json")
-    @auth.require("submit")
-    def openapi_document() -> dict[str, Any]:
-        return openapi.document(api, REFUSALS)
-
     return app

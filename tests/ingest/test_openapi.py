@@ -6,7 +6,6 @@ import contextlib
 from typing import Any
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
@@ -17,7 +16,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from incidentwire.web import openapi
 from tests.house import PLAIN, House
+from tests.own_openapi import own_schema
 
 load_all_checks()
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance]
@@ -36,9 +37,7 @@ def test_no_request_gets_a_5xx_or_an_undocumented_status(
     house: House, path: str, mode: GenerationMode
 ) -> None:
     house.submit(text=PLAIN)
-    schema = schemathesis.openapi.from_wsgi(
-        "/openapi.json", house.ingest_client.application, headers=house.auth
-    )
+    schema = own_schema(house.ingest_client.application)
     operations = [
         found.ok()
         for found in schema.include(path=path).get_all_operations()
@@ -62,7 +61,7 @@ def _ask(operation: Any, mode: GenerationMode, headers: dict[str, str]) -> None:
 
 
 def test_it_is_openapi_3_1_and_names_every_refusal(house: House) -> None:
-    document = house.ingest_client.get("/openapi.json", headers=house.auth).get_json()
+    document = openapi.document(house.ingest_client.application)
     assert document["openapi"].startswith("3.1")
     post = document["paths"]["/v1/submissions"]["post"]
     assert {"202", "200", "400", "401", "403", "413", "415", "422", "503"} <= set(
@@ -74,9 +73,7 @@ def test_it_is_openapi_3_1_and_names_every_refusal(house: House) -> None:
 def test_an_operation_names_the_refusals_that_it_has_and_each_is_a_problem(
     house: House,
 ) -> None:
-    paths = house.ingest_client.get("/openapi.json", headers=house.auth).get_json()[
-        "paths"
-    ]
+    paths = openapi.document(house.ingest_client.application)["paths"]
     for operations in paths.values():
         for method, operation in operations.items():
             for status, response in (
