@@ -23,7 +23,7 @@ from typing import Any
 import click
 import requests
 
-from cli import context, demo_pages, folder_lock
+from cli import context, demo_pages, folder_lock, sign_in
 from cli.parent_death import die_with_parent
 from cli.tail import Message, messages_of
 from incidentwire.settings import PREFIX, Settings
@@ -256,6 +256,10 @@ def _print_next_steps(settings: Settings) -> None:
         f"export INCIDENTWIRE_DATA_DIR={shlex.quote(str(settings.data_dir))}",
         f'curl -N -H "Authorization: Bearer $KEY"'
         f" '{settings.api_url}/v1/events/stream?after=0'",
+        "",
+        "The pages, signed in; the link works once, for 15 minutes:",
+        "",
+        sign_in.of_key(settings) or settings.api_url,
         "",
         "Ctrl-C ends the demo.",
     )

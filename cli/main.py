@@ -30,7 +30,7 @@ COMMANDS = {
     "tail": ("cli.tail", "Follow the event log, resuming after interruptions."),
     "feeds": ("cli.feeds", "Add, list and remove feeds; import and export OPML."),
     "keys": ("cli.keys", "Create, list and revoke API keys."),
-    "users": ("cli.users", "People who sign in: add, list, remove."),
+    "users": ("cli.users", "People who sign in: add, list, link, remove."),
     "check": (
         "cli.check",
         "Check that every item is accounted for, repair what can be.",

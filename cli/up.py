@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import redis
 
-from cli import context, folder_lock
+from cli import context, folder_lock, sign_in
 from cli.processes import Installation, commands, store_command
 from cli.supervisor import Child, Supervisor
 from incidentwire.settings import Settings, from_env, to_env
@@ -118,6 +118,7 @@ def _run(
         supervisor.start(Child(name, command, environ))
     context.write_running(installation.data_dir, **addresses)
     _print_addresses(installation, key_file)
+    _print_sign_in(settings, key_file)
     supervisor.run()
 
 
@@ -211,6 +212,23 @@ def _print_addresses(installation: Installation, key_file: Path | None) -> None:
     lines.append("Ctrl-C ends everything.")
     for line in lines:
         click.echo(line, err=True)
+
+
+def _print_sign_in(settings: Settings, key_file: Path | None) -> None:
+    """Print a link that signs in, to a terminal only: logs are kept and read by others."""
+    if key_file is None:
+        return
+    command = "incidentwire users link"
+    if not sys.stderr.isatty():
+        click.echo(f"pages   {settings.api_url}/  (sign in: {command})", err=True)
+        return
+    key = key_file.read_text().strip()
+    link = sign_in.of_key(dataclasses.replace(settings, key=key))
+    if link:
+        click.echo(f"pages   {link}", err=True)
+        click.echo(
+            f"        Works once, for 15 minutes; a new one: {command}", err=True
+        )
 
 
 def _echo(name: str, line: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cli import output
+from cli import output, sign_in
 from cli.context import current_settings
 from incidentwire.store import connect
 from incidentwire.web.users import ROLES, Users
@@ -12,7 +12,7 @@ from incidentwire.web.users import ROLES, Users
 
 @click.group()
 def users() -> None:
-    """People who sign in: add, list, remove."""
+    """People who sign in: add, list, link, remove."""
 
 
 @users.command()
@@ -48,6 +48,24 @@ def list_users(as_json: bool) -> None:
         "role": lambda user: user["role"],
     }
     output.write(rows, columns, as_json=as_json)
+
+
+@users.command()
+@click.argument("name", required=False)
+def link(name: str | None) -> None:
+    """Print a link that signs NAME in, once, within 15 minutes.
+
+    Without NAME, it signs in with this installation's own key. Whoever opens the link
+    first is signed in: do not send it around.
+    """
+    settings = current_settings()
+    found = sign_in.of_user(settings, name) if name else sign_in.of_key(settings)
+    if found is None:
+        whom = f"nobody named {name!r}" if name else "no key known here"
+        raise click.ClickException(
+            f"There is {whom}. See `incidentwire users list` and `keys list`."
+        )
+    click.echo(found)
 
 
 @users.command()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import redis
+import requests
 
 from cli import folder_lock
 from cli.context import RUNNING
@@ -166,6 +167,10 @@ def test_the_commands_that_the_demo_prints_can_be_pasted(demo: Demo) -> None:
         assert curl.stdout is not None
         assert b"id: 1\n" in iter(curl.stdout.readline, b"")
         curl.kill()
+    (link,) = (line for line in lines if "token=" in line)
+    browser = requests.Session()
+    assert "Clinic chain left" in browser.get(link, timeout=30).text
+    assert requests.get(link, timeout=30).status_code == 403  # it works once
 
 
 def test_an_interrupted_demo_leaves_nothing_running(demo: Demo) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Response, current_app, g, request
 
+from incidentwire.web import sign_in_links
 from incidentwire.web.sessions import COOKIE, MAX_AGE_S, TooManyAttempts
 from incidentwire.web.users import is_password
 from services.api.dashboard import language
@@ -56,6 +57,29 @@ def sign_in() -> Response:
         wrong = _("No such key.") if secret else _("Name or password is wrong.")
         return _form(wrong, 403, name=name)
     answer = go_to(_next())
+    _set_cookie(answer, cookie, MAX_AGE_S)
+    return answer
+
+
+@blueprint.get(sign_in_links.PATH)
+@page()
+def sign_in_by_link() -> Response:
+    """Start the session of a link that works once, and show the front page.
+
+    HEAD and a browser's prefetch do not use it up. The redirect keeps the token out of
+    the address bar and of every Referer.
+    """
+    if request.method == "HEAD" or "Sec-Purpose" in request.headers:
+        return Response(status=204)
+    token = request.args.get("token", "")
+    found = sign_in_links.use(current_app.extensions["incidentwire.connection"], token)
+    if found is None:
+        wrong = _(
+            "This link was used already, or is too old. Get a new one: incidentwire users link"
+        )
+        return _form(wrong, 403)
+    answer = go_to("/")
+    cookie = sessions().start(found.name, found.scopes, found.issuer)
     _set_cookie(answer, cookie, MAX_AGE_S)
     return answer
 
