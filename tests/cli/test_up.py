@@ -167,7 +167,7 @@ def test_the_commands_that_the_demo_prints_can_be_pasted(demo: Demo) -> None:
         assert curl.stdout is not None
         assert b"id: 1\n" in iter(curl.stdout.readline, b"")
         curl.kill()
-    (link,) = (line for line in lines if "token=" in line)
+    (link,) = (line for line in demo.output().split() if "token=" in line)
     browser = requests.Session()
     assert "Clinic chain left" in browser.get(link, timeout=30).text
     assert requests.get(link, timeout=30).status_code == 403  # it works once
