@@ -20,7 +20,7 @@ def item_id(settings: Settings, given: str) -> str:
     if len(given) >= ITEM_LENGTH or not given.startswith("i_"):
         return given
     rows = pages(settings, f"{settings.api_url}/v1/items", "items", {}, NEWEST)
-    return _only(given, (row["id"] for row in rows))
+    return only(given, (row["id"] for row in rows))
 
 
 def incident_id(settings: Settings, given: str) -> str:
@@ -29,7 +29,7 @@ def incident_id(settings: Settings, given: str) -> str:
         return given
     url = f"{settings.api_url}/v1/incidents"
     rows = pages(settings, url, "incidents", {}, NEWEST)
-    return _only(given, (row["id"] for row in rows))
+    return only(given, (row["id"] for row in rows))
 
 
 def pages(
@@ -47,8 +47,11 @@ def pages(
         query = {**query, "cursor": page["next"]}
 
 
-def _only(prefix: str, ids: Iterable[str]) -> str:
+def only(prefix: str, ids: Iterable[str]) -> str:
+    """Return the one id that begins with a prefix. Raises click.ClickException."""
     found = [name for name in ids if name.startswith(prefix)]
+    if prefix in found:
+        return prefix
     if not found:
         raise click.ClickException(
             f"None of the newest {NEWEST} begins with {prefix}. Give the whole id."

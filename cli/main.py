@@ -29,6 +29,18 @@ COMMANDS = {
     "incidents": ("cli.incidents", "Incidents: list, show, merge, split, move, undo."),
     "tail": ("cli.tail", "Follow the event log, resuming after interruptions."),
     "feeds": ("cli.feeds", "Add, list and remove feeds; import and export OPML."),
+    "subscriptions": (
+        "cli.subscriptions",
+        "Subscriptions: list, add, show, verify, pause, resume, remove.",
+    ),
+    "deliveries": (
+        "cli.subscriptions",
+        "Deliveries: what was sent, and what came of it.",
+    ),
+    "replay": (
+        "cli.subscriptions",
+        "Deliver events of SUBSCRIPTION again, and print how many.",
+    ),
     "keys": ("cli.keys", "Create, list and revoke API keys."),
     "users": ("cli.users", "People who sign in: add, list, link, remove."),
     "check": (
