@@ -141,6 +141,17 @@ class Client:
                 return
             after = page["next"]
 
+    def poll(
+        self, after: int, wait_s: int = 20, **filters: Any
+    ) -> tuple[list[ReceivedEvent], int]:
+        """Wait up to `wait_s` seconds for events; return them and the next `after`.
+
+        For networks that cut streams. Raises ClientError 409 or 410 if history is gone.
+        """
+        query = {"after": after, "wait": wait_s, "limit": 1_000, **filters}
+        page = self._json("GET", f"{self.api_url}/v1/events", params=query)
+        return [ReceivedEvent.of(each) for each in page["events"]], page["next"]
+
     def stream(
         self, after: int | None = None, **filters: Any
     ) -> Iterator[ReceivedEvent]:

@@ -175,9 +175,11 @@ def clean(value: str) -> None:
         raise ValidationError(LONE_SURROGATE) from None
 
 
-def position(description: str, least: int = 0, **options: Any) -> fields.Integer:
+def position(
+    description: str, least: int = 0, most: int = MAX_POSITION, **options: Any
+) -> fields.Integer:
     """Return a query parameter that is a position in the log, or counts events."""
-    check = validate.Range(min=least, max=MAX_POSITION)
+    check = validate.Range(min=least, max=most)
     about = {"description": description}
     return QueryNumber(validate=check, metadata=about, **options)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import gevent
 import redis
+from gevent.event import Event
 from redis.exceptions import ConnectionError as StoreAway
 from redis.exceptions import TimeoutError as StoreSlow
 
@@ -77,6 +78,7 @@ class Broadcaster:
         self._of_key: Counter[str] = Counter()  # open streams by key digest
         self._all: set[Subscriber] = set()  # including those that still catch up
         self._greenlets: list[Any] = []
+        self._grown = Event()  # replaced with each batch; long polls wait for it
 
     # -- joining and leaving -----------------------------------------------------------
 
@@ -156,6 +158,7 @@ class Broadcaster:
     def stop(self) -> None:
         """End all streams in good order; clients reconnect elsewhere or later."""
         self.stopping = True
+        self._announce()
         gevent.killall(self._greenlets, block=False)
         self._end_all("stopped")
 
@@ -186,6 +189,25 @@ class Broadcaster:
     def subscribers(self) -> list[Subscriber]:
         """Return the subscribers that have caught up."""
         return [one for group in self._groups.values() for one in group]
+
+    def wait_beyond(self, position: int, wait_s: float) -> bool:
+        """Return whether the log has grown beyond the position within `wait_s` seconds.
+
+        Switches greenlets. Returns at once if the process stops.
+        """
+        deadline = time.monotonic() + wait_s
+        while self.position <= position and not (self.stopping or self.failure):
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                break
+            self._grown.wait(left_s)
+        return self.position > position
+
+    def _announce(self) -> None:
+        """Wake the requests that wait for the log to grow."""
+        grown = self._grown
+        self._grown = Event()
+        grown.set()
 
     # -- reading the log ---------------------------------------------------------------
 
@@ -243,6 +265,7 @@ class Broadcaster:
         framed = [sse.framed(entry, self.log_id) for entry in entries]
         self.position = entries[-1].position
         self._recent.extend(framed)
+        self._announce()
         for group in list(self._groups.values()):
             ahead = {one for one in group if one.skip_to >= entries[0].position}
             for one in ahead:  # has read the log further than this reader; rare
@@ -257,7 +280,7 @@ class Broadcaster:
         if not group:
             return
         wanted = next(iter(group)).wanted
-        matching = [f.frame for f in framed if wanted.matches(f.entry)]
+        matching = [f.frame for f in framed if wanted.matches(f.entry, f.facts)]
         if matching:
             self._write(group, b"".join(matching), events=len(matching))
 

@@ -10,6 +10,9 @@ from marshmallow import Schema, fields
 from incidentwire.labels import LABELS
 from services.api.events.filters import CHOICES, EventFilter, wanted
 from services.api.http import Names, QuerySchema, position, text
+from services.api.search.filters import MAX_CHARS
+
+MAX_WAIT_S = 30  # proxies commonly cut a silent request at 60 s
 
 
 class EventFilterSchema(QuerySchema):
@@ -18,6 +21,11 @@ class EventFilterSchema(QuerySchema):
     type = Names(CHOICES, "event types, or families such as `item.`")
     label = Names(LABELS, "only events with one of these labels, now or before")
     subject = text("only events of this item, incident, feed or subscription", most=100)
+    q = text(
+        "filter in the language of GET /v1/search, with the fields type:, label: and "
+        "subject:",
+        most=MAX_CHARS,
+    )
 
 
 class EventsQuerySchema(EventFilterSchema):
@@ -30,6 +38,10 @@ class EventsQuerySchema(EventFilterSchema):
         least=1,
     )
     log_id = text("the log that `after` is of; 409 if this is another one", most=64)
+    wait = position(
+        "long poll: if nothing matches, wait up to this many seconds for it; JSON only",
+        most=MAX_WAIT_S,
+    )
 
 
 class StreamQuerySchema(EventFilterSchema):
@@ -86,4 +98,5 @@ def event_filter_of(query: Mapping[str, Any]) -> EventFilter:
         types=query.get("type", ()),
         labels=query.get("label", ()),
         subject=query.get("subject"),
+        query=query.get("q", ""),
     )

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from incidentwire.log.cloudevents import envelope_json
 from incidentwire.log.recorded_event import RecordedEvent
+from services.api.events.filters import facts_of
+from services.api.search.matching import Facts
 
 RETRY_MS = 2000  # browsers wait this long before they connect again
 STATE = "/v1/items"  # what to load if history is gone: the current items
@@ -17,10 +19,11 @@ STATE = "/v1/items"  # what to load if history is gone: the current items
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Framed:
-    """An entry with its frame, made once per process for all subscribers."""
+    """An entry with its frame and facts, made once per process for all subscribers."""
 
     entry: RecordedEvent
     frame: bytes
+    facts: Facts
 
 
 def opening(log_id: str, position: int) -> bytes:
@@ -30,7 +33,7 @@ def opening(log_id: str, position: int) -> bytes:
 
 def framed(entry: RecordedEvent, log_id: str) -> Framed:
     """Frame an entry. Raises UnknownType for an event of a newer release."""
-    return Framed(entry=entry, frame=event(entry, log_id))
+    return Framed(entry=entry, frame=event(entry, log_id), facts=facts_of(entry))
 
 
 def event(entry: RecordedEvent, log_id: str) -> bytes:

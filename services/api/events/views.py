@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
-from flask import Response, request
+from flask import Response, current_app, g, request
 
 from incidentwire.events import TYPES
 from incidentwire.log import schemas
@@ -20,6 +21,7 @@ from services.api.errors import (
     PositionGone,
     UnknownEventType,
 )
+from services.api.events.broadcaster import Broadcaster
 from services.api.events.filters import EventFilter
 from services.api.events.schemas import (
     EventsPageSchema,
@@ -55,6 +57,9 @@ def events(query: dict[str, Any]) -> Response:
     present end of the log (header `Incidentwire-Last`) or to the limit. 409 means that
     `after` is ahead of the log or of another one, 410 that the log no longer reaches
     back so far; both carry `log_id`, `first` and `last`.
+
+    Long poll: with `wait=30`, a page without events is answered when something matches,
+    or after 30 s. Send `next` as the following `after`.
     """
     log = event_log()
     held: dict[str, Any] = {"log_id": log.id, "first": log.first(), "last": log.last()}
@@ -68,6 +73,9 @@ def events(query: dict[str, Any]) -> Response:
         return Response(lines, 200, {"Incidentwire-Last": str(last)}, mimetype=NDJSON)
     limit = min(query.get("limit", JSON_LIMIT), PAGE)
     found, position = _page(log, asked, after, limit, last)
+    if not found and query.get("wait") and position >= last:
+        found, position = _poll(log, asked, position, limit, query["wait"])
+        last = log.last()
     body = ",".join(envelope_json(entry, held["log_id"]) for entry in found)
     page = (
         f'{{"log_id":"{held["log_id"]}","events":[{body}],"next":{position},'
@@ -106,6 +114,27 @@ def _check_cursor(after: int, log_id: str | None, held: dict[str, Any]) -> None:
         raise PositionAhead(held["last"], held)
     if after + 1 < held["first"]:
         raise PositionGone(held)
+
+
+def _poll(
+    log: EventLog, asked: EventFilter, after: int, limit: int, wait_s: float
+) -> tuple[list[RecordedEvent], int]:
+    """Wait until something matches; return it, and the position read up to.
+
+    Counts as an open stream of the key while it waits.
+    """
+    broadcaster = cast("Broadcaster", current_app.extensions["incidentwire.hub"])
+    broadcaster.start()
+    broadcaster.reserve(g.key_digest)
+    deadline = time.monotonic() + wait_s
+    try:
+        while True:
+            found, after = _page(log, asked, after, limit, log.last())
+            left_s = deadline - time.monotonic()
+            if found or not broadcaster.wait_beyond(after, left_s):
+                return found, after
+    finally:
+        broadcaster.release(g.key_digest)
 
 
 def _page(

@@ -99,12 +99,14 @@ def test_a_filtered_stream_brings_what_it_asked_for_and_checkpoints_for_the_rest
     rejected = house.subscribe("?type=item.rejected")
     leaks = house.subscribe("?label=data_leak")
     of_one = house.subscribe("?subject=i_1&type=item.")
+    asked = house.subscribe("?q=label:data_leak+OR+type:item.rejected+-subject:i_2")
     submit(house, 3)
     house.log.append("i_1", ItemRejected(reason="empty"))
     last = house.add_item("i_leak", labels=("data_leak",))
     assert rejected.next().id == 4
     assert leaks.next().id == last
     assert of_one.take(2) == [2, 4]
+    assert asked.take(2) == [4, last]
     checkpoint = rejected.next()
     assert (checkpoint.event, checkpoint.id) == ("checkpoint", last)
     assert checkpoint.data == {"position": last, "matched": 1, "log_id": house.log.id}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
+from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
+from incidentwire.client import Client
 from incidentwire.events import TYPES, ItemRejected, ItemSubmitted
 from incidentwire.log.event_log import STREAM
+from tests.eventually import eventually
 from tests.house import House
 
 NDJSON = {"Accept": "application/x-ndjson"}
@@ -62,6 +66,9 @@ def test_ndjson_is_the_same_events_to_the_end(house: House) -> None:
         ("subject=i_b&label=consent&after=3", [6]),
         ("subject=i_b&limit=2", [4, 5]),
         ("subject=i_none", []),
+        ("q=label:consent OR type:item.rejected", [6, 7]),
+        ("q=subject:i_b -type:item.submitted&after=4", [5, 6]),
+        ("q=NOT label:data_leak&type=item.classified", [6]),
     ],
 )
 def test_filters_choose_and_next_says_how_far_was_looked(
@@ -116,3 +123,41 @@ def test_every_event_fits_the_schema_that_is_served_for_its_type(house: House) -
         schema = json.loads(client.get(f"/v1/schemas/{event['type']}").data)
         jsonschema.validate(event, schema)
     assert client.get("/v1/schemas/item.dreamt").status_code == 404
+
+
+def test_a_query_that_needs_more_than_the_log_is_refused_with_the_way_to_go(
+    house: House,
+) -> None:
+    client = house.api_client()
+    for path in ("/v1/events", "/v1/events/stream"):
+        for query in ("clinic", "source:example.org", "label:x", "type:item.x OR"):
+            answer = client.get(path, query_string={"q": query})
+            assert answer.status_code == 422, query
+            assert answer.get_json()["errors"][0]["field"] == "q"
+    refusal = client.get("/v1/events?q=clinic").get_json()["errors"][0]["message"]
+    assert "POST /v1/subscriptions" in refusal
+
+
+def test_a_long_poll_is_answered_by_the_event_it_waits_for(house: House) -> None:
+    house.add_item("i_a")
+    house.projector().catch_up()
+    house.run_web()
+    pages: list[tuple[int, Any]] = []
+    query = "/v1/events?after=3&wait=30&q=label:consent"
+    poll = threading.Thread(target=lambda: pages.append(house.get(query)))
+    poll.start()
+    eventually(lambda: house.get("/v1/stats")[1]["open_streams"] == 1, "the poll waits")
+    house.add_item("i_b")
+    house.add_item("i_c", labels=("consent",))
+    poll.join(timeout=20)
+    status, page = pages[0]
+    assert status == 200
+    assert [event["sequence"] for event in page["events"]] == [9]
+    assert page["next"] == 9
+    assert house.get("/v1/events?after=9&wait=1")[1]["events"] == []
+    eventually(lambda: house.get("/v1/stats")[1]["open_streams"] == 0, "it is over")
+    with Client(f"http://127.0.0.1:{house.port}", key=house.key) as client:
+        events, after = client.poll(6, wait_s=1)
+        assert ([event.position for event in events], after) == ([7, 8, 9], 9)
+        assert client.poll(9, wait_s=0) == ([], 9)
+    assert house.get("/v1/events?after=9&wait=31")[0] == 422
