@@ -17,11 +17,15 @@ from tests.store import free_port
 
 @dataclass
 class MailServer:
-    """`refuse` maps recipients to the reply they get; `reply` is that to the data."""
+    """`refuse` maps recipients to the reply they get; `reply` is that to the data.
+
+    With `keeps_all`, a message is kept whatever the reply: the answer got lost.
+    """
 
     port: int = 0
     refuse: dict[str, str] = field(default_factory=dict)
     reply: str = "250 OK"
+    keeps_all: bool = False
     raw: list[bytes] = field(default_factory=list)
 
     async def handle_RCPT(  # named by aiosmtpd
@@ -33,7 +37,7 @@ class MailServer:
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        if self.reply.startswith("250"):
+        if self.keeps_all or self.reply.startswith("250"):
             self.raw.append(envelope.content)
         return self.reply
 

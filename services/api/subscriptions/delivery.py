@@ -82,7 +82,7 @@ class Delivery:
             body = messages.payload(
                 subscription, told[0], log_id, self.settings.api_url
             )
-            message_id = f"{subscription.id}_{position}"
+            message_id = f"{subscription.id}_{self._log_name()}_{position}"
             began = time.monotonic()
             outcome = webhook.send(
                 self.client,
@@ -102,11 +102,17 @@ class Delivery:
     # -- mail --------------------------------------------------------------------------
 
     def _mail(self, subscription: Subscription) -> None:
-        """One mail: the digest if it is due, else only corrections."""
+        """One mail: the digest if it is due, else only corrections.
+
+        A mail that was begun before is sent again first, with the same events under
+        the same id: it may have arrived although nobody was left to note it.
+        """
         digest_due = subscription.next_at <= self.now()
-        limit = messages.MAX_EVENTS_PER_MAIL
-        positions = self.pending.pending(
-            subscription.id, limit, urgent_only=not digest_due
+        positions = self.pending.unfinished_batch(subscription.id)
+        positions = positions or self.pending.pending(
+            subscription.id,
+            messages.MAX_EVENTS_PER_MAIL,
+            urgent_only=not digest_due,
         )
         told = self._told(positions)
         self.pending.drop_pending(
@@ -122,9 +128,11 @@ class Delivery:
     def _send_mail(
         self, subscription: Subscription, told: Sequence[Told], left: int
     ) -> None:
-        first = told[0].found.entry.position
-        last = told[-1].found.entry.position
-        message_id = f"{subscription.id}.{first}.{last}"
+        positions = [t.found.entry.position for t in told]
+        self.pending.begin_batch(subscription.id, positions)
+        message_id = (
+            f"{subscription.id}.{self._log_name()}.{positions[0]}.{positions[-1]}"
+        )
         token = self.store.secrets(subscription.id, "unsubscribe", self.now())
         unsubscribe = (
             f"{self.settings.api_url}/v1/unsubscribe/{self.box.open(token[0])}"
@@ -143,6 +151,10 @@ class Delivery:
         self._settle(
             subscription, told, message_id, Outcome(failure=failure), latency_ms
         )
+
+    def _log_name(self) -> str:
+        """Return what tells positions of this log from those of a replaced one."""
+        return self.log.id[:8]
 
     def reschedule(self, subscription_id: str) -> None:
         """Set when the next digest is due."""

@@ -104,19 +104,7 @@ class Notifier:
     # -- matching ----------------------------------------------------------------------
 
     def _match(self, matcher: Matcher) -> bool:
-        head, log_id = self.database.head()
-        if log_id and log_id != self.log.id:
-            # The store was replaced: positions of the former log mean nothing here.
-            logger.warning(
-                event_line("log was replaced", former=log_id, now=self.log.id)
-            )
-            head = self.log.last()
-            with self.database.transaction():
-                self.database.set_head(head, self.log.id)
-        if not log_id:
-            head = self.log.last()
-            with self.database.transaction():
-                self.database.set_head(head, self.log.id)
+        head = self._head()
         entries = self.log.after(head, BATCH)
         if entries:
             reached = self._read_model_position()
@@ -126,6 +114,27 @@ class Notifier:
         head, _ = self.database.head()
         caught_up = matcher.catch_up(lambda after, n: self.log.after(after, n), head)
         return bool(entries) or caught_up
+
+    def _head(self) -> int:
+        """Return the position up to which the log was matched; at first, its end.
+
+        A restored log has another id and may be shorter: what is beyond its end never
+        happened in it.
+        """
+        head, log_id = self.database.head()
+        if log_id == self.log.id:
+            return head
+        last = self.log.last()
+        head = min(head, last) if log_id else last
+        if log_id:
+            logger.warning(
+                event_line("log was replaced", former=log_id, now=self.log.id)
+            )
+        with self.database.transaction():
+            self.pending.drop_beyond(last)
+            self.store.limit_scanned(last)
+            self.database.set_head(head, self.log.id)
+        return head
 
     def _current_matcher(self) -> Matcher:
         """Return the matcher on the read model in place; a rebuild brings a new file."""

@@ -34,6 +34,26 @@ class PendingPositions:
         )
         return [row["position"] for row in rows]
 
+    def begin_batch(self, subscription_id: str, positions: Sequence[int]) -> None:
+        """Note what the next message holds, so that a retry sends the same again."""
+        self.db.executemany(
+            "UPDATE pending SET attempts = 1 WHERE subscription = ? AND position = ?",
+            [(subscription_id, position) for position in positions],
+        )
+
+    def unfinished_batch(self, subscription_id: str) -> list[int]:
+        """Return the positions of a message that was begun and not settled."""
+        rows = self.db.execute(
+            "SELECT position FROM pending WHERE subscription = ? AND attempts > 0"
+            " ORDER BY position",
+            (subscription_id,),
+        )
+        return [row["position"] for row in rows]
+
+    def drop_beyond(self, position: int) -> None:
+        """Delete rows of positions that the log does not have (any more)."""
+        self.db.execute("DELETE FROM pending WHERE position > ?", (position,))
+
     def pending_count(self, subscription_id: str) -> int:
         found = self.db.execute(
             "SELECT count(*) FROM pending WHERE subscription = ?", (subscription_id,)

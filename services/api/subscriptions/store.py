@@ -64,6 +64,14 @@ class SubscriptionStore:
             self.db.execute(f"UPDATE subscriptions SET {sets} WHERE id = :id", row)
         return changed
 
+    def limit_scanned(self, position: int) -> None:
+        """Move cursors back that are beyond the end of the log."""
+        self.db.execute(
+            "UPDATE subscriptions SET scanned = ? WHERE scanned > ?",
+            (position, position),
+        )
+        self.database.touch()
+
     def remove(self, subscription_id: str) -> None:
         """Delete a subscription with its secrets and pending rows; the ledger stays."""
         with self.database.transaction():

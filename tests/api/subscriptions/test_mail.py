@@ -142,22 +142,19 @@ def test_a_refused_recipient_disables_and_a_busy_server_is_tried_again(
     assert shown["reason"].startswith("recipient_refused")
 
 
-def test_a_mail_that_was_sent_but_not_recorded_keeps_its_message_id(
+def test_a_mail_whose_answer_was_lost_comes_again_as_it_was(
     desk: Desk, smtp: MailServer
 ) -> None:
-    identity = confirmed(desk, smtp, scope="new")
-    desk.room.add("i_a", (LEAK,))
+    confirmed(desk, smtp, scope="new")
+    smtp.reply, smtp.keeps_all = "451 try later", True
+    desk.room.add("i_a", (LEAK,), title="Harbour clinics")
     desk.settle()
-    position = int(
-        desk.client.get(f"/v1/subscriptions/{identity}/deliveries").get_json()[
-            "deliveries"
-        ][0]["first"]
-    )
-    with desk.notifier.database.transaction():  # as if the notifier had died in between
-        desk.notifier.pending.add_pending([(identity, position, False)])
-    desk.settle()
-    first, second = smtp.messages()
-    assert first["Message-ID"] == second["Message-ID"]
+    desk.room.add("i_b", (LEAK,), title="Another thing")
+    smtp.reply = "250 OK"
+    desk.retry_now()
+    lost, again, second = smtp.messages()
+    assert lost["Message-ID"] == again["Message-ID"] != second["Message-ID"]
+    assert ["Another thing" in text for text in smtp.texts()] == [False, False, True]
 
 
 def test_addresses_with_line_breaks_or_names_are_refused(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from incidentwire.log.event_log import LOG_ID
 from tests.api.subscriptions.conftest import Desk
 from tests.eventually import eventually
 from tests.house import kill_with_children
@@ -37,6 +38,22 @@ def test_a_dead_endpoint_costs_others_nothing(desk: Desk, receiver: Receiver) ->
     desk.settle()
     assert len(receiver.ids()) == 10
     assert desk.show(dead["id"])["pending"] > 0
+
+
+def test_after_a_restore_nothing_is_left_out_and_ids_are_new(
+    desk: Desk, receiver: Receiver
+) -> None:
+    created = desk.webhook(receiver, scope="new")
+    desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    desk.room.add("i_b", (LEAK,))  # the notifier has not seen it
+    desk.house.connection.delete(LOG_ID)  # as `restore` leaves it
+    del desk.notifier.log.id
+    desk.notifier.pending.add_pending([(created["id"], 10_000, False)])
+    desk.settle()
+    assert len(set(receiver.ids())) == 2
+    assert receiver.ids()[0].split("_")[2] != receiver.ids()[1].split("_")[2]
+    assert desk.show(created["id"])["pending"] == 0
 
 
 def test_a_subscription_with_too_much_waiting_reads_the_log_later(
