@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +70,7 @@ class Installation:
 
 
 def commands(installation: Installation) -> dict[str, list[str]]:
-    """Return the command line of each process."""
+    """Return what follows `python -m` for each process."""
     values = {
         "host": installation.host,
         "api_port": installation.api_port,
@@ -79,8 +78,6 @@ def commands(installation: Installation) -> dict[str, list[str]]:
     }
     return {
         name: [
-            sys.executable,
-            "-m",
             module,
             *(argument.format(**values) for argument in arguments),
         ]

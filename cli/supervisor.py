@@ -7,10 +7,13 @@ import os
 import selectors
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cli import forking
+from cli.forking import ForkedProcess, fork_module
 from cli.parent_death import die_with_parent
 
 TICK_S = 0.2  # how often ended children are looked for
@@ -24,15 +27,19 @@ Echo = Callable[[str, str], None]  # (name of the child, line)
 
 @dataclass
 class Child:
-    """One supervised process. Those that stop last end after all others."""
+    """One supervised process. Those that stop last end after all others.
+
+    A module is run in a fork: its command begins with its name.
+    """
 
     name: str
     command: Sequence[str]
     environ: Mapping[str, str]
+    is_module: bool = False
     stops_last: bool = False
     inherited_fds: tuple[int, ...] = ()
     parent_death_signal: signal.Signals = signal.SIGKILL
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | ForkedProcess | None = None
     started_at: float = 0.0
     restart_at: float | None = None
     failures: int = 0
@@ -99,16 +106,7 @@ class Supervisor:
         self.is_stopping = True
 
     def _spawn(self, child: Child) -> None:
-        child.process = subprocess.Popen(  # noqa: S603  # our own command line
-            child.command,
-            env=dict(child.environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            pass_fds=child.inherited_fds,
-            preexec_fn=die_with_parent(child.parent_death_signal),
-        )
+        child.process = _start_process(child)
         child.started_at = time.monotonic()
         child.restart_at = None
         assert child.process.stdout is not None  # noqa: S101  # for mypy
@@ -167,3 +165,21 @@ class Supervisor:
         *lines, child.partial_line = (child.partial_line + received).split(b"\n")
         for line in lines:
             self._echo(child.name, line.decode(errors="replace"))
+
+
+def _start_process(child: Child) -> subprocess.Popen[bytes] | ForkedProcess:
+    if child.is_module and forking.IS_SUPPORTED:
+        return fork_module(
+            child.name, child.command, child.environ, child.parent_death_signal
+        )
+    interpreter = (sys.executable, "-m") if child.is_module else ()
+    return subprocess.Popen(  # noqa: S603  # our own command line
+        [*interpreter, *child.command],
+        env=dict(child.environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        pass_fds=child.inherited_fds,
+        preexec_fn=die_with_parent(child.parent_death_signal),
+    )

@@ -15,6 +15,7 @@ import click
 import redis
 
 from cli import context, folder_lock, sign_in
+from cli.forking import preload
 from cli.processes import Installation, commands, store_command
 from cli.supervisor import Child, Supervisor
 from incidentwire.settings import Settings, from_env, to_env
@@ -23,13 +24,8 @@ from incidentwire.web.keys import SCOPES, Keys
 
 FIRST_KEY = "first"
 STORE_READY_S = 120.0  # a large log takes its time to be read
-# One machine runs all processes: fewer malloc arenas and no BLAS threads to each.
-MEMORY_SAVING = {
-    "MALLOC_ARENA_MAX": "2",
-    "MALLOC_TRIM_THRESHOLD_": "131072",
-    "OPENBLAS_NUM_THREADS": "1",
-    "PYTHONUNBUFFERED": "1",
-}
+# One machine runs all processes: no BLAS threads to each.
+ENVIRON = {"OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 # Advice about the machine, not about this installation: nothing for a first start.
 IGNORED_OUTPUT = ("overcommit_memory",)
 
@@ -84,6 +80,7 @@ def run(
         supervisor.handle_signals()
         if redis_url is None:
             supervisor.start(_store(installation, lock_fd))
+        preload()  # while the store starts
         try:
             _run(installation, settings, redis_url, supervisor)
         finally:
@@ -111,11 +108,11 @@ def _run(
         data_dir=installation.data_dir,
         **addresses,  # type: ignore[arg-type]
     )
-    environ = {**MEMORY_SAVING, **os.environ, **to_env(settings)}
+    environ = {**ENVIRON, **os.environ, **to_env(settings)}
     for name, command in commands(installation).items():
         if supervisor.is_stopping:
             return
-        supervisor.start(Child(name, command, environ))
+        supervisor.start(Child(name, command, environ, is_module=True))
     context.write_running(installation.data_dir, **addresses)
     _print_addresses(installation, key_file)
     _print_sign_in(settings, key_file)

@@ -60,14 +60,11 @@ class Up:
             return False
 
     def children(self) -> dict[str, int]:
-        """Return the pid of each child, by its module or program."""
+        """Return the pid of each child by its name."""
         pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         found = {}
         for pid in pids.read_text().split():
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            # The store rewrites its command line.
-            program = Path(f"/proc/{pid}/comm").read_text().strip()
-            name = words[2].decode() if words[1:2] == [b"-m"] else program
+            name = Path(f"/proc/{pid}/comm").read_text().strip()
             found[name] = int(pid)
         return found
 
