@@ -1,4 +1,4 @@
-"""A newsroom with its pages on a real port, and a real browser: once per module."""
+"""A newsroom with its pages on a real port, and a real browser: one of each for all files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from incidentwire import events as e
 from incidentwire.documents import StoredDocument
+from incidentwire.web.sessions import COOKIE, SessionStore
 from incidentwire.web.users import Users
 from tests.eventually import eventually
 from tests.house import House
@@ -44,7 +45,7 @@ class Site:
         return self.room.house
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def pages(
     shared_store: Store, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
@@ -165,13 +166,16 @@ class Visitor:
         self.page.goto(self.site.base + path)
         return self.page
 
-    def sign_in(self, name: str) -> Page:
-        page = self.go("/sign-in")
-        page.fill("#name", name)
-        page.fill("#password", PASSWORD)
-        page.press("#password", "Enter")
-        page.wait_for_url(lambda url: "sign-in" not in url)
-        return page
+    def be(self, name: str) -> None:
+        """Sign in without the form, which costs seconds; one test fills it in."""
+        store = SessionStore(self.site.house.connection)
+        user = store.users.find(name)
+        assert user is not None
+        issuer = f"user:{user.name}:{user.serial}"
+        secret = store.start(user.name, user.scopes, issuer)
+        self.context.add_cookies(
+            [{"name": COOKIE, "value": secret, "url": self.site.base}]
+        )
 
 
 @pytest.fixture
@@ -185,7 +189,7 @@ def visit(pages: Site, browser: Browser) -> Iterator[Any]:
         visitor = Visitor(pages, context)
         opened.append(visitor)
         if name:
-            visitor.sign_in(name)
+            visitor.be(name)
         return visitor
 
     yield make

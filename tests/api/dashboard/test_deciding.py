@@ -6,15 +6,13 @@ from typing import Any
 
 import requests
 
-from incidentwire.web.sessions import MAX_ATTEMPTS
 from tests.api.dashboard.conftest import Site
 from tests.eventually import eventually
 from tests.newsroom import FAKE
 
 
 def test_ten_decisions_take_ten_keys_and_undo_one(visit: Any, pages: Site) -> None:
-    page = visit("curator").page
-    page.goto(f"{pages.base}/review")
+    page = visit("curator").go("/review")
     titles = []
     for key in "ynynynynyn":
         titles.append(page.locator("h2 a").first.inner_text())
@@ -64,13 +62,13 @@ def test_a_stale_form_says_so_and_keeps_what_was_written(
     )
     assert answer.status_code == 200
     page.click("summary:text-is('Rename')")
-    page.fill("#title", "The mayor's cloned voice")
+    page.fill("#title", "Cloned voice of a mayor")
     page.click("button:text-is('Rename')")
     assert "Another curator changed" in page.locator("main").inner_text()
-    assert page.input_value("input[name=title]") == "The mayor's cloned voice"
+    assert page.input_value("input[name=title]") == "Cloned voice of a mayor"
     page.click("text=Repeat my change")
     page.wait_for_url("**done=title**")
-    assert page.locator("h1").inner_text() == "The mayor's cloned voice"
+    assert page.locator("h1").inner_text() == "Cloned voice of a mayor"
 
 
 def test_a_submitted_address_gets_a_live_receipt(visit: Any, pages: Site) -> None:
@@ -107,26 +105,3 @@ def test_changes_need_the_token_and_the_scope(visit: Any, pages: Site) -> None:
     api = f"{pages.base}/v1/incidents/{pages.ids['clinic']}/status"
     body = {"status": "dismissed", "version": 0}
     assert curator.request.post(api, data=body).status == 403
-
-
-def test_nobody_is_led_to_another_host_after_signing_in(pages: Site) -> None:
-    for target in ("//evil.example.org", "https://evil.example.org", "/\\evil.example"):
-        answer = requests.post(
-            f"{pages.base}/sign-in",
-            data={"key": pages.house.key, "next": target},
-            allow_redirects=False,
-            timeout=30,
-        )
-        assert answer.headers["Location"] == "/"
-
-
-def test_attempts_to_sign_in_are_limited(pages: Site) -> None:
-    statuses = [
-        requests.post(
-            f"{pages.base}/sign-in",
-            data={"name": "nobody", "password": "x" * 12},
-            timeout=30,
-        ).status_code
-        for _ in range(MAX_ATTEMPTS + 1)
-    ]
-    assert statuses == [403] * MAX_ATTEMPTS + [429]

@@ -1,47 +1,73 @@
-"""Links that sign in once, asked of the app itself: no browser is needed."""
+"""Signing in over HTTP, links that do it once included. Last: attempts stay counted."""
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+import requests
+
 from incidentwire.web import sign_in_links
 from incidentwire.web.keys import Keys
-from tests.house import House
+from incidentwire.web.sessions import MAX_ATTEMPTS
+from tests.api.dashboard.conftest import Site
 
 
-def make_link(house: House) -> str:
-    keys = Keys(house.connection)
-    keys.create("first", ["read", "curate"])
-    key = next(key for key in keys.list() if key.name == "first")
+def make_link(pages: Site, name: str) -> str:
+    keys = Keys(pages.house.connection)
+    keys.create(name, ["read", "curate"])
+    key = next(key for key in keys.list() if key.name == name)
     issuer = f"key:{key.digest}"
-    return sign_in_links.create(house.connection, key.name, key.scopes, issuer)
+    return sign_in_links.create(pages.house.connection, name, key.scopes, issuer)
 
 
-def test_a_link_signs_in_once_and_ends_with_its_key(house: House) -> None:
-    link = make_link(house)
-    visitor = house.api_client()
-    other = house.api_client()
-    visitor.environ_base.pop("HTTP_AUTHORIZATION")
-    assert visitor.head(link).status_code == 204  # scanners look at links first
-    prefetch = visitor.get(link, headers={"Sec-Purpose": "prefetch;prerender"})
-    assert prefetch.status_code == 204
-    answer = visitor.get(link)
+def test_a_link_signs_in_once_and_ends_with_its_key(pages: Site) -> None:
+    link = pages.base + make_link(pages, "first")
+    visitor = requests.Session()
+    assert visitor.head(link, timeout=30).status_code == 204  # scanners look first
+    headers = {"Sec-Purpose": "prefetch;prerender"}
+    assert visitor.get(link, headers=headers, timeout=30).status_code == 204
+    answer = visitor.get(link, timeout=30, allow_redirects=False)
     assert answer.status_code == 303
     assert answer.headers["Location"] == "/"
     assert "HttpOnly" in answer.headers["Set-Cookie"]
     assert answer.headers["Cache-Control"] == "no-store"
-    assert "first" in visitor.get("/keys").text
-    again = other.get(link)
+    review = f"{pages.base}/review"
+    assert visitor.get(review, timeout=30).url == review
+    again = requests.get(link, timeout=30)
     assert again.status_code == 403
     assert "incidentwire users link" in again.text
-    Keys(house.connection).revoke("first")
-    assert "/sign-in" in visitor.get("/keys").headers["Location"]
+    Keys(pages.house.connection).revoke("first")
+    assert "/sign-in" in visitor.get(review, timeout=30).url
 
 
-def test_the_store_holds_no_token_and_forgets_a_link(house: House) -> None:
-    token = urlsplit(make_link(house)).query.removeprefix("token=")
-    (key,) = house.connection.keys(f"{sign_in_links.LINKS}*")
-    assert token.encode() not in key + house.connection.get(key)
-    assert 0 < house.connection.ttl(key) <= sign_in_links.VALID_S
-    guess = house.api_client().get(f"{sign_in_links.PATH}?token={'x' * 5_000}")
-    assert guess.status_code == 403
+def test_the_store_holds_no_token_and_forgets_a_link(pages: Site) -> None:
+    token = urlsplit(make_link(pages, "second")).query.removeprefix("token=")
+    connection = pages.house.connection
+    (key,) = connection.keys(f"{sign_in_links.LINKS}*")
+    assert token.encode() not in key + connection.get(key)
+    assert 0 < connection.ttl(key) <= sign_in_links.VALID_S
+    guess = f"{pages.base}{sign_in_links.PATH}?token={'x' * 200}"
+    assert requests.get(guess, timeout=30).status_code == 403
+
+
+def test_nobody_is_led_to_another_host_after_signing_in(pages: Site) -> None:
+    for target in ("//evil.example.org", "https://evil.example.org", "/\\evil.example"):
+        answer = requests.post(
+            f"{pages.base}/sign-in",
+            data={"key": pages.house.key, "next": target},
+            allow_redirects=False,
+            timeout=30,
+        )
+        assert answer.headers["Location"] == "/"
+
+
+def test_attempts_to_sign_in_are_limited(pages: Site) -> None:
+    statuses = [
+        requests.post(
+            f"{pages.base}/sign-in",
+            data={"name": "nobody", "password": "x" * 12},
+            timeout=30,
+        ).status_code
+        for _ in range(MAX_ATTEMPTS + 1)
+    ]
+    assert statuses == [403] * MAX_ATTEMPTS + [429]
