@@ -12,6 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 from incidentwire.incidents.state import STATUSES
 from incidentwire.labels import LABELS
+from services.api.dashboard.language import LANGUAGES
 from services.api.dashboard.language import translate as _
 from services.api.dashboard.layout import address, label_name
 
@@ -114,6 +115,8 @@ def shown(key: str, value: str) -> str:
     """Return a value as people read it."""
     if key == "label":
         return label_name(value)
+    if key == "language":
+        return LANGUAGES.get(value, value)
     return _(value) if key == "status" else value
 
 

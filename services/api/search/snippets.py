@@ -61,7 +61,7 @@ def snippet(text: str, asked: Wanted) -> dict[str, AnyValue]:
     if start:
         space = text.find(" ", start, hits[0][0])
         start = space + 1 if space >= 0 else start
-    end = min(len(text), start + WIDTH)
+    end = _end(text, start)
     shown = [(a, b) for a, b in hits if a >= start and b <= end]
     return {
         "text": text[start:end],
@@ -69,6 +69,15 @@ def snippet(text: str, asked: Wanted) -> dict[str, AnyValue]:
         "end": end,
         "hits": shown[:MAX_HITS],
     }
+
+
+def _end(text: str, start: int) -> int:
+    """Return the end of the passage: that of a word, in scripts with spaces."""
+    end = min(len(text), start + WIDTH)
+    if end == len(text) or text[end].isspace():
+        return end
+    space = text.rfind(" ", end - BEFORE, end)
+    return space if space >= 0 else end
 
 
 def _words(node: Node) -> Sequence[Words]:

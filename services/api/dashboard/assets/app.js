@@ -14,7 +14,6 @@
     }
   };
   showDates(document);
-  document.addEventListener("htmx:afterSwap", () => showDates(document));
 
   // Forms that send themselves when a choice changes.
   document.addEventListener("change", (event) => {
