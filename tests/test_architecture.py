@@ -1,4 +1,5 @@
-"""The house's laws that no linter knows: one door to each outside thing, a process for each service, no giants."""
+"""Rules of the project that no linter checks: one place for each effect, a process for
+each service, short modules."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import ast
 import dataclasses
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +91,7 @@ def test_the_stores_promises_are_in_compose_and_in_the_embedded_command() -> Non
 
 
 @pytest.mark.parametrize(
-    ("what", "pattern", "doors"),
+    ("what", "pattern", "places"),
     [
         ("the stream is written", r"XADD|\.xadd\(", {"incidentwire/log/append.lua"}),
         ("the environment is read", r"os\.environ|getenv", {"incidentwire/settings.py", "services/classifier/worker.py",
@@ -98,8 +100,8 @@ def test_the_stores_promises_are_in_compose_and_in_the_embedded_command() -> Non
         ("messages are pickled", r"\bpickle\b", set()),
     ],
 )  # fmt: skip
-def test_each_outside_thing_has_one_door(
-    what: str, pattern: str, doors: set[str]
+def test_each_effect_on_the_outside_is_in_one_place(
+    what: str, pattern: str, places: set[str]
 ) -> None:
     files = [*CODE, *(ROOT / "incidentwire").rglob("*.lua")]
     found = {
@@ -107,9 +109,10 @@ def test_each_outside_thing_has_one_door(
         for p in files
         if re.search(pattern, _without_comments(p))
     }
-    assert found <= doors, f"{what} elsewhere too"
+    assert found <= places, f"{what} elsewhere too"
 
 
+@cache
 def _without_comments(path: Path) -> str:
     """Return the code without comments and docstrings: prose may speak of what code may not do."""
     text = path.read_text(encoding="utf-8")
