@@ -53,6 +53,10 @@ check: .venv/.ready  ## lint, format, types, import contracts, density
 test-compose: .venv/.ready  ## build the image, bring the stack up, kill parts of it, check that nothing is lost
 	$(BIN)/pytest -q -p no:cacheprovider compose_tests
 
+.PHONY: chaos
+chaos: .venv/.ready  ## kill everything at random under load, then check that nothing is lost (MINUTES=1 SEED=…)
+	$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),1) $(if $(SEED),--seed $(SEED)) $(CHAOS)
+
 .PHONY: image
 image:  ## build the image, tagged local and with the version
 	docker build --build-arg VERSION=$(VERSION) --tag incidentwire:local --tag incidentwire:$(VERSION) .

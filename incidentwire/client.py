@@ -131,6 +131,10 @@ class Client:
         """Yield all incidents that match, the newest first."""
         return self._pages("incidents", filters)
 
+    def stats(self) -> dict[str, Any]:
+        """Return the counts of items by state and label, and how far they reach."""
+        return self._json("GET", f"{self.api_url}/v1/stats")
+
     def events(self, after: int = 0, **filters: Any) -> Iterator[ReceivedEvent]:
         """Yield the events after a position, up to the end of the log as it is now."""
         while True:
@@ -199,15 +203,72 @@ class Client:
                         ReceivedEvent.of(data) if is_event else None,
                     )
 
+    # -- subscriptions -----------------------------------------------------------------
+
+    def subscribe(self, name: str, channel: str, **fields: Any) -> dict[str, Any]:
+        """Create a subscription; the webhook's `secret` or the `feed_url` comes once."""
+        body = {"name": name, "channel": channel, **fields}
+        return self._json("POST", f"{self.api_url}/v1/subscriptions", json=body)
+
+    def subscriptions(self) -> list[dict[str, Any]]:
+        found = self._json("GET", f"{self.api_url}/v1/subscriptions")
+        return list(found["subscriptions"])
+
+    def verify(self, subscription_id: str) -> dict[str, Any]:
+        """Send a webhook its challenge; deliveries begin once it repeats it."""
+        return self._json("POST", f"{self._subscription(subscription_id)}/verify")
+
+    def pause(self, subscription_id: str) -> dict[str, Any]:
+        url = self._subscription(subscription_id)
+        return self._json("PATCH", url, json={"status": "paused"})
+
+    def resume(self, subscription_id: str, what: str = "missed") -> dict[str, Any]:
+        """Enable a subscription: deliver what it "missed", or go on from "now"."""
+        url = self._subscription(subscription_id)
+        return self._json("PATCH", url, json={"status": "active", "resume": what})
+
+    def unsubscribe(self, subscription_id: str) -> None:
+        self._json("DELETE", self._subscription(subscription_id))
+
+    def deliveries(self, subscription_id: str) -> Iterator[dict[str, Any]]:
+        """Yield the attempts of a subscription, the newest first."""
+        query: dict[str, Any] = {"limit": 200}
+        while True:
+            url = f"{self._subscription(subscription_id)}/deliveries"
+            page = self._json("GET", url, params=query)
+            yield from page["deliveries"]
+            if not page["next"]:
+                return
+            query["cursor"] = page["next"]
+
+    def replay(self, subscription_id: str, **what: Any) -> int:
+        """Deliver again: `positions=[…]`, `after=…`, `before=…` or `failed_since=…`."""
+        url = f"{self._subscription(subscription_id)}/replay"
+        return int(self._json("POST", url, json=what)["replayed"])
+
+    def _subscription(self, subscription_id: str) -> str:
+        return f"{self.api_url}/v1/subscriptions/{subscription_id}"
+
     # -- consumer groups ---------------------------------------------------------------
 
     def create_group(self, name: str, filter: str = "", **more: Any) -> dict[str, Any]:
         """Create a consumer group unless it exists; `after` begins in the past."""
         return self._json("POST", self._group(name), json={"filter": filter, **more})
 
-    def lease(self, name: str, limit: int = 10, wait_s: int = 0) -> list[Leased]:
-        """Take up to `limit` events; acknowledge each within its lease."""
-        body = {"limit": limit, "wait_s": wait_s}
+    def group(self, name: str) -> dict[str, Any]:
+        """Return how many events wait, are leased and are parked."""
+        return self._json("GET", self._group(name))
+
+    def replay_parked(self, name: str) -> int:
+        """Make parked events available again; return how many."""
+        found = self._json("POST", f"{self._group(name)}/parked/replay")
+        return int(found["replayed"])
+
+    def lease(
+        self, name: str, limit: int = 10, wait_s: int = 0, lease_s: int = 30
+    ) -> list[Leased]:
+        """Take up to `limit` events; acknowledge each within `lease_s` seconds."""
+        body = {"limit": limit, "wait_s": wait_s, "lease_s": lease_s}
         answer = self._json("POST", f"{self._group(name)}/lease", json=body)
         return [
             Leased(event=ReceivedEvent.of(each["event"]), attempt=each["attempt"])

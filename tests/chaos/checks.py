@@ -1,0 +1,102 @@
+"""What must be true after a run. Each check yields sentences about what is not."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from incidentwire.client import Client
+from incidentwire.items import IN_FLIGHT, fold_all
+from incidentwire.log.event_log import EventLog
+from tests.chaos.clients import Member, Reader
+from tests.chaos.receivers import Endpoint
+from tests.mail_server import MailServer
+
+WEBHOOK_TYPE = "item.classified"
+MAIL_TYPE = "incident.opened"
+MAIL_LINE = "New incident."
+
+
+def positions_of(log: EventLog, type_name: str) -> set[int]:
+    """Return the positions of all events of a type."""
+    return {
+        entry.position
+        for entry in log.read()
+        if entry.type.partition(":")[0] == type_name
+    }
+
+
+def items_have_ended(log: EventLog, acknowledged: set[str]) -> Iterator[str]:
+    if not log.is_gapless():
+        yield "the log has a gap"
+    for item in sorted(acknowledged):
+        state = fold_all(item, log.history(item)).state
+        if state in IN_FLIGHT:
+            yield f"item {item} was acknowledged and is {state}"
+
+
+def readers_have_everything(log: EventLog, readers: Sequence[Reader]) -> Iterator[str]:
+    wanted = list(range(1, log.last() + 1))
+    for number, reader in enumerate(readers):
+        if reader.positions[: len(wanted)] != wanted:
+            yield f"reader {number} has {len(reader.positions)} of {len(wanted)} events"
+
+
+def groups_have_everything(log: EventLog, members: Sequence[Member]) -> Iterator[str]:
+    wanted = positions_of(log, WEBHOOK_TYPE)
+    for group in sorted({member.group for member in members}):
+        done = set[int]().union(*(m.done for m in members if m.group == group))
+        if missing := wanted - done:
+            yield f"group {group} never handled {sorted(missing)[:5]}"
+
+
+def endpoints_have_everything(
+    log: EventLog, healed: Sequence[Endpoint]
+) -> Iterator[str]:
+    wanted = positions_of(log, WEBHOOK_TYPE)
+    for endpoint in healed:
+        if missing := wanted - {position for _, position in endpoint.accepted}:
+            yield f"a {endpoint.temper} endpoint lacks {sorted(missing)[:5]}"
+
+
+def nothing_came_after_410(endpoints: Sequence[Endpoint]) -> Iterator[str]:
+    for endpoint in endpoints:
+        if endpoint.after_410:
+            yield f"{endpoint.after_410} deliveries after 410"
+
+
+def ledger_agrees(client: Client, names: dict[str, Endpoint]) -> Iterator[str]:
+    """Compare the message ids that got a 2xx with those of the ledger."""
+    for name, endpoint in names.items():
+        accepted = {message_id for message_id, _ in endpoint.accepted}
+        noted = {row["message_id"] for row in client.deliveries(name) if row["ok"]}
+        if accepted != noted:
+            yield (
+                f"a {endpoint.temper} endpoint: {len(accepted - noted)} accepted and not"
+                f" in the ledger, {len(noted - accepted)} in the ledger only"
+            )
+
+
+def mails_hold_each_event_once(
+    log: EventLog, server: MailServer, recipients: Sequence[str]
+) -> Iterator[str]:
+    """Count new incidents over the distinct mails: one sent again has the same id."""
+    wanted = len(positions_of(log, MAIL_TYPE))
+    texts = {
+        (str(message["To"]), str(message["Message-ID"])): text
+        for message, text in zip(server.messages(), server.texts(), strict=True)
+    }
+    found = Counter[str]()
+    for (recipient, _), text in texts.items():
+        found[recipient] += len(re.findall(re.escape(MAIL_LINE), text))
+    for recipient in recipients:
+        if found[recipient] != wanted:
+            yield f"{recipient} was told of {found[recipient]} of {wanted} new incidents"
+
+
+def audit_is_right(client: Client, submitted: int) -> Iterator[str]:
+    stats = client.stats()
+    counted = sum(stats["states"].values())
+    if stats["in_flight"] or counted != submitted:
+        yield f"the audit: {submitted} submitted, {counted} counted, {stats['in_flight']} in flight"
