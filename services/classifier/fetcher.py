@@ -22,6 +22,7 @@ import redis
 
 from incidentwire import items, queue
 from incidentwire.archive import Archive
+from incidentwire.events import ItemRejected
 from incidentwire.lifecycle import outage_reason, run_until_shutdown, shutdown_event
 from incidentwire.log.event_log import EventLog
 from incidentwire.net.client import HttpClient
@@ -328,7 +329,7 @@ class Fetcher:
                 reason="internal", detail=type(error).__name__, retryable=True
             )
         if isinstance(result, FetchFailure):
-            context.recorder.append_failure(item, result)
+            self._fail(item, result, bulk=fetch.bulk)
             return
         record = handover.archive_page(context.archive, item, address, result)
         self._hand_over(item, record, bulk=fetch.bulk)
@@ -341,8 +342,22 @@ class Fetcher:
             )
         )
 
+    def _fail(self, item: items.Item, failure: FetchFailure, *, bulk: bool) -> None:
+        """Append the failure, unless a worker may use the text that came along."""
+        recorder = self.context.recorder
+        is_last = isinstance(recorder.failed(item, failure), ItemRejected)
+        if is_last and handover.may_use_given(item, failure.reason):
+            refused = handover.RefusedPage.of(item, failure)
+            self._hand_over(item, refused, bulk=bulk)
+        else:
+            recorder.append_failure(item, failure)
+
     def _hand_over(
-        self, item: items.Item, record: handover.PageRecord, *, bulk: bool
+        self,
+        item: items.Item,
+        record: handover.PageRecord | handover.RefusedPage,
+        *,
+        bulk: bool,
     ) -> None:
         connection = self.context.connection
         work = QueueEntry(id=item.id, submitter=item.via, needs_fetch=False)

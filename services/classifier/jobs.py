@@ -29,7 +29,7 @@ from services.classifier import duplicates, outcomes
 from services.classifier.analysis import AnalysisCrashed, Analyzer, TooComplex
 from services.classifier.extraction.extract import Document
 from services.classifier.fetching import handover
-from services.classifier.fetching.handover import Address, PageRecord
+from services.classifier.fetching.handover import Address, PageRecord, RefusedPage
 from services.classifier.fetching.result import FetchedPage, FetchFailure
 from services.classifier.keeping.retained import retained
 from services.classifier.labelling.classifier import Classifier
@@ -39,8 +39,10 @@ from services.classifier.llm_review import LlmReviewer
 from services.classifier.outcomes import Revision
 from services.classifier.page_reading import MAX_REFRESHES, only_refreshes
 from services.classifier.recorder import STARTED, OutcomeRecorder, is_due
+from services.classifier.text.words import count_words
 
 MAX_STARTS = 3  # of one item without an outcome: past it, the item kills its workers
+MIN_GIVEN_WORDS = 60  # of a text that stands in for its page; a teaser has fewer
 STOP_S = 5.0  # time that the item in work has to end on SIGTERM
 
 logger = logging.getLogger(__name__)
@@ -228,16 +230,18 @@ class _Processing:
 
     def _page(self) -> list[Event]:
         record = handover.page_record(self.context.log.connection, self.item)
-        self.record = record
         if record is None:
             return self._fetch_again()
+        if isinstance(record, RefusedPage):
+            return self._failed(record.failure)
+        self.record = record
         try:
             page = handover.load_page(self.context.archive, self.item, record)
         except ContentNotFound:
             return self._fetch_again()
         document = self.context.analyzer.read(page, self.while_waiting)
         if isinstance(document, FetchFailure):
-            return [self.context.recorder.failed(self.item, document)]
+            return self._failed(document)
         if document.refresh_url:
             return self._refresh(record, document.refresh_url)
         return self._document(record, page, document)
@@ -252,11 +256,36 @@ class _Processing:
             return [
                 ItemAliased(into=original.item_id, canonical_url=original.canonical_url)
             ]
+        if document.shortcoming:
+            given = self._given_instead("incomplete", document.words)
+            if given:
+                self.discard_page()
+                return self._classified(given)
         revision = self._store(record, page, document)
         if document.shortcoming:
             rejected = ItemRejected(reason="incomplete", detail=document.shortcoming)
             return [outcomes.fetched(revision), rejected]
         return self._classified(revision)
+
+    def _failed(self, failure: FetchFailure) -> list[Event]:
+        event = self.context.recorder.failed(self.item, failure)
+        if isinstance(event, ItemRejected):
+            given = self._given_instead(failure.reason)
+            if given:
+                return self._classified(given)
+        return [event]
+
+    def _given_instead(self, reason: str, page_words: int = 0) -> Revision | None:
+        """Return the text that came with the address, such as a feed's own, if it may
+        stand in for the page; None if it may not, or says less than the page."""
+        if not handover.may_use_given(self.item, reason):
+            return None
+        try:
+            revision = self._given_revision()
+        except ContentNotFound:
+            return None
+        words = count_words(revision.document.text)
+        return revision if words > max(page_words, MIN_GIVEN_WORDS) else None
 
     def _known_item(self, item_id: str) -> Item:
         return items.fold_all(item_id, self.context.log.history(item_id))
@@ -291,6 +320,9 @@ class _Processing:
             digest = self.item.fetched.document_digest
             document = self._archived(digest)
             return Revision(document=document, document_digest=digest)
+        return self._given_revision()
+
+    def _given_revision(self) -> Revision:
         digest = self.item.given_digest or ""
         given = self._archived(digest)
         document = outcomes.clean_given(given)

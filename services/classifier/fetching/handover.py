@@ -19,8 +19,20 @@ import redis
 from incidentwire.archive import Archive
 from incidentwire.items import Item
 from incidentwire.queue import FETCHED
-from services.classifier.fetching.result import FetchedPage
+from services.classifier.fetching.result import FetchedPage, FetchFailure
 
+# Reasons that say nothing against the text that came with the address. If a page does
+# not exist, or must not be asked for, its text may have been taken back.
+REFUSALS = frozenset(
+    {
+        "forbidden",
+        "http_status",
+        "incomplete",
+        "robots_disallowed",
+        "robots_unreachable",
+        "too_many_requests",
+    }
+)
 REFRESHED = "iw:fetch_refreshed"  # hash: item id -> Address (JSON)
 
 
@@ -46,6 +58,40 @@ class PageRecord:
     robots_allowed: bool | None
     page_digest: str
     headers_digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusedPage:
+    """A page that will not be fetched; the text that came with its address may do."""
+
+    request: int  # position
+    reason: str
+    detail: str
+    retryable: bool
+
+    @classmethod
+    def of(cls, item: Item, failure: FetchFailure) -> RefusedPage:
+        """Return the record of the last attempt's failure."""
+        return cls(
+            request=item.request_position,
+            reason=failure.reason,
+            detail=failure.detail,
+            retryable=failure.retryable,
+        )
+
+    @property
+    def failure(self) -> FetchFailure:
+        """The failure of the last attempt."""
+        return FetchFailure(
+            reason=self.reason, detail=self.detail, retryable=self.retryable
+        )
+
+
+def may_use_given(item: Item, reason: str) -> bool:
+    """Return whether the text that came with the address, such as a feed's own, may
+    stand in for a page that failed for `reason`."""
+    is_first = item.fetched is None and item.corrected is None
+    return is_first and item.given_digest is not None and reason in REFUSALS
 
 
 def archive_page(
@@ -78,17 +124,19 @@ def load_page(archive: Archive, item: Item, record: PageRecord) -> FetchedPage:
     )
 
 
-def encode(record: PageRecord | Address) -> str:
+def encode(record: PageRecord | RefusedPage | Address) -> str:
     """Return the record as the hashes hold it."""
     return json.dumps(dataclasses.asdict(record))
 
 
-def page_record(connection: redis.Redis, item: Item) -> PageRecord | None:
+def page_record(connection: redis.Redis, item: Item) -> PageRecord | RefusedPage | None:
     """Return the record of the page that waits for a worker, if there is one."""
     found = cast("bytes | None", connection.hget(FETCHED, item.id))
     if found is None:
         return None
-    record = PageRecord(**json.loads(found))
+    fields = json.loads(found)
+    kind = RefusedPage if "reason" in fields else PageRecord
+    record: PageRecord | RefusedPage = kind(**fields)
     return record if record.request == item.request_position else None
 
 
