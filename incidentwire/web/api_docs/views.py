@@ -1,4 +1,4 @@
-"""One OpenAPI document for both services and a page to try it; neither needs a key.
+"""One OpenAPI document for both services, an AsyncAPI document, and a page; without a key.
 
 `make docs` writes openapi.json from the views of both services. They hold no data.
 """
@@ -14,6 +14,7 @@ import flask_swagger_ui
 from flask import Blueprint, Response, abort, send_from_directory
 
 from incidentwire.settings import Settings
+from incidentwire.web.api_docs import asyncapi
 from incidentwire.web.api_docs.merge import API_SERVER, INGEST_SERVER
 from incidentwire.web.auth import public
 
@@ -28,8 +29,9 @@ POLICY = (
 
 
 def make_blueprint(settings: Settings) -> Blueprint:
-    """Return the views `/openapi.json`, `/docs` and the scripts of that page."""
+    """Return the views of both documents, `/docs`, and the scripts of that page."""
     document = _document(settings)
+    messages = asyncapi.document(settings.api_url)
     page = (HERE / "docs.html").read_text(encoding="utf-8")
     origins = {_origin(settings.api_url), _origin(settings.ingest_url)}
     policy = POLICY.format(origins=" ".join(sorted(origins)))
@@ -39,6 +41,11 @@ def make_blueprint(settings: Settings) -> Blueprint:
     @public
     def openapi_json() -> dict[str, Any]:
         return document
+
+    @blueprint.get("/asyncapi.json")
+    @public
+    def asyncapi_json() -> dict[str, Any]:
+        return messages
 
     @blueprint.get("/docs")
     @public

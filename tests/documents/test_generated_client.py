@@ -1,0 +1,58 @@
+"""A client generated from the OpenAPI document by a tool that knows nothing of us works."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from incidentwire.web.api_docs.views import DOCUMENT
+from tests.house import House
+
+
+@pytest.fixture
+def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a function that imports a module of the generated package."""
+    generator = Path(sys.executable).with_name("openapi-python-client")
+    options = tmp_path / "options.yml"
+    options.write_text("post_hooks: []\n")
+    command = [generator, "generate", "--path", DOCUMENT, "--meta", "none"]
+    command += ["--output-path", tmp_path / "wire_client", "--config", options]
+    subprocess.run(command, check=True, capture_output=True)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return lambda name: importlib.import_module(f"wire_client.{name}")
+
+
+def test_a_generated_client_reads_items_and_events_and_subscribes(
+    house: House, generated: Any
+) -> None:
+    house.add_item("i_a", labels=("data_leak",), title="Harbour clinics")
+    house.projector().catch_up()
+    house.run_web()
+    client = generated("client").AuthenticatedClient(
+        base_url=f"http://127.0.0.1:{house.port}", token=house.key
+    )
+    with client:
+        items = generated("api.items.list_items").sync(client=client)
+        assert [item.title for item in items.items] == ["Harbour clinics"]
+        page = generated("api.events.list_events").sync(client=client, after=1)
+        assert [event.type_ for event in page.events] == [
+            "item.fetched",
+            "item.classified",
+        ]
+        models = generated("models")
+        body = models.NewSubscription(
+            name="Leaks", channel=models.NewSubscriptionChannel.FEED
+        )
+        created = generated("api.subscriptions.create_subscription").sync(
+            client=client, body=body
+        )
+        assert created.feed_url.endswith(".atom")
+        refused = generated("api.items.show_item").sync_detailed(
+            "i_none", client=client
+        )
+        assert refused.status_code == 404
