@@ -244,6 +244,33 @@ def test_an_administrator_signs_in_and_sees_the_pages_of_both_services(
             assert answer.status_code == 200, (path, answer.headers, answer.text[:500])
 
 
+SIGN_IN = """
+import urllib.parse, urllib.request
+form = urllib.parse.urlencode({'name': 'grace', 'password': PASSWORD}).encode()
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_): return None
+request = urllib.request.Request('http://api-web:8000/sign-in', form, {'X-Forwarded-Proto': 'https'})
+try:
+    answer = urllib.request.build_opener(NoRedirect).open(request, timeout=30)
+except urllib.error.HTTPError as redirect:
+    answer = redirect
+print(answer.headers['Set-Cookie'])
+"""
+
+
+def test_session_cookies_are_secure_behind_the_tls_front(
+    stack: dict[str, str],
+) -> None:
+    password = secrets.token_hex(16)
+    add = ("incidentwire", "users", "add", "grace", "--role", "reader")
+    compose("exec", "-T", "api-web", *add, "--password", password)
+    program = SIGN_IN.replace("PASSWORD", repr(password))
+    for service, is_secure in (("pages-front", True), ("ingest-web", False)):
+        cookie = compose("exec", "-T", service, "python3", "-c", program)
+        assert "HttpOnly" in cookie
+        assert ("Secure" in cookie) is is_secure, service
+
+
 def test_every_process_is_healthy_and_none_was_refused_by_the_store(
     stack: dict[str, str],
 ) -> None:

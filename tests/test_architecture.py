@@ -26,6 +26,7 @@ CODE = sorted(
 MAX_MODULE_LINES = 400
 OTHERS = {"redis", "front"}  # services of compose that are not ours
 FIXED_IN_COMPOSE = {
+    "INCIDENTWIRE_TRUSTED_PROXIES",
     "INCIDENTWIRE_REDIS_URL",
     "INCIDENTWIRE_DATA_DIR",
     "INCIDENTWIRE_HEARTBEAT_FILE",
