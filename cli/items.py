@@ -1,4 +1,4 @@
-"""`incidentwire items` and `search`: look at items and decide about them, over the API."""
+"""`incidentwire items`: look at items and decide about them, over the API."""
 
 from __future__ import annotations
 
@@ -53,16 +53,6 @@ def items() -> None:
 def list_items(as_json: bool, limit: int, **query: Any) -> None:
     """List items, newest first."""
     _list(query, limit, as_json)
-
-
-@click.command()
-@click.argument("words", nargs=-1, required=True)
-@label_option
-@limit_option
-@output.json_option
-def search(words: tuple[str, ...], as_json: bool, limit: int, **query: Any) -> None:
-    """List the items that contain words."""
-    _list({**query, "q": " ".join(words)}, limit, as_json)
 
 
 @items.command()

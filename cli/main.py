@@ -25,7 +25,7 @@ COMMANDS = {
     "demo": ("cli.demo", "Start everything, submit a few articles, show the results."),
     "submit": ("cli.submit", "Submit news items: URLs, a text, or files of them."),
     "items": ("cli.items", "Items: list, show, correct, withdraw, retry, receipt."),
-    "search": ("cli.items", "List the items that contain words."),
+    "search": ("cli.search", "Search items or incidents; the best matches come first."),
     "incidents": ("cli.incidents", "Incidents: list, show, merge, split, move, undo."),
     "tail": ("cli.tail", "Follow the event log, resuming after interruptions."),
     "feeds": ("cli.feeds", "Add, list and remove feeds; import and export OPML."),

@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 from werkzeug.serving import make_server
 
-from cli.feeds import feeds, opml_of, outlines
+from cli.feeds import feeds
+from cli.opml import opml_of, outlines
 from tests.house import House
 
 Run = Callable[..., Result]

@@ -59,6 +59,12 @@ def test_an_item_is_listed_shown_corrected_and_withdrawn(
     found = run("search", "patients", "--json")
     assert json.loads(found.output)["id"] == item
     assert run("search", "ferry", "--json").output == ""
+    assert (
+        run("search", "patient OR ferry", "--label", "deepfake").output.count("\n") == 1
+    )
+    refused = run("search", "patients AND (")
+    assert refused.exit_code == 1
+    assert "q:" in refused.output
     shown = run("items", "show", item[:6])
     assert "data_leak" in shown.output
     assert "  “" in shown.output
