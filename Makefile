@@ -61,6 +61,10 @@ chaos: .venv/.ready  ## kill everything at random under load, then check that no
 image:  ## build the image, tagged local and with the version
 	docker build --build-arg VERSION=$(VERSION) --tag incidentwire:local --tag incidentwire:$(VERSION) .
 
+.PHONY: release
+release: check test  ## check, test, build the wheel, try it elsewhere, write the notes; publishes nothing
+	$(BIN)/python -m tools.release
+
 .PHONY: bench
 bench: .venv/.ready  ## the table of figures, each beside its limit or peer
 	$(BIN)/python -m benchmarks

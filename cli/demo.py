@@ -70,7 +70,8 @@ def demo(articles: Path | None, once: bool, data_dir: Path) -> None:
         click.echo(f"Incidentwire is up. Submitting {len(urls)} local pages.\n")
         classified = _submit_and_follow(running, settings, urls)
         click.echo(f"\n{classified} of {len(urls)} articles were classified.\n")
-        _print_next_steps(settings)
+        if not once:
+            _print_next_steps(settings)
         while not once and not signals.received:
             running.check()
             time.sleep(POLL_S)
