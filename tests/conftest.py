@@ -11,7 +11,7 @@ import redis
 from hypothesis import settings
 
 from incidentwire.log.event_log import EventLog
-from tests.house import House, Site, site
+from tests.harness import Harness, Site, site
 from tests.store import Store, free_port, server_binaries
 
 settings.register_profile(
@@ -69,7 +69,7 @@ def web_site() -> Iterator[Site]:
 
 
 @pytest.fixture
-def house(connection: redis.Redis, store: Store, tmp_path: Path) -> Iterator[House]:
+def harness(connection: redis.Redis, store: Store, tmp_path: Path) -> Iterator[Harness]:
     """All services on the shared store."""
-    with House(connection, store.url, tmp_path) as house:
-        yield house
+    with Harness(connection, store.url, tmp_path) as harness:
+        yield harness

@@ -15,7 +15,7 @@ from incidentwire.incidents.decisions import CommandRejected, NewEvents
 from incidentwire.incidents.state import IncidentsState
 from incidentwire.labels import Label, MentionRef
 from incidentwire.log.event_log import EventLog, Withdrawn
-from tests.house import House
+from tests.harness import Harness
 
 LEAK: Label = "data_leak"
 FAKE: Label = "deepfake"
@@ -88,9 +88,9 @@ class RecordedSteps(Steps):
             super().append((subject, event))
 
 
-def incident_tables(house: House) -> dict[str, list[tuple[Any, ...]]]:
+def incident_tables(harness: Harness) -> dict[str, list[tuple[Any, ...]]]:
     """Return the rows of the read model's incident tables."""
-    db = sqlite3.connect(house.settings.read_model)
+    db = sqlite3.connect(harness.settings.read_model)
     try:
         return {
             name: db.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall()

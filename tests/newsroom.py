@@ -12,7 +12,7 @@ from incidentwire.incidents.decisions import NO_REASON, assign, reconcile
 from incidentwire.incidents.state import IncidentsState
 from incidentwire.labels import Label, MentionId, MentionRef
 from incidentwire.web.keys import Keys
-from tests.house import House
+from tests.harness import Harness
 
 LEAK: Label = "data_leak"
 FAKE: Label = "deepfake"
@@ -20,14 +20,14 @@ LAW: Label = "regulation"
 
 
 class Newsroom:
-    """A house with a log of items and incidents, a projector at hand and a client who may curate."""
+    """A harness with a log of items and incidents, a projector at hand and a client who may curate."""
 
-    def __init__(self, house: House) -> None:
-        self.house, self.log = house, house.log
-        self.projector = house.projector()
-        self.client: FlaskClient = house.api_client()
+    def __init__(self, harness: Harness) -> None:
+        self.harness, self.log = harness, harness.log
+        self.projector = harness.projector()
+        self.client: FlaskClient = harness.api_client()
         self.ids: dict[str, str] = {}  # incidents, as a test calls them
-        self.key = Keys(house.connection).create("ann", ["read", "curate"])
+        self.key = Keys(harness.connection).create("ann", ["read", "curate"])
         self.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {self.key}"
 
     def state(self) -> IncidentsState:
@@ -46,7 +46,7 @@ class Newsroom:
         document = StoredDocument(
             title=title or f"Title of {name}", text=text, site=about.pop("site", None)
         )
-        digest = self.house.archive.put(name, document.to_bytes())
+        digest = self.harness.archive.put(name, document.to_bytes())
         labels = tuple(dict.fromkeys(label for labels in mentions for label in labels))
         size = len(text) // max(1, len(mentions))
         refs = tuple(

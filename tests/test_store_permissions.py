@@ -16,7 +16,7 @@ from incidentwire.net.rate_limit import HostRateLimiter
 from services.classifier import worker
 from services.classifier.keeping.requeue import requeue_expired
 from services.classifier.keeping.sweep import Sweep
-from tests.house import LEAK, House
+from tests.harness import LEAK, Harness
 from tests.store import Store, free_port, server_binaries
 
 COMPOSE = Path(__file__).parent.parent / "docker-compose.yml"
@@ -72,22 +72,22 @@ def test_the_whole_path_works_with_the_applications_permissions(
     guarded: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = application(guarded)
-    house = House(
+    harness = Harness(
         connection, f"redis://app:{PASSWORD}@127.0.0.1:{guarded.port}/0", tmp_path
     )
     ids = [
-        house.submit(text=f"{LEAK} {n}", title="Clinic chain exposed records")
+        harness.submit(text=f"{LEAK} {n}", title="Clinic chain exposed records")
         for n in range(3)
     ]
-    unreachable = house.submit(url="http://127.0.0.1:1/")
-    house.work()
-    assert house.item(unreachable).state is State.WAITING
-    worker.make_worker(house.context).work(burst=True, logging_level="ERROR")
-    assert {house.item(i).state for i in ids} == {State.CLASSIFIED}
+    unreachable = harness.submit(url="http://127.0.0.1:1/")
+    harness.work()
+    assert harness.item(unreachable).state is State.WAITING
+    worker.make_worker(harness.context).work(burst=True, logging_level="ERROR")
+    assert {harness.item(i).state for i in ids} == {State.CLASSIFIED}
     assert requeue_expired(connection, 1e12) == [unreachable]
     assert Sweep(connection).run(0.0) is False
-    assert house.ingest_client.get("/readyz").status_code == 200
-    limiter = HostRateLimiter.of(house.settings, connection)
+    assert harness.ingest_client.get("/readyz").status_code == 200
+    limiter = HostRateLimiter.of(harness.settings, connection)
     token, wait_s = limiter.acquire("example.org")
     assert (bool(token), wait_s) == (True, 0.0)
     limiter.release("example.org", token)
@@ -97,9 +97,9 @@ def test_no_command_of_the_application_can_harm_the_log(
     guarded: Store, tmp_path: Path
 ) -> None:
     connection = application(guarded)
-    house = House(connection, guarded.url, tmp_path)
-    house.submit(text=LEAK)
-    before = (house.log.last(), house.log.id)
+    harness = Harness(connection, guarded.url, tmp_path)
+    harness.submit(text=LEAK)
+    before = (harness.log.last(), harness.log.id)
     commands = [line.split() for line in HARM.replace("|", "\n").splitlines() if line]
     commands += [
         ["EVAL", "return redis.call('DEL', KEYS[1])", "1", key]
@@ -111,7 +111,7 @@ def test_no_command_of_the_application_can_harm_the_log(
             match=r"(?i)permission|acl|not allowed|can't access",
         ):
             connection.execute_command(*command)
-    assert (house.log.last(), house.log.id) == before
+    assert (harness.log.last(), harness.log.id) == before
 
 
 def test_without_a_password_there_is_nothing_and_the_health_check_can_only_ping(
@@ -128,15 +128,15 @@ def test_without_a_password_there_is_nothing_and_the_health_check_can_only_ping(
 def test_a_killed_store_reads_everything_back(guarded: Store, tmp_path: Path) -> None:
     # Reading the append-only file, EXEC is checked against the default user: were it restricted, transactions would
     # be dropped at the restart without a word to anybody.
-    house = House(application(guarded), guarded.url, tmp_path)
-    ids = [house.submit(text=f"{LEAK} {n}") for n in range(20)]
-    before = [entry.subject for entry in house.log.read()]
-    jobs = house.queued()
+    harness = Harness(application(guarded), guarded.url, tmp_path)
+    ids = [harness.submit(text=f"{LEAK} {n}") for n in range(20)]
+    before = [entry.subject for entry in harness.log.read()]
+    jobs = harness.queued()
     guarded.kill()
     guarded.start(ping_as=("health", "none"))
-    assert [entry.subject for entry in house.log.read()] == before == ids
-    assert house.queued() == jobs
-    assert set(house.in_flight()) == set(ids)
+    assert [entry.subject for entry in harness.log.read()] == before == ids
+    assert harness.queued() == jobs
+    assert set(harness.in_flight()) == set(ids)
 
 
 def test_every_key_that_the_code_names_is_allowed(guarded: Store) -> None:

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from tests.eventually import eventually
-from tests.house import LEAK, PLAIN, Site, page
+from tests.harness import LEAK, PLAIN, Site, page
 from tests.running_up import Up, running_up
 from tests.store import Store
 from tests.subscriber import Subscriber

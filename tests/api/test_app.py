@@ -22,7 +22,7 @@ from incidentwire import events as e
 from incidentwire.events import ItemSubmitted
 from incidentwire.web.keys import Keys
 from services.api.app import create_app
-from tests.house import House
+from tests.harness import Harness
 from tests.own_openapi import own_schema
 
 OPEN = {"/healthz", "/readyz"}
@@ -33,9 +33,9 @@ SUBSCRIBING = (*SEMANTIC, *LINKS)
 
 
 def test_no_view_but_the_two_health_checks_answers_without_a_scope(
-    house: House,
+    harness: Harness,
 ) -> None:
-    app = house.api_client().application
+    app = harness.api_client().application
     unguarded = {
         rule.rule
         for rule in app.url_map.iter_rules()
@@ -52,19 +52,19 @@ def test_no_view_but_the_two_health_checks_answers_without_a_scope(
         assert client.options(path).status_code == 405
 
 
-def test_a_key_without_the_scope_is_refused(house: House) -> None:
-    key = Keys(house.connection).create("submitter", ["submit"])
-    client = house.api_client()
+def test_a_key_without_the_scope_is_refused(harness: Harness) -> None:
+    key = Keys(harness.connection).create("submitter", ["submit"])
+    client = harness.api_client()
     assert (
         client.get("/v1/items", headers={"Authorization": f"Bearer {key}"}).status_code
         == 403
     )
 
 
-def test_public_read_opens_reading(house: House) -> None:
-    house.projector().catch_up()
+def test_public_read_opens_reading(harness: Harness) -> None:
+    harness.projector().catch_up()
     app = create_app(
-        dataclasses.replace(house.settings, public_read=True), house.connection
+        dataclasses.replace(harness.settings, public_read=True), harness.connection
     )
     client = app.test_client()
     for path in ("/metrics", "/v1/items", "/v1/events"):
@@ -74,14 +74,16 @@ def test_public_read_opens_reading(house: House) -> None:
 
 @pytest.mark.parametrize("service", ["api", "ingest"])
 def test_the_docs_page_needs_no_key_and_loads_nothing_from_elsewhere(
-    house: House, service: str
+    harness: Harness, service: str
 ) -> None:
-    app = (house.api_client() if service == "api" else house.ingest_client).application
+    app = (
+        harness.api_client() if service == "api" else harness.ingest_client
+    ).application
     client = app.test_client()
     document = client.get("/openapi.json").get_json()
-    assert document["servers"] == [{"url": house.settings.api_url}]
+    assert document["servers"] == [{"url": harness.settings.api_url}]
     submissions = document["paths"]["/v1/submissions"]
-    assert submissions["servers"] == [{"url": house.settings.ingest_url}]
+    assert submissions["servers"] == [{"url": harness.settings.ingest_url}]
     page = client.get("/docs")
     assert "default-src 'self'" in page.headers["Content-Security-Policy"]
     assert "//" not in page.text.replace("<!--", "")
@@ -92,16 +94,16 @@ def test_the_docs_page_needs_no_key_and_loads_nothing_from_elsewhere(
     assert client.get("/docs/..%2f__init__.py").status_code == 404
 
 
-def test_numbers_add_up_and_a_lost_item_shows(house: House) -> None:
-    house.add_item("i_a", labels=("data_leak",))
-    house.log.append("i_b", ItemSubmitted(url="https://news.example.org/b", via="t"))
-    house.log.append(
+def test_numbers_add_up_and_a_lost_item_shows(harness: Harness) -> None:
+    harness.add_item("i_a", labels=("data_leak",))
+    harness.log.append("i_b", ItemSubmitted(url="https://news.example.org/b", via="t"))
+    harness.log.append(
         "i_c",
         ItemSubmitted(url="https://news.example.org/c", via="t"),
         e.ItemRejected(reason="empty"),
     )
-    client = house.api_client()
-    house.projector().catch_up()
+    client = harness.api_client()
+    harness.projector().catch_up()
     stats = client.get("/v1/stats").get_json()
     assert stats["states"] == {
         "queued": 1, "waiting": 0, "classified": 1, "rejected": 1, "aliased": 0, "withdrawn": 0
@@ -113,28 +115,28 @@ def test_numbers_add_up_and_a_lost_item_shows(house: House) -> None:
         stats["lag"],
     ) == (3, 1, 0, 0)
     assert stats["labels"]["data_leak"] == 1
-    house.connection.zrem("iw:in_flight", "i_b")
+    harness.connection.zrem("iw:in_flight", "i_b")
     assert client.get("/v1/stats").get_json()["conservation"] == 1
     metrics = client.get("/metrics").text
     assert 'incidentwire_items{state="classified"} 1.0' in metrics
     assert "incidentwire_conservation_difference 1.0" in metrics
-    house.add_item("i_d")
+    harness.add_item("i_d")
     assert client.get("/v1/stats").get_json()["conservation"] is None
     assert "incidentwire_read_model_lag_events 3.0" in client.get("/metrics").text
 
 
-def test_readiness_says_why_not(own_house: House) -> None:
-    house = own_house
-    client = house.api_client()
+def test_readiness_says_why_not(own_harness: Harness) -> None:
+    harness = own_harness
+    client = harness.api_client()
     assert "being built" in client.get("/readyz").get_json()["reasons"][0]
-    house.add_item("i_a")
-    house.add_item("i_b")
-    house.projector().catch_up()
+    harness.add_item("i_a")
+    harness.add_item("i_b")
+    harness.projector().catch_up()
     ready = client.get("/readyz")
     assert (ready.status_code, ready.get_json()["lag"]) == (200, 0)
-    house.connection.xdel("iw:log", "2-0")
+    harness.connection.xdel("iw:log", "2-0")
     assert "missing from the log" in client.get("/readyz").get_json()["reasons"][0]
-    house.store.kill()
+    harness.store.kill()
     assert client.get("/readyz").get_json()["reasons"][0].startswith("The store ")
     assert client.get("/healthz").status_code == 200
     assert client.get("/v1/events").status_code == 503
@@ -145,17 +147,17 @@ def test_readiness_says_why_not(own_house: House) -> None:
 
 @pytest.mark.parametrize("is_subscribing", [False, True])
 def test_no_request_gets_a_5xx_or_an_answer_that_is_not_documented(
-    house: House, is_subscribing: bool
+    harness: Harness, is_subscribing: bool
 ) -> None:
-    house.add_item(
+    harness.add_item(
         "i_a",
         "The records of ten people lay open.",
         labels=("data_leak",),
         language="en",
     )
-    house.log.append("i_b", ItemSubmitted(url="https://news.example.org/b", via="t"))
-    house.projector().catch_up()
-    schema = own_schema(house.api_client().application)
+    harness.log.append("i_b", ItemSubmitted(url="https://news.example.org/b", via="t"))
+    harness.projector().catch_up()
+    schema = own_schema(harness.api_client().application)
     asked = 0
     # the stream never ends: test_stream.py asks it wrong questions
     for found in schema.exclude(path="/v1/events/stream").get_all_operations():
@@ -164,7 +166,7 @@ def test_no_request_gets_a_5xx_or_an_answer_that_is_not_documented(
         if operation.path.startswith(SUBSCRIBING) is not is_subscribing:
             continue
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-            asked += check(operation, mode, house.reader)
+            asked += check(operation, mode, harness.reader)
     assert asked > 200
 
 
@@ -192,8 +194,8 @@ def check(operation: Any, mode: GenerationMode, headers: dict[str, str]) -> int:
     return asked
 
 
-def test_it_is_openapi_3_1_and_its_schemas_are_valid(house: House) -> None:
-    document = house.api_client().get("/openapi.json").get_json()
+def test_it_is_openapi_3_1_and_its_schemas_are_valid(harness: Harness) -> None:
+    document = harness.api_client().get("/openapi.json").get_json()
     assert document["openapi"].startswith("3.1")
     for schema in document["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from tests.house import House
+from tests.harness import Harness
 
 POST = (
     "POST /v1/incidents/n_x/notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json"
@@ -15,9 +15,9 @@ POST = (
 )
 
 
-def exchange(house: House, request: str) -> tuple[int, str, dict[str, object]]:
+def exchange(harness: Harness, request: str) -> tuple[int, str, dict[str, object]]:
     """Send raw bytes; return status, media type and body of the only answer."""
-    with socket.create_connection(("127.0.0.1", house.port), timeout=20) as sock:
+    with socket.create_connection(("127.0.0.1", harness.port), timeout=20) as sock:
         sock.sendall(request.encode())
         sock.shutdown(socket.SHUT_WR)
         data = b""
@@ -31,7 +31,7 @@ def exchange(house: House, request: str) -> tuple[int, str, dict[str, object]]:
 
 
 @pytest.mark.parametrize("body", ["zz\r\n{}\r\n0\r\n\r\n", "2\r\n{}XX0\r\n\r\n"])
-def test_a_malformed_chunked_body_is_a_400(house: House, body: str) -> None:
-    house.run_web()
-    status, media_type, _ = exchange(house, POST.format(key=house.key) + body)
+def test_a_malformed_chunked_body_is_a_400(harness: Harness, body: str) -> None:
+    harness.run_web()
+    status, media_type, _ = exchange(harness, POST.format(key=harness.key) + body)
     assert (status, media_type) == (400, "application/problem+json")

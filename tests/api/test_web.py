@@ -8,33 +8,33 @@ from typing import Any
 
 from incidentwire.events import ItemSubmitted
 from tests.eventually import eventually
-from tests.house import House
+from tests.harness import Harness
 from tests.store import free_port
 
 
 def test_events_arrive_on_a_stream_while_a_slow_query_is_still_running(
-    house: House, tmp_path: Path
+    harness: Harness, tmp_path: Path
 ) -> None:
-    house.add_item("i_a")
-    house.projector().catch_up()
+    harness.add_item("i_a")
+    harness.projector().catch_up()
     block, begun = tmp_path / "block", tmp_path / "begun"
     block.touch()
-    house.port = free_port()
-    house.run("tests.api.slow_web", str(house.port), str(block))
-    eventually(house.answers)
-    stream = house.subscribe()
+    harness.port = free_port()
+    harness.run("tests.api.slow_web", str(harness.port), str(block))
+    eventually(harness.answers)
+    stream = harness.subscribe()
     answers: list[Any] = []
-    query = threading.Thread(target=lambda: answers.append(house.get("/slow")))
+    query = threading.Thread(target=lambda: answers.append(harness.get("/slow")))
     query.start()
     eventually(begun.exists)
     for n in range(
         5
     ):  # SQLite computes until `block` goes, and that goes only after these have arrived
-        position = house.log.append(
+        position = harness.log.append(
             f"i_{n}", ItemSubmitted(url=f"https://news.example.org/{n}", via="t")
         ).last
         assert stream.take(1) == [position]
-        assert house.get("/v1/items?limit=1")[0] == 200
+        assert harness.get("/v1/items?limit=1")[0] == 200
     assert answers == []
     block.unlink()
     query.join()
@@ -43,9 +43,9 @@ def test_events_arrive_on_a_stream_while_a_slow_query_is_still_running(
     assert body["counted"] >= 100_000
 
 
-def test_two_workers_serve_the_same(house: House) -> None:
-    house.run_web(workers=2)
-    streams = [house.subscribe() for _ in range(10)]
-    house.add_item("i_a")
+def test_two_workers_serve_the_same(harness: Harness) -> None:
+    harness.run_web(workers=2)
+    streams = [harness.subscribe() for _ in range(10)]
+    harness.add_item("i_a")
     for stream in streams:
         assert stream.take(3) == [1, 2, 3]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import requests
 
 from incidentwire.client import Client, ClientError
-from tests.house import LEAK, PLAIN
+from tests.harness import LEAK, PLAIN
 
 NAMES = "Aster Birch Cedar Dahlia Elder Fennel Ginkgo Hazel Iris Juniper".split()
 LEASE_S = 5

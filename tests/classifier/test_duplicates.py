@@ -12,7 +12,7 @@ from incidentwire.net import urls
 from services.classifier.duplicates import find_original
 from services.classifier.extraction.extract import Document
 from services.classifier.extraction.pagination import continues
-from tests.house import LEAK, House, Site, page
+from tests.harness import LEAK, Harness, Site, page
 
 STORY = "https://news.example.com/2026/harbour-fire"
 COPY = f"{STORY}/amp"
@@ -138,25 +138,25 @@ def test_another_article_is_no_further_page(first: str, later: str) -> None:
 
 
 def test_canonical_links_to_a_rejected_home_page_lose_no_article(
-    house: House, web_site: Site
+    harness: Harness, web_site: Site
 ) -> None:
-    house.submit(url=web_site.put("/", page("The Harbour Post", "Home")))
-    house.work()
+    harness.submit(url=web_site.put("/", page("The Harbour Post", "Home")))
+    harness.work()
     head = f'<link rel="canonical" href="{web_site.url("/")}">'
     title = "Clinic chain exposed patient records"
-    story = house.submit(url=web_site.put("/story", page(title, LEAK, head)))
-    house.work()
-    assert house.types(story)[-1] == "item.classified"
+    story = harness.submit(url=web_site.put("/story", page(title, LEAK, head)))
+    harness.work()
+    assert harness.types(story)[-1] == "item.classified"
 
 
 @pytest.mark.parametrize(
     "path", ["/a story", "/story%", "http://x:99999/", "//u@127.0.0.1/"]
 )
 def test_no_canonical_link_ends_an_item(
-    house: House, web_site: Site, path: str
+    harness: Harness, web_site: Site, path: str
 ) -> None:
     head = f'<link rel="canonical" href="{path}">'
     title = "Clinic chain exposed patient records"
-    story = house.submit(url=web_site.put("/story", page(title, LEAK, head)))
-    house.work()
-    assert house.types(story)[-1] == "item.classified"
+    story = harness.submit(url=web_site.put("/story", page(title, LEAK, head)))
+    harness.work()
+    assert harness.types(story)[-1] == "item.classified"

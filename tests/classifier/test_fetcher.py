@@ -21,7 +21,7 @@ from incidentwire.net.rate_limit import host_of
 from incidentwire.queue import QueueEntry
 from services.classifier.fetcher import Fetcher, FetcherContext
 from tests.eventually import eventually
-from tests.house import PLAIN, House, page, process, robots_rules
+from tests.harness import PLAIN, Harness, page, process, robots_rules
 from tests.many_hosts import HOSTS, ManyHosts, many_hosts
 from tests.store import Store
 
@@ -35,18 +35,18 @@ def site() -> Iterator[ManyHosts]:
 
 
 @pytest.fixture
-def fetching(connection: redis.Redis, store: Store, tmp_path: Path) -> House:
-    return house_with(connection, store, tmp_path)
+def fetching(connection: redis.Redis, store: Store, tmp_path: Path) -> Harness:
+    return harness_with(connection, store, tmp_path)
 
 
-def house_with(
+def harness_with(
     connection: redis.Redis, store: Store, folder: Path, **more: Any
-) -> House:
-    return House(connection, store.url, folder, allowed_hosts=HOSTS, **more)
+) -> Harness:
+    return Harness(connection, store.url, folder, allowed_hosts=HOSTS, **more)
 
 
 def submit(
-    house: House, pages: Sequence[str], *, by: str = "ann", bulk: bool = False
+    harness: Harness, pages: Sequence[str], *, by: str = "ann", bulk: bool = False
 ) -> list[str]:
     """Append and queue pages as ingest does; return the items' ids."""
     ids = [urls.item_id(url) for url in pages]
@@ -58,22 +58,22 @@ def submit(
         for item, url in zip(ids, pages, strict=True)
     ]
     entries = [QueueEntry(id=i, submitter=by, needs_fetch=True) for i in ids]
-    house.log.append_many(
+    harness.log.append_many(
         requests,
-        in_same_transaction=queue.enqueue(house.connection, entries, bulk=bulk),
+        in_same_transaction=queue.enqueue(harness.connection, entries, bulk=bulk),
     )
     return ids
 
 
-def fetched(house: House, ids: Sequence[str]) -> list[str]:
+def fetched(harness: Harness, ids: Sequence[str]) -> list[str]:
     """Return those whose pages are with the workers."""
-    return [i for i in ids if house.connection.hexists(queue.FETCHED, i)]
+    return [i for i in ids if harness.connection.hexists(queue.FETCHED, i)]
 
 
 @contextmanager
-def running(house: House) -> Iterator[Fetcher]:
+def running(harness: Harness) -> Iterator[Fetcher]:
     """Yield a fetcher in a thread."""
-    context = FetcherContext.of(house.settings, house.connection, robots_rules())
+    context = FetcherContext.of(harness.settings, harness.connection, robots_rules())
     fetcher = Fetcher(context)
     stopped = threading.Event()
     thread = threading.Thread(target=fetcher.run, args=(stopped,), daemon=True)
@@ -88,7 +88,7 @@ def running(house: House) -> Iterator[Fetcher]:
 
 
 def test_pages_that_hang_cost_the_others_nothing(
-    fetching: House, site: ManyHosts
+    fetching: Harness, site: ManyHosts
 ) -> None:
     hanging = submit(fetching, [site.url(n, "/hang") for n in range(20)])
     good = submit(fetching, [site.url(100 + n, f"/{n}") for n in range(40)])
@@ -103,7 +103,7 @@ def test_pages_that_hang_cost_the_others_nothing(
 
 
 def test_many_pages_of_one_slow_host_delay_only_that_host(
-    fetching: House, site: ManyHosts
+    fetching: Harness, site: ManyHosts
 ) -> None:
     slow = submit(fetching, [site.url(0, f"/hang/{n}") for n in range(500)], bulk=True)
     others = submit(fetching, [site.url(1 + n, f"/{n}") for n in range(50)], bulk=True)
@@ -117,16 +117,16 @@ def test_many_pages_of_one_slow_host_delay_only_that_host(
 def test_a_key_that_fills_the_fetcher_leaves_room_for_others(
     connection: redis.Redis, store: Store, tmp_path: Path, site: ManyHosts
 ) -> None:
-    house = house_with(connection, store, tmp_path, fetch_threads=8)
-    submit(house, [site.url(n, "/hang") for n in range(40)], by="ann")
-    with running(house) as fetcher:
+    harness = harness_with(connection, store, tmp_path, fetch_threads=8)
+    submit(harness, [site.url(n, "/hang") for n in range(40)], by="ann")
+    with running(harness) as fetcher:
         eventually(lambda: len(fetcher.running) >= 6, "the key has its share")
-        of_bob = submit(house, [site.url(100, "/a")], by="bob")
-        eventually(lambda: fetched(house, of_bob) == of_bob, "bob's page is there")
+        of_bob = submit(harness, [site.url(100, "/a")], by="bob")
+        eventually(lambda: fetched(harness, of_bob) == of_bob, "bob's page is there")
 
 
 def test_redirects_to_one_host_keep_to_its_limit(
-    fetching: House, site: ManyHosts
+    fetching: Harness, site: ManyHosts
 ) -> None:
     victim = sorted(HOSTS)[500]
     site.work_s = 0.05
@@ -137,7 +137,7 @@ def test_redirects_to_one_host_keep_to_its_limit(
 
 
 def test_a_fetcher_that_is_asked_to_stop_gives_its_fetches_back(
-    fetching: House, site: ManyHosts
+    fetching: Harness, site: ManyHosts
 ) -> None:
     ids = submit(fetching, [site.url(n, "/hang") for n in range(5)])
     with process(fetching, "services.classifier.fetcher") as fetcher:
@@ -148,7 +148,7 @@ def test_a_fetcher_that_is_asked_to_stop_gives_its_fetches_back(
     assert queue.queued_for_fetch(fetching.connection, ids) == set(ids)
 
 
-def test_two_fetchers_share_the_queue(fetching: House, site: ManyHosts) -> None:
+def test_two_fetchers_share_the_queue(fetching: Harness, site: ManyHosts) -> None:
     ids = submit(fetching, [site.url(n, f"/{n}") for n in range(60)])
     with running(fetching), running(fetching):
         eventually(lambda: sorted(fetched(fetching, ids)) == sorted(ids), "all there")
@@ -157,7 +157,7 @@ def test_two_fetchers_share_the_queue(fetching: House, site: ManyHosts) -> None:
 
 
 def test_an_item_that_ended_meanwhile_leaves_the_queue(
-    fetching: House, site: ManyHosts
+    fetching: Harness, site: ManyHosts
 ) -> None:
     ids = submit(fetching, [site.url(0, "/a")])
     fetching.work()

@@ -31,7 +31,7 @@ from services.classifier.linking.shared_spans import (
     SharedSpans,
     telling_spans,
 )
-from tests.house import LEAK, PLAIN, House
+from tests.harness import LEAK, PLAIN, Harness
 from tests.lost_tail import cut
 
 TITLE = "Clinic chain left records of 61,000 patients open to anyone"
@@ -49,23 +49,23 @@ families would be told this week. The gang had asked for two million dollars, wh
 
 
 @pytest.fixture
-def three(house: House) -> list[str]:
+def three(harness: Harness) -> list[str]:
     """Two papers on one breach, and one on another."""
     ids = [
-        house.submit(title=TITLE, text=FIRST_PAPER, published="2026-03-11"),
-        house.submit(
+        harness.submit(title=TITLE, text=FIRST_PAPER, published="2026-03-11"),
+        harness.submit(
             title="Oakmere patient records stood open on the web",
             text=OTHER_PAPER,
             published="2026-03-12",
         ),
-        house.submit(
+        harness.submit(
             title="Gang posts medical notes of Brindle pupils",
             text=ELSEWHERE,
             published="2026-03-12",
         ),
     ]
-    house.work()
-    assert all("data_leak" in house.item(i).labels for i in ids)
+    harness.work()
+    assert all("data_leak" in harness.item(i).labels for i in ids)
     return ids
 
 
@@ -78,11 +78,11 @@ def home(linker: Linker, item: str) -> str | None:
 
 
 def test_two_papers_on_one_breach_become_one_incident(
-    house: House, three: list[str]
+    harness: Harness, three: list[str]
 ) -> None:
-    linker = linked(house.log)
+    linker = linked(harness.log)
     assert home(linker, three[0]) == home(linker, three[1]) != home(linker, three[2])
-    types = [e.type for e in house.log.read() if e.type.startswith("incident.")]
+    types = [e.type for e in harness.log.read() if e.type.startswith("incident.")]
     assert types.count("incident.opened") == 2
     assert types.count("incident.item_linked") == 3
 
@@ -109,16 +109,18 @@ FEATURE = "\n\n".join(
 FEATURE += " Some take their dogs along, and come home late." * 20
 
 
-def test_what_a_feature_looks_back_at_joins_the_report_of_then(house: House) -> None:
-    report = house.submit(
+def test_what_a_feature_looks_back_at_joins_the_report_of_then(
+    harness: Harness,
+) -> None:
+    report = harness.submit(
         title="Face app Fennel under fire", text=APP, published="2026-09-03"
     )
-    feature = house.submit(
+    feature = harness.submit(
         title="The year of the cameras", text=FEATURE, published="2026-12-06"
     )
-    house.work()
-    linker = linked(house.log)
-    mentions = house.item(feature).classified
+    harness.work()
+    linker = linked(harness.log)
+    mentions = harness.item(feature).classified
     assert mentions is not None
     told = {
         FEATURE[m.start : m.end]: linker.state.where(f"{feature}#{m.id}")
@@ -130,34 +132,34 @@ def test_what_a_feature_looks_back_at_joins_the_report_of_then(house: House) -> 
     ] == [text for text in told if "Fennel" in text]
 
 
-def test_an_item_without_label_belongs_to_no_incident(house: House) -> None:
-    item = house.submit(title="Benches return to the river park", text=PLAIN)
-    house.work()
-    linker = linked(house.log)
+def test_an_item_without_label_belongs_to_no_incident(harness: Harness) -> None:
+    item = harness.submit(title="Benches return to the river park", text=PLAIN)
+    harness.work()
+    linker = linked(harness.log)
     assert home(linker, item) is None
-    assert house.log.last() == 3
+    assert harness.log.last() == 3
 
 
-def test_refolding_decides_nothing_anew(house: House, three: list[str]) -> None:
-    first = linked(house.log)
-    last = house.log.last()
-    again = linked(house.log)
-    assert house.log.last() == last
+def test_refolding_decides_nothing_anew(harness: Harness, three: list[str]) -> None:
+    first = linked(harness.log)
+    last = harness.log.last()
+    again = linked(harness.log)
+    assert harness.log.last() == last
     assert again.state == first.state
     assert again.known.versions == first.known.versions
 
 
 def test_two_linkers_started_by_mistake_open_nothing_twice(
-    house: House, three: list[str]
+    harness: Harness, three: list[str]
 ) -> None:
-    one, other = Linker(house.log), Linker(house.log)
+    one, other = Linker(harness.log), Linker(harness.log)
     one.catch_up()
     other.catch_up()  # both know the items, neither the other's answers
     one.settle_all()
     other.settle_all()
     one.catch_up()
     opened = [
-        e.event.item for e in house.log.read() if isinstance(e.event, IncidentOpened)
+        e.event.item for e in harness.log.read() if isinstance(e.event, IncidentOpened)
     ]
     assert len(opened) == len(set(opened)) == 2
     assert one.state == other.state
@@ -166,12 +168,12 @@ def test_two_linkers_started_by_mistake_open_nothing_twice(
 
 
 def test_a_withdrawn_item_leaves_and_an_empty_incident_is_closed_with_a_reason(
-    house: House, three: list[str]
+    harness: Harness, three: list[str]
 ) -> None:
-    linker = linked(house.log)
+    linker = linked(harness.log)
     lonely = home(linker, three[2])
-    house.log.append(three[2], ItemWithdrawn(who="admin"))
-    linker = linked(house.log)
+    harness.log.append(three[2], ItemWithdrawn(who="admin"))
+    linker = linked(harness.log)
     assert home(linker, three[2]) is None
     assert lonely is not None
     assert (linker.state.get(lonely).status, linker.state.get(lonely).auto_closed) == (
@@ -180,48 +182,48 @@ def test_a_withdrawn_item_leaves_and_an_empty_incident_is_closed_with_a_reason(
     )
 
 
-def test_a_correction_reaches_the_incident(house: House, three: list[str]) -> None:
-    linker = linked(house.log)
+def test_a_correction_reaches_the_incident(harness: Harness, three: list[str]) -> None:
+    linker = linked(harness.log)
     incident = home(linker, three[0])
     for item in three[:2]:
-        before = house.item(item)
-        house.log.append(
+        before = harness.item(item)
+        harness.log.append(
             item, ItemCorrected(who="ann", labels=(), labels_before=before.labels)
         )
-    linker = linked(house.log)
+    linker = linked(harness.log)
     assert home(linker, three[0]) is None
     assert incident is not None
     assert linker.state.get(incident).status == "dismissed"
 
 
 def test_a_mention_that_people_moved_out_is_not_put_back(
-    house: House, three: list[str]
+    harness: Harness, three: list[str]
 ) -> None:
-    linker = linked(house.log)
+    linker = linked(harness.log)
     away, key = home(linker, three[2]), f"{three[1]}#m0"
     assert away is not None
     facts = decisions.move(linker.state, key, away, who="ann")
-    house.log.append_many([AppendRequest(events=facts)])
-    house.log.append(three[1], ItemReclassifyRequested(who="release"))
-    work(house.context, [three[1]])
-    linker = linked(house.log)
+    harness.log.append_many([AppendRequest(events=facts)])
+    harness.log.append(three[1], ItemReclassifyRequested(who="release"))
+    work(harness.context, [three[1]])
+    linker = linked(harness.log)
     assert home(linker, three[1]) == away
 
 
 def test_a_person_who_was_faster_makes_the_linker_decide_again(
-    house: House, three: list[str]
+    harness: Harness, three: list[str]
 ) -> None:
-    linker = linked(house.log)
+    linker = linked(harness.log)
     incident = home(linker, three[0])
     assert incident is not None
-    late = house.submit(
+    late = harness.submit(
         title="More on the Oakmere breach",
         text=OTHER_PAPER + " More of it.",
         published="2026-03-13",
     )
-    house.work()
+    harness.work()
     linker.catch_up()
-    house.log.append_many(
+    harness.log.append_many(
         [
             AppendRequest(
                 events=decisions.rename(
@@ -235,10 +237,12 @@ def test_a_person_who_was_faster_makes_the_linker_decide_again(
     assert linker.state.get(incident).title == "The Oakmere breach"
 
 
-def test_what_links_hold_no_word_of_the_page(house: House, three: list[str]) -> None:
-    linked(house.log)
+def test_what_links_hold_no_word_of_the_page(
+    harness: Harness, three: list[str]
+) -> None:
+    linked(harness.log)
     stored = " ".join(
-        e.data for e in house.log.read() if e.type.startswith("incident.")
+        e.data for e in harness.log.read() if e.type.startswith("incident.")
     )
     assert "Oakmere" not in stored
     assert '"shared"' in stored
@@ -252,12 +256,12 @@ CHINESE_TALKS = """因《云诊助手》数据库未设密码,四万名患者就
 奥斯特尔公司称已关闭服务器,将逐一告知患者,并配合网信办的调查。"""
 
 
-def with_reasons(house: House, key: bytes | None = None) -> Linker:
-    """Return a linker as production has it, with the house's key or another one."""
+def with_reasons(harness: Harness, key: bytes | None = None) -> Linker:
+    """Return a linker as production has it, with the harness's key or another one."""
     if key is None:
-        return settled(Linker.of(house.settings))
+        return settled(Linker.of(harness.settings))
     return settled(
-        Linker(house.log, shared_spans=SharedSpans(archive=house.archive, key=key))
+        Linker(harness.log, shared_spans=SharedSpans(archive=harness.archive, key=key))
     )
 
 
@@ -277,24 +281,24 @@ def why(log: EventLog, item: str) -> LinkReason:
     return next(link.why for link in links if link.item == item)
 
 
-def quoted(house: House, item: str) -> list[str]:
+def quoted(harness: Harness, item: str) -> list[str]:
     """Return the spans of an item's reason, as its kept text has them."""
-    fetched = house.item(item).fetched
+    fetched = harness.item(item).fetched
     assert fetched is not None
     text = StoredDocument.from_bytes(
-        house.archive.get(item, fetched.document_digest)
+        harness.archive.get(item, fetched.document_digest)
     ).text
-    return [text[start:end] for start, end in why(house.log, item).spans]
+    return [text[start:end] for start, end in why(harness.log, item).spans]
 
 
 def test_the_offsets_of_a_link_quote_what_both_papers_say_and_names_come_first(
-    house: House, three: list[str]
+    harness: Harness, three: list[str]
 ) -> None:
-    with_reasons(house)
-    told = why(house.log, three[1])
+    with_reasons(harness)
+    told = why(harness.log, three[1])
     assert told.nearest == f"{three[0]}#m0"
     assert 0 < len(told.spans) <= MAX_SPANS
-    said = quoted(house, three[1])
+    said = quoted(harness, three[1])
     assert said[0].startswith("Oakmere")
     assert "61,000 patients" in said
     assert all(
@@ -305,22 +309,22 @@ def test_the_offsets_of_a_link_quote_what_both_papers_say_and_names_come_first(
     assert told.score is not None
     assert told.shared is not None
     for opened in (three[0], three[2]):
-        reason = why(house.log, opened)
+        reason = why(harness.log, opened)
         assert (reason.nearest, reason.spans) == (None, ())
 
 
-def test_chinese_offsets_quote_whole_names(house: House) -> None:
-    first = house.submit(
+def test_chinese_offsets_quote_whole_names(harness: Harness) -> None:
+    first = harness.submit(
         title="云诊助手泄露四万患者资料", text=CHINESE_LEAK, published="2026-03-11"
     )
-    house.work()
-    second = house.submit(
+    harness.work()
+    second = harness.submit(
         title="北川市网信办约谈奥斯特尔公司", text=CHINESE_TALKS, published="2026-03-12"
     )
-    house.work()
-    linker = with_reasons(house)
+    harness.work()
+    linker = with_reasons(harness)
     assert home(linker, first) == home(linker, second) is not None
-    said = quoted(house, second)
+    said = quoted(harness, second)
     assert "云诊助手" in said
     assert any("北川市网信办" in span for span in said)
     assert any("奥斯特尔公司" in span for span in said)
@@ -360,12 +364,12 @@ def test_the_nearest_mention_is_named_also_where_its_incident_was_merged() -> No
 
 
 def test_of_a_round_up_only_the_mentions_own_stretch_is_quoted(
-    house: House, three: list[str]
+    harness: Harness, three: list[str]
 ) -> None:
-    linked(house.log)
+    linked(harness.log)
     text = f"{ELSEWHERE}\n\n{OTHER_PAPER}"
     document = StoredDocument(title="The week", text=text)
-    key = fingerprint_key(house.settings, house.connection)
+    key = fingerprint_key(harness.settings, harness.connection)
     cut = len(ELSEWHERE) + 2
     refs = tuple(
         MentionRef(id=name, start=start, end=end, labels=("data_leak",), fingerprint=fingerprint(
@@ -373,8 +377,8 @@ def test_of_a_round_up_only_the_mentions_own_stretch_is_quoted(
         ))
         for name, start, end in (("m0", 0, cut), ("m1", cut, len(text)))
     )  # fmt: skip
-    digest = house.archive.put("i_week", document.to_bytes())
-    house.log.append(
+    digest = harness.archive.put("i_week", document.to_bytes())
+    harness.log.append(
         "i_week",
         ItemFetched(document_digest=digest, text_digest=document.text_digest, words=9, final_url="https://a.example/"),
         ItemClassified(
@@ -382,10 +386,10 @@ def test_of_a_round_up_only_the_mentions_own_stretch_is_quoted(
             mentions=refs,
         ),
     )  # fmt: skip
-    linker = with_reasons(house)
+    linker = with_reasons(harness)
     told = {
         link.mention: link.why
-        for link in (entry.event for entry in house.log.read())
+        for link in (entry.event for entry in harness.log.read())
         if isinstance(link, IncidentItemLinked) and link.item == "i_week"
     }
     assert linker.state.where("i_week#m1") == home(linker, three[0])
@@ -400,26 +404,26 @@ def test_of_a_round_up_only_the_mentions_own_stretch_is_quoted(
     "lost", ["deleted", "damaged", "revised", "other key", "no reasons"]
 )
 def test_a_text_that_cannot_be_read_has_no_spans_and_is_linked_all_the_same(
-    house: House, three: list[str], lost: str, caplog: pytest.LogCaptureFixture
+    harness: Harness, three: list[str], lost: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fetched = house.item(three[1]).fetched
+    fetched = harness.item(three[1]).fetched
     assert fetched is not None
     stored = (
-        Path(house.archive.root)
+        Path(harness.archive.root)
         / three[1][2:4]
         / three[1]
         / f"{fetched.document_digest}.zst"
     )
     if lost == "deleted":
-        house.archive.delete(three[1])
+        harness.archive.delete(three[1])
     elif lost == "damaged":
         stored.write_bytes(b"no zstd at all")
     elif (
         lost == "revised"
     ):  # the newest text is another one than the one that was judged
         other = StoredDocument(title="Other", text=OTHER_PAPER + " Corrected since.")
-        digest = house.archive.put(three[1], other.to_bytes())
-        house.log.append(
+        digest = harness.archive.put(three[1], other.to_bytes())
+        harness.log.append(
             three[1],
             ItemFetched(
                 document_digest=digest,
@@ -429,12 +433,12 @@ def test_a_text_that_cannot_be_read_has_no_spans_and_is_linked_all_the_same(
             ),
         )
     linker = (
-        linked(house.log)
+        linked(harness.log)
         if lost == "no reasons"
-        else with_reasons(house, b"wrong" if lost == "other key" else None)
+        else with_reasons(harness, b"wrong" if lost == "other key" else None)
     )
     assert home(linker, three[0]) == home(linker, three[1]) is not None
-    told = why(house.log, three[1])
+    told = why(harness.log, three[1])
     assert told.spans == ()
     assert ("text unreadable" in caplog.text) == (
         lost == "damaged"
@@ -443,60 +447,64 @@ def test_a_text_that_cannot_be_read_has_no_spans_and_is_linked_all_the_same(
 
 
 def test_an_item_that_is_withdrawn_leaves_offsets_and_no_word(
-    house: House, three: list[str]
+    harness: Harness, three: list[str]
 ) -> None:
-    with_reasons(house)
-    house.log.append(three[1], ItemWithdrawn(who="admin"))
-    house.archive.delete(three[1])
-    with_reasons(house)
+    with_reasons(harness)
+    harness.log.append(three[1], ItemWithdrawn(who="admin"))
+    harness.archive.delete(three[1])
+    with_reasons(harness)
     stored = " ".join(
-        e.data for e in house.log.read() if e.type.startswith("incident.")
+        e.data for e in harness.log.read() if e.type.startswith("incident.")
     )
     assert '"spans":[[' in stored
     assert not any(word in stored for word in ("Oakmere", "patients", "61,000"))
 
 
 def test_the_same_items_make_the_same_incidents_with_reasons_and_without(
-    house: House, three: list[str]
+    harness: Harness, three: list[str]
 ) -> None:
-    plain, told = Linker(house.log), with_reasons(house)
+    plain, told = Linker(harness.log), with_reasons(harness)
     plain.catch_up()
     facts = [
-        (e.subject, e.type) for e in house.log.read() if e.type.startswith("incident.")
+        (e.subject, e.type)
+        for e in harness.log.read()
+        if e.type.startswith("incident.")
     ]
     assert plain.state == told.state
-    for key in house.connection.scan_iter("iw:*"):
+    for key in harness.connection.scan_iter("iw:*"):
         if key != b"iw:keys":
-            house.connection.delete(key)
+            harness.connection.delete(key)
     again = [
-        house.submit(title=TITLE, text=FIRST_PAPER, published="2026-03-11"),
-        house.submit(
+        harness.submit(title=TITLE, text=FIRST_PAPER, published="2026-03-11"),
+        harness.submit(
             title="Oakmere patient records stood open on the web",
             text=OTHER_PAPER,
             published="2026-03-12",
         ),
-        house.submit(
+        harness.submit(
             title="Gang posts medical notes of Brindle pupils",
             text=ELSEWHERE,
             published="2026-03-12",
         ),
     ]
-    house.work()
+    harness.work()
     assert again == three
-    linked(house.log)
+    linked(harness.log)
     assert [
-        (e.subject, e.type) for e in house.log.read() if e.type.startswith("incident.")
+        (e.subject, e.type)
+        for e in harness.log.read()
+        if e.type.startswith("incident.")
     ] == facts
 
 
 def test_a_linker_starts_again_if_the_log_lost_what_it_had_folded(
-    house: House, three: list[str], caplog: pytest.LogCaptureFixture
+    harness: Harness, three: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    linker = linked(house.log)
-    before = house.log.last()
-    cut(house.log.connection, before - 1)
-    house.log.append("f_other", FeedRemoved(who="ann"))
+    linker = linked(harness.log)
+    before = harness.log.last()
+    cut(harness.log.connection, before - 1)
+    harness.log.append("f_other", FeedRemoved(who="ann"))
     follow(linker, threading.Event())
     assert "linker starts again" in caplog.text
-    again = linked(house.log)
+    again = linked(harness.log)
     assert again.state != linker.state

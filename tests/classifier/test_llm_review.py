@@ -18,7 +18,7 @@ from incidentwire.documents import StoredDocument
 from incidentwire.settings import Settings, SettingsError
 from services.classifier.labelling.classifier import Classification
 from services.classifier.llm_review import INSTRUCTIONS, LlmReviewer
-from tests.house import House
+from tests.harness import Harness
 from tests.loopback import Asked, Reply, answering
 from tests.store import Store
 
@@ -220,19 +220,19 @@ def test_the_event_says_who_was_asked_and_what_by_digest(
     connection: redis.Redis, store: Store, tmp_path: Path
 ) -> None:
     with endpoint(says({"data_leak": {"applies": True, "quote": QUOTE}})) as (url, _):
-        house = House(
+        harness = Harness(
             connection, store.url, tmp_path, opinion_url=url, opinion_model="some-model"
         )
-        house.context = replace(house.context, analyzer=_Unsure())
-        item_id = house.submit(title="Title", text=TEXT)
-        house.work()
-    classified = house.item(item_id).classified
+        harness.context = replace(harness.context, analyzer=_Unsure())
+        item_id = harness.submit(title="Title", text=TEXT)
+        harness.work()
+    classified = harness.item(item_id).classified
     assert classified is not None
     assert classified.labels == ("data_leak", "regulation")
     assert classified.second_opinion is not None
     assert classified.second_opinion["model"] == "some-model"
     assert all(
-        word not in " ".join(e.data for e in house.log.read())
+        word not in " ".join(e.data for e in harness.log.read())
         for word in ("pupils", "Ignore")
     )
 

@@ -14,7 +14,7 @@ from incidentwire.events import ItemCorrected
 from incidentwire.settings import to_env
 from services.classifier import reclassify
 from services.classifier.labelling.classifier import Classification, Classifier
-from tests.house import LEAK, PLAIN, House, classifier
+from tests.harness import LEAK, PLAIN, Harness, classifier
 
 
 class _Other(Classifier):
@@ -37,86 +37,89 @@ class _Other(Classifier):
 
 
 @pytest.fixture
-def pair(house: House) -> tuple[str, str]:
+def pair(harness: Harness) -> tuple[str, str]:
     """Return a leak and benches, classified by the installed model."""
     leak, plain = (
-        house.submit(title="Clinics", text=LEAK),
-        house.submit(title="Benches", text=PLAIN),
+        harness.submit(title="Clinics", text=LEAK),
+        harness.submit(title="Benches", text=PLAIN),
     )
-    house.work()
-    assert "data_leak" in house.item(leak).labels
-    assert house.item(plain).labels == ()
+    harness.work()
+    assert "data_leak" in harness.item(leak).labels
+    assert harness.item(plain).labels == ()
     return leak, plain
 
 
 def test_a_dry_run_says_what_would_change_and_writes_nothing(
-    house: House, pair: tuple[str, str]
+    harness: Harness, pair: tuple[str, str]
 ) -> None:
-    last = house.log.last()
-    found = reclassify.compare(house.log, house.archive, _Other(), b"")
+    last = harness.log.last()
+    found = reclassify.compare(harness.log, harness.archive, _Other(), b"")
     assert (found.looked_at, found.gained["consent"], found.lost["data_leak"]) == (
         2,
         1,
         1,
     )
     assert {change.item.id for change in found.telling} == set(pair)
-    assert house.log.last() == last
+    assert harness.log.last() == last
 
 
 def test_the_installed_model_changes_nothing(
-    house: House, pair: tuple[str, str]
+    harness: Harness, pair: tuple[str, str]
 ) -> None:
-    assert reclassify.compare(house.log, house.archive, classifier(), b"").changes == []
-    assert reclassify.apply(house.log, house.archive, classifier(), b"") == 0
+    assert (
+        reclassify.compare(harness.log, harness.archive, classifier(), b"").changes
+        == []
+    )
+    assert reclassify.apply(harness.log, harness.archive, classifier(), b"") == 0
 
 
 def test_what_changes_is_appended_once_and_can_be_resumed(
-    house: House, pair: tuple[str, str]
+    harness: Harness, pair: tuple[str, str]
 ) -> None:
-    assert reclassify.apply(house.log, house.archive, _Other(), b"") == 2
-    assert reclassify.apply(house.log, house.archive, _Other(), b"") == 0
+    assert reclassify.apply(harness.log, harness.archive, _Other(), b"") == 2
+    assert reclassify.apply(harness.log, harness.archive, _Other(), b"") == 0
     leak, plain = pair
-    assert house.types(plain)[-2:] == ["item.reclassify_requested", "item.classified"]
-    assert house.item(plain).labels == ("consent",)
-    after = house.item(leak).classified
+    assert harness.types(plain)[-2:] == ["item.reclassify_requested", "item.classified"]
+    assert harness.item(plain).labels == ("consent",)
+    after = harness.item(leak).classified
     assert after is not None
     assert (after.model, "data_leak" in after.labels_before, after.labels) == (
         "other-2",
         True,
         (),
     )
-    assert house.in_flight() == {}
+    assert harness.in_flight() == {}
 
 
 def test_peoples_corrections_are_compared_and_stay(
-    house: House, pair: tuple[str, str]
+    harness: Harness, pair: tuple[str, str]
 ) -> None:
     _, plain = pair
-    house.log.append(plain, ItemCorrected(who="ann", labels=("consent",)))
-    found = reclassify.compare(house.log, house.archive, _Other(), b"")
+    harness.log.append(plain, ItemCorrected(who="ann", labels=("consent",)))
+    found = reclassify.compare(harness.log, harness.archive, _Other(), b"")
     assert (found.now_with_people, found.now_against_people) == (1, 0)
-    reclassify.apply(house.log, house.archive, _Other(), b"")
-    assert house.item(plain).labels == ("consent",)
+    reclassify.apply(harness.log, harness.archive, _Other(), b"")
+    assert harness.item(plain).labels == ("consent",)
 
 
 def test_texts_that_are_not_kept_are_counted(
-    house: House, pair: tuple[str, str]
+    harness: Harness, pair: tuple[str, str]
 ) -> None:
-    house.archive.delete(pair[0])
-    found = reclassify.compare(house.log, house.archive, _Other(), b"")
+    harness.archive.delete(pair[0])
+    found = reclassify.compare(harness.log, harness.archive, _Other(), b"")
     assert (found.looked_at, found.missing) == (2, 1)
 
 
 def test_corrections_are_exported_as_training_rows(
-    house: House, pair: tuple[str, str], tmp_path: Path
+    harness: Harness, pair: tuple[str, str], tmp_path: Path
 ) -> None:
     _, plain = pair
-    house.log.append(plain, ItemCorrected(who="ann", labels=("consent",)))
+    harness.log.append(plain, ItemCorrected(who="ann", labels=("consent",)))
     out = tmp_path / "corrections.jsonl"
     result = CliRunner().invoke(
         command,
         ["corrections", "export", "--output", str(out)],
-        env=to_env(house.settings),
+        env=to_env(harness.settings),
         catch_exceptions=False,
     )
     assert result.exit_code == 0
@@ -129,11 +132,13 @@ def test_corrections_are_exported_as_training_rows(
     )
 
 
-def test_the_command_prints_the_difference(house: House, pair: tuple[str, str]) -> None:
+def test_the_command_prints_the_difference(
+    harness: Harness, pair: tuple[str, str]
+) -> None:
     result = CliRunner().invoke(
         command,
         ["reclassify", "--dry-run"],
-        env=to_env(house.settings),
+        env=to_env(harness.settings),
         catch_exceptions=False,
     )
     assert result.exit_code == 0

@@ -19,7 +19,7 @@ from services.classifier.analysis import Analyzer
 from services.classifier.jobs import MAX_STARTS, WorkerContext, work
 from services.classifier.keeping.sweep import Sweep
 from tests.eventually import eventually
-from tests.house import PLAIN, House, Site, classifier, page, process
+from tests.harness import PLAIN, Harness, Site, classifier, page, process
 from tests.store import Store
 
 FETCHER = "services.classifier.fetcher"
@@ -27,92 +27,92 @@ WORKER = "services.classifier.worker"
 KEEPER = "services.classifier.keeper"
 
 
-def burst(house: House) -> None:
+def burst(harness: Harness) -> None:
     """Let a worker do everything that is queued."""
-    worker.make_worker(house.context).work(burst=True, logging_level="ERROR")
+    worker.make_worker(harness.context).work(burst=True, logging_level="ERROR")
 
 
-def test_a_worker_takes_what_is_queued_and_ends_on_sigterm(house: House) -> None:
-    ids = [house.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(3)]
-    with process(house, "services.classifier.worker") as running:
-        eventually(lambda: all(house.item(i).ended for i in ids), "all classified")
+def test_a_worker_takes_what_is_queued_and_ends_on_sigterm(harness: Harness) -> None:
+    ids = [harness.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(3)]
+    with process(harness, "services.classifier.worker") as running:
+        eventually(lambda: all(harness.item(i).ended for i in ids), "all classified")
         running.send_signal(signal.SIGTERM)
         assert running.wait(timeout=60) == 0
-    assert [house.item(i).state for i in ids] == [State.CLASSIFIED] * 3
+    assert [harness.item(i).state for i in ids] == [State.CLASSIFIED] * 3
 
 
 @pytest.mark.parametrize("killed", [FETCHER, WORKER])
 def test_kill_9_in_mid_work_loses_nothing(
     own_store: Store, tmp_path: Path, web_site: Site, killed: str
 ) -> None:
-    house = House(own_store.connect(), own_store.url, tmp_path, fetch_timeout_s=3.0)
+    harness = Harness(own_store.connect(), own_store.url, tmp_path, fetch_timeout_s=3.0)
     body = b"".join(
         b'{"url":"%s"}\n'
         % web_site.put(f"/{n}", page(f"Benches {n}", f"{PLAIN} {n}")).encode()
         for n in range(40)
     )
-    answer = house.post(body, **{"Content-Type": "application/x-ndjson"})
+    answer = harness.post(body, **{"Content-Type": "application/x-ndjson"})
     assert answer.status_code == 200
     assert answer.get_data().count(b"\n") == 40
-    ids = list(house.in_flight())
+    ids = list(harness.in_flight())
     assert len(ids) == 40
     other = WORKER if killed == FETCHER else FETCHER
-    with process(house, other):
-        with process(house, killed):
-            eventually(lambda: len(house.in_flight()) < 38, "work is under way")
-        assert house.in_flight(), "it was killed too late to show anything"
+    with process(harness, other):
+        with process(harness, killed):
+            eventually(lambda: len(harness.in_flight()) < 38, "work is under way")
+        assert harness.in_flight(), "it was killed too late to show anything"
         # the keeper would come in 30 s of real time: make the time come now
-        due_now = dict.fromkeys(house.in_flight(), 1.0)
-        house.connection.zadd("iw:in_flight", due_now, xx=True)  # some end meanwhile
-        with process(house, KEEPER), process(house, killed):
-            eventually(lambda: not house.in_flight(), "everything came to its end")
-    assert {house.item(i).state for i in ids} == {State.CLASSIFIED}
-    ends = [e.subject for e in house.log.read() if e.type == "item.classified"]
+        due_now = dict.fromkeys(harness.in_flight(), 1.0)
+        harness.connection.zadd("iw:in_flight", due_now, xx=True)  # some end meanwhile
+        with process(harness, KEEPER), process(harness, killed):
+            eventually(lambda: not harness.in_flight(), "everything came to its end")
+    assert {harness.item(i).state for i in ids} == {State.CLASSIFIED}
+    ends = [e.subject for e in harness.log.read() if e.type == "item.classified"]
     assert sorted(ends) == sorted(ids)  # each once
-    assert house.log.is_gapless()
-    Sweep(house.connection).run(0.0)  # a kill between the end and the cleaning
-    assert left_over(house) == []
+    assert harness.log.is_gapless()
+    Sweep(harness.connection).run(0.0)  # a kill between the end and the cleaning
+    assert left_over(harness) == []
 
 
-def left_over(house: House) -> list[str]:
+def left_over(harness: Harness) -> list[str]:
     """Return the keys of jobs, results and pages under way that are in the store."""
     patterns = ("rq:job:*", "rq:results:*", "rq:failed:*", "rq:wip:*")
-    keys = [key for p in patterns for key in house.connection.scan_iter(p)]
+    keys = [key for p in patterns for key in harness.connection.scan_iter(p)]
     hashes = (queue.FETCHED, "iw:fetch_refreshed", "iw:started")
     return [key.decode() for key in keys] + [
-        name for name in hashes if house.connection.hlen(name)
+        name for name in hashes if harness.connection.hlen(name)
     ]
 
 
 def test_kill_9_of_the_store_in_mid_work_loses_nothing(
     own_store: Store, tmp_path: Path
 ) -> None:
-    house = House(own_store.connect(), own_store.url, tmp_path)
-    ids = [house.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(30)]
-    with process(house, "services.classifier.worker"):
-        eventually(lambda: len(house.in_flight()) < 25, "the worker is in mid-work")
+    harness = Harness(own_store.connect(), own_store.url, tmp_path)
+    ids = [harness.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(30)]
+    with process(harness, "services.classifier.worker"):
+        eventually(lambda: len(harness.in_flight()) < 25, "the worker is in mid-work")
         own_store.kill()
     own_store.start()
-    house.connection.zadd("iw:in_flight", dict.fromkeys(house.in_flight(), 1.0))
+    harness.connection.zadd("iw:in_flight", dict.fromkeys(harness.in_flight(), 1.0))
     with (
-        process(house, "services.classifier.keeper"),
-        process(house, "services.classifier.worker"),
+        process(harness, "services.classifier.keeper"),
+        process(harness, "services.classifier.worker"),
     ):
-        eventually(lambda: not house.in_flight(), "everything came to its end")
-    assert {house.item(i).state for i in ids} == {State.CLASSIFIED}
-    assert house.log.is_gapless()
+        eventually(lambda: not harness.in_flight(), "everything came to its end")
+    assert {harness.item(i).state for i in ids} == {State.CLASSIFIED}
+    assert harness.log.is_gapless()
 
 
-def test_an_item_that_kills_its_workers_comes_to_an_end_too(house: House) -> None:
-    ids = [house.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(3)]
+def test_an_item_that_kills_its_workers_comes_to_an_end_too(harness: Harness) -> None:
+    ids = [harness.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(3)]
     poison = ids[1]
     for _ in range(MAX_STARTS):  # as many workers started on it and died
-        house.context.recorder.count_start(poison)
-    burst(house)
-    assert [house.item(i).state for i in ids if i != poison] == [State.CLASSIFIED] * 2
-    item = house.item(poison)
+        harness.context.recorder.count_start(poison)
+    burst(harness)
+    assert [harness.item(i).state for i in ids if i != poison] == [State.CLASSIFIED] * 2
+    item = harness.item(poison)
     assert (item.state, item.reason, item.attempt) == (State.WAITING, "crashed", 1)
-    assert left_over(house) == []
+    assert left_over(harness) == []
 
 
 @pytest.mark.parametrize(
@@ -128,55 +128,55 @@ def test_an_item_that_kills_its_workers_comes_to_an_end_too(house: House) -> Non
     ],
 )
 def test_a_job_that_is_not_ours_is_dropped_and_nothing_runs(
-    house: House,
+    harness: Harness,
     tmp_path: Path,
     function: str,
     arguments: tuple[Any, ...],
     options: dict[str, Any],
 ) -> None:
     file = tmp_path / "touched"
-    work_queue = queue.open_queue(queue.CLASSIFY_FIRST, house.connection)
+    work_queue = queue.open_queue(queue.CLASSIFY_FIRST, harness.connection)
     filled = [a.format(file=file) if isinstance(a, str) else a for a in arguments]
     job = work_queue.create_job(function, args=tuple(filled))
     for name, value in options.items():
         setattr(job, f"_{name.removeprefix('on_')}_callback_name", value)
     work_queue.enqueue_job(job)
-    ours = house.submit(text=PLAIN, title="Benches")
-    burst(house)
+    ours = harness.submit(text=PLAIN, title="Benches")
+    burst(harness)
     assert not file.exists()
-    assert house.item(ours).state is State.CLASSIFIED
-    assert left_over(house) == []
+    assert harness.item(ours).state is State.CLASSIFIED
+    assert left_over(harness) == []
 
 
-def test_at_most_half_of_the_waiting_jobs_is_taken_along(house: House) -> None:
-    ids = [house.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(9)]
-    first, _ = queue.open_item_queues(house.connection)
+def test_at_most_half_of_the_waiting_jobs_is_taken_along(harness: Harness) -> None:
+    ids = [harness.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(9)]
+    first, _ = queue.open_item_queues(harness.connection)
     assert worker.prefetch(first) == ids[:4]
     assert worker.prefetch(first, most=1) == ids[4:5]
-    assert house.queued() == [[i] for i in ids[5:]]
+    assert harness.queued() == [[i] for i in ids[5:]]
     for _ in range(5):
         worker.prefetch(first)
-    assert house.queued() == [[ids[8]]]
+    assert harness.queued() == [[ids[8]]]
 
 
-def test_a_job_of_a_bulk_submission_takes_no_other_along(house: House) -> None:
-    ids = [house.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(6)]
-    house.connection.delete(*house.connection.keys("rq:*"))
-    bulk = queue.open_queue(queue.CLASSIFY, house.connection)
-    with house.connection.pipeline() as pipe:
+def test_a_job_of_a_bulk_submission_takes_no_other_along(harness: Harness) -> None:
+    ids = [harness.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(6)]
+    harness.connection.delete(*harness.connection.keys("rq:*"))
+    bulk = queue.open_queue(queue.CLASSIFY, harness.connection)
+    with harness.connection.pipeline() as pipe:
         pipe.multi()
         queue.jobs_for(bulk, queue.WORK_ON_ITEMS, [ids[:2], ids[2:4], ids[4:]])(pipe)
         pipe.execute()
-    one_job = worker.make_worker(house.context)
+    one_job = worker.make_worker(harness.context)
     one_job.work(burst=True, max_jobs=1, logging_level="ERROR")
-    ended = [house.item(i).ended for i in ids]
+    ended = [harness.item(i).ended for i in ids]
     assert ended == [True, True, False, False, False, False]
 
 
 # Hostile items, which the sandbox takes.
 
 
-def hostile(house: House, limits: SandboxLimits) -> WorkerContext:
+def hostile(harness: Harness, limits: SandboxLimits) -> WorkerContext:
     """Return a context whose sandbox spins, with the interpreter's lock, on some texts."""
     analyzer = Analyzer(classifier(), limits)
     honest = analyzer.sandbox.functions["classify"]
@@ -187,41 +187,45 @@ def hostile(house: House, limits: SandboxLimits) -> WorkerContext:
         return honest(question)
 
     analyzer.sandbox = Sandbox({"classify": classify}, limits)
-    return WorkerContext.of(house.settings, house.connection, classifier(), analyzer)
+    return WorkerContext.of(
+        harness.settings, harness.connection, classifier(), analyzer
+    )
 
 
 def test_an_item_that_takes_too_long_ends_and_its_neighbours_go_on(
-    house: House,
+    harness: Harness,
 ) -> None:
-    context = hostile(house, SandboxLimits(cpu_s=1, wall_s=20.0))
+    context = hostile(harness, SandboxLimits(cpu_s=1, wall_s=20.0))
     texts = ("one", "POISON", "two")
-    ids = [house.submit(text=f"{PLAIN} {text}", title="Benches") for text in texts]
+    ids = [harness.submit(text=f"{PLAIN} {text}", title="Benches") for text in texts]
     work(context, ids)
-    states = [(house.item(i).state, house.item(i).reason) for i in ids]
+    states = [(harness.item(i).state, harness.item(i).reason) for i in ids]
     good = (State.CLASSIFIED, None)
     assert states == [good, (State.REJECTED, "too_complex"), good]
-    assert house.receipt(ids[1])["retryable"] is False
-    assert house.in_flight() == {}
+    assert harness.receipt(ids[1])["retryable"] is False
+    assert harness.in_flight() == {}
 
 
-def test_a_worker_that_is_asked_to_stop_gives_back_what_it_has(house: House) -> None:
-    context = hostile(house, SandboxLimits(cpu_s=60, wall_s=60.0))
+def test_a_worker_that_is_asked_to_stop_gives_back_what_it_has(
+    harness: Harness,
+) -> None:
+    context = hostile(harness, SandboxLimits(cpu_s=60, wall_s=60.0))
     texts = ("one", "POISON", "two")
-    ids = [house.submit(text=f"{PLAIN} {text}", title="Benches") for text in texts]
-    house.connection.delete(*house.connection.keys("rq:*"))
+    ids = [harness.submit(text=f"{PLAIN} {text}", title="Benches") for text in texts]
+    harness.connection.delete(*harness.connection.keys("rq:*"))
     began = time.monotonic()
     work(context, ids, lambda: time.monotonic() > began + 1.0)
-    assert house.item(ids[0]).state is State.CLASSIFIED
-    assert sorted(i for job in house.queued() for i in job) == sorted(ids[1:])
+    assert harness.item(ids[0]).state is State.CLASSIFIED
+    assert sorted(i for job in harness.queued() for i in job) == sorted(ids[1:])
     assert context.analyzer.sandbox.pid is None
 
 
-def test_a_killed_sandbox_is_not_blamed_on_its_item(house: House) -> None:
-    context = hostile(house, SandboxLimits())
-    ids = [house.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(2)]
+def test_a_killed_sandbox_is_not_blamed_on_its_item(harness: Harness) -> None:
+    context = hostile(harness, SandboxLimits())
+    ids = [harness.submit(text=f"{PLAIN} {n}", title="Benches") for n in range(2)]
     work(context, ids[:1])
     pid = context.analyzer.sandbox.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     work(context, ids[1:])
-    assert house.item(ids[1]).state is State.CLASSIFIED
+    assert harness.item(ids[1]).state is State.CLASSIFIED

@@ -20,7 +20,7 @@ from cli.main import COMMANDS, command, main
 from cli.up import ensure_first_key
 from incidentwire.settings import to_env
 from incidentwire.web.keys import Keys
-from tests.house import LEAK, PLAIN, House, page, process
+from tests.harness import LEAK, PLAIN, Harness, page, process
 
 
 def run(
@@ -30,21 +30,23 @@ def run(
 
 
 @pytest.fixture
-def served(house: House) -> Iterator[dict[str, str]]:
+def served(harness: Harness) -> Iterator[dict[str, str]]:
     """Yield the ingest app on a port; yields the environment with which commands find it."""
-    server = make_server("127.0.0.1", 0, house.ingest_client.application, threaded=True)
+    server = make_server(
+        "127.0.0.1", 0, harness.ingest_client.application, threaded=True
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield {
-        **to_env(house.settings),
+        **to_env(harness.settings),
         "INCIDENTWIRE_INGEST_URL": f"http://127.0.0.1:{server.port}",
-        "INCIDENTWIRE_KEY": house.key,
+        "INCIDENTWIRE_KEY": harness.key,
     }
     server.shutdown()
     server.server_close()
 
 
 def test_urls_are_submitted_and_each_has_its_line(
-    served: dict[str, str], house: House
+    served: dict[str, str], harness: Harness
 ) -> None:
     result = run("submit", "https://example.org/1", "https://example.org/2", env=served)
     assert result.exit_code == 0
@@ -57,7 +59,7 @@ def test_urls_are_submitted_and_each_has_its_line(
     listed = "\ufeff# of today\nhttps://example.org/1\r\n\n"
     again = run("submit", "--file", "-", "--json", env=served, stdin=listed)
     assert json.loads(again.stdout)["result"] == "known"
-    assert house.log.last() == 2
+    assert harness.log.last() == 2
 
 
 def test_a_refused_line_is_named_and_the_exit_code_says_so(
@@ -74,9 +76,9 @@ def test_a_refused_line_is_named_and_the_exit_code_says_so(
 
 
 def test_a_text_is_submitted_with_its_title_and_waited_for(
-    served: dict[str, str], house: House
+    served: dict[str, str], harness: Harness
 ) -> None:
-    with process(house, "services.classifier.worker"):
+    with process(harness, "services.classifier.worker"):
         arguments = ["submit", "--text", "-", "--title", "Clinics", "--wait", "--json"]
         result = run(*arguments, env=served, stdin=LEAK)
     assert result.exit_code == 0
@@ -126,13 +128,13 @@ def test_without_a_server_or_a_key_there_is_one_line_and_no_trace(
     assert (none.exit_code, "INCIDENTWIRE_KEY" in none.output) == (1, True)
 
 
-def test_keys_are_made_listed_and_revoked(house: House) -> None:
-    env = to_env(house.settings)
+def test_keys_are_made_listed_and_revoked(harness: Harness) -> None:
+    env = to_env(harness.settings)
     made = run(
         "keys", "create", "desk", "--scope", "read", "--scope", "curate", env=env
     )
     secret = made.stdout.strip()
-    found = Keys(house.connection).find(secret)
+    found = Keys(harness.connection).find(secret)
     assert found is not None
     assert found.scopes == ("read", "curate")
     listed = run("keys", "list", env=env).stdout
@@ -142,9 +144,9 @@ def test_keys_are_made_listed_and_revoked(house: House) -> None:
     assert run("keys", "revoke", "desk", env=env).exit_code == 1
 
 
-def test_the_first_key_is_made_once(house: House, tmp_path: Path) -> None:
-    house.connection.flushall()
-    url = house.settings.redis_url
+def test_the_first_key_is_made_once(harness: Harness, tmp_path: Path) -> None:
+    harness.connection.flushall()
+    url = harness.settings.redis_url
     path = ensure_first_key(url, tmp_path)
     assert path is not None
     secret = path.read_text()

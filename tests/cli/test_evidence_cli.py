@@ -17,7 +17,7 @@ from cli.export import export
 from incidentwire.log.event_log import IN_FLIGHT
 from services.api.app import create_app
 from services.api.read_model.projector import Projector
-from tests.house import LEAK, PLAIN, House, Site, page
+from tests.harness import LEAK, PLAIN, Harness, Site, page
 from tests.store import Store
 
 Run = Callable[..., Result]
@@ -25,13 +25,13 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(
-    house: House, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Run]:
-    app = create_app(house.settings, house.connection)
+    app = create_app(harness.settings, harness.connection)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     for name, value in {
-        "API_URL": f"http://127.0.0.1:{server.port}", "KEY": house.key, "DATA_DIR": str(tmp_path),
+        "API_URL": f"http://127.0.0.1:{server.port}", "KEY": harness.key, "DATA_DIR": str(tmp_path),
         "REDIS_URL": store.url,
     }.items():  # fmt: skip
         monkeypatch.setenv(f"INCIDENTWIRE_{name}", value)
@@ -45,16 +45,16 @@ def run(
     app.extensions["incidentwire.reader"].close()
 
 
-def catch_up(house: House) -> None:
-    projector = Projector(house.settings, house.connection)
+def catch_up(harness: Harness) -> None:
+    projector = Projector(harness.settings, harness.connection)
     projector.catch_up()
     projector.close()
 
 
-def test_a_whole_house_exits_0(house: House, run: Run) -> None:
-    house.submit(text=LEAK, title="Clinic chain exposed patient records")
-    house.work()
-    house.submit(text=PLAIN, title="Benches")
+def test_an_audit_without_fault_exits_0(harness: Harness, run: Run) -> None:
+    harness.submit(text=LEAK, title="Clinic chain exposed patient records")
+    harness.work()
+    harness.submit(text=PLAIN, title="Benches")
     done = run("check")
     assert done.exit_code == 0, done.output
     rows = dict(line.split("\t")[::-1] for line in done.output.splitlines()[:-1])
@@ -66,9 +66,11 @@ def test_a_whole_house_exits_0(house: House, run: Run) -> None:
     assert found[0] == {"what": "submitted", "items": 2}
 
 
-def test_a_lost_item_exits_1_and_repair_brings_it_back(house: House, run: Run) -> None:
-    item_id = house.submit(text=PLAIN, title="Benches")
-    house.connection.delete(*house.connection.keys("rq:*"), IN_FLIGHT)
+def test_a_lost_item_exits_1_and_repair_brings_it_back(
+    harness: Harness, run: Run
+) -> None:
+    item_id = harness.submit(text=PLAIN, title="Benches")
+    harness.connection.delete(*harness.connection.keys("rq:*"), IN_FLIGHT)
     done = run("check")
     assert (done.exit_code, f"wrong not_in_flight {item_id}" in done.output) == (
         1,
@@ -80,17 +82,17 @@ def test_a_lost_item_exits_1_and_repair_brings_it_back(house: House, run: Run) -
         repaired.exit_code,
         f"repaired not_in_flight {item_id}" in repaired.output,
     ) == (0, True)
-    house.work()
+    harness.work()
     assert run("check").exit_code == 0
-    assert house.item(item_id).ended
+    assert harness.item(item_id).ended
 
 
 def test_what_cannot_be_put_right_exits_1_with_repair_too(
-    house: House, run: Run
+    harness: Harness, run: Run
 ) -> None:
-    item_id = house.submit(text=LEAK, title="Clinic chain exposed patient records")
-    house.work()
-    for path in house.settings.data_dir.rglob("*.zst"):
+    item_id = harness.submit(text=LEAK, title="Clinic chain exposed patient records")
+    harness.work()
+    for path in harness.settings.data_dir.rglob("*.zst"):
         path.write_bytes(b"rot")
     assert run("check", "--quick").exit_code == 0
     done = run("check", "--repair")
@@ -98,21 +100,21 @@ def test_what_cannot_be_put_right_exits_1_with_repair_too(
 
 
 def test_many_items_are_exported_into_one_warc_file(
-    house: House, run: Run, web_site: Site, tmp_path: Path
+    harness: Harness, run: Run, web_site: Site, tmp_path: Path
 ) -> None:
-    leak = house.submit(
+    leak = harness.submit(
         url=web_site.put("/leak", page("Clinic chain exposed patient records", LEAK))
     )
-    plain = house.submit(
+    plain = harness.submit(
         url=web_site.put("/plain", page("Benches return to the river park", PLAIN))
     )
-    house.submit(url=web_site.url("/404"))
-    house.work()
-    catch_up(house)
+    harness.submit(url=web_site.url("/404"))
+    harness.work()
+    catch_up(harness)
     file = tmp_path / "all.warc.gz"
     done = run("export", "warc", "--output", str(file))
     assert done.exit_code == 0, done.output
-    last = house.log.last()
+    last = harness.log.last()
     assert (
         done.output
         == f"2 items written, 1 without stored evidence; next time: --after {last}\n"
@@ -130,11 +132,11 @@ def test_many_items_are_exported_into_one_warc_file(
         == 0
     )
     assert pages_in(labelled) == {web_site.url("/leak")}
-    assert "data_leak" in house.item(leak).labels
+    assert "data_leak" in harness.item(leak).labels
 
-    house.post({}, f"/v1/submissions/{plain}/retry")
-    house.work()
-    catch_up(house)
+    harness.post({}, f"/v1/submissions/{plain}/retry")
+    harness.work()
+    catch_up(harness)
     since = tmp_path / "since.warc.gz"
     assert (
         run("export", "warc", "--output", str(since), "--after", str(last)).exit_code
@@ -144,12 +146,12 @@ def test_many_items_are_exported_into_one_warc_file(
 
 
 def test_an_export_that_fails_leaves_no_half_file(
-    house: House, run: Run, tmp_path: Path
+    harness: Harness, run: Run, tmp_path: Path
 ) -> None:
-    house.submit(text=LEAK, title="Clinic chain exposed patient records")
-    house.work()
-    catch_up(house)
-    for path in house.settings.data_dir.rglob("*.zst"):
+    harness.submit(text=LEAK, title="Clinic chain exposed patient records")
+    harness.work()
+    catch_up(harness)
+    for path in harness.settings.data_dir.rglob("*.zst"):
         path.write_bytes(b"rot")
     done = run("export", "warc", "--output", str(tmp_path / "out.warc.gz"))
     assert (done.exit_code, "incidentwire check" in done.output) == (1, True)

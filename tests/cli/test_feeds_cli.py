@@ -12,7 +12,7 @@ from werkzeug.serving import make_server
 
 from cli.feeds import feeds
 from cli.opml import opml_of, outlines
-from tests.house import House
+from tests.harness import Harness
 
 Run = Callable[..., Result]
 
@@ -27,11 +27,15 @@ OPML = b"""<?xml version="1.0"?><opml version="1.0"><body>
 
 
 @pytest.fixture
-def run(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    server = make_server("127.0.0.1", 0, house.ingest_client.application, threaded=True)
+def run(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Run]:
+    server = make_server(
+        "127.0.0.1", 0, harness.ingest_client.application, threaded=True
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("INCIDENTWIRE_INGEST_URL", f"http://127.0.0.1:{server.port}")
-    monkeypatch.setenv("INCIDENTWIRE_KEY", house.key)
+    monkeypatch.setenv("INCIDENTWIRE_KEY", harness.key)
     monkeypatch.setenv("INCIDENTWIRE_DATA_DIR", str(tmp_path))
 
     def command(*words: str, stdin: bytes = b"") -> Result:

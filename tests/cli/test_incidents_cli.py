@@ -13,15 +13,15 @@ from werkzeug.serving import make_server
 
 from cli.incidents import incidents
 from incidentwire.events import SharedTerms
-from tests.house import House
+from tests.harness import Harness
 from tests.newsroom import FAKE, LEAK, Newsroom
 from tests.store import Store
 
 
 @pytest.fixture
 def room(store: Store, tmp_path: Path) -> Iterator[Newsroom]:
-    house = House(store.connect(), store.url, tmp_path / "data")
-    room = Newsroom(house)
+    harness = Harness(store.connect(), store.url, tmp_path / "data")
+    room = Newsroom(harness)
     room.ids["a"] = room.add(
         "i_a1", (LEAK,), title="Records\x1b[31m lay open", published="2024-03-01"
     )
@@ -36,8 +36,8 @@ def room(store: Store, tmp_path: Path) -> Iterator[Newsroom]:
     room.ids["b"] = room.add("i_b1", (FAKE,), title="A cloned voice")
     room.grow()
     yield room
-    house.__exit__()
-    house.connection.close()
+    harness.__exit__()
+    harness.connection.close()
 
 
 @pytest.fixture

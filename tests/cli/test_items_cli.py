@@ -14,17 +14,19 @@ from werkzeug.serving import make_server
 
 from cli.main import command
 from incidentwire.web.keys import Keys
-from tests.house import LEAK, House
+from tests.harness import LEAK, Harness
 
 Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    projector = house.projector()
+def run(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Run]:
+    projector = harness.projector()
     apps = {
-        "API": house.api_client().application,
-        "INGEST": house.ingest_client.application,
+        "API": harness.api_client().application,
+        "INGEST": harness.ingest_client.application,
     }
     servers = []
     for name, app in apps.items():
@@ -33,7 +35,7 @@ def run(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         url = f"http://127.0.0.1:{server.port}"
         monkeypatch.setenv(f"INCIDENTWIRE_{name}_URL", url)
         servers.append(server)
-    key = Keys(house.connection).create("ann", ["admin"])
+    key = Keys(harness.connection).create("ann", ["admin"])
     monkeypatch.setenv("INCIDENTWIRE_KEY", key)
     monkeypatch.setenv("INCIDENTWIRE_DATA_DIR", str(tmp_path))
 
@@ -48,10 +50,10 @@ def run(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 def test_an_item_is_listed_shown_corrected_and_withdrawn(
-    house: House, run: Run
+    harness: Harness, run: Run
 ) -> None:
-    item = house.submit(title="Clinics\x1b[31m exposed records", text=LEAK)
-    house.work()
+    item = harness.submit(title="Clinics\x1b[31m exposed records", text=LEAK)
+    harness.work()
     header, row = (x.split("\t") for x in run("items", "list").output.splitlines())
     assert header[:3] == ["id", "state", "labels"]
     assert row[0] == item

@@ -27,7 +27,7 @@ def run(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     server = make_server("127.0.0.1", 0, desk.client.application, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("INCIDENTWIRE_API_URL", f"http://127.0.0.1:{server.port}")
-    key = Keys(desk.house.connection).create("bea", ["admin"])
+    key = Keys(desk.harness.connection).create("bea", ["admin"])
     monkeypatch.setenv("INCIDENTWIRE_KEY", key)
     monkeypatch.setenv("INCIDENTWIRE_DATA_DIR", str(tmp_path / "none"))
 

@@ -10,22 +10,22 @@ from click.testing import CliRunner
 from cli.main import command
 from incidentwire.settings import to_env
 from tests.eventually import eventually
-from tests.house import PLAIN, House, process
+from tests.harness import PLAIN, Harness, process
 from tests.store import free_port
 
 
 def test_tail_prints_what_happened_and_resumes_from_its_cursor(
-    house: House, tmp_path: Path
+    harness: Harness, tmp_path: Path
 ) -> None:
     port, cursor = free_port(), tmp_path / "cursor"
     env = {
-        **to_env(house.settings),
+        **to_env(harness.settings),
         "INCIDENTWIRE_API_URL": f"http://127.0.0.1:{port}",
-        "INCIDENTWIRE_KEY": house.key,
+        "INCIDENTWIRE_KEY": harness.key,
     }
-    house.submit(text=PLAIN, title="Benches")
-    house.work()
-    with process(house, "services.api.web", "--port", str(port)):
+    harness.submit(text=PLAIN, title="Benches")
+    harness.work()
+    with process(harness, "services.api.web", "--port", str(port)):
         _wait_for(port)
         first = ["tail", "--after", "0", "--count", "2", "--cursor", str(cursor)]
         said = (

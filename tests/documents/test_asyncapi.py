@@ -10,7 +10,7 @@ from typing import Any
 from jsonschema import Draft7Validator, Draft202012Validator  # type: ignore[import-untyped]
 
 from incidentwire.events import TYPES
-from tests.house import House
+from tests.harness import Harness
 
 # schemas/3.0.0.json of the npm package @asyncapi/specs 6.11.1 (Apache-2.0), without
 # its descriptions.
@@ -23,15 +23,15 @@ def specification() -> dict[str, Any]:
 
 
 def test_the_document_is_valid_asyncapi_and_tells_the_shape_of_each_event(
-    house: House,
+    harness: Harness,
 ) -> None:
-    house.add_item("i_a", labels=("data_leak",))
-    client = house.api_client()
+    harness.add_item("i_a", labels=("data_leak",))
+    client = harness.api_client()
     document = client.application.test_client().get("/asyncapi.json").get_json()
     Draft7Validator(specification()).validate(document)
     messages = document["components"]["messages"]
     assert {one["name"] for one in messages.values()} >= set(TYPES)
-    assert document["servers"]["api"]["host"] in house.settings.api_url
+    assert document["servers"]["api"]["host"] in harness.settings.api_url
     for event in client.get("/v1/events").get_json()["events"]:
         payload = messages[event["type"].replace(".", "_")]["payload"]
         Draft202012Validator(payload).validate(event)

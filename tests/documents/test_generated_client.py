@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from incidentwire.web.api_docs.views import DOCUMENT
-from tests.house import House
+from tests.harness import Harness
 
 
 @pytest.fixture
@@ -28,13 +28,13 @@ def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_generated_client_reads_items_and_events_and_subscribes(
-    house: House, generated: Any
+    harness: Harness, generated: Any
 ) -> None:
-    house.add_item("i_a", labels=("data_leak",), title="Harbour clinics")
-    house.projector().catch_up()
-    house.run_web()
+    harness.add_item("i_a", labels=("data_leak",), title="Harbour clinics")
+    harness.projector().catch_up()
+    harness.run_web()
     client = generated("client").AuthenticatedClient(
-        base_url=f"http://127.0.0.1:{house.port}", token=house.key
+        base_url=f"http://127.0.0.1:{harness.port}", token=harness.key
     )
     with client:
         items = generated("api.items.list_items").sync(client=client)

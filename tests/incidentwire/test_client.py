@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 
 from incidentwire.client import BadSignature, Client, ClientError, verify_webhook
 from services.api.subscriptions.secrets import new_webhook_secret
-from tests.house import House, kill_with_children
+from tests.harness import Harness, kill_with_children
 from tests.store import Store
 
 
@@ -20,21 +20,21 @@ def test_it_reads_pages_and_resumes_its_stream_after_a_restart(
     store: Store, tmp_path: Path
 ) -> None:
     connection = store.connect()
-    with House(connection, store.url, tmp_path / "data") as house:
+    with Harness(connection, store.url, tmp_path / "data") as harness:
         for n in range(3):
-            house.add_item(f"i_{n}", labels=("data_leak",))
-        house.projector().catch_up()
-        web = house.run_web()
-        client = Client(f"http://127.0.0.1:{house.port}", key=house.key)
+            harness.add_item(f"i_{n}", labels=("data_leak",))
+        harness.projector().catch_up()
+        web = harness.run_web()
+        client = Client(f"http://127.0.0.1:{harness.port}", key=harness.key)
         assert {item["id"] for item in client.items(limit=1)} == {"i_0", "i_1", "i_2"}
         seen = [event.position for event in client.events()]
         assert seen == list(range(1, 10))
         stream = client.stream(after=4)
         streamed = [next(stream).position for _ in range(3)]
         kill_with_children(web)
-        house.processes.remove(web)
-        house.add_item("i_3")
-        house.run_web()
+        harness.processes.remove(web)
+        harness.add_item("i_3")
+        harness.run_web()
         streamed += [next(stream).position for _ in range(5)]
         assert streamed == list(range(5, 13))
         with pytest.raises(ClientError) as refused:

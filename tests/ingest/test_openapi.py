@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from incidentwire.web import openapi
-from tests.house import PLAIN, House
+from tests.harness import PLAIN, Harness
 from tests.own_openapi import own_schema
 
 load_all_checks()
@@ -34,10 +34,10 @@ PLACES = (
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 @pytest.mark.parametrize("path", PLACES)
 def test_no_request_gets_a_5xx_or_an_undocumented_status(
-    house: House, path: str, mode: GenerationMode
+    harness: Harness, path: str, mode: GenerationMode
 ) -> None:
-    house.submit(text=PLAIN)
-    schema = own_schema(house.ingest_client.application)
+    harness.submit(text=PLAIN)
+    schema = own_schema(harness.ingest_client.application)
     operations = [
         found.ok()
         for found in schema.include(path=path).get_all_operations()
@@ -45,7 +45,7 @@ def test_no_request_gets_a_5xx_or_an_undocumented_status(
     ]
     assert operations
     for operation in operations:
-        _ask(operation, mode, house.auth)
+        _ask(operation, mode, harness.auth)
 
 
 def _ask(operation: Any, mode: GenerationMode, headers: dict[str, str]) -> None:
@@ -60,8 +60,8 @@ def _ask(operation: Any, mode: GenerationMode, headers: dict[str, str]) -> None:
         ask()
 
 
-def test_it_is_openapi_3_1_and_names_every_refusal(house: House) -> None:
-    document = openapi.document(house.ingest_client.application)
+def test_it_is_openapi_3_1_and_names_every_refusal(harness: Harness) -> None:
+    document = openapi.document(harness.ingest_client.application)
     assert document["openapi"].startswith("3.1")
     post = document["paths"]["/v1/submissions"]["post"]
     assert {"202", "200", "400", "401", "403", "413", "415", "422", "503"} <= set(
@@ -71,9 +71,9 @@ def test_it_is_openapi_3_1_and_names_every_refusal(house: House) -> None:
 
 
 def test_an_operation_names_the_refusals_that_it_has_and_each_is_a_problem(
-    house: House,
+    harness: Harness,
 ) -> None:
-    paths = openapi.document(house.ingest_client.application)["paths"]
+    paths = openapi.document(harness.ingest_client.application)["paths"]
     for operations in paths.values():
         for method, operation in operations.items():
             for status, response in (

@@ -11,16 +11,16 @@ import redis
 from incidentwire.web.keys import Keys
 from services.ingest.errors import QuotaExceeded
 from services.ingest.quota import ITEMS, REQUESTS, Quota
-from tests.house import House
+from tests.harness import Harness
 from tests.store import Store
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
 
 @pytest.fixture
-def small(connection: redis.Redis, store: Store, tmp_path: Path) -> House:
+def small(connection: redis.Redis, store: Store, tmp_path: Path) -> Harness:
     """Return a service with 3 requests and 5 items a minute."""
-    return House(
+    return Harness(
         connection, store.url, tmp_path, requests_per_minute=3, items_per_minute=5
     )
 
@@ -30,7 +30,7 @@ def lines(count: int, name: str) -> bytes:
 
 
 def test_past_the_quota_of_requests_a_key_is_refused_and_another_is_not(
-    small: House, connection: redis.Redis
+    small: Harness, connection: redis.Redis
 ) -> None:
     answers = [small.post({"text": f"text {n}"}) for n in range(4)]
     assert [answer.status_code for answer in answers] == [202, 202, 202, 429]
@@ -42,13 +42,13 @@ def test_past_the_quota_of_requests_a_key_is_refused_and_another_is_not(
     assert answer.status_code == 202
 
 
-def test_an_answer_says_what_is_left(small: House) -> None:
+def test_an_answer_says_what_is_left(small: Harness) -> None:
     headers = small.post({"text": "text"}).headers
     assert headers["RateLimit-Policy"] == '"requests";q=3;w=60, "items";q=5;w=60'
     assert headers["RateLimit"] == '"requests";r=2;t=20, "items";r=4;t=12'
 
 
-def test_items_of_a_bulk_body_count_one_by_one(small: House) -> None:
+def test_items_of_a_bulk_body_count_one_by_one(small: Harness) -> None:
     rows = small.post(lines(4, "a"), **NDJSON).get_data().splitlines()
     assert len(rows) == 4
     answer = small.post(lines(4, "b"), **NDJSON)
@@ -58,15 +58,15 @@ def test_items_of_a_bulk_body_count_one_by_one(small: House) -> None:
 def test_a_later_part_of_a_body_is_refused_line_by_line(
     connection: redis.Redis, store: Store, tmp_path: Path
 ) -> None:
-    house = House(connection, store.url, tmp_path, items_per_minute=700)
-    answer = house.post(lines(1000, "a"), **NDJSON)
+    harness = Harness(connection, store.url, tmp_path, items_per_minute=700)
+    answer = harness.post(lines(1000, "a"), **NDJSON)
     rows = [json.loads(line) for line in answer.get_data().splitlines()]
     assert [row["status"] for row in rows] == [202] * 500 + [429] * 500
-    assert house.log.last() == 500
+    assert harness.log.last() == 500
 
 
 def test_a_bucket_is_shared_by_processes_and_refills(
-    connection: redis.Redis, small: House
+    connection: redis.Redis, small: Harness
 ) -> None:
     here = Quota(small.settings, connection)
     there = Quota(small.settings, connection)
@@ -83,8 +83,8 @@ def test_a_bucket_is_shared_by_processes_and_refills(
 def test_without_a_limit_nothing_is_counted(
     connection: redis.Redis, store: Store, tmp_path: Path
 ) -> None:
-    house = House(
+    harness = Harness(
         connection, store.url, tmp_path, requests_per_minute=0, items_per_minute=0
     )
-    assert Quota(house.settings, connection).take("ann", ITEMS, 10**6) is None
-    assert "RateLimit" not in house.post({"text": "text"}).headers
+    assert Quota(harness.settings, connection).take("ann", ITEMS, 10**6) is None
+    assert "RateLimit" not in harness.post({"text": "text"}).headers

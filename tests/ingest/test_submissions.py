@@ -15,29 +15,29 @@ from incidentwire.documents import StoredDocument
 from incidentwire.events import ItemFetched, ItemSubmitted, ItemWithdrawn
 from incidentwire.log.event_log import IN_FLIGHT
 from incidentwire.web.keys import Keys
-from tests.house import PLAIN, House, Site, page
+from tests.harness import PLAIN, Harness, Site, page
 
 URL = "https://News.Example.org:443/a?utm_source=x#part"
 
 
-def test_a_url_is_accepted_once_and_known_afterwards(house: House) -> None:
-    first = house.post({"url": URL})
-    again = house.post({"url": "https://news.example.org/a"})
+def test_a_url_is_accepted_once_and_known_afterwards(harness: Harness) -> None:
+    first = harness.post({"url": URL})
+    again = harness.post({"url": "https://news.example.org/a"})
     assert (first.status_code, again.status_code) == (202, 200)
     assert first.get_json()["id"] == again.get_json()["id"]
     assert first.get_json()["position"] == again.get_json()["position"] == 1
     assert (first.get_json()["known"], again.get_json()["known"]) == (False, True)
     assert first.headers["Location"] == first.get_json()["receipt"]
-    assert house.log.last() == 1
+    assert harness.log.last() == 1
     item_id = first.get_json()["id"]
-    assert queue.queued_for_fetch(house.connection, [item_id]) == {item_id}
-    assert house.queued() == []  # no worker has to wait for the page
-    assert house.receipt(item_id)["stage"] == "fetching"
+    assert queue.queued_for_fetch(harness.connection, [item_id]) == {item_id}
+    assert harness.queued() == []  # no worker has to wait for the page
+    assert harness.receipt(item_id)["stage"] == "fetching"
 
 
-def test_the_event_says_who_and_what(house: House) -> None:
-    item_id = house.submit(url=URL, title="A title of ours", language="en-GB")
-    event = house.log.history(item_id)[0].event
+def test_the_event_says_who_and_what(harness: Harness) -> None:
+    item_id = harness.submit(url=URL, title="A title of ours", language="en-GB")
+    event = harness.log.history(item_id)[0].event
     assert isinstance(event, ItemSubmitted)
     assert (event.via, event.url, event.canonical_url) == (
         "tester",
@@ -45,25 +45,27 @@ def test_the_event_says_who_and_what(house: House) -> None:
         "https://news.example.org/a",
     )
     given = StoredDocument.from_bytes(
-        house.archive.get(item_id, event.given_digest or "")
+        harness.archive.get(item_id, event.given_digest or "")
     )
     assert (given.title, given.language) == ("A title of ours", "en")
 
 
 def test_a_text_is_the_same_item_whatever_its_white_space_and_unicode_form(
-    house: House,
+    harness: Harness,
 ) -> None:
-    one = house.submit(text="Caf\u00e9  news\n", title="T")
-    answer = house.post({"text": "Cafe\u0301 news", "title": "T"})
+    one = harness.submit(text="Caf\u00e9  news\n", title="T")
+    answer = harness.post({"text": "Cafe\u0301 news", "title": "T"})
     assert (answer.status_code, answer.get_json()["id"]) == (200, one)
-    assert house.post({"text": "Caf\u00e9 news", "title": "another"}).status_code == 202
+    assert (
+        harness.post({"text": "Caf\u00e9 news", "title": "another"}).status_code == 202
+    )
 
 
-def test_a_trace_is_handed_on(house: House) -> None:
+def test_a_trace_is_handed_on(harness: Harness) -> None:
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    house.post({"text": PLAIN}, traceparent=trace)
-    house.work()
-    assert [entry.traceparent for entry in house.log.read()] == [trace] * 3
+    harness.post({"text": PLAIN}, traceparent=trace)
+    harness.work()
+    assert [entry.traceparent for entry in harness.log.read()] == [trace] * 3
 
 
 @pytest.mark.parametrize(
@@ -100,13 +102,13 @@ def test_a_trace_is_handed_on(house: House) -> None:
     ],
 )
 def test_bad_input_is_named_and_leaves_no_trace(
-    house: House,
+    harness: Harness,
     body: bytes,
     status: int,
     field: str | None,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    answer = house.post(body)
+    answer = harness.post(body)
     assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
     problem = answer.get_json()
     assert (
@@ -116,44 +118,44 @@ def test_bad_input_is_named_and_leaves_no_trace(
     if field:
         assert field in [error["field"] for error in problem["errors"]]
         assert all(error["message"] for error in problem["errors"])
-    assert house.log.last() == 0
-    assert house.queued() == []
+    assert harness.log.last() == 0
+    assert harness.queued() == []
     assert [r for r in caplog.records if r.levelno > logging.WARNING] == []
 
 
 @pytest.mark.parametrize("published", ["2026-05-31", "2026-05-31T10:00:00Z", "2026-05"])
-def test_a_date_is_as_exact_as_the_publisher(house: House, published: str) -> None:
-    house.submit(text=PLAIN, published=published)
-    house.work()
+def test_a_date_is_as_exact_as_the_publisher(harness: Harness, published: str) -> None:
+    harness.submit(text=PLAIN, published=published)
+    harness.work()
     assert [
         entry.event.published
-        for entry in house.log.after(0)
+        for entry in harness.log.after(0)
         if isinstance(entry.event, ItemFetched)
     ] == [published]
 
 
-def test_a_body_of_20_mb_is_refused(house: House) -> None:
-    answer = house.post(b'{"text": "' + b"a" * 20_000_000 + b'"}')
+def test_a_body_of_20_mb_is_refused(harness: Harness) -> None:
+    answer = harness.post(b'{"text": "' + b"a" * 20_000_000 + b'"}')
     assert (answer.status_code, answer.mimetype) == (413, "application/problem+json")
 
 
-def test_another_media_type_is_told_what_to_send(house: House) -> None:
-    answer = house.post(
+def test_another_media_type_is_told_what_to_send(harness: Harness) -> None:
+    answer = harness.post(
         b"url=x", **{"Content-Type": "application/x-www-form-urlencoded"}
     )
     assert answer.status_code == 415
     assert "application/json" in answer.get_json()["detail"]
 
 
-def _bulk(house: House, *lines: bytes) -> list[dict[str, Any]]:
-    answer = house.post(b"\n".join(lines), **{"Content-Type": "application/x-ndjson"})
+def _bulk(harness: Harness, *lines: bytes) -> list[dict[str, Any]]:
+    answer = harness.post(b"\n".join(lines), **{"Content-Type": "application/x-ndjson"})
     assert (answer.status_code, answer.mimetype) == (200, "application/x-ndjson")
     return [json.loads(line) for line in answer.get_data().splitlines()]
 
 
-def test_a_bad_line_spoils_only_itself(house: House) -> None:
+def test_a_bad_line_spoils_only_itself(harness: Harness) -> None:
     rows = _bulk(
-        house,
+        harness,
         b'{"url": "https://example.org/1"}',
         b"not json",
         b"",
@@ -170,47 +172,49 @@ def test_a_bad_line_spoils_only_itself(house: House) -> None:
     ]
     assert rows[4]["id"] == rows[0]["id"]
     assert rows[2]["errors"][0]["field"] == "url"
-    assert house.log.last() == 2
+    assert harness.log.last() == 2
 
 
-def test_bulk_items_are_queued_in_batches_with_one_job_each(house: House) -> None:
+def test_bulk_items_are_queued_in_batches_with_one_job_each(harness: Harness) -> None:
     rows = _bulk(
-        house, *(b'{"title": "%d", "text": "Benches"}' % n for n in range(1200))
+        harness, *(b'{"title": "%d", "text": "Benches"}' % n for n in range(1200))
     )
     assert {row["status"] for row in rows} == {202}
     assert [row["position"] for row in rows] == list(range(1, 1201))
-    assert sorted(map(len, house.queued())) == [50] * 24
-    assert house.receipt(rows[0]["id"])["stage"] == "working"
+    assert sorted(map(len, harness.queued())) == [50] * 24
+    assert harness.receipt(rows[0]["id"])["stage"] == "working"
 
 
 def test_an_item_that_waits_is_tried_at_once_on_request(
-    house: House, web_site: Site
+    harness: Harness, web_site: Site
 ) -> None:
-    item_id = house.submit(url=web_site.put("/busy", b"", 503))
-    house.work()
-    receipt = house.receipt(item_id)
+    item_id = harness.submit(url=web_site.put("/busy", b"", 503))
+    harness.work()
+    receipt = harness.receipt(item_id)
     assert (receipt["stage"], receipt["retryable"]) == ("waiting", True)
     web_site.put("/busy", page("Benches return to the river park", PLAIN))
-    assert house.post({}, f"/v1/submissions/{item_id}/retry").status_code == 202
-    house.work()
-    receipt = house.receipt(item_id)
+    assert harness.post({}, f"/v1/submissions/{item_id}/retry").status_code == 202
+    harness.work()
+    receipt = harness.receipt(item_id)
     assert (receipt["state"], receipt["stage"]) == ("classified", None)
 
 
-def test_past_the_limit_the_rest_is_refused_aloud(house: House) -> None:
+def test_past_the_limit_the_rest_is_refused_aloud(harness: Harness) -> None:
     lines = [b'{"url": "https://example.org/%d"}' % n for n in range(10_003)]
-    rows = _bulk(house, *lines)
+    rows = _bulk(harness, *lines)
     assert len(rows) == 10_001
     assert (rows[-1]["line"], rows[-1]["status"], rows[-1]["type"][-14:]) == (
         10_001,
         413,
         "too-many-items",
     )
-    assert house.log.last() == 10_000
+    assert harness.log.last() == 10_000
 
 
-def test_an_endless_line_is_refused_and_the_next_one_read(house: House) -> None:
-    rows = _bulk(house, b'{"text": "' + b"a" * 9_000_000 + b'"}', b'{"text": "short"}')
+def test_an_endless_line_is_refused_and_the_next_one_read(harness: Harness) -> None:
+    rows = _bulk(
+        harness, b'{"text": "' + b"a" * 9_000_000 + b'"}', b'{"text": "short"}'
+    )
     assert [row["status"] for row in rows] == [413, 202]
 
 
@@ -222,19 +226,19 @@ def test_an_endless_line_is_refused_and_the_next_one_read(house: House) -> None:
         "/v1/submissions/%00",
     ],
 )
-def test_an_unknown_item_has_no_receipt(house: House, path: str) -> None:
-    answer = house.ingest_client.get(path, headers=house.auth)
+def test_an_unknown_item_has_no_receipt(harness: Harness, path: str) -> None:
+    answer = harness.ingest_client.get(path, headers=harness.auth)
     assert (answer.status_code, answer.get_json()["type"]) == (
         404,
         "urn:incidentwire:problem:unknown-item",
     )
 
 
-def test_the_receipt_is_never_behind(house: House) -> None:
-    item_id = house.submit(text=PLAIN, title="Benches")
-    assert house.receipt(item_id)["state"] == "queued"
-    house.work()
-    receipt = house.receipt(item_id)
+def test_the_receipt_is_never_behind(harness: Harness) -> None:
+    item_id = harness.submit(text=PLAIN, title="Benches")
+    assert harness.receipt(item_id)["state"] == "queued"
+    harness.work()
+    receipt = harness.receipt(item_id)
     assert receipt["state"] == "classified"
     assert [row["type"] for row in receipt["history"]] == [
         "item.submitted",
@@ -244,27 +248,27 @@ def test_the_receipt_is_never_behind(house: House) -> None:
     assert receipt["position"] == receipt["history"][-1]["position"] == 3
 
 
-def test_a_retry_is_refused_while_the_item_is_in_flight(house: House) -> None:
-    item_id = house.submit(text=PLAIN, title="Benches")
-    assert house.post({}, f"/v1/submissions/{item_id}/retry").status_code == 409
-    house.work()
-    answer = house.post({}, f"/v1/submissions/{item_id}/retry")
+def test_a_retry_is_refused_while_the_item_is_in_flight(harness: Harness) -> None:
+    item_id = harness.submit(text=PLAIN, title="Benches")
+    assert harness.post({}, f"/v1/submissions/{item_id}/retry").status_code == 409
+    harness.work()
+    answer = harness.post({}, f"/v1/submissions/{item_id}/retry")
     assert (answer.status_code, answer.get_json()["position"]) == (202, 4)
-    house.work()
-    assert house.types(item_id)[-1] == "item.classified"
+    harness.work()
+    assert harness.types(item_id)[-1] == "item.classified"
 
 
-def test_every_address_but_the_health_checks_needs_a_key(house: House) -> None:
+def test_every_address_but_the_health_checks_needs_a_key(harness: Harness) -> None:
     rules = [
         rule
-        for rule in house.ingest_client.application.url_map.iter_rules()
+        for rule in harness.ingest_client.application.url_map.iter_rules()
         if rule.rule not in ("/healthz", "/readyz")
     ]
     assert rules
     for rule in rules:
         for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
             path = rule.rule.replace("<item_id>", "i_x").replace("<feed_id>", "f_x")
-            answer = house.ingest_client.open(path, method=method)
+            answer = harness.ingest_client.open(path, method=method)
             assert (answer.status_code, answer.mimetype) == (
                 401,
                 "application/problem+json",
@@ -272,76 +276,76 @@ def test_every_address_but_the_health_checks_needs_a_key(house: House) -> None:
 
 
 def test_a_key_without_the_scope_or_revoked_is_refused(
-    house: House, connection: redis.Redis
+    harness: Harness, connection: redis.Redis
 ) -> None:
     reader = Keys(connection).create("reader", ["read"])
     headers = {"Authorization": f"Bearer {reader}", "Content-Type": "application/json"}
-    answer = house.ingest_client.post(
+    answer = harness.ingest_client.post(
         "/v1/submissions", data=b'{"text": "x"}', headers=headers
     )
     assert (answer.status_code, "submit" in answer.get_json()["detail"]) == (403, True)
-    wrong = house.ingest_client.post(
+    wrong = harness.ingest_client.post(
         "/v1/submissions", data=b"{}", headers={"Authorization": "Bearer iwk_guess"}
     )
     assert wrong.status_code == 401
     assert (
-        house.ingest_client.get("/v1/feeds", headers=headers).status_code == 200
+        harness.ingest_client.get("/v1/feeds", headers=headers).status_code == 200
     )  # reading is enough to see the feeds
-    assert house.log.last() == 0
+    assert harness.log.last() == 0
 
 
 def test_with_too_much_in_flight_nothing_is_accepted_and_reading_goes_on(
-    house: House,
+    harness: Harness,
 ) -> None:
-    item_id = house.submit(text=PLAIN)
-    object.__setattr__(house.settings, "max_in_flight", 1)
-    house.ingest_client.application.extensions[
+    item_id = harness.submit(text=PLAIN)
+    object.__setattr__(harness.settings, "max_in_flight", 1)
+    harness.ingest_client.application.extensions[
         "incidentwire.submitter"
     ].admission.clock = lambda: 1e12
-    answer = house.post({"text": "another"})
+    answer = harness.post({"text": "another"})
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
-    bulk = house.post(
+    bulk = harness.post(
         b'{"text": "another"}', **{"Content-Type": "application/x-ndjson"}
     )
     assert (bulk.status_code, bulk.headers["Retry-After"]) == (503, "30")
-    assert house.receipt(item_id)["state"] == "queued"
-    assert house.log.last() == 1
+    assert harness.receipt(item_id)["state"] == "queued"
+    assert harness.log.last() == 1
 
 
 def test_a_store_that_is_away_is_a_503_and_not_an_acceptance(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dead = redis.Redis(port=1, retry=None, socket_connect_timeout=0.2)
     monkeypatch.setattr(
-        house.ingest_client.application.extensions["incidentwire.submitter"].log,
+        harness.ingest_client.application.extensions["incidentwire.submitter"].log,
         "connection",
         dead,
     )
-    answer = house.post({"text": "x"})
+    answer = harness.post({"text": "x"})
     assert (answer.status_code, answer.get_json()["type"]) == (
         503,
         "urn:incidentwire:problem:store-unreachable",
     )
-    assert house.ingest_client.get("/healthz").status_code == 200
-    assert house.ingest_client.get("/readyz").status_code == 503
+    assert harness.ingest_client.get("/healthz").status_code == 200
+    assert harness.ingest_client.get("/readyz").status_code == 503
 
 
 def test_event_and_job_are_there_together(
-    house: House, connection: redis.Redis
+    harness: Harness, connection: redis.Redis
 ) -> None:
-    house.submit(text=PLAIN)
+    harness.submit(text=PLAIN)
     assert connection.zcard(IN_FLIGHT) == 1
     assert queue.queued_items(queue.open_item_queues(connection)) == {
-        house.log.after(0)[0].subject
+        harness.log.after(0)[0].subject
     }
 
 
-def test_a_text_for_a_withdrawn_item_is_not_kept(house: House) -> None:
-    item_id = house.submit(url="https://example.org/withdrawn")
-    house.log.append(item_id, ItemWithdrawn(who="admin"))
-    answer = house.post({"url": "https://example.org/withdrawn", "text": PLAIN})
+def test_a_text_for_a_withdrawn_item_is_not_kept(harness: Harness) -> None:
+    item_id = harness.submit(url="https://example.org/withdrawn")
+    harness.log.append(item_id, ItemWithdrawn(who="admin"))
+    answer = harness.post({"url": "https://example.org/withdrawn", "text": PLAIN})
     assert (answer.status_code, answer.get_json()["known"]) == (200, True)
-    assert house.archive.digests(item_id) == []
+    assert harness.archive.digests(item_id) == []
 
 
 @pytest.mark.parametrize(
@@ -353,26 +357,26 @@ def test_a_text_for_a_withdrawn_item_is_not_kept(house: House) -> None:
         "application/x-ndjson; charset=utf-8",
     ],
 )
-def test_every_name_of_ndjson_is_read(house: House, media_type: str) -> None:
+def test_every_name_of_ndjson_is_read(harness: Harness, media_type: str) -> None:
     body = b'{"text": "one"}\n{"text": "two"}\n'
-    answer = house.post(body, **{"Content-Type": media_type})
+    answer = harness.post(body, **{"Content-Type": media_type})
     rows = [json.loads(line) for line in answer.get_data().splitlines()]
     assert [row["status"] for row in rows] == [202, 202]
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "application/x-ndjson"])
-def test_a_compressed_body_is_read(house: House, media_type: str) -> None:
+def test_a_compressed_body_is_read(harness: Harness, media_type: str) -> None:
     body = gzip.compress(b'{"text": "some text"}')
     headers = {"Content-Type": media_type, "Content-Encoding": "gzip"}
-    answer = house.post(body, **headers)
+    answer = harness.post(body, **headers)
     assert answer.status_code in (200, 202)
     answer.close()
-    assert house.log.last() == 1
+    assert harness.log.last() == 1
 
 
-def test_a_pasted_line_break_around_an_address_is_dropped(house: House) -> None:
-    house.submit(url=" https://news.example.org/a\r\n")
-    event = house.log.history(house.log.after(0)[0].subject)[0].event
+def test_a_pasted_line_break_around_an_address_is_dropped(harness: Harness) -> None:
+    harness.submit(url=" https://news.example.org/a\r\n")
+    event = harness.log.history(harness.log.after(0)[0].subject)[0].event
     assert isinstance(event, ItemSubmitted)
     assert event.url == "https://news.example.org/a"
 
@@ -387,28 +391,28 @@ def test_a_pasted_line_break_around_an_address_is_dropped(house: House) -> None:
     ],
 )
 def test_json_that_no_reader_agrees_on_is_refused_in_our_own_words(
-    house: House, body: bytes
+    harness: Harness, body: bytes
 ) -> None:
-    answer = house.post(body)
+    answer = harness.post(body)
     assert answer.status_code == 422
     assert "sys.set_int" not in answer.get_data(as_text=True)
     assert len(answer.get_data()) < 5000
-    assert house.log.last() == 0
+    assert harness.log.last() == 0
 
 
-def test_a_body_of_blank_lines_is_given_up(house: House) -> None:
-    rows = _bulk(house, b'{"text": "one"}', *[b""] * 50_000, b'{"text": "two"}')
+def test_a_body_of_blank_lines_is_given_up(harness: Harness) -> None:
+    rows = _bulk(harness, b'{"text": "one"}', *[b""] * 50_000, b'{"text": "two"}')
     assert [row["status"] for row in rows] == [202, 413]
     assert "blank lines" in rows[1]["detail"]
 
 
 def test_bulk_to_a_store_that_cannot_be_written_is_one_503(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house.post({"text": "first"})  # the load is known; the append is what fails
+    harness.post({"text": "first"})  # the load is known; the append is what fails
     dead = redis.Redis(port=1, retry=None, socket_connect_timeout=0.2)
-    submitter = house.ingest_client.application.extensions["incidentwire.submitter"]
+    submitter = harness.ingest_client.application.extensions["incidentwire.submitter"]
     monkeypatch.setattr(submitter.log, "connection", dead)
-    answer = house.post(b'{"text": "x"}', **{"Content-Type": "application/x-ndjson"})
+    answer = harness.post(b'{"text": "x"}', **{"Content-Type": "application/x-ndjson"})
     assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
     assert int(answer.headers["Retry-After"]) > 0

@@ -15,7 +15,7 @@ from incidentwire.documents import StoredDocument
 from incidentwire.web.sessions import COOKIE, SessionStore
 from incidentwire.web.users import Users
 from tests.eventually import eventually
-from tests.house import House
+from tests.harness import Harness
 from tests.newsroom import FAKE, LAW, LEAK, Newsroom
 from tests.store import Store, free_port
 
@@ -41,8 +41,8 @@ class Site:
     ids: dict[str, str]
 
     @property
-    def house(self) -> House:
-        return self.room.house
+    def harness(self) -> Harness:
+        return self.room.harness
 
 
 @pytest.fixture(scope="package")
@@ -54,26 +54,26 @@ def pages(
     connection.flushall()
     folder = tmp_path_factory.mktemp("pages")
     ingest_port = free_port()
-    with House(
+    with Harness(
         connection,
         shared_store.url,
         folder,
         ingest_url=f"http://127.0.0.1:{ingest_port}",
         heartbeat_s=1.0,
-    ) as house:
-        room = Newsroom(house)
+    ) as harness:
+        room = Newsroom(harness)
         ids = fill(room)
         for role in ("reader", "submitter", "curator", "admin"):
             Users(connection).add(role, PASSWORD, role)
-        house.run_projector()
-        house.run("services.ingest.web", "--port", str(ingest_port))
-        house.run_web()
-        last = house.log.last()
+        harness.run_projector()
+        harness.run("services.ingest.web", "--port", str(ingest_port))
+        harness.run_web()
+        last = harness.log.last()
         eventually(
-            lambda: house.get("/v1/stats")[1].get("position", 0) >= last,
+            lambda: harness.get("/v1/stats")[1].get("position", 0) >= last,
             "the read model has everything",
         )
-        yield Site(room=room, base=f"http://127.0.0.1:{house.port}", ids=ids)
+        yield Site(room=room, base=f"http://127.0.0.1:{harness.port}", ids=ids)
     connection.close()
 
 
@@ -118,7 +118,7 @@ def doubt(room: Newsroom, name: str, number: int) -> None:
     document = StoredDocument(
         title=f"App kept recordings of children, part {number}", text=text
     )
-    digest = room.house.archive.put(name, document.to_bytes())
+    digest = room.harness.archive.put(name, document.to_bytes())
     room.log.append(
         name,
         e.ItemSubmitted(url=f"https://apps.example.org/{number}", via="test"),
@@ -168,7 +168,7 @@ class Visitor:
 
     def be(self, name: str) -> None:
         """Sign in without the form, which costs seconds; one test fills it in."""
-        store = SessionStore(self.site.house.connection)
+        store = SessionStore(self.site.harness.connection)
         user = store.users.find(name)
         assert user is not None
         issuer = f"user:{user.name}:{user.serial}"

@@ -19,13 +19,13 @@ def test_ten_decisions_take_ten_keys_and_undo_one(visit: Any, pages: Site) -> No
         with page.expect_navigation():
             page.keyboard.press(key)
     assert len(set(titles)) == 10
-    assert pages.house.item("i_doubt11").labels == ("consent",)
-    assert pages.house.item("i_doubt10").labels == ()
-    assert pages.house.item("i_doubt10").corrected is not None
+    assert pages.harness.item("i_doubt11").labels == ("consent",)
+    assert pages.harness.item("i_doubt10").labels == ()
+    assert pages.harness.item("i_doubt10").corrected is not None
     with page.expect_navigation():
         page.keyboard.press("u")
     assert page.locator("h2 a").first.inner_text() == titles[-1]
-    assert pages.house.item("i_doubt02").corrected is None
+    assert pages.harness.item("i_doubt02").corrected is None
     page.keyboard.press("?")
     assert page.locator("dialog[open]").count() == 1
 
@@ -79,7 +79,7 @@ def test_a_submitted_address_gets_a_live_receipt(visit: Any, pages: Site) -> Non
     page.wait_for_url("**/items/i_*")
     assert "submitter" in {
         entry.event.via
-        for entry in pages.house.log.read()
+        for entry in pages.harness.log.read()
         if entry.type == "item.submitted"
     }  # type: ignore[attr-defined]
 
@@ -89,7 +89,7 @@ def test_new_incidents_wait_behind_a_banner(visit: Any, pages: Site) -> None:
     with visitor.page.expect_request("**/v1/events/stream**"):
         page = visitor.go("/incidents")
     eventually(
-        lambda: pages.house.get("/v1/stats")[1]["open_streams"] > 0, "it listens"
+        lambda: pages.harness.get("/v1/stats")[1]["open_streams"] > 0, "it listens"
     )
     pages.room.add("i_live", (FAKE,), title="A new deepfake of a singer")
     page.wait_for_selector("text=1 new: show")

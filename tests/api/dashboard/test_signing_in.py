@@ -13,11 +13,11 @@ from tests.api.dashboard.conftest import Site
 
 
 def make_link(pages: Site, name: str) -> str:
-    keys = Keys(pages.house.connection)
+    keys = Keys(pages.harness.connection)
     keys.create(name, ["read", "curate"])
     key = next(key for key in keys.list() if key.name == name)
     issuer = f"key:{key.digest}"
-    return sign_in_links.create(pages.house.connection, name, key.scopes, issuer)
+    return sign_in_links.create(pages.harness.connection, name, key.scopes, issuer)
 
 
 def test_a_link_signs_in_once_and_ends_with_its_key(pages: Site) -> None:
@@ -36,13 +36,13 @@ def test_a_link_signs_in_once_and_ends_with_its_key(pages: Site) -> None:
     again = requests.get(link, timeout=30)
     assert again.status_code == 403
     assert "incidentwire users link" in again.text
-    Keys(pages.house.connection).revoke("first")
+    Keys(pages.harness.connection).revoke("first")
     assert "/sign-in" in visitor.get(review, timeout=30).url
 
 
 def test_the_store_holds_no_token_and_forgets_a_link(pages: Site) -> None:
     token = urlsplit(make_link(pages, "second")).query.removeprefix("token=")
-    connection = pages.house.connection
+    connection = pages.harness.connection
     (key,) = connection.keys(f"{sign_in_links.LINKS}*")
     assert token.encode() not in key + connection.get(key)
     assert 0 < connection.ttl(key) <= sign_in_links.VALID_S
@@ -54,7 +54,7 @@ def test_nobody_is_led_to_another_host_after_signing_in(pages: Site) -> None:
     for target in ("//evil.example.org", "https://evil.example.org", "/\\evil.example"):
         answer = requests.post(
             f"{pages.base}/sign-in",
-            data={"key": pages.house.key, "next": target},
+            data={"key": pages.harness.key, "next": target},
             allow_redirects=False,
             timeout=30,
         )

@@ -20,59 +20,59 @@ from services.api.events.filters import EventFilter
 from services.api.events.subscriber import Subscriber
 from tests.event_stream import Closed
 from tests.eventually import eventually
-from tests.house import House
+from tests.harness import Harness
 
 
-def submit(house: House, count: int, first: int = 0) -> None:
+def submit(harness: Harness, count: int, first: int = 0) -> None:
     for n in range(first, first + count):
-        house.log.append(
+        harness.log.append(
             f"i_{n}", ItemSubmitted(url=f"https://news.example.org/{n}", via="test")
         )
 
 
-def test_a_stream_begins_now_and_brings_what_comes(house: House) -> None:
-    submit(house, 3)
-    house.run_web()
-    stream = house.subscribe()
+def test_a_stream_begins_now_and_brings_what_comes(harness: Harness) -> None:
+    submit(harness, 3)
+    harness.run_web()
+    stream = harness.subscribe()
     assert stream.headers["content-type"].startswith("text/event-stream")
     assert (stream.headers["cache-control"], stream.headers["x-accel-buffering"]) == (
         "no-store",
         "no",
     )
-    submit(house, 1, first=3)
+    submit(harness, 1, first=3)
     message = stream.next()
     assert (message.id, message.event) == (4, "item.submitted")
     assert message.data["data"]["url"] == "https://news.example.org/3"
-    assert message.data["source"] == f"urn:incidentwire:{house.log.id}"
+    assert message.data["source"] == f"urn:incidentwire:{harness.log.id}"
 
 
 def test_it_resumes_behind_the_last_event_id_which_stands_over_the_query(
-    house: House,
+    harness: Harness,
 ) -> None:
-    submit(house, 5)
-    house.run_web()
-    assert house.subscribe("?after=0").take(5) == [1, 2, 3, 4, 5]
-    assert house.subscribe("?after=0", **{"Last-Event-ID": "3"}).take(2) == [4, 5]
+    submit(harness, 5)
+    harness.run_web()
+    assert harness.subscribe("?after=0").take(5) == [1, 2, 3, 4, 5]
+    assert harness.subscribe("?after=0", **{"Last-Event-ID": "3"}).take(2) == [4, 5]
 
 
 def test_subscribers_that_join_while_a_writer_appends_at_full_speed_miss_nothing(
-    house: House,
+    harness: Harness,
 ) -> None:
-    submit(house, 3000)
-    house.run_web()
+    submit(harness, 3000)
+    harness.run_web()
     done = threading.Event()
 
     def write() -> None:
         n = 3000
         while not done.is_set():
-            submit(house, 1, first=n)
+            submit(harness, 1, first=n)
             n += 1
 
     writer = threading.Thread(target=write)
     writer.start()
     try:
         for after in (0, 0, 1500, 2990, *(None for _ in range(30))):
-            stream = house.subscribe("" if after is None else f"?after={after}")
+            stream = harness.subscribe("" if after is None else f"?after={after}")
             count = 300 if after is None else 3600 - after
             positions = stream.take(count)
             assert positions == list(range(positions[0], positions[0] + count))
@@ -83,40 +83,40 @@ def test_subscribers_that_join_while_a_writer_appends_at_full_speed_miss_nothing
         writer.join()
 
 
-def test_many_subscribers_all_get_every_event_of_a_burst(house: House) -> None:
-    house.run_web()
-    streams = [house.subscribe() for _ in range(50)]
-    submit(house, 400)
+def test_many_subscribers_all_get_every_event_of_a_burst(harness: Harness) -> None:
+    harness.run_web()
+    streams = [harness.subscribe() for _ in range(50)]
+    submit(harness, 400)
     for stream in streams:
         assert stream.take(400) == list(range(1, 401))
 
 
 def test_a_filtered_stream_brings_what_it_asked_for_and_checkpoints_for_the_rest(
-    quick_house: House,
+    quick_harness: Harness,
 ) -> None:
-    house = quick_house
-    house.run_web()
-    rejected = house.subscribe("?type=item.rejected")
-    leaks = house.subscribe("?label=data_leak")
-    of_one = house.subscribe("?subject=i_1&type=item.")
-    asked = house.subscribe("?q=label:data_leak+OR+type:item.rejected+-subject:i_2")
-    submit(house, 3)
-    house.log.append("i_1", ItemRejected(reason="empty"))
-    last = house.add_item("i_leak", labels=("data_leak",))
+    harness = quick_harness
+    harness.run_web()
+    rejected = harness.subscribe("?type=item.rejected")
+    leaks = harness.subscribe("?label=data_leak")
+    of_one = harness.subscribe("?subject=i_1&type=item.")
+    asked = harness.subscribe("?q=label:data_leak+OR+type:item.rejected+-subject:i_2")
+    submit(harness, 3)
+    harness.log.append("i_1", ItemRejected(reason="empty"))
+    last = harness.add_item("i_leak", labels=("data_leak",))
     assert rejected.next().id == 4
     assert leaks.next().id == last
     assert of_one.take(2) == [2, 4]
     assert asked.take(2) == [4, last]
     checkpoint = rejected.next()
     assert (checkpoint.event, checkpoint.id) == ("checkpoint", last)
-    assert checkpoint.data == {"position": last, "matched": 1, "log_id": house.log.id}
+    assert checkpoint.data == {"position": last, "matched": 1, "log_id": harness.log.id}
 
 
-def test_a_filtered_catch_up_says_how_far_it_looked(house: House) -> None:
-    submit(house, 250)
-    house.run_web()
-    stream = house.subscribe("?type=item.rejected&after=0")
-    house.log.append("i_1", ItemRejected(reason="empty"))
+def test_a_filtered_catch_up_says_how_far_it_looked(harness: Harness) -> None:
+    submit(harness, 250)
+    harness.run_web()
+    stream = harness.subscribe("?type=item.rejected&after=0")
+    harness.log.append("i_1", ItemRejected(reason="empty"))
     messages = [stream.next()]
     while messages[-1].event == "checkpoint":
         messages.append(stream.next())
@@ -126,42 +126,42 @@ def test_a_filtered_catch_up_says_how_far_it_looked(house: House) -> None:
 
 @pytest.mark.parametrize("query", ["?after=99", "?after=1&log_id=of-another"])
 def test_a_position_that_this_log_never_had_is_answered_by_a_gap(
-    house: House, query: str
+    harness: Harness, query: str
 ) -> None:
-    submit(house, 3)
-    house.run_web()
-    stream = house.subscribe(query)
+    submit(harness, 3)
+    harness.run_web()
+    stream = harness.subscribe(query)
     gap = stream.next()
     assert (gap.event, gap.id) == ("gap", 3)
     assert gap.data == {
         "first": 1,
         "last": 3,
-        "log_id": house.log.id,
+        "log_id": harness.log.id,
         "load": "/v1/items?min_position=3",
     }
-    submit(house, 1, first=3)
+    submit(harness, 1, first=3)
     assert stream.take(1) == [4]
 
 
 def test_history_that_is_gone_is_answered_by_a_gap_and_the_rest_follows(
-    house: House,
+    harness: Harness,
 ) -> None:
-    submit(house, 6000)
-    house.connection.xtrim(STREAM, maxlen=5000, approximate=False)
-    house.run_web()
-    stream = house.subscribe("?after=10")
+    submit(harness, 6000)
+    harness.connection.xtrim(STREAM, maxlen=5000, approximate=False)
+    harness.run_web()
+    stream = harness.subscribe("?after=10")
     gap = stream.next()
     assert (gap.event, gap.id, gap.data["first"]) == ("gap", 1000, 1001)
     assert stream.take(3) == [1001, 1002, 1003]
 
 
 def test_a_log_that_is_replaced_under_open_streams_is_told_at_once(
-    house: House,
+    harness: Harness,
 ) -> None:
-    submit(house, 5)
-    house.run_web()
-    stream = house.subscribe()
-    with house.connection.pipeline(
+    submit(harness, 5)
+    harness.run_web()
+    stream = harness.subscribe()
+    with harness.connection.pipeline(
         transaction=True
     ) as restore:  # as one moment: no reader sees half of it
         restore.delete(STREAM)
@@ -169,21 +169,21 @@ def test_a_log_that_is_replaced_under_open_streams_is_told_at_once(
         restore.execute()
     gap = stream.next()
     assert (gap.event, gap.id, gap.data["log_id"]) == ("gap", 0, "restored")
-    submit(house, 1, first=9)
+    submit(harness, 1, first=9)
     assert stream.next().data["source"] == "urn:incidentwire:restored"
 
 
 def test_a_reader_that_does_not_read_is_closed_and_the_others_notice_nothing(
-    house: House,
+    harness: Harness,
 ) -> None:
-    house.projector().catch_up()
-    house.run_web()
-    slow, good = house.subscribe(), house.subscribe()
+    harness.projector().catch_up()
+    harness.run_web()
+    slow, good = harness.subscribe(), harness.subscribe()
     note = "x" * 20_000
     written = 0
-    while house.get("/v1/stats")[1]["open_streams"] == 2:
+    while harness.get("/v1/stats")[1]["open_streams"] == 2:
         for _ in range(20):
-            house.log.append("i_a", ItemRejected(reason="empty", detail=note))
+            harness.log.append("i_a", ItemRejected(reason="empty", detail=note))
             written += 1
         assert good.take(20) == list(range(written - 19, written + 1))
         assert written < 5000, "the slow reader was never closed"
@@ -191,44 +191,44 @@ def test_a_reader_that_does_not_read_is_closed_and_the_others_notice_nothing(
     last = len(messages)
     assert [message.id for message in messages] == list(range(1, last + 1))
     assert not clean
-    resumed = house.subscribe(**{"Last-Event-ID": str(last)})
+    resumed = harness.subscribe(**{"Last-Event-ID": str(last)})
     assert resumed.take(written - last) == list(range(last + 1, written + 1))
 
 
-def test_a_subscriber_that_goes_away_frees_its_place(small_house: House) -> None:
-    house = small_house
-    house.projector().catch_up()
-    house.run_web()
-    streams = [house.subscribe() for _ in range(5)]
-    refused = house.subscribe()
+def test_a_subscriber_that_goes_away_frees_its_place(small_harness: Harness) -> None:
+    harness = small_harness
+    harness.projector().catch_up()
+    harness.run_web()
+    streams = [harness.subscribe() for _ in range(5)]
+    refused = harness.subscribe()
     assert (refused.status, refused.headers["retry-after"]) == (503, "10")
     streams[0].close()  # a reset, since it has not read everything
     streams[1].sock.shutdown(socket.SHUT_WR)  # a proper end
-    eventually(lambda: house.get("/v1/stats")[1]["open_streams"] == 3)
-    assert house.subscribe().status == 200
+    eventually(lambda: harness.get("/v1/stats")[1]["open_streams"] == 3)
+    assert harness.subscribe().status == 200
 
 
 def test_a_subscriber_that_went_away_while_catching_up_takes_no_seat(
-    house: House,
+    harness: Harness,
 ) -> None:
-    hub = Broadcaster(house.connection, heartbeat_s=15, max_streams=1)
-    hub.log_id, hub.position = house.log.id, 0
+    hub = Broadcaster(harness.connection, heartbeat_s=15, max_streams=1)
+    hub.log_id, hub.position = harness.log.id, 0
     seat = Subscriber(EventFilter(), None)
     seat.end("gone")
-    assert hub.join(seat, 0, house.log.id)
+    assert hub.join(seat, 0, harness.log.id)
     assert hub.subscribers() == []
 
 
 def test_a_subscriber_that_has_read_further_than_the_hub_gets_nothing_twice(
-    house: House,
+    harness: Harness,
 ) -> None:
-    submit(house, 6)
-    hub = Broadcaster(house.connection, heartbeat_s=15, max_streams=1)
-    hub.log_id, hub.position = house.log.id, 2
+    submit(harness, 6)
+    hub = Broadcaster(harness.connection, heartbeat_s=15, max_streams=1)
+    hub.log_id, hub.position = harness.log.id, 2
     seat = Subscriber(EventFilter(), None)
-    assert hub.join(seat, 4, house.log.id)
-    hub.deliver(house.log.after(2, 3))
-    hub.deliver(house.log.after(5))
+    assert hub.join(seat, 4, harness.log.id)
+    hub.deliver(harness.log.after(2, 3))
+    hub.deliver(harness.log.after(5))
     parked = seat.serve()
     assert [frame.split(b"\n")[0] for frame in (next(parked), next(parked))] == [
         b"id: 5",
@@ -238,39 +238,39 @@ def test_a_subscriber_that_has_read_further_than_the_hub_gets_nothing_twice(
 
 
 def test_streams_survive_kill_9_of_the_store_and_go_on_without_a_gap(
-    own_house: House,
+    own_harness: Harness,
 ) -> None:
-    house = own_house
-    house.run_web()
-    stream = house.subscribe()
-    submit(house, 10)
+    harness = own_harness
+    harness.run_web()
+    stream = harness.subscribe()
+    submit(harness, 10)
     assert stream.take(10) == list(range(1, 11))
-    house.store.kill()
-    house.store.start()
-    submit(house, 10, first=10)
+    harness.store.kill()
+    harness.store.start()
+    submit(harness, 10, first=10)
     assert stream.take(10) == list(range(11, 21))
 
 
 def test_after_kill_9_of_the_web_process_a_subscriber_resumes_where_it_was(
-    house: House,
+    harness: Harness,
 ) -> None:
-    web = house.run_web()
-    stream = house.subscribe()
-    submit(house, 5)
+    web = harness.run_web()
+    stream = harness.subscribe()
+    submit(harness, 5)
     assert stream.take(5) == [1, 2, 3, 4, 5]
     kill_with_workers(web.pid)
     with pytest.raises(Closed):
         stream.next()
-    submit(house, 5, first=5)
+    submit(harness, 5, first=5)
     web.wait()
-    house.run_web()
-    assert house.subscribe(**{"Last-Event-ID": "5"}).take(5) == [6, 7, 8, 9, 10]
+    harness.run_web()
+    assert harness.subscribe(**{"Last-Event-ID": "5"}).take(5) == [6, 7, 8, 9, 10]
 
 
-def test_a_graceful_stop_ends_streams_in_good_order_and_soon(house: House) -> None:
-    web = house.run_web(workers=2)
-    streams = [house.subscribe() for _ in range(8)]
-    submit(house, 3)
+def test_a_graceful_stop_ends_streams_in_good_order_and_soon(harness: Harness) -> None:
+    web = harness.run_web(workers=2)
+    streams = [harness.subscribe() for _ in range(8)]
+    submit(harness, 3)
     for stream in streams:
         assert stream.take(3) == [1, 2, 3]
     web.send_signal(signal.SIGTERM)
@@ -281,41 +281,41 @@ def test_a_graceful_stop_ends_streams_in_good_order_and_soon(house: House) -> No
     assert web.wait(timeout=60) == 0
 
 
-def test_an_event_of_a_newer_release_stops_the_streams_loudly(house: House) -> None:
-    house.run_web()
-    stream = house.subscribe()
-    house.connection.xadd(
+def test_an_event_of_a_newer_release_stops_the_streams_loudly(harness: Harness) -> None:
+    harness.run_web()
+    stream = harness.subscribe()
+    harness.connection.xadd(
         STREAM, {"t": "item.dreamt", "s": "i_a", "at": 1, "d": "{}"}, id="1-0"
     )
     with pytest.raises(Closed):
         stream.next()
-    assert house.subscribe().status == 503
-    status, ready = house.get("/readyz")
+    assert harness.subscribe().status == 503
+    status, ready = harness.get("/readyz")
     assert status == 503
     assert "item.dreamt" in str(ready)
 
 
-def test_head_says_what_a_stream_would_be_and_holds_no_place(house: House) -> None:
-    house.projector().catch_up()
-    house.run_web()
-    connection = http.client.HTTPConnection("127.0.0.1", house.port, timeout=30)
-    connection.request("HEAD", "/v1/events/stream", headers=house.auth)
+def test_head_says_what_a_stream_would_be_and_holds_no_place(harness: Harness) -> None:
+    harness.projector().catch_up()
+    harness.run_web()
+    connection = http.client.HTTPConnection("127.0.0.1", harness.port, timeout=30)
+    connection.request("HEAD", "/v1/events/stream", headers=harness.auth)
     answer = connection.getresponse()
     assert (answer.status, answer.headers["Content-Type"]) == (
         200,
         "text/event-stream; charset=utf-8",
     )
     connection.close()
-    assert house.get("/v1/stats")[1]["open_streams"] == 0
+    assert harness.get("/v1/stats")[1]["open_streams"] == 0
 
 
 def test_an_old_client_without_chunked_coding_gets_the_same_events(
-    house: House,
+    harness: Harness,
 ) -> None:
-    house.run_web()
-    stream = house.subscribe(version="1.0")
+    harness.run_web()
+    stream = harness.subscribe(version="1.0")
     assert not stream.is_chunked
-    submit(house, 20)
+    submit(harness, 20)
     assert stream.take(20) == list(range(1, 21))
 
 
@@ -330,25 +330,25 @@ def test_an_old_client_without_chunked_coding_gets_the_same_events(
     ],
 )
 def test_a_wrong_subscription_is_refused_by_name(
-    house: House, query: str, headers: dict[str, str], field: str
+    harness: Harness, query: str, headers: dict[str, str], field: str
 ) -> None:
-    answer = house.api_client().get(f"/v1/events/stream{query}", headers=headers)
+    answer = harness.api_client().get(f"/v1/events/stream{query}", headers=headers)
     assert answer.status_code == 422
     assert [e["field"] for e in answer.get_json()["errors"]] == [field]
 
 
-def test_leading_zeros_do_not_matter_however_many(house: House) -> None:
-    submit(house, 3)
-    house.run_web()
-    stream = house.subscribe(**{"Last-Event-ID": "0" * 5_000 + "1"})
+def test_leading_zeros_do_not_matter_however_many(harness: Harness) -> None:
+    submit(harness, 3)
+    harness.run_web()
+    stream = harness.subscribe(**{"Last-Event-ID": "0" * 5_000 + "1"})
     assert stream.take(2) == [2, 3]
 
 
 def test_the_streams_of_one_key_are_bounded_and_those_of_another_are_not(
-    house: House,
+    harness: Harness,
 ) -> None:
     hub = Broadcaster(
-        house.connection, heartbeat_s=15, max_streams=9, max_streams_per_key=2
+        harness.connection, heartbeat_s=15, max_streams=9, max_streams_per_key=2
     )
     hub.reserve("a")
     hub.reserve("a")

@@ -13,15 +13,15 @@ from incidentwire.client import Client
 from incidentwire.events import TYPES, ItemRejected, ItemSubmitted
 from incidentwire.log.event_log import STREAM
 from tests.eventually import eventually
-from tests.house import House
+from tests.harness import Harness
 
 NDJSON = {"Accept": "application/x-ndjson"}
 
 
-def test_pages_follow_each_other_without_gap_or_overlap(house: House) -> None:
+def test_pages_follow_each_other_without_gap_or_overlap(harness: Harness) -> None:
     for n in range(4):
-        house.add_item(f"i_{n}")
-    client = house.api_client()
+        harness.add_item(f"i_{n}")
+    client = harness.api_client()
     seen, after = [], 0
     while True:
         page = client.get(f"/v1/events?after={after}&limit=5").get_json()
@@ -30,15 +30,15 @@ def test_pages_follow_each_other_without_gap_or_overlap(house: House) -> None:
             break
         after = page["next"]
     assert seen == list(range(1, 13))
-    assert (page["last"], page["log_id"]) == (12, house.log.id)
+    assert (page["last"], page["log_id"]) == (12, harness.log.id)
 
 
-def test_ndjson_is_the_same_events_to_the_end(house: House) -> None:
+def test_ndjson_is_the_same_events_to_the_end(harness: Harness) -> None:
     for n in range(800):
-        house.log.append(
+        harness.log.append(
             f"i_{n}", ItemSubmitted(url=f"https://news.example.org/{n}", via="t")
         )
-    client = house.api_client()
+    client = harness.api_client()
     answer = client.get("/v1/events?after=100", headers=NDJSON)
     assert answer.mimetype == "application/x-ndjson"
     assert answer.headers["Incidentwire-Last"] == "800"
@@ -72,12 +72,12 @@ def test_ndjson_is_the_same_events_to_the_end(house: House) -> None:
     ],
 )
 def test_filters_choose_and_next_says_how_far_was_looked(
-    house: House, query: str, wanted: list[int]
+    harness: Harness, query: str, wanted: list[int]
 ) -> None:
-    house.add_item("i_a", labels=("data_leak",))
-    house.add_item("i_b", labels=("consent",))
-    house.log.append("i_a", ItemRejected(reason="empty"))
-    client = house.api_client()
+    harness.add_item("i_a", labels=("data_leak",))
+    harness.add_item("i_b", labels=("consent",))
+    harness.log.append("i_a", ItemRejected(reason="empty"))
+    client = harness.api_client()
     page = client.get(f"/v1/events?{query}").get_json()
     assert [event["sequence"] for event in page["events"]] == wanted
     assert page["next"] == (5 if "limit" in query else 7)
@@ -87,37 +87,39 @@ def test_filters_choose_and_next_says_how_far_was_looked(
 
 
 def test_a_cursor_of_another_log_or_ahead_of_it_gets_409_and_history_that_is_gone_410(
-    house: House,
+    harness: Harness,
 ) -> None:
     for n in range(5):
-        house.add_item(f"i_{n}")
-    client = house.api_client()
+        harness.add_item(f"i_{n}")
+    client = harness.api_client()
     for query in ("after=1&log_id=another", "after=16"):
         answer = client.get(f"/v1/events?{query}")
         assert answer.status_code == 409
         assert (answer.get_json()["first"], answer.get_json()["last"]) == (1, 15)
     assert (
-        client.get(f"/v1/events?after=15&log_id={house.log.id}").get_json()["events"]
+        client.get(f"/v1/events?after=15&log_id={harness.log.id}").get_json()["events"]
         == []
     )
-    house.connection.xtrim(STREAM, maxlen=5, approximate=False)
+    harness.connection.xtrim(STREAM, maxlen=5, approximate=False)
     answer = client.get("/v1/events?after=3")
     assert (answer.status_code, answer.get_json()["first"]) == (410, 11)
     assert client.get("/v1/events?after=10").status_code == 200
 
 
-def test_an_event_of_a_newer_release_is_said_and_not_skipped(house: House) -> None:
-    house.connection.xadd(
+def test_an_event_of_a_newer_release_is_said_and_not_skipped(harness: Harness) -> None:
+    harness.connection.xadd(
         STREAM, {"t": "item.dreamt", "s": "i_a", "at": 1, "d": "{}"}, id="1-0"
     )
-    answer = house.api_client().get("/v1/events")
+    answer = harness.api_client().get("/v1/events")
     assert answer.status_code == 503
     assert "item.dreamt" in answer.get_json()["detail"]
 
 
-def test_every_event_fits_the_schema_that_is_served_for_its_type(house: House) -> None:
-    house.add_item("i_a", labels=("data_leak",))
-    client = house.api_client()
+def test_every_event_fits_the_schema_that_is_served_for_its_type(
+    harness: Harness,
+) -> None:
+    harness.add_item("i_a", labels=("data_leak",))
+    client = harness.api_client()
     assert set(client.get("/v1/schemas").get_json()["types"]) == set(TYPES)
     for event in client.get("/v1/events").get_json()["events"]:
         schema = json.loads(client.get(f"/v1/schemas/{event['type']}").data)
@@ -126,9 +128,9 @@ def test_every_event_fits_the_schema_that_is_served_for_its_type(house: House) -
 
 
 def test_a_query_that_needs_more_than_the_log_is_refused_with_the_way_to_go(
-    house: House,
+    harness: Harness,
 ) -> None:
-    client = house.api_client()
+    client = harness.api_client()
     for path in ("/v1/events", "/v1/events/stream"):
         for query in ("clinic", "source:example.org", "label:x", "type:item.x OR"):
             answer = client.get(path, query_string={"q": query})
@@ -138,26 +140,28 @@ def test_a_query_that_needs_more_than_the_log_is_refused_with_the_way_to_go(
     assert "POST /v1/subscriptions" in refusal
 
 
-def test_a_long_poll_is_answered_by_the_event_it_waits_for(house: House) -> None:
-    house.add_item("i_a")
-    house.projector().catch_up()
-    house.run_web()
+def test_a_long_poll_is_answered_by_the_event_it_waits_for(harness: Harness) -> None:
+    harness.add_item("i_a")
+    harness.projector().catch_up()
+    harness.run_web()
     pages: list[tuple[int, Any]] = []
     query = "/v1/events?after=3&wait=30&q=label:consent"
-    poll = threading.Thread(target=lambda: pages.append(house.get(query)))
+    poll = threading.Thread(target=lambda: pages.append(harness.get(query)))
     poll.start()
-    eventually(lambda: house.get("/v1/stats")[1]["open_streams"] == 1, "the poll waits")
-    house.add_item("i_b")
-    house.add_item("i_c", labels=("consent",))
+    eventually(
+        lambda: harness.get("/v1/stats")[1]["open_streams"] == 1, "the poll waits"
+    )
+    harness.add_item("i_b")
+    harness.add_item("i_c", labels=("consent",))
     poll.join(timeout=20)
     status, page = pages[0]
     assert status == 200
     assert [event["sequence"] for event in page["events"]] == [9]
     assert page["next"] == 9
-    assert house.get("/v1/events?after=9&wait=1")[1]["events"] == []
-    eventually(lambda: house.get("/v1/stats")[1]["open_streams"] == 0, "it is over")
-    with Client(f"http://127.0.0.1:{house.port}", key=house.key) as client:
+    assert harness.get("/v1/events?after=9&wait=1")[1]["events"] == []
+    eventually(lambda: harness.get("/v1/stats")[1]["open_streams"] == 0, "it is over")
+    with Client(f"http://127.0.0.1:{harness.port}", key=harness.key) as client:
         events, after = client.poll(6, wait_s=1)
         assert ([event.position for event in events], after) == ([7, 8, 9], 9)
         assert client.poll(9, wait_s=0) == ([], 9)
-    assert house.get("/v1/events?after=9&wait=31")[0] == 422
+    assert harness.get("/v1/events?after=9&wait=31")[0] == 422

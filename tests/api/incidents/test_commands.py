@@ -19,14 +19,14 @@ from services.api.errors import CommandConflict
 from services.api.incidents import commands
 from services.api.incidents.commands import execute
 from services.classifier.linker import Linker
-from tests.house import House
+from tests.harness import Harness
 from tests.newsroom import FAKE, LEAK, Newsroom
 
 
 @pytest.fixture
-def room(house: House) -> Newsroom:
+def room(harness: Harness) -> Newsroom:
     """Two incidents of two reports each."""
-    room = Newsroom(house)
+    room = Newsroom(harness)
     for name in "ab":
         room.ids[name] = room.add(f"i_{name}1", (LEAK,))
         room.add(f"i_{name}2", (LEAK,), into=room.ids[name])
@@ -164,7 +164,7 @@ def test_who_may_only_read_decides_nothing(room: Newsroom) -> None:
     answer = room.client.post(
         f"/v1/incidents/{room.ids['a']}/notes",
         json={"note": "x", "version": 0},
-        headers=room.house.reader,
+        headers=room.harness.reader,
     )
     assert answer.status_code == 403
 
@@ -185,7 +185,7 @@ def test_of_many_who_saw_the_same_version_one_wins(room: Newsroom) -> None:
     """In two processes, so that no lock helps: merges into one incident are events of others."""
     a = room.ids["a"]
     sources = [room.add(f"i_s{n}", (LEAK,)) for n in range(6)]
-    apps = [create_app(room.house.settings, room.house.connection) for _ in sources]
+    apps = [create_app(room.harness.settings, room.harness.connection) for _ in sources]
     start, answers = threading.Barrier(len(sources)), list[int]()
 
     def run(n: int) -> None:
@@ -215,7 +215,7 @@ def raced(
     decide: Callable[[IncidentsState], NewEvents],
 ) -> Any:
     """Return the answer of a process whose command is decided on the state before `first` happens in another process."""
-    app = create_app(room.house.settings, room.house.connection)
+    app = create_app(room.harness.settings, room.harness.connection)
     decided = 0
 
     def late(state: IncidentsState) -> NewEvents:
@@ -334,15 +334,15 @@ def test_a_command_that_has_nothing_to_do_with_the_one_that_was_faster_is_carrie
 
 
 def test_linker_and_people_race_and_every_mention_is_in_one_live_incident(
-    house: House,
+    harness: Harness,
 ) -> None:
-    room = Newsroom(house)
+    room = Newsroom(harness)
     a, b = room.add("i_a", (LEAK,)), room.add("i_b", (LEAK,))
     stop = threading.Event()
     failures: list[BaseException] = []
 
     def link() -> None:
-        linker = Linker(house.log)
+        linker = Linker(harness.log)
         try:
             while not stop.is_set():
                 linker.catch_up()
@@ -357,18 +357,18 @@ def test_linker_and_people_race_and_every_mention_is_in_one_live_incident(
     try:
         for n in range(30):
             mention = MentionRef(id="m0", start=0, end=9, labels=(LEAK,))
-            house.log.append(f"i_{n}", e.ItemSubmitted(via="t"), e.ItemClassified(
+            harness.log.append(f"i_{n}", e.ItemSubmitted(via="t"), e.ItemClassified(
                 text_digest="d", model="m", scores={}, labels=(LEAK,), evidence={}, mentions=(mention,),
             ))  # fmt: skip
             decide(room, a, b, n)
             if n % 5 == 4:
-                house.log.append(f"i_{n}", e.ItemWithdrawn(who="ann"))
+                harness.log.append(f"i_{n}", e.ItemWithdrawn(who="ann"))
     finally:
         stop.set()
         for thread in threads:
             thread.join()
     assert failures == []
-    linker = Linker(house.log)
+    linker = Linker(harness.log)
     linker.catch_up()
     linker.settle_all()
     state = room.state()
@@ -380,9 +380,13 @@ def test_linker_and_people_race_and_every_mention_is_in_one_live_incident(
                 state.where(key)
             ]
     assert len(
-        [entry for entry in house.log.read() if entry.type == "incident.opened"]
+        [entry for entry in harness.log.read() if entry.type == "incident.opened"]
     ) == len(
-        {entry.subject for entry in house.log.read() if entry.type == "incident.opened"}
+        {
+            entry.subject
+            for entry in harness.log.read()
+            if entry.type == "incident.opened"
+        }
     )
 
 
@@ -405,7 +409,7 @@ def decide(room: Newsroom, a: str, b: str, n: int) -> None:
 
 
 def test_keys_without_curate_cannot_command(room: Newsroom) -> None:
-    key = Keys(room.house.connection).create("sub", ["submit"])
+    key = Keys(room.harness.connection).create("sub", ["submit"])
     for verb in (
         "status",
         "title",

@@ -12,7 +12,7 @@ from incidentwire.documents import StoredDocument
 from incidentwire.labels import MentionRef
 from incidentwire.log import codec
 from services.api.incidents.explain import sentences
-from tests.house import House
+from tests.harness import Harness
 from tests.newsroom import FAKE, LEAK, Newsroom
 
 TEXT = "On 30 August the face app Zao let people star in films;\nMoMo had made it."
@@ -27,8 +27,8 @@ WHY = {
 
 
 @pytest.fixture
-def room(house: House) -> Newsroom:
-    room = Newsroom(house)
+def room(harness: Harness) -> Newsroom:
+    room = Newsroom(harness)
     room.ids["a"] = room.add(
         "i_a1", (LEAK,), title="Zao wants all faces", published="2019-08-29"
     )
@@ -128,7 +128,7 @@ def test_no_quote_stays_of_a_text_that_is_gone_or_is_another_one_now(
         title="Second edition",
         text="Another text altogether, with Zao somewhere else in it.",
     )
-    digest = room.house.archive.put("i_a2", changed.to_bytes())
+    digest = room.harness.archive.put("i_a2", changed.to_bytes())
     ref = MentionRef(id="m0", start=0, end=40, labels=(LEAK,))
     fetched = e.ItemFetched(
         document_digest=digest, text_digest=changed.text_digest, words=9

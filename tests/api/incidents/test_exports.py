@@ -11,15 +11,15 @@ from xml.etree import ElementTree as ET
 import feedparser  # type: ignore[import-untyped]
 import pytest
 
-from tests.house import House
+from tests.harness import Harness
 from tests.newsroom import FAKE, LEAK, Newsroom
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 
 
 @pytest.fixture
-def room(house: House) -> Newsroom:
-    room = Newsroom(house)
+def room(harness: Harness) -> Newsroom:
+    room = Newsroom(harness)
     room.ids["a"] = room.add(
         "i_a1", (LEAK,), title='=HYPERLINK("http://x.example")', published="2024-03-01"
     )

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from incidentwire import events as e
 from incidentwire.log.cloudevents import rfc3339
 from incidentwire.log.event_log import LOG_ID, EventLog
-from tests.house import House
+from tests.harness import Harness
 from tests.incident_steps import STEP, RecordedSteps, take
 from tests.newsroom import FAKE, LEAK, Newsroom
 
 
 @pytest.fixture
-def room(house: House) -> Newsroom:
-    room = Newsroom(house)
+def room(harness: Harness) -> Newsroom:
+    room = Newsroom(harness)
     room.ids["a"] = room.add("i_a1", (LEAK,), title="Records lay open")
     room.ids["b"] = room.add("i_b1", (FAKE,), title="A cloned voice")
     room.grow()
@@ -62,12 +62,12 @@ def test_a_moment_may_be_a_time(room: Newsroom) -> None:
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, max_size=25), cut=st.integers(0, 100))
 def test_as_of_the_end_equals_now_and_an_earlier_moment_what_was_shown_then(
-    house: House, steps: list[Any], cut: int
+    harness: Harness, steps: list[Any], cut: int
 ) -> None:
-    house.connection.flushdb()
-    room = Newsroom(house)
-    room.log = house.log = EventLog(house.connection)
-    written = RecordedSteps(house.log)
+    harness.connection.flushdb()
+    room = Newsroom(harness)
+    room.log = harness.log = EventLog(harness.connection)
+    written = RecordedSteps(harness.log)
     seen: dict[int, Any] = {}
     for n, step in enumerate(steps):
         take(written, step)
@@ -170,11 +170,11 @@ def test_a_diff_names_what_changed_and_only_that(room: Newsroom) -> None:
 def test_a_log_restored_from_a_backup_is_folded_anew(room: Newsroom) -> None:
     a = room.ids["a"]
     assert at(room, a, room.log.last())["id"] == a
-    house, client = room.house, room.client
-    house.connection.flushdb()
-    house.connection.set(LOG_ID, "restored")
-    house.log = EventLog(house.connection)
-    restored = Newsroom(house)
+    harness, client = room.harness, room.client
+    harness.connection.flushdb()
+    harness.connection.set(LOG_ID, "restored")
+    harness.log = EventLog(harness.connection)
+    restored = Newsroom(harness)
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {restored.key}"
     restored.client = client  # the process that has folded the other log
     other = restored.add("i_z", (LEAK,))

@@ -14,15 +14,15 @@ from schemathesis.specs.openapi.checks import (
     positive_data_acceptance,
 )
 
-from tests.house import House
+from tests.harness import Harness
 from tests.newsroom import FAKE, LEAK, Newsroom
 from tests.own_openapi import own_schema
 
 
 def test_nothing_asked_of_an_incident_gets_a_5xx_or_an_undocumented_answer(
-    house: House,
+    harness: Harness,
 ) -> None:
-    room = Newsroom(house)
+    room = Newsroom(harness)
     first = room.add("i_a", (LEAK,), (FAKE,), title="Harbour clinic")
     second = room.add("i_b", (LEAK,), into=first)
     room.grow()

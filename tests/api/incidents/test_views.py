@@ -7,16 +7,16 @@ import pytest
 from incidentwire import events as e
 from services.api.incidents import list_query
 from services.api.read_model.incident_rows import lead
-from tests.house import House
+from tests.harness import Harness
 from tests.newsroom import FAKE, LAW, LEAK, Newsroom
 
 CLINIC = "Names of patients of the Harbour Clinic lay open. The clinic apologised to all of them."
 
 
 @pytest.fixture
-def room(house: House) -> Newsroom:
+def room(harness: Harness) -> Newsroom:
     """Two reports on a leak, and a round-up that speaks of two other happenings."""
-    room = Newsroom(house)
+    room = Newsroom(harness)
     leak = room.add(
         "i_a1", (LEAK,), title="Records of Harbour Clinic exposed", text=CLINIC, published="2024-03-01", site="The Quay",
         language="en",
@@ -238,7 +238,7 @@ def test_a_corrected_item_changes_its_incident_and_a_withdrawn_one_leaves_it(
     room.grow()
     assert room.get(f"/{leak}")["labels"] == ["data_leak", "regulation"]
     room.log.append("i_a1", e.ItemWithdrawn(who="admin"))
-    room.house.archive.delete("i_a1")
+    room.harness.archive.delete("i_a1")
     room.grow()
     found = room.get(f"/{leak}")
     assert (found["title"], found["labels"]) == ("Clinic says sorry", ["data_leak"])

@@ -11,19 +11,19 @@ import redis
 
 from incidentwire.events import ItemCorrected
 from services.api.app import create_app
-from tests.house import LEAK, House
+from tests.harness import LEAK, Harness
 from tests.store import Store
 
 
 class Desk:
     """The API's commands, as a curator calls them."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
-        self.client = create_app(house.settings, house.connection).test_client()
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
+        self.client = create_app(harness.settings, harness.connection).test_client()
 
     def __call__(self, method: str, item: str, body: Any) -> Any:
-        headers = {**self.house.auth, "Content-Type": "application/json"}
+        headers = {**self.harness.auth, "Content-Type": "application/json"}
         return self.client.open(
             f"/v1/items/{item}/labels",
             method=method,
@@ -33,27 +33,27 @@ class Desk:
 
 
 @pytest.fixture
-def house(connection: redis.Redis, store: Store, tmp_path: Path) -> House:
+def harness(connection: redis.Redis, store: Store, tmp_path: Path) -> Harness:
     """With ingest and worker, so that there is something to correct."""
-    return House(connection, store.url, tmp_path)
+    return Harness(connection, store.url, tmp_path)
 
 
 @pytest.fixture
-def desk(house: House) -> Desk:
-    return Desk(house)
+def desk(harness: Harness) -> Desk:
+    return Desk(harness)
 
 
 @pytest.fixture
-def item(house: House) -> str:
-    item_id = house.submit(title="Clinics", text=LEAK)
-    house.work()
+def item(harness: Harness) -> str:
+    item_id = harness.submit(title="Clinics", text=LEAK)
+    harness.work()
     return item_id
 
 
 def test_a_correction_is_an_event_with_who_and_why(
-    desk: Desk, house: House, item: str
+    desk: Desk, harness: Harness, item: str
 ) -> None:
-    before = house.item(item)
+    before = harness.item(item)
     answer = desk(
         "POST",
         item,
@@ -66,7 +66,7 @@ def test_a_correction_is_an_event_with_who_and_why(
         "version": 4,
         "labels": ["consent"],
     }
-    event = house.log.history(item)[-1].event
+    event = harness.log.history(item)[-1].event
     assert isinstance(event, ItemCorrected)
     assert (event.who, event.note, event.labels, event.labels_before) == (
         "tester", "the portraits", ("consent",), before.labels,
@@ -74,22 +74,24 @@ def test_a_correction_is_an_event_with_who_and_why(
 
 
 def test_who_has_not_seen_the_latest_is_told(
-    desk: Desk, house: House, item: str
+    desk: Desk, harness: Harness, item: str
 ) -> None:
-    version = house.item(item).version
+    version = harness.item(item).version
     desk("POST", item, {"labels": ["consent"], "version": version})
     answer = desk("POST", item, {"labels": [], "version": version})
     assert (answer.status_code, answer.get_json()["version"]) == (409, version + 1)
-    assert house.item(item).labels == ("consent",)
+    assert harness.item(item).labels == ("consent",)
 
 
-def test_a_correction_can_be_taken_back(desk: Desk, house: House, item: str) -> None:
-    model = house.item(item).labels
+def test_a_correction_can_be_taken_back(
+    desk: Desk, harness: Harness, item: str
+) -> None:
+    model = harness.item(item).labels
     assert desk("DELETE", item, {"version": 3}).status_code == 409
     desk("POST", item, {"labels": [], "version": 3})
     answer = desk("DELETE", item, {"version": 4})
     assert (answer.status_code, answer.get_json()["labels"]) == (200, list(model))
-    assert house.item(item).labels == model
+    assert harness.item(item).labels == model
 
 
 @pytest.mark.parametrize(
@@ -107,15 +109,17 @@ def test_a_correction_can_be_taken_back(desk: Desk, house: House, item: str) -> 
     ],
 )
 def test_bad_corrections_are_named(
-    desk: Desk, house: House, item: str, body: Any, field: str
+    desk: Desk, harness: Harness, item: str, body: Any, field: str
 ) -> None:
     answer = desk("POST", item, body)
     assert answer.status_code == 422
     assert field in [error["field"] for error in answer.get_json()["errors"]]
-    assert house.item(item).corrected is None
+    assert harness.item(item).corrected is None
 
 
-def test_only_items_that_are_there_can_be_corrected(desk: Desk, house: House) -> None:
+def test_only_items_that_are_there_can_be_corrected(
+    desk: Desk, harness: Harness
+) -> None:
     assert (
         desk("POST", "i_aaaaaaaaaaaaaaaaaaaa", {"labels": [], "version": 1}).status_code
         == 404

@@ -28,27 +28,29 @@ from incidentwire.web.keys import Keys
 from services.api.app import create_app
 from services.api.items import inert_page
 from tests.browser import chromium
-from tests.house import LEAK, PLAIN, House, Site, page
+from tests.harness import LEAK, PLAIN, Harness, Site, page
 from tests.store import Store
 
 TITLE = "Clinic chain exposed patient records"
 
 
 @pytest.fixture
-def newsroom(connection: redis.Redis, store: Store, tmp_path: Path) -> House:
-    """Return a house that fetches and classifies for real."""
-    return House(connection, store.url, tmp_path)
+def newsroom(connection: redis.Redis, store: Store, tmp_path: Path) -> Harness:
+    """Return a harness that fetches and classifies for real."""
+    return Harness(connection, store.url, tmp_path)
 
 
 @contextmanager
-def api(house: House, **settings: Any) -> Iterator[Flask]:
-    app = create_app(dataclasses.replace(house.settings, **settings), house.connection)
+def api(harness: Harness, **settings: Any) -> Iterator[Flask]:
+    app = create_app(
+        dataclasses.replace(harness.settings, **settings), harness.connection
+    )
     yield app
     app.extensions["incidentwire.reader"].close()
 
 
 @pytest.fixture
-def client(newsroom: House) -> Iterator[FlaskClient]:
+def client(newsroom: Harness) -> Iterator[FlaskClient]:
     """With a key that may do everything."""
     with api(newsroom) as app:
         client = app.test_client()
@@ -58,12 +60,12 @@ def client(newsroom: House) -> Iterator[FlaskClient]:
 
 
 def kept_page(
-    house: House, site: Site, body: bytes | None = None, **headers: str
+    harness: Harness, site: Site, body: bytes | None = None, **headers: str
 ) -> str:
-    item_id = house.submit(
+    item_id = harness.submit(
         url=site.put("/story", body or page(TITLE, LEAK), 200, **headers)
     )
-    house.work()
+    harness.work()
     return item_id
 
 
@@ -71,7 +73,7 @@ def kept_page(
 
 
 def test_a_kept_page_is_shown_with_headers_that_make_it_inert(
-    newsroom: House, client: FlaskClient, web_site: Site
+    newsroom: Harness, client: FlaskClient, web_site: Site
 ) -> None:
     item_id = kept_page(newsroom, web_site)
     answer = client.get(f"/v1/items/{item_id}/snapshot")
@@ -89,7 +91,7 @@ def test_a_kept_page_is_shown_with_headers_that_make_it_inert(
 
 
 def test_an_earlier_revision_is_found_by_any_of_its_digests(
-    newsroom: House, client: FlaskClient, web_site: Site
+    newsroom: Harness, client: FlaskClient, web_site: Site
 ) -> None:
     item_id = kept_page(newsroom, web_site, page(TITLE, PLAIN))
     before = newsroom.item(item_id).fetched
@@ -158,7 +160,7 @@ def test_a_snapshot_reads_as_the_page_did(
 
 
 def test_a_handed_in_text_has_no_page_to_show(
-    newsroom: House, client: FlaskClient
+    newsroom: Harness, client: FlaskClient
 ) -> None:
     item_id = newsroom.submit(text=LEAK, title=TITLE)
     assert client.get(f"/v1/items/{item_id}/snapshot").status_code == 404
@@ -172,7 +174,7 @@ def test_a_handed_in_text_has_no_page_to_show(
 
 
 def test_a_page_whose_time_is_over_is_gone(
-    newsroom: House, client: FlaskClient, web_site: Site
+    newsroom: Harness, client: FlaskClient, web_site: Site
 ) -> None:
     item_id = kept_page(newsroom, web_site)
     newsroom.log.append(item_id, ItemExpired(what="page"))
@@ -191,7 +193,7 @@ def test_a_page_whose_time_is_over_is_gone(
 
 
 def test_an_alias_shows_what_it_stands_for(
-    newsroom: House, client: FlaskClient, web_site: Site
+    newsroom: Harness, client: FlaskClient, web_site: Site
 ) -> None:
     kept_page(newsroom, web_site)
     head = f'<link rel="canonical" href="{web_site.url("/story")}">'
@@ -284,7 +286,7 @@ def browse(url: str, profile: Path) -> str:
 
 
 def test_in_a_real_browser_a_kept_page_runs_nothing_and_asks_for_nothing(
-    newsroom: House, web_site: Site, outside: Recorder, tmp_path: Path
+    newsroom: Harness, web_site: Site, outside: Recorder, tmp_path: Path
 ) -> None:
     hostile = HOSTILE.format(
         out=f"http://{outside.host}", host=outside.host, text=LEAK
@@ -337,7 +339,7 @@ def records(client: FlaskClient, item_id: str, query: str = "") -> list[Any]:
 
 
 def test_evidence_is_a_warc_file_that_others_read_and_check(
-    newsroom: House, client: FlaskClient, web_site: Site
+    newsroom: Harness, client: FlaskClient, web_site: Site
 ) -> None:
     item_id = kept_page(newsroom, web_site, X_Server_Said="something")
     info, response, metadata, conversion = records(client, item_id)
@@ -368,7 +370,7 @@ def test_evidence_is_a_warc_file_that_others_read_and_check(
 
 
 def test_the_same_revision_gives_the_same_bytes(
-    newsroom: House, client: FlaskClient, web_site: Site
+    newsroom: Harness, client: FlaskClient, web_site: Site
 ) -> None:
     item_id = kept_page(newsroom, web_site)
     url = f"/v1/items/{item_id}/evidence.warc.gz"
@@ -378,7 +380,7 @@ def test_the_same_revision_gives_the_same_bytes(
 
 
 def test_a_compressed_page_is_kept_readable_and_its_headers_say_what_they_were(
-    newsroom: House, client: FlaskClient, web_site: Site
+    newsroom: Harness, client: FlaskClient, web_site: Site
 ) -> None:
     import gzip
 
@@ -393,7 +395,9 @@ def test_a_compressed_page_is_kept_readable_and_its_headers_say_what_they_were(
     assert response.http_headers["Content-Length"] == str(len(body))
 
 
-def test_a_handed_in_text_is_evidence_too(newsroom: House, client: FlaskClient) -> None:
+def test_a_handed_in_text_is_evidence_too(
+    newsroom: Harness, client: FlaskClient
+) -> None:
     item_id = newsroom.submit(text=LEAK, title=TITLE)
     newsroom.work()
     info, document, text = records(client, item_id)
@@ -412,7 +416,7 @@ def test_a_handed_in_text_is_evidence_too(newsroom: House, client: FlaskClient) 
 
 
 def test_withdrawal_deletes_what_was_kept_and_leaves_the_bare_fact(
-    newsroom: House, client: FlaskClient, web_site: Site
+    newsroom: Harness, client: FlaskClient, web_site: Site
 ) -> None:
     item_id = kept_page(newsroom, web_site)
     labels = newsroom.item(item_id).labels
@@ -436,7 +440,7 @@ def test_withdrawal_deletes_what_was_kept_and_leaves_the_bare_fact(
     assert newsroom.types(item_id).count("item.withdrawn") == 1
 
 
-def test_only_an_admin_may_withdraw(newsroom: House, client: FlaskClient) -> None:
+def test_only_an_admin_may_withdraw(newsroom: Harness, client: FlaskClient) -> None:
     item_id = newsroom.submit(text=LEAK, title=TITLE)
     assert (
         client.delete(f"/v1/items/{item_id}", headers=newsroom.auth).status_code == 403
@@ -450,7 +454,7 @@ def test_only_an_admin_may_withdraw(newsroom: House, client: FlaskClient) -> Non
 
 
 def test_an_item_in_flight_can_be_withdrawn_and_its_worker_changes_nothing(
-    newsroom: House, client: FlaskClient, web_site: Site
+    newsroom: Harness, client: FlaskClient, web_site: Site
 ) -> None:
     item_id = newsroom.submit(url=web_site.put("/story", page(TITLE, LEAK)))
     assert client.delete(f"/v1/items/{item_id}?why=at+once").status_code == 200

@@ -5,24 +5,24 @@ from __future__ import annotations
 import pytest
 
 from incidentwire import events as e
-from tests.house import House
+from tests.harness import Harness
 
 
-def ids(house: House, query: str) -> list[str]:
-    answer = house.api_client().get(f"/v1/items?{query}")
+def ids(harness: Harness, query: str) -> list[str]:
+    answer = harness.api_client().get(f"/v1/items?{query}")
     assert answer.status_code == 200, answer.text
     return [item["id"] for item in answer.get_json()["items"]]
 
 
 @pytest.fixture
-def stocked(house: House) -> House:
+def stocked(harness: Harness) -> Harness:
     leak = {
         "language": "en",
         "published": "2024-03-01",
         "site": "Morning Paper",
         "title": "Clinic records exposed",
     }
-    house.add_item(
+    harness.add_item(
         "i_leak",
         "The clinic's records lay open, names included.",
         labels=("data_leak",),
@@ -35,19 +35,19 @@ def stocked(house: House) -> House:
         "via": "feed",
     }
     text, url = "公园门口的人脸识别系统引发争议。", "https://cn.example.net/a"
-    house.add_item("i_face", text, labels=("consent", "regulation"), url=url, **face)
-    house.add_item(
+    harness.add_item("i_face", text, labels=("consent", "regulation"), url=url, **face)
+    harness.add_item(
         "i_none",
         "The orchestra played well in the café.",
         title="Concert",
         language="en",
     )
-    house.log.append(
+    harness.log.append(
         "i_gone", e.ItemSubmitted(url="https://news.example.org/gone", via="test")
     )
-    house.log.append("i_gone", e.ItemRejected(reason="not_found", detail="404"))
-    house.projector().catch_up()
-    return house
+    harness.log.append("i_gone", e.ItemRejected(reason="not_found", detail="404"))
+    harness.projector().catch_up()
+    return harness
 
 
 @pytest.mark.parametrize(
@@ -80,42 +80,42 @@ def stocked(house: House) -> House:
     ],
 )
 def test_filters_choose_and_the_newest_come_first(
-    stocked: House, query: str, wanted: list[str]
+    stocked: Harness, query: str, wanted: list[str]
 ) -> None:
     assert ids(stocked, query) == wanted
 
 
-def test_a_month_counts_from_its_first_day(house: House) -> None:
-    house.add_item("i_month", published="2024-03")
-    house.projector().catch_up()
+def test_a_month_counts_from_its_first_day(harness: Harness) -> None:
+    harness.add_item("i_month", published="2024-03")
+    harness.projector().catch_up()
     assert (
-        ids(house, "from=2024-03-01&to=2024-03-01"),
-        ids(house, "from=2024-03-02"),
+        ids(harness, "from=2024-03-01&to=2024-03-01"),
+        ids(harness, "from=2024-03-02"),
     ) == (["i_month"], [])
 
 
-def test_what_the_model_hesitates_over_can_be_asked_for(house: House) -> None:
-    house.add_item("i_a")
-    house.log.append("i_a", e.ItemClassified(text_digest="d", model="m", scores={"consent": 0.5}, labels=(),
+def test_what_the_model_hesitates_over_can_be_asked_for(harness: Harness) -> None:
+    harness.add_item("i_a")
+    harness.log.append("i_a", e.ItemClassified(text_digest="d", model="m", scores={"consent": 0.5}, labels=(),
                                              evidence={}, review=("consent",)))  # fmt: skip
-    house.projector().catch_up()
-    assert ids(house, "review=true") == ["i_a"]
-    house.log.append("i_a", e.ItemCorrected(who="ann", labels=("consent",)))
-    house.projector().catch_up()
-    assert ids(house, "review=true") == []
+    harness.projector().catch_up()
+    assert ids(harness, "review=true") == ["i_a"]
+    harness.log.append("i_a", e.ItemCorrected(who="ann", labels=("consent",)))
+    harness.projector().catch_up()
+    assert ids(harness, "review=true") == []
 
 
-def test_pages_are_stable_while_items_come_in(house: House) -> None:
+def test_pages_are_stable_while_items_come_in(harness: Harness) -> None:
     for n in range(7):
-        house.add_item(f"i_{n}")
-    house.projector().catch_up()
-    client = house.api_client()
+        harness.add_item(f"i_{n}")
+    harness.projector().catch_up()
+    client = harness.api_client()
     seen, cursor = [], ""
     while True:
         page = client.get(f"/v1/items?limit=3{cursor}").get_json()
         seen += [item["id"] for item in page["items"]]
-        house.add_item(f"i_new{len(seen)}")
-        house.projector().catch_up()
+        harness.add_item(f"i_new{len(seen)}")
+        harness.projector().catch_up()
         if page["next"] is None:
             break
         cursor = f"&cursor={page['next']}"
@@ -124,7 +124,7 @@ def test_pages_are_stable_while_items_come_in(house: House) -> None:
 
 
 def test_an_item_shows_its_labels_with_quoted_evidence_and_where_the_rest_is(
-    stocked: House,
+    stocked: Harness,
 ) -> None:
     client = stocked.api_client()
     item = client.get("/v1/items/i_leak").get_json()
@@ -158,7 +158,7 @@ def test_an_item_shows_its_labels_with_quoted_evidence_and_where_the_rest_is(
 
 
 def test_a_quote_is_left_out_where_the_evidence_is_of_an_earlier_text(
-    stocked: House,
+    stocked: Harness,
 ) -> None:
     stocked.log.append(
         "i_leak", e.ItemFetched(document_digest="0" * 64, text_digest="1" * 64, words=1)
@@ -169,7 +169,7 @@ def test_a_quote_is_left_out_where_the_evidence_is_of_an_earlier_text(
 
 
 def test_people_stand_over_the_model_and_the_model_is_still_shown(
-    stocked: House,
+    stocked: Harness,
 ) -> None:
     stocked.log.append(
         "i_none",
@@ -186,7 +186,7 @@ def test_people_stand_over_the_model_and_the_model_is_still_shown(
     assert ids(stocked, "label=deepfake") == ["i_none"]
 
 
-def test_an_alias_answers_with_the_item_it_stands_for(stocked: House) -> None:
+def test_an_alias_answers_with_the_item_it_stands_for(stocked: Harness) -> None:
     stocked.log.append(
         "i_copy", e.ItemSubmitted(url="https://amp.example.org/leak", via="test")
     )
@@ -204,28 +204,28 @@ def test_an_alias_answers_with_the_item_it_stands_for(stocked: House) -> None:
     assert ids(stocked, "state=aliased") == ["i_copy"]
 
 
-def test_a_read_waits_for_the_position_that_was_written(house: House) -> None:
-    house.add_item("i_a")
-    house.projector().catch_up()
-    last = house.add_item("i_b")
-    client = house.api_client()
+def test_a_read_waits_for_the_position_that_was_written(harness: Harness) -> None:
+    harness.add_item("i_a")
+    harness.projector().catch_up()
+    last = harness.add_item("i_b")
+    client = harness.api_client()
     assert client.get("/v1/items/i_b").status_code == 404
-    house.run_projector()
+    harness.run_projector()
     assert client.get(f"/v1/items/i_b?min_position={last}").status_code == 200
     assert client.get(f"/v1/items?min_position={last + 1}").status_code == 409
 
 
 def test_a_projector_that_stands_still_gets_503_and_when_to_try_again(
-    house: House,
+    harness: Harness,
 ) -> None:
-    house.add_item("i_a")
-    house.projector().catch_up()
-    last = house.add_item("i_b")
-    answer = house.api_client().get(f"/v1/items/i_b?min_position={last}")
+    harness.add_item("i_a")
+    harness.projector().catch_up()
+    last = harness.add_item("i_b")
+    answer = harness.api_client().get(f"/v1/items/i_b?min_position={last}")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
 
 
-def test_what_is_not_there_is_said(stocked: House) -> None:
+def test_what_is_not_there_is_said(stocked: Harness) -> None:
     client = stocked.api_client()
     for path in (
         "/v1/items/i_unknown",
@@ -241,10 +241,10 @@ def test_what_is_not_there_is_said(stocked: House) -> None:
 
 
 def test_without_a_read_model_items_get_503_and_the_log_is_still_served(
-    house: House,
+    harness: Harness,
 ) -> None:
-    house.add_item("i_a")
-    client = house.api_client()
+    harness.add_item("i_a")
+    client = harness.api_client()
     answer = client.get("/v1/items")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
     assert client.get("/v1/items/i_a/events").status_code == 200

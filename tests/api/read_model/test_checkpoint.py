@@ -18,7 +18,7 @@ from services.api.read_model import checkpoint
 from services.api.read_model.checkpoint import NAME, IncidentCheckpoint, fold_until
 from services.api.read_model.checkpoint_codec import InvalidCheckpointBody, pack, unpack
 from services.api.read_model.incident_state import IncidentProjection
-from tests.house import House
+from tests.harness import Harness
 from tests.incident_steps import STEP, RecordedSteps, incident_tables, take
 from tests.newsroom import FAKE, LEAK, Newsroom
 
@@ -51,10 +51,10 @@ def folded(log: EventLog, position: int) -> IncidentProjection:
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, max_size=30), cut=st.integers(0, 99))
 def test_a_snapshot_and_the_tail_make_what_the_whole_log_makes(
-    house: House, steps: list[Any], cut: int
+    harness: Harness, steps: list[Any], cut: int
 ) -> None:
-    house.connection.flushdb()
-    log = house.log = EventLog(house.connection)
+    harness.connection.flushdb()
+    log = harness.log = EventLog(harness.connection)
     written = RecordedSteps(log)
     for step in steps:
         take(written, step)
@@ -66,9 +66,9 @@ def test_a_snapshot_and_the_tail_make_what_the_whole_log_makes(
 
 
 @pytest.fixture
-def room(house: House) -> Newsroom:
+def room(harness: Harness) -> Newsroom:
     """Two incidents, and the snapshot that a projector left when it stopped."""
-    room = Newsroom(house)
+    room = Newsroom(harness)
     room.ids["a"] = room.add("i_a1", (LEAK,), title="Records lay open")
     room.ids["b"] = room.add("i_b1", (FAKE,), title="A cloned voice")
     room.grow()
@@ -78,13 +78,13 @@ def room(house: House) -> Newsroom:
 
 
 def path(room: Newsroom) -> Path:
-    return room.house.settings.read_model.with_name(NAME)
+    return room.harness.settings.read_model.with_name(NAME)
 
 
 def start(room: Newsroom) -> IncidentProjection:
     """Return what a web process that starts now has in mind."""
     with StateCache(
-        room.house.connection, IncidentCheckpoint(path(room))
+        room.harness.connection, IncidentCheckpoint(path(room))
     ).now() as happenings:
         return happenings
 
@@ -93,30 +93,30 @@ def test_web_processes_and_the_projector_start_from_it(
     room: Newsroom, caplog: pytest.LogCaptureFixture
 ) -> None:
     taken_at, a = room.log.last(), room.ids["a"]
-    room.client = room.house.api_client()  # a process that starts now
+    room.client = room.harness.api_client()  # a process that starts now
     room.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {room.key}"
-    room.projector = room.house.projector()
+    room.projector = room.harness.projector()
     assert room.command(a, "status", status="confirmed", version=1)["version"] == 2
     read = [
         record.getMessage() for record in caplog.records if READ in record.getMessage()
     ]
     assert read == [f"{READ} position={taken_at}"] * 2  # each once
     assert everything(start(room)) == everything(folded(room.log, room.log.last()))
-    kept = incident_tables(room.house)
-    room.house.settings.read_model.unlink()
-    room.house.projector().catch_up()
-    assert incident_tables(room.house) == kept
+    kept = incident_tables(room.harness)
+    room.harness.settings.read_model.unlink()
+    room.harness.projector().catch_up()
+    assert incident_tables(room.harness) == kept
 
 
 def test_a_web_process_reads_it_beside_what_it_serves(room: Newsroom) -> None:
-    house, last = room.house, room.log.last()
-    house.run_web()
-    status, page = house.get(f"/v1/incidents?as_of={last}")
+    harness, last = room.harness, room.log.last()
+    harness.run_web()
+    status, page = harness.get(f"/v1/incidents?as_of={last}")
     assert (status, [incident["id"] for incident in page["incidents"]]) == (
         200,
         [room.ids["a"]],
     )
-    said = (house.settings.data_dir / "services.api.web.0.log").read_text()
+    said = (harness.settings.data_dir / "services.api.web.0.log").read_text()
     assert f"{READ} position={last}" in said
 
 
@@ -125,7 +125,7 @@ def test_time_travel_goes_before_and_behind_it(
 ) -> None:
     taken_at = room.log.last()
     room.add("i_b2", (FAKE,))
-    memory = StateCache(room.house.connection, IncidentCheckpoint(path(room)))
+    memory = StateCache(room.harness.connection, IncidentCheckpoint(path(room)))
     for position in (0, 3, taken_at - 1, taken_at, taken_at + 2, room.log.last()):
         assert everything(memory.at(position)) == everything(folded(room.log, position))
     assert IGNORED not in caplog.text
@@ -171,15 +171,15 @@ def change(room: Newsroom) -> None:
 
 
 def restore_as_another(room: Newsroom) -> None:
-    room.house.connection.set(LOG_ID, "restored")
-    room.log = EventLog(room.house.connection)
+    room.harness.connection.set(LOG_ID, "restored")
+    room.log = EventLog(room.harness.connection)
 
 
 def grow_otherwise(room: Newsroom) -> None:
     """Restore the log from a backup, keep its id, and append other events."""
     log_id = room.log.id
-    room.house.connection.flushdb()
-    room.house.connection.set(LOG_ID, log_id)
+    room.harness.connection.flushdb()
+    room.harness.connection.set(LOG_ID, log_id)
     for n in range(4):
         room.add(f"i_other{n}", (LEAK,))
 
@@ -225,7 +225,7 @@ def test_deleting_it_is_safe(room: Newsroom, caplog: pytest.LogCaptureFixture) -
     path(room).unlink()
     assert everything(start(room)) == everything(folded(room.log, room.log.last()))
     assert IGNORED not in caplog.text
-    projector = room.house.projector()
+    projector = room.harness.projector()
     room.add("i_late", (LEAK,))
     projector.catch_up()
     projector.close()
@@ -233,7 +233,7 @@ def test_deleting_it_is_safe(room: Newsroom, caplog: pytest.LogCaptureFixture) -
 
 
 def test_a_projector_whose_log_was_replaced_writes_none(room: Newsroom) -> None:
-    projector = room.house.projector()
+    projector = room.harness.projector()
     room.add("i_late", (LEAK,))
     projector.catch_up()
     path(room).unlink()
@@ -246,7 +246,7 @@ def test_a_disk_that_refuses_it_stops_nobody(
     room: Newsroom, caplog: pytest.LogCaptureFixture
 ) -> None:
     path(room).with_name(f"{NAME}.part").mkdir()
-    projector = room.house.projector()
+    projector = room.harness.projector()
     room.add("i_late", (LEAK,))
     projector.catch_up()
     projector.close()

@@ -14,68 +14,68 @@ import pytest
 from incidentwire.events import IncidentOpened, ItemSubmitted
 from services.api.read_model import database
 from tests.eventually import eventually
-from tests.house import House
+from tests.harness import Harness
 from tests.lost_tail import cut
 from tests.store import Store
 
 
 @pytest.fixture
-def own_house(own_store: Store, tmp_path: Path) -> Iterator[House]:
-    with House(own_store.connect(), own_store.url, tmp_path / "own") as house:
-        yield house
+def own_harness(own_store: Store, tmp_path: Path) -> Iterator[Harness]:
+    with Harness(own_store.connect(), own_store.url, tmp_path / "own") as harness:
+        yield harness
 
 
-def overwrite_pages(house: House, seed: int = 1) -> None:
+def overwrite_pages(harness: Harness, seed: int = 1) -> None:
     """Put noise over most pages of the read model's file, the first two left alone."""
-    with sqlite3.connect(house.settings.read_model.resolve()) as db:
+    with sqlite3.connect(harness.settings.read_model.resolve()) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     drawn = random.Random(seed)
-    with house.settings.read_model.resolve().open("r+b") as file:
+    with harness.settings.read_model.resolve().open("r+b") as file:
         size = file.seek(0, os.SEEK_END)
         for page in range(2, size // 4096):
             file.seek(page * 4096)
             file.write(drawn.randbytes(4096))
 
 
-def filled(house: House) -> None:
+def filled(harness: Harness) -> None:
     for number in range(30):
-        house.add_item(
+        harness.add_item(
             f"i_{number}", f"Story {number} of cameras.", labels=("consent",)
         )
 
 
-def test_damaged_pages_are_found_at_the_start_and_rebuilt(house: House) -> None:
-    filled(house)
-    house.projector().catch_up()
-    client = house.api_client()
+def test_damaged_pages_are_found_at_the_start_and_rebuilt(harness: Harness) -> None:
+    filled(harness)
+    harness.projector().catch_up()
+    client = harness.api_client()
     before = client.get("/v1/items").get_json()
-    overwrite_pages(house)
-    house.projector().catch_up()
+    overwrite_pages(harness)
+    harness.projector().catch_up()
     assert client.get("/v1/items").get_json() == before
-    with database.open_for_reading(house.settings.read_model) as db:
+    with database.open_for_reading(harness.settings.read_model) as db:
         assert database.damage_found(db) == ""
 
 
 def test_damage_found_by_a_query_makes_a_running_projector_rebuild(
-    house: House,
+    harness: Harness,
 ) -> None:
-    filled(house)
-    house.run_projector()
-    client = house.api_client()
+    filled(harness)
+    harness.run_projector()
+    client = harness.api_client()
     eventually(lambda: client.get("/v1/items/i_29").status_code == 200)
-    overwrite_pages(house)
-    fresh = house.api_client()  # without a page in its cache
+    overwrite_pages(harness)
+    fresh = harness.api_client()  # without a page in its cache
     eventually(lambda: fresh.get("/v1/items?q=cameras").status_code == 200)
-    names = [path.name for path in house.settings.read_model.parent.iterdir()]
+    names = [path.name for path in harness.settings.read_model.parent.iterdir()]
     assert "read_model.2.sqlite" in names
     assert not [name for name in names if name.endswith(".damaged")]
 
 
-def test_a_damaged_read_model_is_a_503_and_not_ready(house: House) -> None:
-    filled(house)
-    house.projector().catch_up()
-    overwrite_pages(house)
-    client = house.api_client()
+def test_a_damaged_read_model_is_a_503_and_not_ready(harness: Harness) -> None:
+    filled(harness)
+    harness.projector().catch_up()
+    overwrite_pages(harness)
+    client = harness.api_client()
     answer = client.get("/v1/items?q=cameras")
     assert answer.status_code == 503
     assert answer.get_json()["type"].endswith(":read-model-damaged")
@@ -83,55 +83,55 @@ def test_a_damaged_read_model_is_a_503_and_not_ready(house: House) -> None:
     ready = client.get("/readyz")
     assert ready.status_code == 503
     assert "damaged" in ready.get_json()["detail"]
-    house.projector().catch_up()
-    assert house.api_client().get("/readyz").status_code == 200
+    harness.projector().catch_up()
+    assert harness.api_client().get("/readyz").status_code == 200
 
 
-def test_a_log_that_lost_its_tail_and_grew_again_is_noticed(house: House) -> None:
-    house.add_item("i_a", "Stays.")
-    kept = house.log.last()
-    house.add_item("i_lost", "Is lost.", labels=("consent",))
-    house.projector().catch_up()
-    last = house.log.last()
-    cut(house.connection, kept)
-    while house.log.last() < last:
-        house.add_item(f"i_{house.log.last()}", "Came later.")
-    house.projector().catch_up()
+def test_a_log_that_lost_its_tail_and_grew_again_is_noticed(harness: Harness) -> None:
+    harness.add_item("i_a", "Stays.")
+    kept = harness.log.last()
+    harness.add_item("i_lost", "Is lost.", labels=("consent",))
+    harness.projector().catch_up()
+    last = harness.log.last()
+    cut(harness.connection, kept)
+    while harness.log.last() < last:
+        harness.add_item(f"i_{harness.log.last()}", "Came later.")
+    harness.projector().catch_up()
     ids = [
-        item["id"] for item in house.api_client().get("/v1/items").get_json()["items"]
+        item["id"] for item in harness.api_client().get("/v1/items").get_json()["items"]
     ]
     assert "i_lost" not in ids
     assert "i_a" in ids
-    rebuilt = house.settings.read_model.resolve().name
+    rebuilt = harness.settings.read_model.resolve().name
     assert rebuilt == "read_model.2.sqlite"
 
 
-def test_a_web_process_forgets_incidents_of_the_lost_tail(house: House) -> None:
-    house.add_item("i_a", "Stays.")
-    kept = house.log.last()
-    house.log.append("n_lost", IncidentOpened(item="i_a", mention="m0"))
-    memory = house.api_client().application.extensions["incidentwire.memory"]
+def test_a_web_process_forgets_incidents_of_the_lost_tail(harness: Harness) -> None:
+    harness.add_item("i_a", "Stays.")
+    kept = harness.log.last()
+    harness.log.append("n_lost", IncidentOpened(item="i_a", mention="m0"))
+    memory = harness.api_client().application.extensions["incidentwire.memory"]
     with memory.now() as incidents:
         assert "n_lost" in incidents.state.by_id
-    cut(house.connection, kept)
-    house.log.append("i_c", ItemSubmitted(via="test"))
+    cut(harness.connection, kept)
+    harness.log.append("i_c", ItemSubmitted(via="test"))
     with memory.now() as incidents:
         assert "n_lost" not in incidents.state.by_id
-        assert incidents.position == house.log.last()
+        assert incidents.position == harness.log.last()
 
 
 def test_a_running_projector_waits_while_the_store_is_read_only(
-    own_house: House, own_store: Store
+    own_harness: Harness, own_store: Store
 ) -> None:
-    own_house.add_item("i_a", "Before.")
-    projector = own_house.run_projector()
-    client = own_house.api_client()
+    own_harness.add_item("i_a", "Before.")
+    projector = own_harness.run_projector()
+    client = own_harness.api_client()
     eventually(lambda: client.get("/v1/items/i_a").status_code == 200)
     connection = own_store.connect()
     connection.execute_command("replicaof", "127.0.0.1", "1")
     assert client.get("/v1/items/i_a").status_code == 200
     connection.execute_command("replicaof", "no", "one")
-    last = own_house.add_item("i_b", "After.")
+    last = own_harness.add_item("i_b", "After.")
     eventually(
         lambda: client.get(f"/v1/items/i_b?min_position={last}").status_code == 200
     )
@@ -139,11 +139,11 @@ def test_a_running_projector_waits_while_the_store_is_read_only(
 
 
 def test_readiness_is_told_while_the_store_hangs(
-    own_house: House, own_store: Store
+    own_harness: Harness, own_store: Store
 ) -> None:
-    own_house.add_item("i_a", "Before.")
-    own_house.projector().catch_up()
-    client = own_house.api_client()
+    own_harness.add_item("i_a", "Before.")
+    own_harness.projector().catch_up()
+    client = own_harness.api_client()
     assert client.get("/readyz").status_code == 200
     assert own_store.process is not None
     os.kill(own_store.process.pid, signal.SIGSTOP)
@@ -155,10 +155,10 @@ def test_readiness_is_told_while_the_store_hangs(
     assert answer.get_json()["detail"] == "The store does not answer in time."
 
 
-def test_other_users_of_the_machine_cannot_read_it(house: House) -> None:
-    house.add_item("i_a")
-    projector = house.projector()
+def test_other_users_of_the_machine_cannot_read_it(harness: Harness) -> None:
+    harness.add_item("i_a")
+    projector = harness.projector()
     projector.catch_up()
-    for path in house.settings.read_model.parent.iterdir():
+    for path in harness.settings.read_model.parent.iterdir():
         if not path.is_symlink():
             assert path.stat().st_mode & 0o077 == 0, path

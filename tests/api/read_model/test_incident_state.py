@@ -16,7 +16,7 @@ from incidentwire.incidents.state import IncidentsState
 from incidentwire.labels import MentionId
 from incidentwire.log.event_log import EventLog
 from services.api.read_model.incident_state import IncidentProjection
-from tests.house import House
+from tests.harness import Harness
 from tests.incident_steps import STEP, RecordedSteps, incident_tables, take
 
 
@@ -43,8 +43,8 @@ def expected(state: IncidentsState) -> tuple[dict[str, Any], dict[str, Any]]:
     return incidents, members
 
 
-def held(house: House) -> tuple[dict[str, Any], dict[str, Any]]:
-    db = sqlite3.connect(house.settings.read_model)
+def held(harness: Harness) -> tuple[dict[str, Any], dict[str, Any]]:
+    db = sqlite3.connect(harness.settings.read_model)
     try:
         sql = "SELECT id, into_id, status, closed_empty, labels, items, mentions, version, split_from FROM incidents"
         incidents = {row[0]: row[1:] for row in db.execute(sql)}
@@ -64,36 +64,36 @@ def held(house: House) -> tuple[dict[str, Any], dict[str, Any]]:
     restart=st.booleans(),
 )
 def test_after_any_history_the_tables_are_what_a_fresh_fold_says(
-    house: House, steps: list[Any], cuts: set[int], restart: bool
+    harness: Harness, steps: list[Any], cuts: set[int], restart: bool
 ) -> None:
-    house.connection.flushdb()
-    house.log = EventLog(house.connection)
-    written, live = RecordedSteps(house.log), house.projector()
+    harness.connection.flushdb()
+    harness.log = EventLog(harness.connection)
+    written, live = RecordedSteps(harness.log), harness.projector()
     for n, step in enumerate(steps):
         take(written, step)
         if n in cuts:
             if restart:
-                live = house.projector()
+                live = harness.projector()
             live.catch_up()
     live.catch_up()
-    assert held(house) == expected(written.state)
-    kept = incident_tables(house)
-    house.delete_read_model()
-    house.projector().catch_up()
-    assert incident_tables(house) == kept
+    assert held(harness) == expected(written.state)
+    kept = incident_tables(harness)
+    harness.delete_read_model()
+    harness.projector().catch_up()
+    assert incident_tables(harness) == kept
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, max_size=25), cut=st.integers(0, 99))
 def test_a_copy_folds_on_to_the_same_and_leaves_the_first_as_it_was(
-    house: House, steps: list[Any], cut: int
+    harness: Harness, steps: list[Any], cut: int
 ) -> None:
-    house.connection.flushdb()
-    house.log = EventLog(house.connection)
-    written = RecordedSteps(house.log)
+    harness.connection.flushdb()
+    harness.log = EventLog(harness.connection)
+    written = RecordedSteps(harness.log)
     for step in steps:
         take(written, step)
-    entries = list(house.log.read())
+    entries = list(harness.log.read())
     whole, first, again = (
         IncidentProjection(),
         IncidentProjection(),
@@ -107,19 +107,19 @@ def test_a_copy_folds_on_to_the_same_and_leaves_the_first_as_it_was(
     assert (second.state, second.stamps) == (whole.state, whole.stamps)
     assert (first.state, first.stamps) == (again.state, again.stamps)
     by_subject = {name: stamp.events for name, stamp in whole.stamps.items()}
-    assert by_subject == {name: len(house.log.history(name)) for name in whole.stamps}
+    assert by_subject == {name: len(harness.log.history(name)) for name in whole.stamps}
 
 
 def test_a_batch_that_fails_leaves_no_trace_in_what_is_folded_next(
-    house: House,
+    harness: Harness,
 ) -> None:
-    house.log.append("i_a", e.ItemSubmitted(via="t"))
-    projector = house.projector()
+    harness.log.append("i_a", e.ItemSubmitted(via="t"))
+    projector = harness.projector()
     projector.catch_up()
-    steps = RecordedSteps(house.log)
+    steps = RecordedSteps(harness.log)
     facts: NewEvents = [("n_a", e.IncidentOpened(item="i_a", mention="m0"))]
     steps.append(*facts)
-    house.log.append("n_lost", e.IncidentRenamed(new="never opened", who="ann"))
+    harness.log.append("n_lost", e.IncidentRenamed(new="never opened", who="ann"))
     with pytest.raises(KeyError):
         projector.catch_up()
-    assert incident_tables(house)["incidents"] == []
+    assert incident_tables(harness)["incidents"] == []

@@ -20,7 +20,7 @@ from incidentwire.log.recorded_event import RecordedEvent
 from services.api.read_model import changes, database
 from services.api.read_model.incident_state import IncidentProjection
 from tests.eventually import eventually
-from tests.house import House
+from tests.harness import Harness
 
 TABLES = (
     "items",
@@ -32,9 +32,9 @@ TABLES = (
 )
 
 
-def contents(house: House) -> dict[str, list[tuple[Any, ...]]]:
+def contents(harness: Harness) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table, and every word of the index with where it stands."""
-    db = sqlite3.connect(house.settings.read_model)
+    db = sqlite3.connect(harness.settings.read_model)
     try:
         rows = {
             table: db.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()
@@ -61,162 +61,166 @@ def test_an_event_type_of_a_newer_release_stops_the_projector() -> None:
         changes.apply(changes.Changes({}, IncidentProjection()), entry)
 
 
-def test_it_follows_the_log(house: House) -> None:
-    house.add_item(
+def test_it_follows_the_log(harness: Harness) -> None:
+    harness.add_item(
         "i_a", "Passwords of many people were exposed.", labels=("data_leak",)
     )
-    house.run_projector()
-    client = house.api_client()
+    harness.run_projector()
+    client = harness.api_client()
     eventually(lambda: client.get("/v1/items").status_code == 200)
-    last = house.add_item("i_b", "A quiet day.")
+    last = harness.add_item("i_b", "A quiet day.")
     page = client.get(f"/v1/items?min_position={last}").get_json()
     assert [item["id"] for item in page["items"]] == ["i_b", "i_a"]
     assert page["position"] == last
 
 
-def test_after_kill_9_it_goes_on_where_it_was_and_ends_the_same(house: House) -> None:
+def test_after_kill_9_it_goes_on_where_it_was_and_ends_the_same(
+    harness: Harness,
+) -> None:
     for n in range(300):
-        house.add_item(
+        harness.add_item(
             f"i_{n}",
             f"Story number {n} about cameras.",
             labels=("consent",) if n % 3 else (),
         )
     for _ in range(4):
-        projector = house.run_projector()
-        eventually(house.settings.read_model.exists)
+        projector = harness.run_projector()
+        eventually(harness.settings.read_model.exists)
         projector.kill()
         projector.wait()
-        house.add_item(f"i_x{len(house.processes)}", "More.")
-    house.projector().catch_up()
-    kept = contents(house)
-    assert kept["checkpoint"][0][1] == house.log.last()
-    house.delete_read_model()
-    house.projector().catch_up()
-    assert contents(house) == kept
+        harness.add_item(f"i_x{len(harness.processes)}", "More.")
+    harness.projector().catch_up()
+    kept = contents(harness)
+    assert kept["checkpoint"][0][1] == harness.log.last()
+    harness.delete_read_model()
+    harness.projector().catch_up()
+    assert contents(harness) == kept
 
 
 def test_a_deleted_read_model_grows_back_under_a_running_projector(
-    house: House,
+    harness: Harness,
 ) -> None:
-    last = house.add_item("i_a", "Voices were cloned.", labels=("deepfake",))
-    house.run_projector()
-    client = house.api_client()
+    last = harness.add_item("i_a", "Voices were cloned.", labels=("deepfake",))
+    harness.run_projector()
+    client = harness.api_client()
     eventually(lambda: client.get("/v1/items/i_a").status_code == 200)
-    before = contents(house)
-    house.delete_read_model()
+    before = contents(harness)
+    harness.delete_read_model()
     eventually(
         lambda: client.get(f"/v1/items/i_a?min_position={last}").status_code == 200
     )
-    eventually(lambda: contents(house) == before)
+    eventually(lambda: contents(harness) == before)
 
 
-def test_a_log_restored_from_a_backup_makes_it_rebuild(house: House) -> None:
-    house.add_item("i_a")
-    house.projector().catch_up()
-    house.connection.set(LOG_ID, "restored")
-    house.projector().catch_up()
-    assert contents(house)["checkpoint"][0][2] == "restored"
-    house.connection.delete(STREAM)
-    house.connection.delete("iw:subject:i_a")
-    house.projector().catch_up()
-    assert contents(house)["items"] == []
+def test_a_log_restored_from_a_backup_makes_it_rebuild(harness: Harness) -> None:
+    harness.add_item("i_a")
+    harness.projector().catch_up()
+    harness.connection.set(LOG_ID, "restored")
+    harness.projector().catch_up()
+    assert contents(harness)["checkpoint"][0][2] == "restored"
+    harness.connection.delete(STREAM)
+    harness.connection.delete("iw:subject:i_a")
+    harness.projector().catch_up()
+    assert contents(harness)["items"] == []
 
 
-def test_a_damaged_file_is_rebuilt(house: House) -> None:
-    house.add_item("i_a")
-    house.projector().catch_up()
-    before = contents(house)
-    house.settings.read_model.resolve().write_bytes(b"this is no database" * 1000)
-    house.projector().catch_up()
-    assert contents(house) == before
+def test_a_damaged_file_is_rebuilt(harness: Harness) -> None:
+    harness.add_item("i_a")
+    harness.projector().catch_up()
+    before = contents(harness)
+    harness.settings.read_model.resolve().write_bytes(b"this is no database" * 1000)
+    harness.projector().catch_up()
+    assert contents(harness) == before
 
 
-def test_readers_notice_the_new_file_and_old_files_go(house: House) -> None:
-    house.add_item("i_a")
-    house.projector().catch_up()
-    client = house.api_client()
+def test_readers_notice_the_new_file_and_old_files_go(harness: Harness) -> None:
+    harness.add_item("i_a")
+    harness.projector().catch_up()
+    client = harness.api_client()
     assert client.get("/v1/items/i_a").status_code == 200
-    house.connection.set(LOG_ID, "restored")
-    house.add_item("i_b")
-    house.projector().catch_up()
+    harness.connection.set(LOG_ID, "restored")
+    harness.add_item("i_b")
+    harness.projector().catch_up()
     assert client.get("/v1/items").get_json()["log_id"] == "restored"
     files = [
         path.name
-        for path in house.settings.read_model.parent.glob("*.sqlite")
+        for path in harness.settings.read_model.parent.glob("*.sqlite")
         if not path.is_symlink()
     ]
     assert files == ["read_model.2.sqlite"]
 
 
-def test_a_second_projector_is_refused(house: House) -> None:
-    house.run_projector()
-    eventually(house.settings.read_model.exists)
-    assert house.run_projector().wait(timeout=60) == 1
+def test_a_second_projector_is_refused(harness: Harness) -> None:
+    harness.run_projector()
+    eventually(harness.settings.read_model.exists)
+    assert harness.run_projector().wait(timeout=60) == 1
 
 
-def test_sigterm_ends_it_in_good_order(house: House) -> None:
-    house.add_item("i_a")
-    projector = house.run_projector()
-    eventually(house.settings.read_model.exists)
+def test_sigterm_ends_it_in_good_order(harness: Harness) -> None:
+    harness.add_item("i_a")
+    projector = harness.run_projector()
+    eventually(harness.settings.read_model.exists)
     projector.send_signal(signal.SIGTERM)
     assert projector.wait(timeout=60) == 0
 
 
-def test_an_unknown_type_stops_it_loudly_and_changes_nothing(house: House) -> None:
-    house.add_item("i_a")
-    house.projector().catch_up()
-    before = contents(house)
-    house.connection.xadd(
+def test_an_unknown_type_stops_it_loudly_and_changes_nothing(harness: Harness) -> None:
+    harness.add_item("i_a")
+    harness.projector().catch_up()
+    before = contents(harness)
+    harness.connection.xadd(
         STREAM,
         {"t": "item.submitted", "s": "i_b", "at": 1, "d": '{"via":"t"}'},
         id="4-0",
     )
-    house.connection.xadd(
+    harness.connection.xadd(
         STREAM, {"t": "item.dreamt", "s": "i_b", "at": 1, "d": "{}"}, id="5-0"
     )
     with pytest.raises(UnknownType):
-        house.projector().catch_up()
-    assert contents(house) == before
-    assert house.run_projector().wait(timeout=60) == 1
+        harness.projector().catch_up()
+    assert contents(harness) == before
+    assert harness.run_projector().wait(timeout=60) == 1
 
 
-def test_a_cut_log_stops_it_loudly(house: House) -> None:
+def test_a_cut_log_stops_it_loudly(harness: Harness) -> None:
     for n in range(5):
-        house.add_item(f"i_{n}")
-    house.connection.xtrim(STREAM, maxlen=3, approximate=False)
+        harness.add_item(f"i_{n}")
+    harness.connection.xtrim(STREAM, maxlen=3, approximate=False)
     with pytest.raises(ValueError, match="begins at 13"):
-        house.projector().catch_up()
+        harness.projector().catch_up()
 
 
-def test_no_word_of_a_withdrawn_item_is_left_in_any_file(house: House) -> None:
+def test_no_word_of_a_withdrawn_item_is_left_in_any_file(harness: Harness) -> None:
     words = ("zanzibarquartz", "vermilionkestrel", "obsidianmarzipan")
-    house.add_item(
+    harness.add_item(
         "i_a", " ".join(words), title="Thistledownparade opens", labels=("data_leak",)
     )
     for n in range(50):
-        house.add_item(f"i_{n}", f"Another story, number {n}.")
-    projector = house.projector()
+        harness.add_item(f"i_{n}", f"Another story, number {n}.")
+    projector = harness.projector()
     projector.catch_up()
-    client = house.api_client()
+    client = harness.api_client()
     assert [
         i["id"] for i in client.get("/v1/items?q=vermilionkestrel").get_json()["items"]
     ] == ["i_a"]
-    house.log.append("i_a", e.ItemWithdrawn(who="admin", labels_before=("data_leak",)))
-    house.archive.delete("i_a")
+    harness.log.append(
+        "i_a", e.ItemWithdrawn(who="admin", labels_before=("data_leak",))
+    )
+    harness.archive.delete("i_a")
     projector.catch_up()
     assert client.get("/v1/items?q=vermilionkestrel").get_json()["items"] == []
     item = client.get("/v1/items/i_a").get_json()
     assert (item["state"], item["title"], item["labels"]) == ("withdrawn", None, [])
     assert client.get("/v1/items/i_a/text").status_code == 410
     for word in (*words, "thistledownparade"):
-        assert not files_with(house.settings.read_model.parent, word), word
+        assert not files_with(harness.settings.read_model.parent, word), word
 
 
-def test_it_does_without_documents_that_are_gone(house: House) -> None:
-    house.add_item("i_a", "Some text.", labels=("consent",))
-    house.archive.delete("i_a")
-    house.projector().catch_up()
-    item = house.api_client().get("/v1/items/i_a").get_json()
+def test_it_does_without_documents_that_are_gone(harness: Harness) -> None:
+    harness.add_item("i_a", "Some text.", labels=("consent",))
+    harness.archive.delete("i_a")
+    harness.projector().catch_up()
+    item = harness.api_client().get("/v1/items/i_a").get_json()
     assert (item["title"], item["labels"][0]["evidence"][0]["quote"]) == (None, None)
 
 
@@ -248,11 +252,13 @@ STEPS = st.lists(
 )
 
 
-def fact(house: House, name: str, type_name: str, labels: Any, text: str) -> e.Event:
+def fact(
+    harness: Harness, name: str, type_name: str, labels: Any, text: str
+) -> e.Event:
     document = StoredDocument(title=text[:9], text=text)
     match type_name:
         case "item.fetched":
-            digest = house.archive.put(name, document.to_bytes())
+            digest = harness.archive.put(name, document.to_bytes())
             return e.ItemFetched(
                 document_digest=digest,
                 text_digest=document.text_digest,
@@ -294,21 +300,21 @@ def fact(house: House, name: str, type_name: str, labels: Any, text: str) -> e.E
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, cuts=st.sets(st.integers(0, 40)))
 def test_any_history_gives_the_same_rows_live_and_rebuilt(
-    house: House, steps: list[Any], cuts: set[int]
+    harness: Harness, steps: list[Any], cuts: set[int]
 ) -> None:
-    house.connection.flushdb()
-    house.log = EventLog(house.connection)
-    live = house.projector()
+    harness.connection.flushdb()
+    harness.log = EventLog(harness.connection)
+    live = harness.projector()
     for n, (name, type_name, labels, text) in enumerate(steps):
-        if not house.connection.hget(f"iw:subject:{name}", "gone"):
-            house.log.append(name, fact(house, name, type_name, labels, text))
+        if not harness.connection.hget(f"iw:subject:{name}", "gone"):
+            harness.log.append(name, fact(harness, name, type_name, labels, text))
         if n in cuts:
             live.catch_up()
     live.catch_up()
-    kept = contents(house)
-    house.delete_read_model()
-    house.projector().catch_up()
-    assert contents(house) == kept
+    kept = contents(harness)
+    harness.delete_read_model()
+    harness.projector().catch_up()
+    assert contents(harness) == kept
     counted = dict(kept["state_counts"])
     assert sum(counted.values()) == len(kept["items"])
 

@@ -11,7 +11,7 @@ import pytest
 from services.api.search.filters import FIELDS, parse
 from services.api.search.folding import fold
 from services.api.search.matching import Facts, matches
-from tests.house import House
+from tests.harness import Harness
 from tests.newsroom import FAKE, Newsroom
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "search.md"
@@ -45,25 +45,27 @@ MORE = ["office", "cafe", "fool", "the OR 争议", "同意 -hotel", "園", "pass
 
 
 @pytest.fixture
-def stocked(house: House) -> House:
+def stocked(harness: Harness) -> Harness:
     for name, about in REPORTS.items():
         about = dict(about)
         text = about.pop("text")
         labels = about.pop("labels")
         url = f"https://news.example.org/{name}"
-        house.add_item(f"i_{name}", text, labels=labels, url=url, **about)
-    house.projector().catch_up()
-    return house
+        harness.add_item(f"i_{name}", text, labels=labels, url=url, **about)
+    harness.projector().catch_up()
+    return harness
 
 
-def search(house: House, query: str, status: int = 200, **options: Any) -> Any:
-    answer = house.api_client().get("/v1/search", query_string={"q": query, **options})
+def search(harness: Harness, query: str, status: int = 200, **options: Any) -> Any:
+    answer = harness.api_client().get(
+        "/v1/search", query_string={"q": query, **options}
+    )
     assert answer.status_code == status, answer.text
     return answer.get_json()
 
 
-def found(house: House, query: str) -> set[str]:
-    return {hit["id"].removeprefix("i_") for hit in search(house, query)["hits"]}
+def found(harness: Harness, query: str) -> set[str]:
+    return {hit["id"].removeprefix("i_") for hit in search(harness, query)["hits"]}
 
 
 def facts(name: str) -> Facts:
@@ -79,7 +81,7 @@ def facts(name: str) -> Facts:
     )
 
 
-def test_the_examples_of_the_documentation_are_true(stocked: House) -> None:
+def test_the_examples_of_the_documentation_are_true(stocked: Harness) -> None:
     assert len(EXAMPLES) > 15
     wrong = {
         query.strip(): (names.split(), got)
@@ -89,7 +91,7 @@ def test_the_examples_of_the_documentation_are_true(stocked: House) -> None:
     assert not wrong
 
 
-def test_the_index_and_the_evaluator_of_facts_agree(stocked: House) -> None:
+def test_the_index_and_the_evaluator_of_facts_agree(stocked: Harness) -> None:
     queries = [query.strip() for query, _ in EXAMPLES] + MORE
     wrong = [
         query
@@ -119,7 +121,7 @@ def test_every_field_is_documented() -> None:
     ],
 )
 def test_a_snippet_shows_where_the_stored_text_matches(
-    stocked: House, query: str, name: str, words: list[str]
+    stocked: Harness, query: str, name: str, words: list[str]
 ) -> None:
     snippet = search(stocked, query)["hits"][0]["snippet"]
     text = REPORTS[name]["text"]
@@ -127,47 +129,47 @@ def test_a_snippet_shows_where_the_stored_text_matches(
     assert [text[start:end] for start, end in snippet["hits"]] == words
 
 
-def test_a_title_counts_more_than_the_text(house: House) -> None:
-    house.add_item("i_text", "A ferry was late. " * 3, title="Harbour news")
-    house.add_item("i_title", "Boats were late. " * 3, title="The ferry")
-    house.projector().catch_up()
-    assert [hit["id"] for hit in search(house, "ferry")["hits"]] == [
+def test_a_title_counts_more_than_the_text(harness: Harness) -> None:
+    harness.add_item("i_text", "A ferry was late. " * 3, title="Harbour news")
+    harness.add_item("i_title", "Boats were late. " * 3, title="The ferry")
+    harness.projector().catch_up()
+    assert [hit["id"] for hit in search(harness, "ferry")["hits"]] == [
         "i_title",
         "i_text",
     ]
 
 
-def test_pages_join_to_the_whole_and_facets_count_all_of_it(house: House) -> None:
+def test_pages_join_to_the_whole_and_facets_count_all_of_it(harness: Harness) -> None:
     for n in range(7):
         label = ("deepfake",) if n % 2 else ("data_leak", "regulation")
-        house.add_item(f"i_{n}", "The ferry sank. " * (1 + n % 3), labels=label)
-    house.projector().catch_up()
-    whole = search(house, "ferry")
+        harness.add_item(f"i_{n}", "The ferry sank. " * (1 + n % 3), labels=label)
+    harness.projector().catch_up()
+    whole = search(harness, "ferry")
     assert whole["total"] == 7
     counts = {facet["value"]: facet["count"] for facet in whole["facets"]["label"]}
     assert counts == {"data_leak": 4, "regulation": 4, "deepfake": 3}
-    page = search(house, "ferry", limit=3)
+    page = search(harness, "ferry", limit=3)
     hits = page["hits"]
     while page["next"]:
-        page = search(house, "ferry", limit=3, cursor=page["next"])
+        page = search(harness, "ferry", limit=3, cursor=page["next"])
         hits += page["hits"]
     assert hits == whole["hits"]
 
 
 def test_incidents_are_found_through_their_items_and_given_titles(
-    house: House,
+    harness: Harness,
 ) -> None:
-    room = Newsroom(house)
+    room = Newsroom(harness)
     ferry = room.add("i_1", (FAKE,), text="A cloned captain called the ferry office.")
     room.add("i_2", (FAKE,), text="Nothing else was in the news.")
     room.grow()
-    answer = search(house, "ferries", kind="incidents")
+    answer = search(harness, "ferries", kind="incidents")
     assert [hit["id"] for hit in answer["hits"]] == [ferry]
     assert "ferry" in answer["hits"][0]["snippet"]["text"]
     assert answer["facets"]["status"] == [{"value": "open", "count": 1}]
     room.command(ferry, "title", title="Voice at the harbour")
-    assert search(house, "harbour", kind="incidents")["total"] == 1
-    assert search(house, "status:open -harbour", kind="incidents")["total"] == 1
+    assert search(harness, "harbour", kind="incidents")["total"] == 1
+    assert search(harness, "status:open -harbour", kind="incidents")["total"] == 1
 
 
 @pytest.mark.parametrize(
@@ -182,13 +184,13 @@ def test_incidents_are_found_through_their_items_and_given_titles(
     ],
 )
 def test_a_query_that_cannot_be_parsed_is_refused_in_words(
-    stocked: House, query: str, message: str
+    stocked: Harness, query: str, message: str
 ) -> None:
     answer = search(stocked, query, 422)
     assert answer["errors"][0]["field"] == "q"
     assert message in answer["errors"][0]["message"]
 
 
-def test_what_people_type_never_reaches_the_index_as_syntax(stocked: House) -> None:
+def test_what_people_type_never_reaches_the_index_as_syntax(stocked: Harness) -> None:
     for query in ("NEAR(a b)", "title^2", "a AND b", "{x}", "x';DROP", "stems hotel"):
         search(stocked, query)

@@ -11,7 +11,7 @@ import pytest
 
 from services.api.subscriptions.notifier import Notifier
 from tests.eventually import eventually
-from tests.house import House
+from tests.harness import Harness
 from tests.mail_server import MailServer, mail_server
 from tests.newsroom import Newsroom
 from tests.store import Store
@@ -21,13 +21,13 @@ from tests.webhook_receiver import Receiver, receiving
 class Desk:
     """Creates subscriptions over HTTP and runs the notifier here."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
-        self.room = Newsroom(house)
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
+        self.room = Newsroom(harness)
         self.client = self.room.client
         self.room.projector.catch_up()
         self.stopped = threading.Event()
-        self.notifier = Notifier(house.settings, house.connection, self.stopped)
+        self.notifier = Notifier(harness.settings, harness.connection, self.stopped)
         self.settle()
 
     def settle(self) -> None:
@@ -97,9 +97,9 @@ def desk(store: Store, tmp_path: Path, smtp: MailServer) -> Iterator[Desk]:
         "smtp_security": "none",
         "mail_from": "wire@example.org",
     }
-    with House(connection, store.url, tmp_path / "data", **options) as house:
-        house.store = store
-        running = Desk(house)
+    with Harness(connection, store.url, tmp_path / "data", **options) as harness:
+        harness.store = store
+        running = Desk(harness)
         yield running
         running.close()
     connection.close()

@@ -8,7 +8,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests.house import House
+from tests.harness import Harness
 from tests.store import Store
 
 PAGE = Path(__file__).parents[3] / "docs" / "subscriptions.md"
@@ -26,13 +26,13 @@ def test_the_commands_of_the_page_answer_with_json(
     ]
     assert len(commands) == 6
     connection = store.connect()
-    with House(connection, store.url, tmp_path / "data") as house:
-        house.add_item("i_a", labels=("data_leak",))
-        house.projector().catch_up()
-        house.run_web()
+    with Harness(connection, store.url, tmp_path / "data") as harness:
+        harness.add_item("i_a", labels=("data_leak",))
+        harness.projector().catch_up()
+        harness.run_web()
         environment = os.environ | {
-            "API": f"http://127.0.0.1:{house.port}",
-            "KEY": house.key,
+            "API": f"http://127.0.0.1:{harness.port}",
+            "KEY": harness.key,
         }
         for command in commands:
             done = subprocess.run(

@@ -106,7 +106,7 @@ def test_a_filter_is_tried_before_it_is_saved(desk: Desk) -> None:
 
 
 def test_alerts_that_would_flood_must_be_a_digest(desk: Desk) -> None:
-    object.__setattr__(desk.house.settings, "max_alerts_per_day", 1)
+    object.__setattr__(desk.harness.settings, "max_alerts_per_day", 1)
     for n in range(40):
         desk.room.add(f"i_{n}", (LEAK,))
     desk.settle()
@@ -125,7 +125,7 @@ def test_alerts_that_would_flood_must_be_a_digest(desk: Desk) -> None:
 
 def test_a_key_sees_its_own_subscriptions_only(desk: Desk, receiver: Receiver) -> None:
     created = desk.webhook(receiver)
-    other = Keys(desk.house.connection).create("eve", ["read"])
+    other = Keys(desk.harness.connection).create("eve", ["read"])
     headers = {"Authorization": f"Bearer {other}"}
     path = f"/v1/subscriptions/{created['id']}"
     for method in ("get", "delete", "patch"):

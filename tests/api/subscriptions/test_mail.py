@@ -117,7 +117,7 @@ def test_a_correction_does_not_wait_for_the_digest(
     )
     desk.settle()
     smtp.raw.clear()
-    desk.house.log.append("i_a", ItemWithdrawn(who="ann", labels_before=(LEAK,)))
+    desk.harness.log.append("i_a", ItemWithdrawn(who="ann", labels_before=(LEAK,)))
     desk.settle()
     assert [m["Subject"].startswith("Correction") for m in smtp.messages()] == [True]
 

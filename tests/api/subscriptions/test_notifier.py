@@ -5,7 +5,7 @@ from __future__ import annotations
 from incidentwire.log.event_log import LOG_ID
 from tests.api.subscriptions.conftest import Desk
 from tests.eventually import eventually
-from tests.house import kill_with_children
+from tests.harness import kill_with_children
 from tests.newsroom import LEAK
 from tests.webhook_receiver import Receiver
 
@@ -18,10 +18,10 @@ def test_kill_9_while_delivering_loses_no_event(desk: Desk, receiver: Receiver) 
         desk.room.add(f"i_{n}", (LEAK,))
     desk.room.projector.catch_up()
     for kills in range(1, 4):
-        process = desk.house.run(NOTIFIER)
+        process = desk.harness.run(NOTIFIER)
         eventually(lambda wanted=kills * 8: len(receiver.ids()) > wanted, "it delivers")  # type: ignore[misc]
         kill_with_children(process)
-    desk.house.run(NOTIFIER)
+    desk.harness.run(NOTIFIER)
     eventually(lambda: len(set(receiver.ids())) == 60, "every event has arrived")
     positions = [body["data"]["event"]["sequence"] for body in receiver.bodies()]
     firsts = list(dict.fromkeys(positions))
@@ -47,7 +47,7 @@ def test_after_a_restore_nothing_is_left_out_and_ids_are_new(
     desk.room.add("i_a", (LEAK,))
     desk.settle()
     desk.room.add("i_b", (LEAK,))  # the notifier has not seen it
-    desk.house.connection.delete(LOG_ID)  # as `restore` leaves it
+    desk.harness.connection.delete(LOG_ID)  # as `restore` leaves it
     del desk.notifier.log.id
     desk.notifier.pending.add_pending([(created["id"], 10_000, False)])
     desk.settle()

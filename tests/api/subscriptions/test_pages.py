@@ -155,7 +155,7 @@ def test_others_neither_see_nor_change_a_subscription(
     desk: Desk, person: Person
 ) -> None:
     created = desk.create(channel="feed")
-    other = Person(desk.client.application.test_client(), desk.house.key)
+    other = Person(desk.client.application.test_client(), desk.harness.key)
     here = f"/subscriptions/{created['id']}"
     assert created["id"] not in other.get("/subscriptions")
     other.post(f"{here}/remove", 404)

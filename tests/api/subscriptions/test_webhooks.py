@@ -68,7 +68,7 @@ def test_410_disables_at_once_and_what_was_missed_is_delivered_after_resuming(
     first = desk.room.add("i_a", (LEAK,))
     desk.settle()
     assert desk.show(created["id"])["status"] == "disabled"
-    assert desk.house.types(created["id"])[-1] == "subscription.disabled"
+    assert desk.harness.types(created["id"])[-1] == "subscription.disabled"
     receiver.status = 204
     second = desk.room.add("i_b", (FAKE,))
     desk.settle()
@@ -151,7 +151,7 @@ def test_during_a_rotation_both_secrets_verify(desk: Desk, receiver: Receiver) -
 
 def test_secrets_are_encrypted_at_rest(desk: Desk, receiver: Receiver) -> None:
     created = desk.webhook(receiver)
-    folder = desk.house.settings.subscriptions.parent
+    folder = desk.harness.settings.subscriptions.parent
     raw = b"".join(path.read_bytes() for path in folder.glob("*.sqlite*"))
     assert created["secret"].removeprefix("whsec_").encode() not in raw
     assert (folder / "secrets.key").stat().st_mode & 0o077 == 0

@@ -15,29 +15,29 @@ from services.classifier.fetching import robots
 from services.classifier.fetching.robots import Robots
 from services.ingest.submission import Submission, WebAddress
 from services.ingest.submit import Submitter
-from tests.house import PLAIN, House, Site, page, robots_rules
+from tests.harness import PLAIN, Harness, Site, page, robots_rules
 from tests.store import Store, free_port
 
 ARTICLE = page("Benches return to the river park", PLAIN)
 
 
 @pytest.fixture
-def client(house: House) -> HttpClient:
-    return HttpClient.of(house.settings)
+def client(harness: Harness) -> HttpClient:
+    return HttpClient.of(harness.settings)
 
 
-def by_feed(house: House, url: str) -> str:
+def by_feed(harness: Harness, url: str) -> str:
     """Return an item as a feed brings it."""
     submission = Submission.of(address=WebAddress.of(url))
-    Submitter(house.settings, house.connection).submit_many(
+    Submitter(harness.settings, harness.connection).submit_many(
         [submission], via="feed:f_a", feed="f_a"
     )
     return submission.id
 
 
-def kept_for(house: House, site: Site) -> int:
+def kept_for(harness: Harness, site: Site) -> int:
     """Seconds for which the answer of the site stays known."""
-    return house.connection.ttl(f"iw:host:http://127.0.0.1:{site.port}:robots")
+    return harness.connection.ttl(f"iw:host:http://127.0.0.1:{site.port}:robots")
 
 
 # -- what the rules mean -----------------------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ def kept_for(house: House, site: Site) -> int:
     ],
 )
 def test_rules_are_read_as_rfc_9309_has_them(
-    house: House,
+    harness: Harness,
     client: HttpClient,
     web_site: Site,
     rules: bytes,
@@ -95,12 +95,12 @@ def test_rules_are_read_as_rfc_9309_has_them(
     allowed: bool,
 ) -> None:
     web_site.put("/robots.txt", rules, Content_Type="text/plain")
-    verdict = Robots(house.connection, client, robots_rules()).verdict(
+    verdict = Robots(harness.connection, client, robots_rules()).verdict(
         web_site.url(path)
     )
     assert (verdict.failure is None) is allowed
     assert (
-        Robots(house.connection, client, robots_rules()).allowed(web_site.url(path))
+        Robots(harness.connection, client, robots_rules()).allowed(web_site.url(path))
         is allowed
     )
     assert web_site.seen == ["/robots.txt"]
@@ -117,7 +117,7 @@ def test_rules_are_read_as_rfc_9309_has_them(
     ],
 )
 def test_a_client_error_allows_all_and_a_server_error_nothing_for_a_while(
-    house: House,
+    harness: Harness,
     client: HttpClient,
     web_site: Site,
     status: int,
@@ -126,22 +126,22 @@ def test_a_client_error_allows_all_and_a_server_error_nothing_for_a_while(
 ) -> None:
     web_site.put("/robots.txt", b"User-agent: *\nDisallow: /", status)
     failure = (
-        Robots(house.connection, client, robots_rules())
+        Robots(harness.connection, client, robots_rules())
         .verdict(web_site.url("/a"))
         .failure
     )
     assert (failure and failure.reason) == reason
     assert failure is None or failure.retryable
-    assert kept_s - 5 <= kept_for(house, web_site) <= kept_s
+    assert kept_s - 5 <= kept_for(harness, web_site) <= kept_s
 
 
 def test_a_robots_txt_that_has_moved_is_followed(
-    house: House, client: HttpClient, web_site: Site
+    harness: Harness, client: HttpClient, web_site: Site
 ) -> None:
     web_site.put("/robots.txt", b"", 301, Location="/elsewhere")
     web_site.put("/elsewhere", b"User-agent: *\nDisallow: /a")
     assert (
-        Robots(house.connection, client, robots_rules())
+        Robots(harness.connection, client, robots_rules())
         .verdict(web_site.url("/a"))
         .failure
         is not None
@@ -149,28 +149,28 @@ def test_a_robots_txt_that_has_moved_is_followed(
 
 
 def test_a_network_that_fails_says_nothing_about_the_rules(
-    house: House, client: HttpClient
+    harness: Harness, client: HttpClient
 ) -> None:
     url = f"http://127.0.0.1:{free_port()}/a"
-    failure = Robots(house.connection, client, robots_rules()).verdict(url).failure
+    failure = Robots(harness.connection, client, robots_rules()).verdict(url).failure
     assert failure is not None
     assert (failure.reason, failure.retryable) == ("robots_unreachable", True)
 
 
 def test_only_the_beginning_of_a_huge_robots_txt_is_read_and_little_of_it_kept(
-    house: House, client: HttpClient, web_site: Site
+    harness: Harness, client: HttpClient, web_site: Site
 ) -> None:
     filler = b"".join(b"# %d\n" % n for n in range(100_000))[: robots.MAX_BYTES]
     web_site.put(
         "/robots.txt",
         b"User-agent: *\nDisallow: /first\n" + filler + b"\nDisallow: /last\n",
     )
-    place = Robots(house.connection, client, robots_rules())
+    place = Robots(harness.connection, client, robots_rules())
     assert place.verdict(web_site.url("/first")).failure is not None
     assert place.verdict(web_site.url("/last")).failure is None
     kept = cast(
         "bytes",
-        house.connection.get(f"iw:host:http://127.0.0.1:{web_site.port}:robots"),
+        harness.connection.get(f"iw:host:http://127.0.0.1:{web_site.port}:robots"),
     )
     assert len(kept) <= robots.MAX_PACKED + 1
     assert len(zlib.decompress(kept[1:])) <= robots.MAX_BYTES
@@ -180,47 +180,47 @@ def test_only_the_beginning_of_a_huge_robots_txt_is_read_and_little_of_it_kept(
 
 
 def test_a_page_that_a_feed_brings_is_not_fetched_where_it_is_disallowed(
-    house: House, web_site: Site
+    harness: Harness, web_site: Site
 ) -> None:
     web_site.put(
         "/robots.txt", b"User-agent: *\nDisallow: /private", Content_Type="text/plain"
     )
-    refused = by_feed(house, web_site.put("/private/1", ARTICLE))
-    fine = by_feed(house, web_site.put("/open/1", ARTICLE))
-    house.work()
-    assert house.types(refused) == ["item.submitted", "item.rejected"]
-    assert (house.item(refused).reason, house.item(refused).retryable) == (
+    refused = by_feed(harness, web_site.put("/private/1", ARTICLE))
+    fine = by_feed(harness, web_site.put("/open/1", ARTICLE))
+    harness.work()
+    assert harness.types(refused) == ["item.submitted", "item.rejected"]
+    assert (harness.item(refused).reason, harness.item(refused).retryable) == (
         "robots_disallowed",
         False,
     )
-    fetched = house.item(fine).fetched
+    fetched = harness.item(fine).fetched
     assert fetched is not None
     assert fetched.robots_allowed is True
     assert sorted(web_site.seen) == ["/open/1", "/robots.txt"]
 
 
 def test_a_feeds_redirect_to_a_disallowed_page_is_not_kept(
-    house: House, web_site: Site
+    harness: Harness, web_site: Site
 ) -> None:
     web_site.put(
         "/robots.txt", b"User-agent: *\nDisallow: /private", Content_Type="text/plain"
     )
     web_site.put("/private/1", ARTICLE)
     item_id = by_feed(
-        house, web_site.put("/count?to=1", b"", 302, Location="/private/1")
+        harness, web_site.put("/count?to=1", b"", 302, Location="/private/1")
     )
-    house.work()
-    assert house.item(item_id).reason == "robots_disallowed"
-    assert house.archive.digests(item_id) == []
+    harness.work()
+    assert harness.item(item_id).reason == "robots_disallowed"
+    assert harness.archive.digests(item_id) == []
 
 
 def test_a_feeds_page_waits_while_robots_txt_fails(
-    house: House, web_site: Site
+    harness: Harness, web_site: Site
 ) -> None:
     web_site.put("/robots.txt", b"", 503)
-    item_id = by_feed(house, web_site.put("/a", ARTICLE))
-    house.work()
-    assert (house.item(item_id).state, house.item(item_id).reason) == (
+    item_id = by_feed(harness, web_site.put("/a", ARTICLE))
+    harness.work()
+    assert (harness.item(item_id).state, harness.item(item_id).reason) == (
         State.WAITING,
         "robots_unreachable",
     )
@@ -228,32 +228,32 @@ def test_a_feeds_page_waits_while_robots_txt_fails(
 
 
 def test_what_people_hand_in_is_fetched_and_the_rule_recorded(
-    house: House, web_site: Site
+    harness: Harness, web_site: Site
 ) -> None:
     web_site.put(
         "/robots.txt", b"User-agent: *\nDisallow: /private", Content_Type="text/plain"
     )
     ids = []
     for path in ("/private/1", "/a", "/b"):  # a page does not wait for robots.txt
-        ids.append(house.submit(url=web_site.put(path, ARTICLE + path.encode())))
-        house.work()
-    fetched = [house.item(i).fetched for i in ids]
+        ids.append(harness.submit(url=web_site.put(path, ARTICLE + path.encode())))
+        harness.work()
+    fetched = [harness.item(i).fetched for i in ids]
     assert [f.robots_allowed for f in fetched if f] == [False, True, True]
     assert web_site.seen.count("/robots.txt") == 1
-    assert robots.KEEP_S - 60 <= kept_for(house, web_site) <= robots.KEEP_S
+    assert robots.KEEP_S - 60 <= kept_for(harness, web_site) <= robots.KEEP_S
 
 
 def test_no_failure_of_robots_txt_touches_what_people_hand_in(
-    house: House, web_site: Site
+    harness: Harness, web_site: Site
 ) -> None:
     web_site.put("/robots.txt", b"", 503)
     ids = [
-        house.submit(url=web_site.put(path, ARTICLE + path.encode()))
+        harness.submit(url=web_site.put(path, ARTICLE + path.encode()))
         for path in ("/a", "/b", "/c")
     ]
-    house.work()
+    harness.work()
     for item_id in ids:
-        item = house.item(item_id)
+        item = harness.item(item_id)
         assert item.state is State.CLASSIFIED
         assert item.fetched is not None
         assert item.fetched.robots_allowed is None
@@ -261,10 +261,10 @@ def test_no_failure_of_robots_txt_touches_what_people_hand_in(
 
 
 def test_what_was_not_heard_for_a_person_is_asked_anew_for_a_feed(
-    house: House, client: HttpClient, web_site: Site
+    harness: Harness, client: HttpClient, web_site: Site
 ) -> None:
     web_site.put("/robots.txt", b"", 503)
-    place = Robots(house.connection, client, robots_rules())
+    place = Robots(harness.connection, client, robots_rules())
     assert place.allowed(web_site.url("/a")) is None
     web_site.put("/robots.txt", b"User-agent: *\nDisallow: /")
     assert place.allowed(web_site.url("/a")) is None
@@ -273,28 +273,28 @@ def test_what_was_not_heard_for_a_person_is_asked_anew_for_a_feed(
 
 
 def test_a_crawl_delay_makes_the_host_rest(
-    connection: redis.Redis, house: House, store: Store, web_site: Site
+    connection: redis.Redis, harness: Harness, store: Store, web_site: Site
 ) -> None:
     web_site.put(
         "/robots.txt", b"User-agent: *\nCrawl-delay: 7", Content_Type="text/plain"
     )
-    item_id = by_feed(house, web_site.put("/a", ARTICLE))
-    house.work()
-    assert house.item(item_id).state is State.CLASSIFIED
-    limiter = HostRateLimiter.of(house.settings, house.connection)
+    item_id = by_feed(harness, web_site.put("/a", ARTICLE))
+    harness.work()
+    assert harness.item(item_id).state is State.CLASSIFIED
+    limiter = HostRateLimiter.of(harness.settings, harness.connection)
     token, wait_s = limiter.acquire("127.0.0.1")
     assert token == ""
     assert 0 < wait_s <= 7
 
 
 def test_a_crawl_delay_of_a_day_is_cut(
-    house: House, client: HttpClient, web_site: Site
+    harness: Harness, client: HttpClient, web_site: Site
 ) -> None:
     web_site.put(
         "/robots.txt", b"User-agent: *\nCrawl-delay: 86400", Content_Type="text/plain"
     )
     assert (
-        Robots(house.connection, client, robots_rules())
+        Robots(harness.connection, client, robots_rules())
         .verdict(web_site.url("/a"))
         .delay_s
         == robots.MAX_DELAY_S

@@ -23,56 +23,56 @@ from services.classifier.keeping.audit import (
 )
 from services.classifier.keeping.periodic import PeriodicTask, periodic_tasks
 from services.classifier.keeping.repair import RepairContext, repair_findings
-from tests.house import LEAK, PLAIN, House, Site, page
+from tests.harness import LEAK, PLAIN, Harness, Site, page
 
 TITLE = "Benches return to the river park"
 DAY_S = 86_400.0
 
 
-def look(house: House, days: float = 0.0) -> Audit:
-    return audit(house.log, house.archive, time.time() + days * DAY_S)
+def look(harness: Harness, days: float = 0.0) -> Audit:
+    return audit(harness.log, harness.archive, time.time() + days * DAY_S)
 
 
 def put_right(
-    house: House, findings: list[Finding], days: float = 0.0
+    harness: Harness, findings: list[Finding], days: float = 0.0
 ) -> list[Finding]:
     now = time.time() + days * DAY_S
     return repair_findings(
-        RepairContext(log=house.log, archive=house.archive, now=now),
+        RepairContext(log=harness.log, archive=harness.archive, now=now),
         findings,
     )
 
 
-def file_of(house: House, digest: str | None) -> Path:
-    return next(house.settings.data_dir.rglob(f"{digest}.zst"))
+def file_of(harness: Harness, digest: str | None) -> Path:
+    return next(harness.settings.data_dir.rglob(f"{digest}.zst"))
 
 
 def kinds(found: Audit) -> list[FindingKind]:
     return [finding.kind for finding in found.findings]
 
 
-def busy_house(house: House, site: Site) -> dict[str, str]:
+def busy_harness(harness: Harness, site: Site) -> dict[str, str]:
     """One item in every state."""
-    ids = {"classified": house.submit(url=site.put("/story", page(TITLE, LEAK)))}
-    house.work()
+    ids = {"classified": harness.submit(url=site.put("/story", page(TITLE, LEAK)))}
+    harness.work()
     head = f'<link rel="canonical" href="{site.url("/story")}">'
-    ids["aliased"] = house.submit(url=site.put("/amp", page(TITLE, LEAK, head)))
-    ids["rejected"] = house.submit(url=site.url("/404"))
-    ids["waiting"] = house.submit(url=site.put("/busy", b"", 503))
-    ids["withdrawn"] = house.submit(text=PLAIN, title=TITLE)
-    house.work()
-    house.log.append(ids["withdrawn"], ItemWithdrawn(who="admin"))
-    house.archive.delete(ids["withdrawn"])
-    ids["queued"] = house.submit(text=PLAIN + " ", title="Not worked on yet")
-    assert {name: str(house.item(item_id).state) for name, item_id in ids.items()} == {
-        name: name for name in ids
-    }
+    ids["aliased"] = harness.submit(url=site.put("/amp", page(TITLE, LEAK, head)))
+    ids["rejected"] = harness.submit(url=site.url("/404"))
+    ids["waiting"] = harness.submit(url=site.put("/busy", b"", 503))
+    ids["withdrawn"] = harness.submit(text=PLAIN, title=TITLE)
+    harness.work()
+    harness.log.append(ids["withdrawn"], ItemWithdrawn(who="admin"))
+    harness.archive.delete(ids["withdrawn"])
+    ids["queued"] = harness.submit(text=PLAIN + " ", title="Not worked on yet")
+    assert {
+        name: str(harness.item(item_id).state) for name, item_id in ids.items()
+    } == {name: name for name in ids}
     return ids
 
 
-def test_every_item_is_in_exactly_one_place(house: House, web_site: Site) -> None:
-    busy_house(house, web_site)
-    found = look(house)
+def test_every_item_is_in_exactly_one_place(harness: Harness, web_site: Site) -> None:
+    busy_harness(harness, web_site)
+    found = look(harness)
     assert (found.submitted, found.in_flight, found.difference, found.findings) == (
         6,
         2,
@@ -85,218 +85,220 @@ def test_every_item_is_in_exactly_one_place(house: House, web_site: Site) -> Non
     )  # page, headers and document of the story; the text that waits
 
 
-def test_an_empty_house_is_whole(house: House) -> None:
-    assert look(house).findings == []
+def test_an_empty_installation_has_no_fault(harness: Harness) -> None:
+    assert look(harness).findings == []
 
 
 @pytest.mark.parametrize("lost", ["queued", "waiting"])
 def test_an_entry_that_vanishes_from_flight_breaks_the_sum_and_is_put_back(
-    house: House, web_site: Site, lost: str
+    harness: Harness, web_site: Site, lost: str
 ) -> None:
-    ids = busy_house(house, web_site)
-    for key in house.connection.scan_iter("rq:*"):
-        house.connection.delete(key)
-    house.connection.zrem(IN_FLIGHT, ids[lost])
-    found = look(house)
+    ids = busy_harness(harness, web_site)
+    for key in harness.connection.scan_iter("rq:*"):
+        harness.connection.delete(key)
+    harness.connection.zrem(IN_FLIGHT, ids[lost])
+    found = look(harness)
     assert (found.difference, found.findings) == (
         1,
         [Finding(kind=FindingKind.NOT_IN_FLIGHT, subject=ids[lost])],
     )
-    assert put_right(house, found.findings) == []
-    assert look(house).findings == []
+    assert put_right(harness, found.findings) == []
+    assert look(harness).findings == []
     # its job was lost too, and is back
-    queued = {item for job in house.queued() for item in job}
-    assert ids[lost] in queued | queue.queued_for_fetch(house.connection, [ids[lost]])
+    queued = {item for job in harness.queued() for item in job}
+    assert ids[lost] in queued | queue.queued_for_fetch(harness.connection, [ids[lost]])
 
 
 def test_an_entry_that_stays_in_flight_after_its_end_is_taken_out(
-    house: House, web_site: Site
+    harness: Harness, web_site: Site
 ) -> None:
-    ids = busy_house(house, web_site)
+    ids = busy_harness(harness, web_site)
     now = time.time()
-    house.connection.zadd(IN_FLIGHT, {ids["rejected"]: now, "i_nobody": now})
-    found = look(house)
+    harness.connection.zadd(IN_FLIGHT, {ids["rejected"]: now, "i_nobody": now})
+    found = look(harness)
     assert found.difference == -2
     assert {f.subject for f in found.findings} == {ids["rejected"], "i_nobody"}
-    assert put_right(house, found.findings) == []
-    assert look(house).findings == []
+    assert put_right(harness, found.findings) == []
+    assert look(harness).findings == []
 
 
 def test_an_item_that_nobody_looks_after_is_overdue_and_queued_again(
-    house: House,
+    harness: Harness,
 ) -> None:
-    item_id = house.submit(text=PLAIN, title=TITLE)
-    for key in house.connection.scan_iter("rq:*"):
-        house.connection.delete(key)
-    found = look(house, days=1)
+    item_id = harness.submit(text=PLAIN, title=TITLE)
+    for key in harness.connection.scan_iter("rq:*"):
+        harness.connection.delete(key)
+    found = look(harness, days=1)
     assert found.findings == [Finding(kind=FindingKind.OVERDUE, subject=item_id)]
-    assert put_right(house, found.findings, days=1) == []
-    assert house.queued() == [[item_id]]
+    assert put_right(harness, found.findings, days=1) == []
+    assert harness.queued() == [[item_id]]
 
 
 def test_a_log_with_a_gap_is_told_and_cannot_be_mended(
-    house: House, web_site: Site
+    harness: Harness, web_site: Site
 ) -> None:
-    busy_house(house, web_site)
-    house.connection.xdel("iw:log", "3-0")
-    found = look(house)
+    busy_harness(harness, web_site)
+    harness.connection.xdel("iw:log", "3-0")
+    found = look(harness)
     assert kinds(found) == [FindingKind.LOG_HAS_GAPS]
-    assert put_right(house, found.findings) == found.findings
+    assert put_right(harness, found.findings) == found.findings
 
 
-def test_an_index_that_has_lost_events_is_told(house: House, web_site: Site) -> None:
-    item_id = busy_house(house, web_site)["classified"]
-    first = str(house.log.history(item_id)[0].position)
-    house.connection.hset(f"iw:subject:{item_id}", mapping={"n": 1, "p": first})
-    assert FindingKind.INDEX_DISAGREES in kinds(look(house))
+def test_an_index_that_has_lost_events_is_told(
+    harness: Harness, web_site: Site
+) -> None:
+    item_id = busy_harness(harness, web_site)["classified"]
+    first = str(harness.log.history(item_id)[0].position)
+    harness.connection.hset(f"iw:subject:{item_id}", mapping={"n": 1, "p": first})
+    assert FindingKind.INDEX_DISAGREES in kinds(look(harness))
 
 
 # -- the archive -------------------------------------------------------------------------------------------------------
 
 
 def test_bytes_that_rot_and_bytes_that_vanish_are_told(
-    house: House, web_site: Site
+    harness: Harness, web_site: Site
 ) -> None:
-    item_id = busy_house(house, web_site)["classified"]
-    fetched = house.item(item_id).fetched
+    item_id = busy_harness(harness, web_site)["classified"]
+    fetched = harness.item(item_id).fetched
     assert fetched is not None
     rotten, other = (
-        file_of(house, fetched.page_digest),
-        file_of(house, fetched.headers_digest),
+        file_of(harness, fetched.page_digest),
+        file_of(harness, fetched.headers_digest),
     )
     rotten.write_bytes(other.read_bytes())  # well-formed, and other bytes
-    file_of(house, fetched.document_digest).unlink()
-    found = look(house)
+    file_of(harness, fetched.document_digest).unlink()
+    found = look(harness)
     assert sorted((f.kind, f.digest) for f in found.findings) == [
         (FindingKind.DAMAGED, fetched.page_digest), (FindingKind.MISSING, fetched.document_digest)
     ]  # fmt: skip
-    quick = audit(house.log, house.archive, time.time(), read_bytes=False)
+    quick = audit(harness.log, harness.archive, time.time(), read_bytes=False)
     assert kinds(quick) == [FindingKind.MISSING]
 
 
 def test_emptied_and_damaged_objects_are_found_and_fetched_again(
-    house: House, web_site: Site
+    harness: Harness, web_site: Site
 ) -> None:
-    item_id = busy_house(house, web_site)["classified"]
-    fetched = house.item(item_id).fetched
+    item_id = busy_harness(harness, web_site)["classified"]
+    fetched = harness.item(item_id).fetched
     assert fetched is not None
-    file_of(house, fetched.page_digest).write_bytes(b"")
-    file_of(house, fetched.document_digest).write_bytes(b"rotten")
-    found = look(house)
+    file_of(harness, fetched.page_digest).write_bytes(b"")
+    file_of(harness, fetched.document_digest).write_bytes(b"rotten")
+    found = look(harness)
     assert kinds(found) == [FindingKind.DAMAGED] * 2
-    assert put_right(house, found.findings) == []
-    assert house.item(item_id).pending == "fetch"
-    assert put_right(house, found.findings) == []  # nothing is requested twice
-    assert house.item(item_id).version == 4
-    work(house.context, [item_id])  # hands it to the fetcher
-    house.work()
-    assert house.item(item_id).state is State.CLASSIFIED
-    assert look(house).findings == []
+    assert put_right(harness, found.findings) == []
+    assert harness.item(item_id).pending == "fetch"
+    assert put_right(harness, found.findings) == []  # nothing is requested twice
+    assert harness.item(item_id).version == 4
+    work(harness.context, [item_id])  # hands it to the fetcher
+    harness.work()
+    assert harness.item(item_id).state is State.CLASSIFIED
+    assert look(harness).findings == []
 
 
-def test_a_supplied_text_that_is_damaged_stays_a_finding(house: House) -> None:
-    item_id = house.submit(text=PLAIN, title=TITLE)
-    file_of(house, house.item(item_id).given_digest).write_bytes(b"")
-    found = look(house)
+def test_a_supplied_text_that_is_damaged_stays_a_finding(harness: Harness) -> None:
+    item_id = harness.submit(text=PLAIN, title=TITLE)
+    file_of(harness, harness.item(item_id).given_digest).write_bytes(b"")
+    found = look(harness)
     assert kinds(found) == [FindingKind.DAMAGED]
-    assert put_right(house, found.findings) == found.findings
+    assert put_right(harness, found.findings) == found.findings
 
 
-def test_what_has_expired_is_not_missed(house: House, web_site: Site) -> None:
-    item_id = busy_house(house, web_site)["classified"]
+def test_what_has_expired_is_not_missed(harness: Harness, web_site: Site) -> None:
+    item_id = busy_harness(harness, web_site)["classified"]
     for what in ("page", "all"):
-        house.log.append(item_id, ItemExpired(what=what))
-        found = look(house)
+        harness.log.append(item_id, ItemExpired(what=what))
+        found = look(harness)
         assert set(kinds(found)) == {FindingKind.UNDELETED}
-        assert put_right(house, found.findings) == []
-        assert look(house).findings == []
-    assert house.archive.digests(item_id) == []
+        assert put_right(harness, found.findings) == []
+        assert look(harness).findings == []
+    assert harness.archive.digests(item_id) == []
 
 
 def test_what_was_withdrawn_and_is_still_there_is_deleted_at_once(
-    house: House, web_site: Site
+    harness: Harness, web_site: Site
 ) -> None:
-    item_id = busy_house(house, web_site)["withdrawn"]
-    digest = house.archive.put(item_id, b"came too late")
-    found = look(house)
+    item_id = busy_harness(harness, web_site)["withdrawn"]
+    digest = harness.archive.put(item_id, b"came too late")
+    found = look(harness)
     assert found.findings == [
         Finding(kind=FindingKind.UNDELETED, subject=item_id, digest=digest)
     ]
-    assert put_right(house, found.findings) == []
-    assert house.archive.digests(item_id) == []
+    assert put_right(harness, found.findings) == []
+    assert harness.archive.digests(item_id) == []
 
 
 def test_an_orphan_is_left_alone_for_a_day_and_then_removed(
-    house: House, web_site: Site
+    harness: Harness, web_site: Site
 ) -> None:
-    item_id = busy_house(house, web_site)["classified"]
-    before = house.archive.digests(item_id)
-    orphan = house.archive.put(item_id, b"its event never came")
-    stranger = house.archive.put("i_neverheard", b"of an item that never came either")
-    assert look(house).findings == []
-    assert FindingKind.ORPHAN not in kinds(look(house, days=0.9))
+    item_id = busy_harness(harness, web_site)["classified"]
+    before = harness.archive.digests(item_id)
+    orphan = harness.archive.put(item_id, b"its event never came")
+    stranger = harness.archive.put("i_neverheard", b"of an item that never came either")
+    assert look(harness).findings == []
+    assert FindingKind.ORPHAN not in kinds(look(harness, days=0.9))
     yesterday = time.time() - DAY_S - 60
     for digest in (orphan, stranger):
-        os.utime(file_of(house, digest), (yesterday, yesterday))
-    found = look(house)
+        os.utime(file_of(harness, digest), (yesterday, yesterday))
+    found = look(harness)
     assert {(f.kind, f.digest) for f in found.findings} == {
         (FindingKind.ORPHAN, orphan),
         (FindingKind.ORPHAN, stranger),
     }
-    assert put_right(house, found.findings) == []
-    assert house.archive.digests(item_id) == before
-    assert house.archive.digests("i_neverheard") == []
+    assert put_right(harness, found.findings) == []
+    assert harness.archive.digests(item_id) == before
+    assert harness.archive.digests("i_neverheard") == []
 
 
 def test_an_orphan_of_an_item_in_flight_may_just_be_getting_its_event(
-    house: House, web_site: Site
+    harness: Harness, web_site: Site
 ) -> None:
-    item_id = busy_house(house, web_site)["waiting"]
-    digest = house.archive.put(item_id, b"kept again by the worker that has it")
+    item_id = busy_harness(harness, web_site)["waiting"]
+    digest = harness.archive.put(item_id, b"kept again by the worker that has it")
     yesterday = time.time() - DAY_S - 60
-    os.utime(file_of(house, digest), (yesterday, yesterday))
-    assert look(house).findings == []
+    os.utime(file_of(harness, digest), (yesterday, yesterday))
+    assert look(harness).findings == []
 
 
-def test_earlier_revisions_are_no_orphans(house: House, web_site: Site) -> None:
-    item_id = busy_house(house, web_site)["classified"]
+def test_earlier_revisions_are_no_orphans(harness: Harness, web_site: Site) -> None:
+    item_id = busy_harness(harness, web_site)["classified"]
     web_site.put("/story", page(TITLE, PLAIN))
-    house.post({}, f"/v1/submissions/{item_id}/retry")
-    house.work()
-    assert len(house.archive.digests(item_id)) >= 5
-    assert FindingKind.ORPHAN not in kinds(look(house, days=0.001))
-    for path in house.settings.data_dir.rglob("*.zst"):
+    harness.post({}, f"/v1/submissions/{item_id}/retry")
+    harness.work()
+    assert len(harness.archive.digests(item_id)) >= 5
+    assert FindingKind.ORPHAN not in kinds(look(harness, days=0.001))
+    for path in harness.settings.data_dir.rglob("*.zst"):
         os.utime(path, (1, 1))
-    assert FindingKind.ORPHAN not in kinds(look(house))
+    assert FindingKind.ORPHAN not in kinds(look(harness))
 
 
 # -- the keeper's look, each minute ------------------------------------------------------------------------------------
 
 
 def test_the_watch_sees_what_goes_wrong_while_it_watches(
-    house: House, web_site: Site
+    harness: Harness, web_site: Site
 ) -> None:
-    watch = IncrementalAudit(house.log)
-    busy_house(house, web_site)
+    watch = IncrementalAudit(harness.log)
+    busy_harness(harness, web_site)
     assert watch.look(time.time()) == ([], False)
-    again = house.submit(text=LEAK, title="Handed in later")
-    house.connection.zrem(IN_FLIGHT, again)
+    again = harness.submit(text=LEAK, title="Handed in later")
+    harness.connection.zrem(IN_FLIGHT, again)
     assert watch.look(time.time()) == (
         [Finding(kind=FindingKind.NOT_IN_FLIGHT, subject=again)],
         False,
     )
     late, _ = watch.look(time.time() + DAY_S)
     assert {f.kind for f in late} == {FindingKind.OVERDUE}
-    house.connection.xdel("iw:log", "1-0")
+    harness.connection.xdel("iw:log", "1-0")
     assert watch.look(time.time()) == ([Finding(kind=FindingKind.LOG_HAS_GAPS)], False)
 
 
 def test_the_keepers_chores_say_loudly_what_is_wrong(
-    house: House, caplog: pytest.LogCaptureFixture
+    harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    beside = periodic_tasks(house.settings, house.connection)
-    lost = house.submit(text=PLAIN, title=TITLE)
-    house.connection.zrem(IN_FLIGHT, lost)
+    beside = periodic_tasks(harness.settings, harness.connection)
+    lost = harness.submit(text=PLAIN, title=TITLE)
+    harness.connection.zrem(IN_FLIGHT, lost)
     with caplog.at_level(logging.ERROR):
         for chore in beside:
             chore.run(time.time())

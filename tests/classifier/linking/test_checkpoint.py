@@ -47,7 +47,7 @@ from services.classifier.linking.checkpoint import (
 from services.classifier.linking.decide import decode, fingerprint
 from services.classifier.linking.linker_state import LinkerState
 from tests.eventually import eventually
-from tests.house import House, process
+from tests.harness import Harness, process
 from tests.store import Store
 
 STORIES = (
@@ -669,19 +669,19 @@ def test_a_folder_that_cannot_be_written_stops_no_linker(
 
 
 def test_the_process_writes_one_when_it_is_asked_to_stop_and_begins_there(
-    house: House,
+    harness: Harness,
 ) -> None:
-    classify(house.log, "i_0", told(0, 0))
-    path = house.settings.data_dir / "linker" / NAME
-    with process(house, "services.classifier.linker") as running:
-        eventually(lambda: house.log.last() == 3, "the incident opens")
+    classify(harness.log, "i_0", told(0, 0))
+    path = harness.settings.data_dir / "linker" / NAME
+    with process(harness, "services.classifier.linker") as running:
+        eventually(lambda: harness.log.last() == 3, "the incident opens")
         running.terminate()
         running.wait(30)
     assert running.returncode == 0
-    assert read(path, house.log).position == 3
-    classify(house.log, "i_1", told(0, 1))
-    with process(house, "services.classifier.linker"):
-        eventually(lambda: house.log.last() == 5, "the next report joins")
-    assert read(path, house.log).position == 3
-    linker = caught_up(house.log, LinkerCheckpoint(path.parent))
+    assert read(path, harness.log).position == 3
+    classify(harness.log, "i_1", told(0, 1))
+    with process(harness, "services.classifier.linker"):
+        eventually(lambda: harness.log.last() == 5, "the next report joins")
+    assert read(path, harness.log).position == 3
+    linker = caught_up(harness.log, LinkerCheckpoint(path.parent))
     assert linker.state.where("i_1#m0") == linker.state.where("i_0#m0") is not None

@@ -15,7 +15,7 @@ from services.ingest.feeds import poll
 from services.ingest.feeds.process import PollLoop
 from tests.eventually import eventually
 from tests.feed_poller import FeedPolling, rss
-from tests.house import PLAIN, House, analyzer, page, robots_rules
+from tests.harness import PLAIN, Harness, analyzer, page, robots_rules
 from tests.loopback import Asked, Reply, answering
 from tests.store import Store
 
@@ -130,7 +130,7 @@ def patient_feeds(store: Store, data_dir: Path) -> FeedPolling:
 
 @pytest.mark.timeout(300)
 def test_feeds_and_fetches_together_ask_one_host_twice_at_once_and_never_more(
-    house: House, store: Store, tmp_path: Path
+    harness: Harness, store: Store, tmp_path: Path
 ) -> None:
     for start_sandbox in (analyzer, robots_rules):  # they fork: before any thread
         start_sandbox()
@@ -138,10 +138,10 @@ def test_feeds_and_fetches_together_ask_one_host_twice_at_once_and_never_more(
     other = patient_feeds(store, tmp_path)
     other.now = feeds.now = feeds.now + 1
     server = CountingServer()
-    third = HostRateLimiter.of(house.settings, store.connect())
+    third = HostRateLimiter.of(harness.settings, store.connect())
     with answering(server.answer) as port, ThreadPoolExecutor(3) as pool:
         for n in range(6):
-            house.submit(url=f"http://127.0.0.1:{port}/page/{n}")
+            harness.submit(url=f"http://127.0.0.1:{port}/page/{n}")
             feeds.add(f"http://127.0.0.1:{port}/feed/{n}")
         # As in two processes that poll. One feed comes first: pages would take both
         # slots.
@@ -149,7 +149,7 @@ def test_feeds_and_fetches_together_ask_one_host_twice_at_once_and_never_more(
         try:
             loops[0].tick()
             eventually(lambda: server.is_asked_for("feed"), "a feed is asked for")
-            working = pool.submit(house.work)
+            working = pool.submit(harness.work)
             eventually(
                 lambda: server.is_asked_for("feed", "page"), "a page is asked for too"
             )

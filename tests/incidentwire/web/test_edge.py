@@ -6,7 +6,7 @@ import pytest
 
 from services.api.app import create_app as create_api
 from services.ingest.app import create_app as create_ingest
-from tests.house import House
+from tests.harness import Harness
 
 PATHS = {create_api: "/v1/events/stream", create_ingest: "/v1/submissions"}
 METHODS = {"/v1/events/stream": "GET", "/v1/submissions": "POST"}
@@ -14,9 +14,9 @@ ORIGIN = "https://desk.example.org"
 
 
 @pytest.fixture(params=[create_api, create_ingest], ids=["api", "ingest"])
-def service(request, house: House):
+def service(request, harness: Harness):
     def make(**settings):
-        app = request.param(replace(house.settings, **settings), house.connection)
+        app = request.param(replace(harness.settings, **settings), harness.connection)
         return app.test_client(), PATHS[request.param]
 
     return make

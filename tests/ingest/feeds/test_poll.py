@@ -457,7 +457,7 @@ def test_a_misbehaving_server_is_a_failure_with_its_reason(
     assert (after.state, after.reason, room.failures()) == ("failing", reason, [reason])
 
 
-def test_an_overloaded_house_puts_the_poll_off_and_loses_nothing(
+def test_an_overloaded_store_defers_the_poll_and_loses_nothing(
     connection: redis.Redis, store: Store, tmp_path: Path, server: FeedServer
 ) -> None:
     room = FeedPolling(connection, store.url, tmp_path, max_in_flight=1)

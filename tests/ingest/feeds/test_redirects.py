@@ -23,7 +23,7 @@ from tests.feed_poller import (
     ok,
     rss,
 )
-from tests.house import House
+from tests.harness import Harness
 from tests.store import Store
 
 A, B = "https://quay.example/a", "https://quay.example/b"
@@ -234,12 +234,12 @@ def test_feeds_that_move_to_one_address_at_once_become_one(
 
 
 def test_the_old_id_shows_the_feed_as_it_is_now_and_removes_nothing(
-    house: House, room: FeedPolling, server: FeedServer
+    harness: Harness, room: FeedPolling, server: FeedServer
 ) -> None:
     new = server.put("/new", ok(rss(A)))
     name = room.add(server.put("/old", leads("/new")))
     moved = room.poll(name)
-    [listed] = house.ingest_client.get("/v1/feeds", headers=house.auth).get_json()[
+    [listed] = harness.ingest_client.get("/v1/feeds", headers=harness.auth).get_json()[
         "feeds"
     ]
     assert (
@@ -249,21 +249,21 @@ def test_the_old_id_shows_the_feed_as_it_is_now_and_removes_nothing(
         listed["redirected_to"],
     ) == (moved.id, new, name, None)
     assert (
-        house.ingest_client.get(f"/v1/feeds/{name}", headers=house.auth).get_json()
+        harness.ingest_client.get(f"/v1/feeds/{name}", headers=harness.auth).get_json()
         == listed
     )
-    refused = house.ingest_client.delete(f"/v1/feeds/{name}", headers=house.auth)
+    refused = harness.ingest_client.delete(f"/v1/feeds/{name}", headers=harness.auth)
     assert (refused.status_code, moved.id in refused.get_json()["detail"]) == (
         404,
         True,
     )
     assert (
-        house.ingest_client.delete(
-            f"/v1/feeds/{moved.id}", headers=house.auth
+        harness.ingest_client.delete(
+            f"/v1/feeds/{moved.id}", headers=harness.auth
         ).status_code
         == 200
     )
     assert (
-        house.ingest_client.get(f"/v1/feeds/{name}", headers=house.auth).status_code
+        harness.ingest_client.get(f"/v1/feeds/{name}", headers=harness.auth).status_code
         == 404
     )

@@ -9,22 +9,22 @@ import pytest
 from incidentwire.web.keys import Keys
 from services.ingest.feeds.schedule import PollFailure, failed
 from services.ingest.feeds.store import FeedStore
-from tests.house import House
+from tests.harness import Harness
 
 URL = "https://quay.example/feed"
 
 
-def call(house: House, method: str, path: str, key: str = "", **more: Any) -> Any:
-    headers = {"Authorization": f"Bearer {key or house.key}"}
-    return house.ingest_client.open(path, method=method, headers=headers, **more)
+def call(harness: Harness, method: str, path: str, key: str = "", **more: Any) -> Any:
+    headers = {"Authorization": f"Bearer {key or harness.key}"}
+    return harness.ingest_client.open(path, method=method, headers=headers, **more)
 
 
-def add(house: House, **fields: Any) -> Any:
-    return call(house, "POST", "/v1/feeds", json=fields)
+def add(harness: Harness, **fields: Any) -> Any:
+    return call(harness, "POST", "/v1/feeds", json=fields)
 
 
-def test_a_feed_is_added_shown_listed_and_removed(house: House) -> None:
-    added = add(house, url=URL, title="The Quay")
+def test_a_feed_is_added_shown_listed_and_removed(harness: Harness) -> None:
+    added = add(harness, url=URL, title="The Quay")
     feed = added.get_json()
     assert added.status_code == 201
     assert added.headers["Location"] == f"/v1/feeds/{feed['id']}"
@@ -41,41 +41,41 @@ def test_a_feed_is_added_shown_listed_and_removed(house: House) -> None:
         0,
     )
     assert feed["next_poll"]
-    assert add(house, url=URL + "#again").status_code == 200
-    assert call(house, "GET", f"/v1/feeds/{feed['id']}").get_json() == feed
-    assert call(house, "GET", "/v1/feeds").get_json() == {
+    assert add(harness, url=URL + "#again").status_code == 200
+    assert call(harness, "GET", f"/v1/feeds/{feed['id']}").get_json() == feed
+    assert call(harness, "GET", "/v1/feeds").get_json() == {
         "feeds": [feed],
         "next": None,
         "states": {"new": 1},
     }
-    removed = call(house, "DELETE", f"/v1/feeds/{feed['id']}")
+    removed = call(harness, "DELETE", f"/v1/feeds/{feed['id']}")
     assert (removed.status_code, removed.get_json()) == (
         200,
         {"id": feed["id"], "position": 2},
     )
-    assert call(house, "GET", "/v1/feeds").get_json() == {
+    assert call(harness, "GET", "/v1/feeds").get_json() == {
         "feeds": [],
         "next": None,
         "states": {},
     }
     for method in ("GET", "DELETE"):
-        missing = call(house, method, f"/v1/feeds/{feed['id']}")
+        missing = call(harness, method, f"/v1/feeds/{feed['id']}")
         assert (missing.status_code, missing.get_json()["type"]) == (
             404,
             "urn:incidentwire:problem:unknown-feed",
         )
 
 
-def test_a_failing_feed_is_seen_to_fail(house: House) -> None:
-    name = add(house, url=URL).get_json()["id"]
-    feeds = FeedStore(house.connection)
+def test_a_failing_feed_is_seen_to_fail(harness: Harness) -> None:
+    name = add(harness, url=URL).get_json()["id"]
+    feeds = FeedStore(harness.connection)
     taken = feeds.take(name, 4e9)
     assert taken is not None
     failure = PollFailure(
         reason="timeout", detail="nothing came for 10 s", retryable=True
     )
     feeds.finish(taken, failed(taken.feed, 4e9, failure))
-    shown = call(house, "GET", f"/v1/feeds/{name}").get_json()
+    shown = call(harness, "GET", f"/v1/feeds/{name}").get_json()
     assert (shown["state"], shown["reason"], shown["detail"]) == (
         "failing",
         "timeout",
@@ -88,16 +88,16 @@ def test_a_failing_feed_is_seen_to_fail(house: House) -> None:
     )
 
 
-def test_a_long_list_comes_in_pages(house: House) -> None:
-    names = sorted(add(house, url=f"{URL}/{n}").get_json()["id"] for n in range(5))
+def test_a_long_list_comes_in_pages(harness: Harness) -> None:
+    names = sorted(add(harness, url=f"{URL}/{n}").get_json()["id"] for n in range(5))
     found, after = [], ""
     while after is not None:
-        page = call(house, "GET", f"/v1/feeds?limit=2&after={after}").get_json()
+        page = call(harness, "GET", f"/v1/feeds?limit=2&after={after}").get_json()
         assert len(page["feeds"]) <= 2
         found += [feed["id"] for feed in page["feeds"]]
         after = page["next"]
     assert found == names
-    assert call(house, "GET", "/v1/feeds?limit=0").status_code == 422
+    assert call(harness, "GET", "/v1/feeds?limit=0").status_code == 422
 
 
 @pytest.mark.parametrize(
@@ -115,32 +115,32 @@ def test_a_long_list_comes_in_pages(house: House) -> None:
     ],
 )
 def test_what_cannot_be_polled_is_refused_at_once(
-    house: House, fields: dict[str, Any], field: str, said: str
+    harness: Harness, fields: dict[str, Any], field: str, said: str
 ) -> None:
-    refused = add(house, **fields)
+    refused = add(harness, **fields)
     assert (refused.status_code, refused.mimetype) == (422, "application/problem+json")
     [error] = refused.get_json()["errors"]
     assert error["field"] == field
     assert said in error["message"]
-    assert house.log.last() == 0
+    assert harness.log.last() == 0
 
 
 @pytest.mark.parametrize(("scope", "shown"), [("submit", 403), ("read", 200)])
-def test_only_curators_add_and_remove(house: House, scope: str, shown: int) -> None:
-    name = add(house, url=URL).get_json()["id"]
-    key = Keys(house.connection).create("other", [scope])
+def test_only_curators_add_and_remove(harness: Harness, scope: str, shown: int) -> None:
+    name = add(harness, url=URL).get_json()["id"]
+    key = Keys(harness.connection).create("other", [scope])
     assert (
-        call(house, "POST", "/v1/feeds", key, json={"url": URL + "2"}).status_code
+        call(harness, "POST", "/v1/feeds", key, json={"url": URL + "2"}).status_code
         == 403
     )
-    assert call(house, "DELETE", f"/v1/feeds/{name}", key).status_code == 403
+    assert call(harness, "DELETE", f"/v1/feeds/{name}", key).status_code == 403
     for path in ("/v1/feeds", f"/v1/feeds/{name}"):
-        assert call(house, "GET", path, key).status_code == shown
-    assert house.ingest_client.get("/v1/feeds").status_code == 401
+        assert call(harness, "GET", path, key).status_code == shown
+    assert harness.ingest_client.get("/v1/feeds").status_code == 401
 
 
-def test_the_api_document_speaks_of_feeds(house: House) -> None:
-    paths = call(house, "GET", "/openapi.json").get_json()["paths"]
+def test_the_api_document_speaks_of_feeds(harness: Harness) -> None:
+    paths = call(harness, "GET", "/openapi.json").get_json()["paths"]
     assert set(paths["/v1/feeds"]) >= {"get", "post"}
     assert set(paths["/v1/feeds/{feed_id}"]) >= {"get", "delete"}
     for operation in (paths["/v1/feeds"]["get"], paths["/v1/feeds"]["post"]):

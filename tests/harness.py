@@ -110,12 +110,12 @@ def site() -> Iterator[Site]:
         yield here
 
 
-class House:
+class Harness:
     """All services on one store and one data folder.
 
     `submit` posts to the ingest application in this process, `work` runs the queued jobs
     here; `run`, `run_web` and `run_projector` start real processes, which end with the
-    context: `with House(...) as house`.
+    context: `with Harness(...) as harness`.
     """
 
     store: Store  # set by the fixtures of tests that kill it
@@ -137,7 +137,7 @@ class House:
         self.closing: list[Callable[[], None]] = []
         self.port = 0  # of api-web once it has been started
 
-    def __enter__(self) -> House:
+    def __enter__(self) -> Harness:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -339,14 +339,14 @@ class House:
 
 @contextmanager
 def process(
-    house: House, module: str, *arguments: str
+    harness: Harness, module: str, *arguments: str
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run one of our processes for the length of a `with` block."""
-    running = house.run(module, *arguments)
+    running = harness.run(module, *arguments)
     try:
         yield running
     finally:
-        house.processes.remove(running)
+        harness.processes.remove(running)
         kill_with_children(running)
 
 
