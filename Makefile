@@ -69,6 +69,15 @@ release: check test  ## check, test, build the wheel, try it elsewhere, write th
 bench: .venv/.ready  ## the table of figures, each beside its limit or peer
 	$(BIN)/python -m benchmarks
 
+SECONDS ?= 300
+.PHONY: fuzz
+fuzz: .venv/.fuzz  ## fuzz every reader of strangers' input for SECONDS each (Linux)
+	$(BIN)/python -m tools.fuzz $(SECONDS)
+
+.venv/.fuzz: .venv/.ready tools/fuzz/requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r tools/fuzz/requirements.lock
+	@touch $@
+
 .PHONY: train
 train: .venv/.ready  ## train the model from the corpus
 	$(BIN)/python -m services.classifier.training.train
@@ -91,3 +100,5 @@ lock: .venv/.ready  ## lock the newest versions that pyproject.toml allows, with
 	  --no-emit-package incidentwire --extra dev pyproject.toml -o requirements-dev.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  -c requirements-dev.lock pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  tools/fuzz/requirements.in -o tools/fuzz/requirements.lock
