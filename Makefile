@@ -78,6 +78,10 @@ fuzz: .venv/.fuzz  ## fuzz every reader of strangers' input for SECONDS each (Li
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r tools/fuzz/requirements.lock
 	@touch $@
 
+.PHONY: bench-against
+bench-against: .venv/.ready  ## the figures of this checkout beside those of another, in turns: OTHER=../before
+	$(BIN)/python -m benchmarks.compare $(OTHER)
+
 .PHONY: train
 train: .venv/.ready  ## train the model from the corpus
 	$(BIN)/python -m services.classifier.training.train

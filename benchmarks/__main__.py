@@ -14,7 +14,7 @@ SAVED_PAGES = Path("../shared/eval/extraction")  # real pages, where they are at
 
 
 def arguments(name: str) -> list[str]:
-    """Return what a question needs to be told."""
+    """Return the arguments of a question."""
     if name != "bench_extraction":
         return []
     gold = SAVED_PAGES / "gold.jsonl"
@@ -31,7 +31,7 @@ def arguments(name: str) -> list[str]:
 
 
 def missing_data(name: str) -> Path | None:
-    """Return the data that a question needs and that is not there."""
+    """Return the path of a question's data if it is not there."""
     gold = SAVED_PAGES / "gold.jsonl"
     return gold if name == "bench_extraction" and not gold.exists() else None
 
@@ -39,13 +39,13 @@ def missing_data(name: str) -> Path | None:
 def main() -> int:
     """Run all questions, or those named as arguments; return 1 if one failed.
 
-    A question whose data is not there is named and passed over.
+    Name and skip a question whose data is not there.
     """
     failed = []
     for name in sys.argv[1:] or QUESTIONS:
         missing = missing_data(name)
         if missing:
-            print(f"{name}: no figure, {missing} is not there")
+            print(f"{name}: not measured. It needs saved pages with gold in {missing}.")
             continue
         command = [sys.executable, "-m", f"benchmarks.{name}", *arguments(name)]
         if subprocess.run(command, check=False).returncode:

@@ -2,8 +2,8 @@
 
 usage: python benchmarks/bench_link.py [incidents ...]       default 1000 10000 100000
 
-Fingerprints are synthetic: words follow Zipf's law over 400,000 words, each happening has names and words of its own
-that its mentions share in part, days run on. The linker folds the events of a log that nobody stores, so its memory is
+Fingerprints are synthetic: words follow Zipf's law over 400,000 words, each topic has names and words of its own
+that its mentions share in part, days run on. The linker folds events that are never appended, so its memory is
 all that it holds: the state of incidents and items, versions, and the index. Limits to hold at 100,000 open incidents:
 400 mentions/s on one core (decode, decide, record), 4 kB per incident with all its mentions.
 """
@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-import redis
 
+from benchmarks.stand import stand
 from incidentwire import events as e
 from incidentwire.incidents.state import incident_id
 from incidentwire.labels import MentionRef
@@ -36,15 +36,12 @@ from services.classifier.linking.fingerprints import (
 )
 
 WORDS = 400_000
-COMMON, OWN, NAMES = (
-    60,
-    46,
-    16,
-)  # terms of a mention: the language's, the happening's, and names among those
-SHARE = 0.85  # of what is a happening's own, in each of its mentions
-SECOND_MENTION = (
-    0.5  # chance of an incident to have a second mention, and of that to have a third …
-)
+# Terms of a mention: the language's, the topic's own, and names among the latter.
+COMMON = 60
+OWN = 46
+NAMES = 16
+SHARE = 0.85  # of a topic's own terms, in each of its mentions
+SECOND_MENTION = 0.5  # chance of a second mention, and again of a third …
 MEASURED = 2_000
 GOAL_PER_S, GOAL_BYTES = 400, 4_000
 
@@ -56,7 +53,7 @@ def rss_bytes() -> int:
 
 
 class News:
-    """IncidentProjection and their mentions, the same on every run."""
+    """Draw topics and their mentions, the same on every run."""
 
     def __init__(self) -> None:
         self.random = np.random.default_rng(7)
@@ -66,18 +63,18 @@ class News:
 
     def words(self, n: int, rare: bool = False) -> np.ndarray:
         drawn = np.searchsorted(self.cumulative, self.random.random(n))
-        # a happening's own words are not among the thousand commonest
+        # a topic's own words are not among the thousand commonest
         return (
             np.where(drawn < 1000, self.random.integers(1000, WORDS, n), drawn)
             if rare
             else drawn
         )
 
-    def happening(self) -> np.ndarray:
+    def topic(self) -> np.ndarray:
         return self.words(OWN, rare=True)
 
-    def mention(self, happening: np.ndarray, day: int) -> Fingerprint:
-        own = happening[self.random.random(OWN) < SHARE]
+    def mention(self, topic: np.ndarray, day: int) -> Fingerprint:
+        own = topic[self.random.random(OWN) < SHARE]
         own = np.append(own, self.words(OWN - len(own), rare=True))
         names, words = (
             np.unique(self.codes[own[:NAMES]]),
@@ -100,15 +97,15 @@ class News:
 def fill(
     linker: Linker,
     news: News,
-    happenings: list[np.ndarray],
+    topics: list[np.ndarray],
     incidents: list[str],
     size: int,
 ) -> int:
-    """Grows the linker to `size` incidents; answers with the number of mentions."""
+    """Grow the linker to `size` incidents; return the number of mentions."""
     mentions = 0
-    while len(happenings) < size:
-        day, happening = 10_000 + len(happenings) // 50, news.happening()
-        happenings.append(happening)
+    while len(topics) < size:
+        day, topic = 10_000 + len(topics) // 50, news.topic()
+        topics.append(topic)
         incidents.append(incident_id(f"i_{mentions:020}", "m0"))
         first = True
         while first or news.random.random() < SECOND_MENTION:
@@ -119,11 +116,11 @@ def fill(
                     linker.position,
                     item,
                     incidents[-1],
-                    encode(news.mention(happening, day)),
+                    encode(news.mention(topic, day)),
                     first,
                 )
             )
-            linker.known.pending_items.clear()  # it is answered
+            linker.known.pending_items.clear()  # the second event was the answer
             first = False
     return mentions
 
@@ -131,11 +128,11 @@ def fill(
 def link(
     position: int, item: str, incident: str, encoded: str, opens: bool
 ) -> list[RecordedEvent]:
-    """Return what the log says of an item with one mention that comes to an incident."""
+    """Return the events of an item with one mention that joins or opens an incident."""
     mention = MentionRef(
         id="m0", start=0, end=1000, labels=("data_leak",), fingerprint=encoded
     )
-    said: list[tuple[str, e.Event]] = [
+    subjects: list[tuple[str, e.Event]] = [
         (item, e.ItemClassified(
             text_digest="0" * 64, model="benchmark", scores={}, labels=("data_leak",), evidence={}, mentions=(mention,),
         )),
@@ -150,22 +147,22 @@ def link(
             time_ms=0,
             data=codec.encode(event),
         )
-        for n, (subject, event) in enumerate(said, start=1)
+        for n, (subject, event) in enumerate(subjects, start=1)
     ]
 
 
 def measure(
-    index: LinkIndex, news: News, happenings: list[np.ndarray], incidents: list[str]
+    index: LinkIndex, news: News, topics: list[np.ndarray], incidents: list[str]
 ) -> tuple[float, float, float]:
-    """Seconds of this process per mention, and how many of old and of new happenings were decided rightly."""
-    size, today = len(happenings), 10_000 + len(happenings) // 50
+    """Return CPU seconds per mention, and the shares of old and new topics decided rightly."""
+    size, today = len(topics), 10_000 + len(topics) // 50
     old = news.random.integers(0, size, MEASURED // 2)
     known = [
-        (incidents[n], encode(news.mention(happenings[n], 10_000 + int(n) // 50)))
+        (incidents[n], encode(news.mention(topics[n], 10_000 + int(n) // 50)))
         for n in old
     ]
     fresh = [
-        ("", encode(news.mention(news.happening(), today)))
+        ("", encode(news.mention(news.topic(), today)))
         for _ in range(MEASURED - len(known))
     ]
     right = {True: 0, False: 0}
@@ -182,6 +179,7 @@ def measure(
 
 
 def main(sizes: list[int]) -> None:
+    """Print a row per size."""
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {datetime.date.today()}"
     )
@@ -189,28 +187,32 @@ def main(sizes: list[int]) -> None:
         f"incidents  mentions  ms/mention  mentions/s (goal {GOAL_PER_S})"
         f"  linker's bytes/incident (goal < {GOAL_BYTES})  found  new"
     )
-    for size in sizes:
-        news = News()
-        happenings, incidents = list[np.ndarray](), list[str]()
-        linker = Linker(
-            EventLog(redis.Redis())
-        )  # never asked: what the log says is handed to it
-        decide(news.mention(news.happening(), 1), linker.index)  # tables are built once
-        gc.collect()
-        before = rss_bytes()
-        mentions = fill(linker, news, happenings, incidents, size)
-        gc.collect()
-        held_here = sum(h.nbytes + 112 for h in happenings) + sum(
-            map(sys.getsizeof, incidents)
-        )
-        per_incident = (rss_bytes() - before - held_here) / size
-        seconds, found, opened = measure(linker.index, news, happenings, incidents)
-        print(
-            f"{size:9}  {mentions:8}  {seconds * 1e3:10.2f}  {1 / seconds:21.0f}  {per_incident:37.0f}"
-            f"  {found:5.3f}  {opened:.3f}",
-            flush=True,
-        )
+    with stand() as here:
+        for size in sizes:
+            measure_size(EventLog(here.connection), size)
+
+
+def measure_size(log: EventLog, size: int) -> None:
+    """Fill a linker and print its row; `log` stays empty."""
+    news = News()
+    topics = list[np.ndarray]()
+    incidents = list[str]()
+    linker = Linker(log)
+    decide(news.mention(news.topic(), 1), linker.index)  # tables are built once
+    gc.collect()
+    before = rss_bytes()
+    mentions = fill(linker, news, topics, incidents, size)
+    gc.collect()
+    held_here = sum(topic.nbytes + 112 for topic in topics)
+    held_here += sum(map(sys.getsizeof, incidents))
+    per_incident = (rss_bytes() - before - held_here) / size
+    seconds, found, opened = measure(linker.index, news, topics, incidents)
+    print(
+        f"{size:9}  {mentions:8}  {seconds * 1e3:10.2f}  {1 / seconds:21.0f}  {per_incident:37.0f}"
+        f"  {found:5.3f}  {opened:.3f}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
-    main([int(a) for a in sys.argv[1:]] or [1_000, 10_000, 100_000])
+    main([int(size) for size in sys.argv[1:]] or [1_000, 10_000, 100_000])

@@ -65,19 +65,19 @@ class Stand:
 
 @contextlib.contextmanager
 def stand(**changes: object) -> Iterator[Stand]:
-    """Yield a fresh stand; everything is stopped and deleted afterwards."""
+    """Yield a fresh stand; stop and delete everything afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="incidentwire-bench-"))
-    here = Installation(data_dir=folder)
+    installation = Installation(data_dir=folder)
     defaults: dict[str, object] = {
         "allowed_hosts": frozenset({"127.0.0.1"}),
         "host_pause_s": 0.0,
         "log_level": "WARNING",
     }
     settings = Settings(
-        redis_url=here.store_url, data_dir=folder, **(defaults | changes)
+        redis_url=installation.store_url, data_dir=folder, **(defaults | changes)
     )  # type: ignore[arg-type]
-    store = subprocess.Popen(store_command(here), stdout=subprocess.DEVNULL)
-    connection = redis.Redis.from_url(here.store_url)
+    store = subprocess.Popen(store_command(installation), stdout=subprocess.DEVNULL)
+    connection = redis.Redis.from_url(installation.store_url)
     deadline = time.monotonic() + 20
     while True:
         try:
