@@ -16,11 +16,15 @@ import time
 MARK = re.compile(rb"bench/(\d+)/(\d+)")
 
 
+FILTERS = 50
+
+
 def connect(host: str, port: int, request: bytes, count: int) -> list[socket.socket]:
+    """Open streams; `{n}` in the request becomes one of FILTERS numbers."""
     sockets = []
-    for _ in range(count):
+    for number in range(count):
         sock = socket.create_connection((host, port), timeout=60)
-        sock.sendall(request)
+        sock.sendall(request.replace(b"{n}", b"%d" % (number % FILTERS)))
         sockets.append(sock)
     for sock in sockets:
         head = b""

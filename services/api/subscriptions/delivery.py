@@ -286,8 +286,9 @@ class Delivery:
     def _told(self, positions: Sequence[int]) -> list[Told]:
         """Return the entries with their facts and quotes; trimmed ones are left out."""
         found = []
+        entries = self.log.get_many(positions)
         for position in positions:
-            entry = self.log.get(position)
+            entry = entries.get(position)
             if entry is None:
                 continue
             known = facts.read(self.read_model, entry, texts=False)

@@ -92,16 +92,16 @@ def send(settings: Settings, mail: Mail) -> Failure | None:
 
 
 def _connect(settings: Settings) -> smtplib.SMTP:
-    context = ssl.create_default_context()
     host, port = settings.smtp_host, settings.smtp_port
     if settings.smtp_security == "tls":
+        context = ssl.create_default_context()
         server: smtplib.SMTP = smtplib.SMTP_SSL(
             host, port, timeout=SMTP_TIMEOUT_S, context=context
         )
     else:
         server = smtplib.SMTP(host, port, timeout=SMTP_TIMEOUT_S)
         if settings.smtp_security == "starttls":
-            server.starttls(context=context)
+            server.starttls(context=ssl.create_default_context())
     if settings.smtp_user:
         server.login(settings.smtp_user, settings.smtp_password)
     return server

@@ -36,10 +36,11 @@ class PendingPositions:
 
     def begin_batch(self, subscription_id: str, positions: Sequence[int]) -> None:
         """Note what the next message holds, so that a retry sends the same again."""
-        self.db.executemany(
-            "UPDATE pending SET attempts = 1 WHERE subscription = ? AND position = ?",
-            [(subscription_id, position) for position in positions],
-        )
+        with self.database.transaction():
+            self.db.executemany(
+                "UPDATE pending SET attempts = 1 WHERE subscription = ? AND position = ?",
+                [(subscription_id, position) for position in positions],
+            )
 
     def unfinished_batch(self, subscription_id: str) -> list[int]:
         """Return the positions of a message that was begun and not settled."""
@@ -61,10 +62,11 @@ class PendingPositions:
         return int(found.fetchone()[0])
 
     def drop_pending(self, subscription_id: str, positions: Sequence[int]) -> None:
-        self.db.executemany(
-            "DELETE FROM pending WHERE subscription = ? AND position = ?",
-            [(subscription_id, position) for position in positions],
-        )
+        with self.database.transaction():
+            self.db.executemany(
+                "DELETE FROM pending WHERE subscription = ? AND position = ?",
+                [(subscription_id, position) for position in positions],
+            )
 
     def clear_pending(self, subscription_id: str) -> None:
         self.db.execute(
