@@ -70,12 +70,19 @@ class Ends(threading.Thread):
 
 
 def singles(
-    here: Stand, port: int, site: ManyHosts, ends: Ends, name: str, *, hanging: bool
+    here: Stand,
+    port: int,
+    site: ManyHosts,
+    ends: Ends,
+    name: str,
+    *,
+    hanging: bool,
+    seconds: float,
 ) -> list[float]:
     """Return the seconds from submission to end of each page and text that can end."""
     began: dict[str, float] = {}
     start = time.monotonic()
-    count = int(SINGLE_S * RATE)
+    count = int(seconds * RATE)
     with requests.Session() as session:
         for n in range(count):
             time.sleep(max(0.0, start + n / RATE - time.monotonic()))
@@ -101,10 +108,12 @@ def singles(
     return [ends.ended.get(item, late) - at for item, at in began.items()]
 
 
-def behind_a_slow_host(here: Stand, site: ManyHosts, ends: Ends) -> tuple[int, float]:
+def behind_a_slow_host(
+    here: Stand, site: ManyHosts, ends: Ends, slow: int
+) -> tuple[int, float]:
     """Return how many of the others ended within WITHIN_S, and the last one's time."""
     log = EventLog(here.connection)
-    submit(log, [site.url(0, f"/slow/{n}") for n in range(SLOW)])
+    submit(log, [site.url(0, f"/slow/{n}") for n in range(slow)])
     others = submit(log, [site.url(1 + n, f"/other/{n}") for n in range(OTHERS)])
     began = time.monotonic()
     ends.wait(lambda: set(others) <= ends.ended.keys(), WITHIN_S)
@@ -143,7 +152,10 @@ def p95(times: list[float]) -> float:
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__).parse_known_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=SINGLE_S, help="of each run")
+    parser.add_argument("--slow", type=int, default=SLOW, help="pages of the slow host")
+    given = parser.parse_args()
     with (
         many_hosts(ARTICLE) as site,
         stand(allowed_hosts=HOSTS, host_pause_s=0.0) as here,
@@ -157,9 +169,15 @@ def main() -> None:
         wait_for_port(port)
         ends = Ends(here)
         ends.start()
-        singles(here, port, site, ends, "warm", hanging=False)
-        calm = p95(singles(here, port, site, ends, "calm", hanging=False))
-        beside = p95(singles(here, port, site, ends, "beside", hanging=True))
+
+        def times(name: str, *, hanging: bool) -> list[float]:
+            return singles(
+                here, port, site, ends, name, hanging=hanging, seconds=given.seconds
+            )
+
+        times("warm", hanging=False)
+        calm = p95(times("calm", hanging=False))
+        beside = p95(times("beside", hanging=True))
         row("single submissions, 6/s: p95 to the end", f"{calm:.2f} s", "")
         row(
             "the same, 1 in 40 hangs: the others' p95",
@@ -168,9 +186,9 @@ def main() -> None:
             beside <= MAX_RATIO * calm,
         )
         site.slow_s = SLOW_PAGE_S
-        ended, last = behind_a_slow_host(here, site, ends)
+        ended, last = behind_a_slow_host(here, site, ends, given.slow)
         row(
-            f"{OTHERS} pages of many hosts behind {SLOW:,} of a slow one",
+            f"{OTHERS} pages of many hosts behind {given.slow:,} of a slow one",
             f"{ended} ended in {last:.0f} s",
             f"all within {WITHIN_S:.0f} s",
             ended == OTHERS,
