@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from incidentwire.net import urls
+from incidentwire.web import json_body
+from incidentwire.web.problems import Problem
 from services.api.search import filters
 from services.classifier.extraction.extract import ExtractError, extract
 from services.classifier.text.hard_wraps import unwrapped
@@ -36,6 +38,7 @@ PUMPS = (
 # Packages whose patterns read what strangers send.
 PACKAGES = (
     "incidentwire.net",
+    "incidentwire.web",
     "services.api.search",
     "services.classifier.extraction",
     "services.classifier.text",
@@ -116,6 +119,13 @@ def test_a_quadratic_pattern_is_found() -> None:
     assert not grows_linearly(matching(re.compile(r"\s+$"), " "), 8_000)
 
 
+def read_json(body: bytes) -> object:
+    try:
+        return json_body.parse(body)
+    except Problem as problem:
+        return problem
+
+
 def read_page(markup: str) -> str:
     """Return "read", or the reason why there is no document in the page."""
     try:
@@ -166,6 +176,10 @@ def read_feed(body: bytes) -> object:
         pytest.param(sentences, lambda n: SENTENCE * n, 1_200, id="sentences"),
         pytest.param(sentences, lambda n: "a" * n, 80_000, id="one long word"),
         pytest.param(sentences, lambda n: "a.b; " * n, 16_000, id="marks"),
+        pytest.param(
+            read_json, lambda n: b'{"a":"' + b'\\"' * n, 400_000, id="open string"
+        ),
+        pytest.param(read_json, lambda n: b"[1," * n, 400_000, id="json values"),
         pytest.param(unwrapped, lambda n: (SENTENCE + "\n") * n, 8_000, id="lines"),
         pytest.param(
             urls.canonicalize,

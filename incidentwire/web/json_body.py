@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
 import math
+import re
 import zlib
 from typing import IO, Any, NoReturn, cast
 
@@ -19,6 +21,9 @@ from incidentwire.web.problems import FieldError, Problem, invalid_fields
 
 MAX_JSON_BYTES = 8_000_000  # a text of a million characters, escaped
 MAX_MEMBERS = 1_000  # of one JSON object
+MAX_VALUES = (
+    10_000  # of one body; counted first, since parsing a million takes a second
+)
 MAX_DIGITS = 30  # of one number; a position has 16
 MAX_KEY_CHARACTERS = 100  # of a key that is repeated in a message
 READ_BYTES = 65_536
@@ -28,16 +33,20 @@ NOT_UTF8 = "The body is not UTF-8. Encode the JSON as UTF-8."
 DUPLICATE = "Appears more than once in one object. Send it once."
 NO_NUMBER = "NaN and Infinity are not JSON. Send a number or null."
 ENCODINGS = "gzip, identity"
+TOO_MANY = f"The JSON has more than {MAX_VALUES} values. Send one flat object."
+# A string, or a character that begins a value.
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[,\[{]', re.DOTALL)
 
 
 def parse(raw: bytes) -> Any:
     """Return the JSON value of a body in UTF-8 (UTF-16 and byte order marks are read).
 
-    Raises Problem 400 for malformed JSON, and 422 for duplicate keys, NaN, Infinity,
+    Raises Problem 400 for malformed JSON or more than MAX_VALUES values, and 422 for duplicate keys, NaN, Infinity,
     numbers of more than MAX_DIGITS digits, and objects of more than MAX_MEMBERS keys.
     """
     try:
         text = raw.decode(json.detect_encoding(raw))
+        _check_values(text)
         return json.loads(
             text,
             object_pairs_hook=_members,
@@ -51,6 +60,12 @@ def parse(raw: bytes) -> Any:
         raise malformed(NOT_UTF8) from None
     except ValueError as error:
         raise malformed(f"The body is not JSON: {error}.") from None
+
+
+def _check_values(text: str) -> None:
+    marks = (found for found in _TOKEN.finditer(text) if found[0][0] != '"')
+    if next(itertools.islice(marks, MAX_VALUES, None), None) is not None:
+        raise malformed(TOO_MANY)
 
 
 def malformed(detail: str) -> Problem:

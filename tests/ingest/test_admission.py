@@ -17,7 +17,7 @@ from tests.eventually import eventually
 from tests.harness import PLAIN, Harness, process
 from tests.store import Store, free_port, server_binaries
 
-SMALL_STORE = "8mb"
+SMALL_STORE = "5mb"
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
 
@@ -57,7 +57,7 @@ def test_what_was_admitted_a_moment_ago_counts_too(limited: Any) -> None:
 
 
 def test_an_item_needs_no_more_memory_than_is_reserved_for_it(harness: Harness) -> None:
-    count = 40
+    count = 10
     harness.submit(text=f"{PLAIN} 0")
     harness.work()
     before = used_bytes(harness.connection)
@@ -79,7 +79,7 @@ def test_a_store_filled_without_a_worker_drains_by_itself(tmp_path: Path) -> Non
     try:
         with Harness(store.connect(), store.url, tmp_path / "data") as harness:
             accepted = fill(harness)
-            assert accepted > 100
+            assert accepted > 50
             with process(harness, "services.classifier.worker") as worker:
                 eventually(
                     lambda: not harness.in_flight(), "everything came to its end"
@@ -99,7 +99,7 @@ def fill(harness: Harness) -> int:
     while True:
         body = b"".join(
             b'{"text":"Benches are back in the park: %d"}\n' % n
-            for n in range(accepted, accepted + 100)
+            for n in range(accepted, accepted + 50)
         )
         answer = harness.post(body, **NDJSON)
         accepted += answer.get_data().count(b'"status": 202')

@@ -59,12 +59,22 @@ def test_a_number_of_five_thousand_digits_is_refused_in_our_own_words():
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
 def test_deep_nesting_is_refused(opening):
-    assert refusal(opening * 200_000).detail == json_body.TOO_DEEP
+    assert refusal(opening * 5_000).detail == json_body.TOO_DEEP
 
 
 def test_an_object_of_too_many_keys_is_refused():
     body = json.dumps({f"k{n}": n for n in range(1001)}).encode()
     assert refusal(body).status == 422
+
+
+@pytest.mark.parametrize("part", [b"1,", b'"k":1,', b"[", b'{"a":'])
+def test_a_million_values_are_refused_before_they_are_parsed(part):
+    assert refusal(b"[" + part * 1_000_000).detail == json_body.TOO_MANY
+
+
+def test_marks_within_a_text_are_no_values():
+    text = '[1, {2}, "3" \\ ' * 20_000
+    assert parse(json.dumps({"text": text}).encode()) == {"text": text}
 
 
 def test_text_that_is_not_json_is_malformed():
