@@ -157,6 +157,27 @@ def test_a_mail_whose_answer_was_lost_comes_again_as_it_was(
     assert ["Another thing" in text for text in smtp.texts()] == [False, False, True]
 
 
+def test_a_time_zone_that_does_not_exist_is_refused_by_name(
+    desk: Desk, smtp: MailServer
+) -> None:
+    identity = confirmed(desk, smtp)
+    for zone in ("Mars/Olympus", "../../etc/passwd", "x" * 64, "/UTC"):
+        schedule = {"pace": "daily", "zone": zone}
+        made = {"name": "n", "channel": "email", "target": ANN, "schedule": schedule}
+        answers = [
+            desk.client.post("/v1/subscriptions", json=made),
+            desk.client.patch(
+                f"/v1/subscriptions/{identity}", json={"schedule": schedule}
+            ),
+        ]
+        for answer in answers:
+            assert answer.status_code == 422, zone
+            assert answer.get_json()["errors"][0]["field"] == "schedule.zone"
+    good = {"schedule": {"pace": "daily", "zone": "Asia/Shanghai"}}
+    path = f"/v1/subscriptions/{identity}"
+    assert desk.client.patch(path, json=good).status_code == 200
+
+
 def test_addresses_with_line_breaks_or_names_are_refused(desk: Desk) -> None:
     for target in (
         "ann@example.org\r\nBcc: eve@example.org",
