@@ -141,19 +141,31 @@ def call(
     method: str, url: str, settings: Settings, **options: Any
 ) -> requests.Response:
     """Send one request. Raises click.ClickException with what the server said."""
+    response = request(method, url, settings, **options)
+    check(response)
+    return response
+
+
+def request(
+    method: str, url: str, settings: Settings, **options: Any
+) -> requests.Response:
+    """Send one request and return any answer. Raises click.ClickException without one."""
     import requests
 
     extra = options.pop("headers", {})
     options.setdefault("timeout", TIMEOUT_S)
     try:
-        response = requests.request(  # noqa: S113  # set above
+        return requests.request(  # noqa: S113  # set above
             method, url, headers=headers(settings) | extra, **options
         )
     except (requests.ConnectionError, requests.Timeout):
         raise click.ClickException(unreachable(url)) from None
+
+
+def check(response: requests.Response) -> None:
+    """Raise click.ClickException with what the server refused."""
     if response.status_code >= 400:
         raise click.ClickException(problem_text(response))
-    return response
 
 
 def unreachable(url: str) -> str:

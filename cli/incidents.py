@@ -223,6 +223,30 @@ def move(
     _command(settings, incident, "move", seen, note, mention=mention, **target)
 
 
+@incidents.command("open")
+@click.argument("title")
+@click.option(
+    "--same-as",
+    multiple=True,
+    help="Address of a record about it elsewhere; may be given several times.",
+)
+@note_option
+@output.json_option
+def open_incident(
+    title: str, same_as: tuple[str, ...], note: str, as_json: bool
+) -> None:
+    """Open an incident that no item reports yet; move mentions into it later."""
+    settings = context.current_settings()
+    body = {"title": title, "same_as": same_as, "note": note}
+    url = f"{settings.api_url}/v1/incidents"
+    done = context.call("POST", url, settings, json=body).json()
+    columns: output.Columns = {
+        name: lambda row, name=name: row[name]  # type: ignore[misc]
+        for name in ("id", "status", "version", "position", "title")
+    }
+    output.write([done], columns, as_json=as_json)
+
+
 def _command(
     settings: Settings,
     incident: str,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import keyword
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -41,6 +42,7 @@ COMMANDS = {
         "cli.subscriptions",
         "Deliver events of SUBSCRIPTION again, and print how many.",
     ),
+    "import": ("cli.imports", "Import a spreadsheet, feeds or AIID."),
     "keys": ("cli.keys", "Create, list and revoke API keys."),
     "users": ("cli.users", "People who sign in: add, list, link, remove."),
     "check": (
@@ -79,7 +81,8 @@ class CommandTable(click.Group):
         if name not in COMMANDS:
             return None
         module, _ = COMMANDS[name]
-        command: click.Command = getattr(importlib.import_module(module), name)
+        attribute = f"{name}_" if keyword.iskeyword(name) else name
+        command: click.Command = getattr(importlib.import_module(module), attribute)
         _add_installation_options(command)
         return command
 

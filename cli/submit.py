@@ -69,7 +69,7 @@ def submit(
     else:
         _check(urls, file, ndjson, title or published)
         submissions = _submissions(urls, file, ndjson)
-    rows = _rows(settings, submissions)
+    rows = rows_of(settings, submissions)
     if wait:
         rows = _ends(settings, list(rows))
     failed: list[Answer] = []
@@ -115,7 +115,7 @@ def _json_lines(file: IO[bytes]) -> Iterator[Answer]:
         yield row
 
 
-def _rows(settings: Settings, submissions: Iterable[Answer]) -> Iterator[Answer]:
+def rows_of(settings: Settings, submissions: Iterable[Answer]) -> Iterator[Answer]:
     """Submit in bodies that the server accepts; yield its answers in order."""
     with bar("submitting") as advance:
         for batch in _batches(submissions, settings.max_bulk_items):

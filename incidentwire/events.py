@@ -276,6 +276,19 @@ class IncidentOpened(IncidentEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class IncidentCreated(IncidentEvent):
+    """A curator opened an incident before any item reports it. The title is their own text. `same_as` names the records
+    of other databases about it."""
+
+    type = "incident.created"
+    title: str
+    who: str
+    same_as: tuple[str, ...] = ()
+    labels: tuple[Label, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class IncidentItemLinked(IncidentEvent):
     """A mention joined the incident. `who` is null for the linker; `why` then gives its reason: counts of shared terms,
     `days` apart, `copy` for a copy of a text in the incident, `retold` for an excerpt that repeats the lead name of

@@ -65,6 +65,7 @@ class Incident:
     split_from: str | None = None
     split_members: tuple[tuple[str, Link], ...] = ()
     auto_closed: bool = False
+    same_as: tuple[str, ...] = ()  # addresses of records in other databases
 
 
 def incident_id(item: str, mention: str, attempt: int = 0) -> str:
@@ -189,6 +190,10 @@ class IncidentsState:
         match event:
             case e.IncidentOpened():
                 self.by_id.setdefault(subject, Incident(id=subject))
+            case e.IncidentCreated():
+                self.by_id[subject] = Incident(
+                    id=subject, title=event.title, same_as=event.same_as
+                )
             case e.IncidentItemLinked() | e.IncidentItemUnlinked():
                 self._apply_link_event(subject, event)
             case e.IncidentMerged():

@@ -14,6 +14,9 @@ MAX_TITLE = 300  # characters
 MAX_MENTIONS = 1000
 # Of \s alone Python and JSON Schema have different ideas (U+001C to U+001F, U+0085, U+FEFF).
 HAS_WORDS = r"^[^\x00]*[^\x00-\x20\x7f-\xa0\ufeff\s][^\x00]*$"
+MAX_SAME_AS = 20
+ADDRESS = r"^https?://[!-~]{1,2000}$"
+NO_ADDRESS = "is no address: it begins with http:// or https:// and has no spaces"
 MENTION = r"^[A-Za-z0-9_]{1,64}#[A-Za-z0-9_]{1,16}$"
 
 
@@ -41,12 +44,8 @@ def _mention(**options: Any) -> fields.String:
     )
 
 
-class CommandSchema(Schema):
-    """Which version was looked at, so that nobody overrides what they have not seen, and why."""
-
-    error_messages = {"unknown": "is no field of this command: remove it"}  # noqa: RUF012
-    version = _version("the incident", required=True)
-    note = fields.String(
+def _note() -> fields.String:
+    return fields.String(
         load_default="",
         validate=[
             validate.Length(max=MAX_NOTE),
@@ -57,6 +56,14 @@ class CommandSchema(Schema):
     )
 
 
+class CommandSchema(Schema):
+    """Which version was looked at, so that nobody overrides what they have not seen, and why."""
+
+    error_messages = {"unknown": "is no field of this command: remove it"}  # noqa: RUF012
+    version = _version("the incident", required=True)
+    note = _note()
+
+
 _HAS_WORDS = validate.Regexp(HAS_WORDS, error="needs words, and no NUL character")
 
 
@@ -64,11 +71,32 @@ class StatusSchema(CommandSchema):
     status = fields.String(required=True, validate=validate.OneOf(STATUSES))
 
 
-class TitleSchema(CommandSchema):
-    title = fields.String(
+def _title() -> fields.String:
+    return fields.String(
         required=True,
         validate=[validate.Length(min=1, max=MAX_TITLE), _HAS_WORDS, clean],
     )
+
+
+class TitleSchema(CommandSchema):
+    title = _title()
+
+
+class NewIncidentSchema(Schema):
+    """An incident that people know of before any item reports it."""
+
+    error_messages = {"unknown": "is no field of this command: remove it"}  # noqa: RUF012
+    title = _title()
+    same_as = fields.List(
+        fields.String(validate=validate.Regexp(ADDRESS, error=NO_ADDRESS)),
+        load_default=list,
+        validate=validate.Length(max=MAX_SAME_AS),
+        metadata={
+            "description": "addresses of records about it in other databases; the first"
+            " identifies it, so that an import can be repeated"
+        },
+    )
+    note = _note()
 
 
 class NoteSchema(CommandSchema):

@@ -1,4 +1,4 @@
-"""Curators decide about incidents: status, title, notes, merge, split, move, and undo.
+"""Curators decide about incidents: status, opening, title, notes, merge, split, move, and undo.
 
 Each command carries the version of the incident that the client saw. It becomes one
 append request that only succeeds if nothing it was decided on has changed; otherwise it
@@ -8,6 +8,7 @@ linker make no version stale.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from marshmallow import Schema
 
 from incidentwire.incidents import decisions
 from incidentwire.incidents.concurrency import append_request
+from incidentwire.incidents.creation import create, created_id
 from incidentwire.incidents.decisions import CommandRejected, NewEvents, check_version
 from incidentwire.incidents.state import IncidentsState
 from incidentwire.log.event_log import VersionConflict, Withdrawn
@@ -28,6 +30,7 @@ from services.api.incidents.command_schemas import (
     DoneSchema,
     MergeSchema,
     MoveSchema,
+    NewIncidentSchema,
     NoteSchema,
     SplitSchema,
     StatusSchema,
@@ -156,6 +159,22 @@ COMMANDS: Mapping[str, Command] = {
         doc="Move a mention to the incident named `to`, or without it to a new one.",
     ),
 }
+
+
+@blueprint.route("", methods=["POST"])
+@require("curate")
+@blueprint.arguments(NewIncidentSchema)
+@blueprint.response(201, DoneSchema)
+def open_incident(body: dict[str, Any]) -> dict[str, Any]:
+    """Open an incident before any item reports it; mentions can be moved into it."""
+    who: str = g.who
+    new = created_id(next(iter(body["same_as"]), secrets.token_hex(16)))
+    return execute(
+        new,
+        lambda state: create(
+            state, new, body["title"], who, body["same_as"], body["note"]
+        ),
+    )
 
 
 def _add_route(verb: str, command: Command) -> None:

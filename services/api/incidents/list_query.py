@@ -127,6 +127,7 @@ def as_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "source_count": row["sources"],
         "version": row["version"],
         "split_from": row["split_from"],
+        "same_as": json.loads(row["same_as"]),
         "position": row["position"],
         "opened_at": rfc3339(row["opened_ms"]),
         "updated_at": rfc3339(row["updated_ms"]),

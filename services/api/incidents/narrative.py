@@ -42,6 +42,8 @@ def words(event: e.Event, subject: str, titles: Titles) -> str:
     match event:
         case e.IncidentOpened():
             return f"opened by {called(event.item, titles)}"
+        case e.IncidentCreated():
+            return f"opened by hand as “{event.title}”"
         case e.IncidentItemLinked():
             doubt = " and needs review" if event.review else ""
             how = "placed here" if event.who else f"linked with score {event.score:.2f}"

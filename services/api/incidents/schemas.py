@@ -149,6 +149,11 @@ class IncidentSchema(Schema):
         },
     )
     split_from = _text()
+    same_as = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "addresses of records about it in other databases"},
+    )
     position = fields.Integer(
         required=True, metadata={"description": "of the last event that changed it"}
     )

@@ -20,7 +20,7 @@ from incidentwire.log.log_position import LogPosition
 from incidentwire.telemetry import event_line
 
 # Raise it with any change below, or of the rows written: the projector then rebuilds.
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 BUSY_TIMEOUT_S = 10.0
 # https://www.sqlite.org/fts5.html#the_secure_delete_configuration_option
 SECURE_FTS = (3, 42, 0)
@@ -78,7 +78,8 @@ CREATE TABLE incidents (       -- columns in the order of incident_rows.INCIDENT
   version INTEGER NOT NULL,    -- counts what people did
   split_from TEXT,
   position INTEGER NOT NULL,   -- of the last event that changed what it shows
-  opened_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL
+  opened_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
+  same_as TEXT NOT NULL        -- JSON array of addresses
 );
 CREATE INDEX incidents_last ON incidents (last_report, n);
 CREATE INDEX incidents_items ON incidents (items, n);

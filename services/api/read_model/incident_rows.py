@@ -13,6 +13,7 @@ from services.api.read_model.incident_state import IncidentProjection
 INCIDENTS = (
     "n", "id", "into_id", "title", "named", "status", "closed_empty", "labels", "first_report", "last_report",
     "items", "mentions", "sources", "version", "split_from", "position", "opened_ms", "updated_ms",
+    "same_as",
 )  # fmt: skip
 MEMBERSHIPS = (
     "item",
@@ -145,6 +146,7 @@ def _row(
         "position": stamp.position,
         "opened_ms": stamp.opened_ms,
         "updated_ms": stamp.updated_ms,
+        "same_as": json.dumps(incident.same_as),
     }
     return tuple(values[column] for column in INCIDENTS)
 

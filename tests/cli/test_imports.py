@@ -1,0 +1,96 @@
+"""Importing keeps what was there, and a second run changes nothing."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from werkzeug.serving import make_server
+
+from cli.main import command
+from incidentwire.web.keys import Keys
+from services.api.app import create_app
+from services.ingest.app import create_app as create_ingest
+from tests.house import House
+
+INCIDENTS = """_id,incident_id,date,reports,title
+a,23,2017-11-08,"[1]","Shuttle hit by a truck"
+b,24,2014-07-15,"[2]","Robot, at a plant"
+"""
+REPORTS = "report_number,url\n1,https://news.example.org/shuttle\n"
+SHEET = """\ufeffLink,Headline,Date,sameAs
+https://news.example.org/leak,Leak,2026-03-01,
+https://news.example.org/fake,Fake,2026-03-02,https://other.example.org/7
+"""
+
+
+@pytest.fixture
+def run(house: House, monkeypatch: pytest.MonkeyPatch):
+    key = Keys(house.connection).create("ann", ["admin"])
+    monkeypatch.setenv("INCIDENTWIRE_KEY", key)
+    servers = []
+    for name, make in (("API_URL", create_app), ("INGEST_URL", create_ingest)):
+        app = make(house.settings, house.connection)
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.port}"
+        monkeypatch.setenv(f"INCIDENTWIRE_{name}", url)
+        servers.append(server)
+    yield lambda *words: CliRunner().invoke(command, list(words))
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def _rows(done: Result) -> list[tuple[str, str]]:
+    rows = [json.loads(line) for line in done.output.splitlines()]
+    return [(row["result"], row["about"]) for row in rows]
+
+
+def test_aiid_incidents_keep_their_addresses_and_are_imported_once(
+    run, tmp_path: Path
+) -> None:
+    incidents = tmp_path / "incidents.csv"
+    incidents.write_text(INCIDENTS)
+    reports = tmp_path / "reports.csv"
+    reports.write_text(REPORTS)
+    words = ("import", "aiid", str(incidents), "--reports", str(reports), "--json")
+    assert _rows(run(*words)) == [
+        ("opened", "https://incidentdatabase.ai/cite/23"),
+        ("opened", "https://incidentdatabase.ai/cite/24"),
+        ("accepted", "https://news.example.org/shuttle"),
+    ]
+    assert {result for result, _ in _rows(run(*words))} == {"known"}
+
+
+def test_a_spreadsheet_is_submitted_under_its_own_column_names(
+    run, tmp_path: Path
+) -> None:
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(SHEET)
+    assert _rows(run("import", "csv", str(sheet), "--json")) == [
+        ("opened", "https://other.example.org/7"),
+        ("accepted", "https://news.example.org/leak"),
+        ("accepted", "https://news.example.org/fake"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name,age\n", "no column url or text"),
+        ("", "no column"),
+        ('url\n"a"b\n', "not CSV"),
+    ],
+)
+def test_what_is_no_spreadsheet_of_items_is_refused(
+    run, tmp_path: Path, text: str, said: str
+) -> None:
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(text)
+    refused = run("import", "csv", str(sheet))
+    assert refused.exit_code == 1
+    assert said in refused.output
