@@ -14,7 +14,7 @@ from cli.main import command
 from incidentwire.web.keys import Keys
 from services.api.app import create_app
 from services.ingest.app import create_app as create_ingest
-from tests.house import House
+from tests.harness import Harness
 
 INCIDENTS = """_id,incident_id,date,reports,title
 a,23,2017-11-08,"[1]","Shuttle hit by a truck"
@@ -28,12 +28,12 @@ https://news.example.org/fake,Fake,2026-03-02,https://other.example.org/7
 
 
 @pytest.fixture
-def run(house: House, monkeypatch: pytest.MonkeyPatch):
-    key = Keys(house.connection).create("ann", ["admin"])
+def run(harness: Harness, monkeypatch: pytest.MonkeyPatch):
+    key = Keys(harness.connection).create("ann", ["admin"])
     monkeypatch.setenv("INCIDENTWIRE_KEY", key)
     servers = []
     for name, make in (("API_URL", create_app), ("INGEST_URL", create_ingest)):
-        app = make(house.settings, house.connection)
+        app = make(harness.settings, harness.connection)
         server = make_server("127.0.0.1", 0, app, threaded=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.port}"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.house import House
+from tests.harness import Harness
 from tests.newsroom import LEAK, Newsroom
 
 RECORD = "https://incidentdatabase.ai/cite/23"
 
 
 @pytest.fixture
-def room(house: House) -> Newsroom:
-    room = Newsroom(house)
+def room(harness: Harness) -> Newsroom:
+    room = Newsroom(harness)
     room.ids["a"] = room.add("i_a", (LEAK,))
     room.grow()
     return room
