@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import threading
 from pathlib import Path
 
@@ -21,6 +22,8 @@ a,23,2017-11-08,"[1]","Shuttle hit by a truck"
 b,24,2014-07-15,"[2]","Robot, at a plant"
 """
 REPORTS = "report_number,url\n1,https://news.example.org/shuttle\n"
+OPML = """<opml version="2.0"><body>
+<outline text="News" xmlUrl="https://news.example.org/feed"/></body></opml>"""
 SHEET = """\ufeffLink,Headline,Date,sameAs
 https://news.example.org/leak,Leak,2026-03-01,
 https://news.example.org/fake,Fake,2026-03-02,https://other.example.org/7
@@ -76,6 +79,21 @@ def test_a_spreadsheet_is_submitted_under_its_own_column_names(
         ("accepted", "https://news.example.org/leak"),
         ("accepted", "https://news.example.org/fake"),
     ]
+
+
+def test_the_commands_of_the_migration_page_run(
+    run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).parents[2] / "docs" / "migration.md"
+    lines = [x for x in page.read_text().splitlines() if x.startswith("$ incidentwire")]
+    assert len(lines) == 3
+    files = {"incidents.csv": INCIDENTS, "reports.csv": REPORTS, "feeds.opml": OPML}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    for line in lines:
+        done = run(*shlex.split(line)[2:])
+        assert done.exit_code == 0, done.output
 
 
 @pytest.mark.parametrize(
