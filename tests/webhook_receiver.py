@@ -14,7 +14,10 @@ from tests.loopback import Asked, Reply, answering
 
 @dataclass
 class Receiver:
-    """What arrived, in order; `status` and `headers` are what it answers with."""
+    """What arrived, in order; `status` and `headers` are what it answers with.
+
+    It answers once `gate` is set.
+    """
 
     port: int = 0
     status: int = 204
@@ -23,6 +26,10 @@ class Receiver:
     repeats_challenge: bool = True
     requests: list[Asked] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    gate: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
 
     @property
     def url(self) -> str:
@@ -37,6 +44,7 @@ class Receiver:
             return 400, {}, b""  # the sender died in the middle
         with self.lock:
             self.requests.append(asked)
+        self.gate.wait()
         return self.status, self.headers, self.body
 
     def bodies(self) -> list[dict[str, Any]]:

@@ -37,6 +37,7 @@ from services.api.subscriptions.secrets import SecretBox, SecretsUnreadable
 from services.api.subscriptions.store import SubscriptionStore, UnknownSubscription
 
 THREADS = 32
+DUE_AT_ONCE = 128  # subscriptions looked at in one step
 PER_HOST = 8  # deliveries to one host at once
 BATCH = 1_000  # log entries
 TICK_S = 0.2
@@ -67,6 +68,8 @@ class Notifier:
         self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="deliver")
         self._local = threading.local()
         self._busy: set[str] = set()
+        self._retrying: set[str] = set()  # of those, the ones that failed last time
+        self._turn = ""  # id of the last subscription looked at
         self._hosts: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._matcher: Matcher | None = None
@@ -159,21 +162,33 @@ class Notifier:
         now = time.time()
         for subscription_id in self.pending.idle_digests(now):
             self._delivery().reschedule(subscription_id)
-        for subscription_id in self.pending.due(now, THREADS * 4):
+        # In turns: however many wait for one slow host, the others are looked at too.
+        due = self.pending.due(now, DUE_AT_ONCE, self._turn)
+        self._turn = due[-1] if len(due) == DUE_AT_ONCE else ""
+        for subscription_id in due:
             self._start(subscription_id)
 
     def _start(self, subscription_id: str) -> None:
-        """Deliver in a thread, unless this subscription or its host is busy."""
+        """Deliver in a thread, unless this subscription or its host is busy.
+
+        Those that failed last time get half of the threads at most: an endpoint that
+        never answers holds a thread until its time is over.
+        """
         try:
-            target = self.store.get(subscription_id).target
+            subscription = self.store.get(subscription_id)
         except UnknownSubscription:
             return
+        target = subscription.target
         host = urlsplit(target).hostname or target.rpartition("@")[2]
         with self._lock:
             if subscription_id in self._busy or self._hosts[host] >= PER_HOST:
                 return
             if len(self._busy) >= THREADS:
                 return
+            if subscription.attempt:
+                if len(self._retrying) >= THREADS // 2:
+                    return
+                self._retrying.add(subscription_id)
             self._busy.add(subscription_id)
             self._hosts[host] += 1
         self.pool.submit(self._deliver, subscription_id, host)
@@ -196,6 +211,7 @@ class Notifier:
         finally:
             with self._lock:
                 self._busy.discard(subscription_id)
+                self._retrying.discard(subscription_id)
                 self._hosts[host] -= 1
 
     def _delivery(self) -> Delivery:

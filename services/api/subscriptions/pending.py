@@ -73,17 +73,19 @@ class PendingPositions:
             "DELETE FROM pending WHERE subscription = ?", (subscription_id,)
         )
 
-    def due(self, now: float, limit: int) -> list[str]:
-        """Return active subscriptions that have something to send now.
+    def due(self, now: float, limit: int, after: str = "") -> list[str]:
+        """Return active subscriptions that have something to send now, by id.
 
         A digest is due at `next_at`, a correction at once; both wait for `retry_at`.
+        Only ids greater than `after`: the caller takes turns.
         """
         rows = self.db.execute(
             "SELECT id FROM subscriptions s WHERE status = 'active'"
             " AND channel IN ('email', 'webhook') AND retry_at <= ?"
             " AND EXISTS (SELECT 1 FROM pending p WHERE p.subscription = s.id"
-            " AND NOT p.parked AND (s.next_at <= ? OR p.urgent)) LIMIT ?",
-            (now, now, limit),
+            " AND NOT p.parked AND (s.next_at <= ? OR p.urgent))"
+            " AND id > ? ORDER BY id LIMIT ?",
+            (now, now, after, limit),
         )
         return [row["id"] for row in rows]
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
+import pytest
+
 from incidentwire.log.event_log import LOG_ID
+from services.api.subscriptions import notifier
 from tests.api.subscriptions.conftest import Desk
 from tests.eventually import eventually
 from tests.harness import kill_with_children
 from tests.newsroom import LEAK
-from tests.webhook_receiver import Receiver
+from tests.webhook_receiver import Receiver, receiving
 
 NOTIFIER = "services.api.subscriptions.notifier"
 
@@ -38,6 +43,32 @@ def test_a_dead_endpoint_costs_others_nothing(desk: Desk, receiver: Receiver) ->
     desk.settle()
     assert len(receiver.ids()) == 10
     assert desk.show(dead["id"])["pending"] > 0
+
+
+def test_endpoints_that_never_answer_leave_threads_and_turns_to_others(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifier, "THREADS", 2)
+    monkeypatch.setattr(notifier, "DUE_AT_ONCE", 2)
+    with ExitStack() as stack:
+        hooks = {}
+        for _ in range(4):
+            receiver = stack.enter_context(receiving())
+            stack.callback(receiver.gate.set)
+            hooks[desk.webhook(receiver, scope="new")["id"]] = receiver
+        *silent, healthy = sorted(hooks)
+        for name in silent:
+            hooks[name].gate.clear()
+            desk.notifier.store.change(name, attempt=1)
+        desk.room.add("i_a", (LEAK,))
+        desk.room.projector.catch_up()
+
+        def has_arrived() -> bool:
+            desk.notifier.step()
+            return bool(hooks[healthy].requests)
+
+        eventually(has_arrived, "the healthy endpoint has its event", 10)
+        assert sum(len(hooks[name].requests) for name in silent) == 1
 
 
 def test_after_a_restore_nothing_is_left_out_and_ids_are_new(
