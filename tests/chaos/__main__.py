@@ -218,7 +218,11 @@ class Run:
 
     def summary(self) -> str:
         accepted = sum(len(e.accepted) for e in self.hooks.values())
+        with faults.store(self.up) as connection:
+            times = checks.seconds_to_end(EventLog(connection)) or [0.0]
         return (
+            f"time to end: p50 {times[len(times) // 2]:.1f} s,"
+            f" p95 {times[int(len(times) * 0.95)]:.1f} s, most {times[-1]:.1f} s\n"
             f"{len(self.submitter.acknowledged)} items acknowledged after"
             f" {self.submitter.refused} refusals, {len(self.readers)} readers,"
             f" {accepted} webhooks accepted, {len(self.mail.raw)} mails"

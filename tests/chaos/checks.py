@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from incidentwire.client import Client
+from incidentwire.events import InFlight
 from incidentwire.items import IN_FLIGHT, fold_all
 from incidentwire.log.event_log import EventLog
 from tests.chaos.clients import Member, Reader
@@ -34,6 +35,20 @@ def items_have_ended(log: EventLog, acknowledged: set[str]) -> Iterator[str]:
         state = fold_all(item, log.history(item)).state
         if state in IN_FLIGHT:
             yield f"item {item} was acknowledged and is {state}"
+
+
+def seconds_to_end(log: EventLog) -> list[float]:
+    """Return, for each item that ended, the time from its first request to its end."""
+    began: dict[str, int] = {}
+    ended: dict[str, float] = {}
+    for entry in log.read():
+        if entry.event.in_flight is InFlight.ENQUEUES:
+            began.setdefault(entry.subject, entry.time_ms)
+        elif entry.event.in_flight is InFlight.COMPLETES and entry.subject in began:
+            ended.setdefault(
+                entry.subject, (entry.time_ms - began[entry.subject]) / 1000
+            )
+    return sorted(ended.values())
 
 
 def readers_have_everything(log: EventLog, readers: Sequence[Reader]) -> Iterator[str]:
