@@ -10,10 +10,11 @@ from typing import Any
 
 import redis
 from redis import exceptions
-from redis.backoff import NoBackoff
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.retry import Retry
 
 SOCKET_TIMEOUT_S = 30.0  # longer than any blocking read, so that only a dead peer ends
+REQUEST_TIMEOUT_S = 8.0  # of commands for web requests; blocking reads take 5 s
 PROBE_TIMEOUT_S = 0.7  # health checks answer within a second
 
 
@@ -118,6 +119,21 @@ def outages() -> Iterator[None]:
 def connect(url: str, *, timeout_s: float = SOCKET_TIMEOUT_S) -> redis.Redis:
     """Return a connection pool for log and queue: replies stay bytes, as RQ needs."""
     return redis.Redis.from_url(url, socket_timeout=timeout_s, health_check_interval=30)
+
+
+def request_options(timeout_s: float = REQUEST_TIMEOUT_S) -> dict[str, Any]:
+    """Return the connection options of web processes.
+
+    A lost connection is tried again, a store that hangs is not: its client would wait
+    for each attempt.
+    """
+    backoff = ExponentialWithJitterBackoff(base=0.1, cap=2.0)
+    retry = Retry(backoff, 3, supported_errors=(exceptions.ConnectionError,))
+    return {
+        "socket_timeout": timeout_s,
+        "retry": retry,
+        "health_check_interval": 30,
+    }
 
 
 def probe(connection: redis.Redis) -> redis.Redis:

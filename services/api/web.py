@@ -41,13 +41,13 @@ def make_app(settings: Settings) -> Flask:
     import gevent
     import redis
 
-    from incidentwire.store import SOCKET_TIMEOUT_S
+    from incidentwire.store import request_options
     from services.api.app import create_app
 
     configure_logging(settings.log_level, "api-web")
     pool = redis.BlockingConnectionPool.from_url(
         settings.redis_url, max_connections=STORE_CONNECTIONS, timeout=STORE_WAIT_S,
-        socket_timeout=SOCKET_TIMEOUT_S, health_check_interval=30,
+        **request_options(),
     )  # fmt: skip
     app = create_app(
         settings,

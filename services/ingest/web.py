@@ -33,11 +33,14 @@ def main(host: str, port: int, workers: int) -> None:
 
 def make_app(settings: Settings) -> Flask:
     """Return the app. Runs in the worker: imports here see gevent's patched sockets."""
-    from incidentwire.store import connect
+    import redis
+
+    from incidentwire.store import request_options
     from services.ingest.app import create_app
 
     configure_logging(settings.log_level, "ingest-web")
-    return create_app(settings, connect(settings.redis_url))
+    connection = redis.Redis.from_url(settings.redis_url, **request_options())
+    return create_app(settings, connection)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from incidentwire.store import (
     outage_of,
     outages,
     probe,
+    request_options,
 )
 from tests.store import Store
 
@@ -93,6 +95,19 @@ def test_a_store_that_hangs_is_away_and_a_probe_says_so_within_its_time(
             probe(connection).ping()
     finally:
         os.kill(own_store.process.pid, signal.SIGCONT)
+    assert raised.value.reason is StoreOutage.HANGS
+
+
+def test_a_web_request_waits_once_for_a_store_that_hangs() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        connection = redis.Redis.from_url(url, **request_options(timeout_s=0.2))
+        with pytest.raises(StoreAway) as raised, outages():
+            connection.ping()
+        silent.accept()[0].close()
+        silent.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            silent.accept()  # no second attempt
     assert raised.value.reason is StoreOutage.HANGS
 
 
