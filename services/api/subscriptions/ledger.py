@@ -10,6 +10,7 @@ from services.api.subscriptions.database import Database
 
 LEDGER_DAYS = 90
 LEDGER_ROWS = 1_000_000
+TRIMMED = 1_000  # rows at once: other writers wait meanwhile
 EXCERPT_CHARS = 1_000
 
 
@@ -108,13 +109,13 @@ class Ledger:
         )
         return changed.rowcount > 0
 
-    def trim_ledger(self, now: float) -> None:
-        """Delete ledger rows past LEDGER_DAYS or LEDGER_ROWS, a thousand at a time."""
+    def trim_ledger(self, now: float) -> bool:
+        """Delete TRIMMED rows past LEDGER_DAYS or LEDGER_ROWS; return whether more may be."""
         with self.database.transaction():
             newest = self.db.execute("SELECT max(n) FROM attempts").fetchone()[0] or 0
             old = self.db.execute(
-                "SELECT n FROM attempts WHERE at < ? OR n <= ? ORDER BY n LIMIT 1000",
-                (now - LEDGER_DAYS * 86_400, newest - LEDGER_ROWS),
+                "SELECT n FROM attempts WHERE at < ? OR n <= ? ORDER BY n LIMIT ?",
+                (now - LEDGER_DAYS * 86_400, newest - LEDGER_ROWS, TRIMMED),
             ).fetchall()
             numbers = json.dumps([row["n"] for row in old])
             for table, column in (("attempt_events", "attempt"), ("attempts", "n")):
@@ -122,3 +123,4 @@ class Ledger:
                     f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))",
                     (numbers,),
                 )
+        return len(old) == TRIMMED

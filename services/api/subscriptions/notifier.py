@@ -232,9 +232,9 @@ class Notifier:
 
     def _tidy(self) -> None:
         now = time.time()
-        if now - self._trimmed_at > TRIM_EVERY_S:
+        is_due = now - self._trimmed_at > TRIM_EVERY_S
+        if is_due and not self.ledger.trim_ledger(now):
             self._trimmed_at = now
-            self.ledger.trim_ledger(now)
         self.pending.park_exhausted(now, PARK_AFTER)
 
 

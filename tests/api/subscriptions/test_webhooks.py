@@ -6,6 +6,7 @@ from standardwebhooks import Webhook
 
 from services.api.subscriptions.model import DISABLE_AFTER_S
 from tests.api.subscriptions.conftest import Desk
+from tests.mail_server import MailServer
 from tests.newsroom import FAKE, LEAK
 from tests.webhook_receiver import Receiver, receiving
 
@@ -97,7 +98,7 @@ def test_resuming_from_now_skips_what_was_missed(
 
 
 def test_five_days_of_failure_disable_and_the_contact_is_warned_and_told(
-    desk: Desk, receiver: Receiver
+    desk: Desk, receiver: Receiver, smtp: MailServer
 ) -> None:
     created = desk.webhook(receiver, scope="new", contact="ops@example.org")
     receiver.status = 500
@@ -111,6 +112,12 @@ def test_five_days_of_failure_disable_and_the_contact_is_warned_and_told(
         )
         desk.retry_now()
     assert desk.show(created["id"])["status"] == "disabled"
+    told = [(message["To"], message["Subject"]) for message in smtp.messages()]
+    assert told == [
+        ("ops@example.org", "Subscription “Test” is failing"),
+        ("ops@example.org", "Subscription “Test” was disabled"),
+    ]
+    assert "answered 500" in smtp.texts()[1]
 
 
 def test_a_redirect_is_a_failure_and_is_not_followed(desk: Desk) -> None:
