@@ -52,7 +52,11 @@ class AddressField(fields.String):
 
     def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
         # Blanks and line breaks around it come from copying, not from the writer.
-        text = super()._deserialize(*args, **kwargs).strip(" \t\r\n")
+        text = (
+            super()
+            ._deserialize(*args, **kwargs)
+            .strip(" \t\r\n\u00a0\u200b\u3000\ufeff")
+        )
         check_text(text)
         try:
             return WebAddress.of(text)

@@ -375,7 +375,7 @@ def test_a_compressed_body_is_read(harness: Harness, media_type: str) -> None:
 
 
 def test_a_pasted_line_break_around_an_address_is_dropped(harness: Harness) -> None:
-    harness.submit(url=" https://news.example.org/a\r\n")
+    harness.submit(url="\ufeff https://news.example.org/a\u00a0\r\n")
     event = harness.log.history(harness.log.after(0)[0].subject)[0].event
     assert isinstance(event, ItemSubmitted)
     assert event.url == "https://news.example.org/a"
