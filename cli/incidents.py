@@ -64,7 +64,13 @@ def incidents() -> None:
     type=click.Choice(["newest", "oldest", "last_report", "items", "updated"]),
     default="newest",
 )
-@click.option("--limit", default=50, show_default=True, help="At most so many.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="At most so many.",
+)
 @output.json_option
 def list_incidents(
     limit: int, as_json: bool, since: str | None, until: str | None, **options: Any

@@ -31,7 +31,13 @@ RECEIPT: output.Columns = {
 label_option = click.option(
     "--label", multiple=True, type=click.Choice(LABELS), help="Has all of these."
 )
-limit_option = click.option("--limit", default=50, show_default=True, help="Most rows.")
+limit_option = click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="Most rows.",
+)
 note_option = click.option("--note", default="", help="Why; kept in the history.")
 
 

@@ -28,7 +28,13 @@ COLUMNS: output.Columns = {
 @click.option(
     "--label", multiple=True, type=click.Choice(LABELS), help="Has all of these."
 )
-@click.option("--limit", default=20, show_default=True, help="Most rows.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="Most rows.",
+)
 @output.json_option
 def search(
     words: tuple[str, ...], kind: str, label: tuple[str, ...], limit: int, as_json: bool

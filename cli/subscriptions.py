@@ -166,7 +166,13 @@ def deliveries() -> None:
 @click.argument("subscription", required=False)
 @click.option("--event", type=click.IntRange(1), help="Of the event at this position.")
 @click.option("--failed", is_flag=True, help="Only failed attempts.")
-@click.option("--limit", default=50, show_default=True, help="Most rows.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="Most rows.",
+)
 @output.json_option
 def list_deliveries(
     subscription: str | None, event: int | None, failed: bool, limit: int, as_json: bool

@@ -29,6 +29,10 @@ RETRY_FULL_S = 60  # somebody has to make room first
 MAX_FIELD_ERRORS = 20  # an answer must not grow with a hostile body
 MAX_FIELD_NAME = 200  # characters of a field's name that are repeated
 INVALID_FIELDS = "Some fields are invalid. See `errors` for each of them."
+OWN_WORDS = {  # instead of the framework's, which are written for a browser
+    404: "There is no such path at this service. /docs lists the paths of both services.",
+    405: "This path has other methods: see the header Allow, or /docs.",
+}
 HEADERS = ("Allow", "Retry-After", "WWW-Authenticate", "Accept", "Accept-Encoding")
 
 logger = logging.getLogger(__name__)
@@ -208,7 +212,7 @@ def _http_error(error: HTTPException) -> Response:
     else:
         status = HTTPStatus(error.code or 500)
         slug = status.phrase.lower().replace(" ", "-")
-        detail = error.description or ""
+        detail = OWN_WORDS.get(status, error.description or "")
         problem = Problem(status=status, slug=slug, detail=detail)
     response = problem.response()
     for name, value in [*error.get_headers(), *(data.get("headers") or {}).items()]:

@@ -24,6 +24,7 @@ NO_NUL = r"^[^\x00]*$"  # SQLite's text search stops at one
 WITH_NUL = "Contains a NUL character. Remove it."
 LONE_SURROGATE = "Contains a lone surrogate. Send well-formed Unicode."
 INVALID_CURSOR = 'Invalid cursor. Use the "next" value of the previous page unchanged.'
+DATE: dict[str, Any] = {"invalid": "Not a date. Write it as 2026-03-31."}
 MAX_POSITION = 2**53 - 1  # what every JSON reader can hold exactly
 MAX_PAGE = 200
 DEFAULT_PAGE = 50

@@ -61,6 +61,22 @@ def test_a_key_without_the_scope_is_refused(harness: Harness) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "said"),
+    [
+        ("GET", "/v1/submissions/i_a", "paths of both services"),
+        ("PUT", "/v1/items", "Allow"),
+        ("GET", "/v1/items?from=yesterday", "2026-03-31"),
+        ("GET", "/v1/incidents?to=today", "2026-03-31"),
+    ],
+)
+def test_a_wrong_request_is_answered_with_what_to_do(
+    harness: Harness, method: str, path: str, said: str
+) -> None:
+    answer = harness.api_client().open(path, method=method, headers=harness.reader)
+    assert said in answer.text
+
+
 def test_public_read_opens_reading(harness: Harness) -> None:
     harness.projector().catch_up()
     app = create_app(

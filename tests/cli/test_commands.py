@@ -289,6 +289,7 @@ def cli(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         (["tail", "--cursor", __file__], {"KEY": "x"}, 1, "does not hold a position"),
         (["keys", "list", "--profile", __file__], {}, 2, "INCIDENTWIRE_NAME=value"),
         (["keys", "list"], {"REDIS_URI": "redis://x"}, 2, "INCIDENTWIRE_REDIS_URI"),
+        (["items", "list", "--limit", "0"], {}, 2, "x>=1"),
     ],
 )
 def test_nothing_that_a_user_can_cause_ends_with_a_traceback(

@@ -9,6 +9,7 @@ from marshmallow import Schema, fields, validate
 from incidentwire.incidents.state import STATUSES
 from incidentwire.labels import LABELS
 from services.api.http import (
+    DATE,
     Names,
     PassageSchema,
     QuerySchema,
@@ -65,10 +66,14 @@ class IncidentFilterSchema(AsOfSchema):
     )
     q = QueryField()
     since = fields.Date(
-        data_key="from", metadata={"description": "with a report on or after this day"}
+        error_messages=DATE,
+        data_key="from",
+        metadata={"description": "with a report on or after this day"},
     )
     until = fields.Date(
-        data_key="to", metadata={"description": "with a report on or before this day"}
+        error_messages=DATE,
+        data_key="to",
+        metadata={"description": "with a report on or before this day"},
     )
 
 

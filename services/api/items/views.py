@@ -14,6 +14,7 @@ from incidentwire.web.auth import require
 from services.api.errors import NoText, TextGone, UnknownItem
 from services.api.events.schemas import EventsPageSchema
 from services.api.http import (
+    DATE,
     Blueprint,
     Names,
     QuerySchema,
@@ -50,10 +51,12 @@ class ItemsQuerySchema(ReadQuerySchema):
     site = text("the site's name as its pages give it")
     via = text("name of the key or feed that submitted it")
     since = fields.Date(
+        error_messages=DATE,
         data_key="from",
         metadata={"description": "published (or submitted, if unknown) on or after"},
     )
     until = fields.Date(
+        error_messages=DATE,
         data_key="to",
         metadata={"description": "published (or submitted, if unknown) on or before"},
     )
