@@ -1,4 +1,4 @@
-"""How many submissions does the door accept? Single JSON over 32 connections, and NDJSON in bulk."""
+"""How many submissions are accepted a second? Single JSON over 32 connections, and NDJSON in bulk."""
 
 from __future__ import annotations
 

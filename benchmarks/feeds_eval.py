@@ -102,7 +102,7 @@ def judge(case: Case, body: bytes) -> list[tuple[str, bool]]:
         return [("read without crash", False)]
     facts = [("read without crash", True)]
     if "bozo" in case["expect"] and "not bozo" not in case["expect"]:
-        return [*facts, ("problem said", bool(reading.problem))]
+        return [*facts, ("problem reported", bool(reading.problem))]
     if reading.kind == "json" or case["path"].endswith(".json"):
         return [
             *facts,

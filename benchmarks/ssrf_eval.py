@@ -1,4 +1,4 @@
-"""Does a hostile URL ever make us dial a private address? Run the network door over a file of cases, without a packet.
+"""Does a hostile URL ever make us dial a private address? Run the HTTP client over a file of cases, without a packet.
 
     python benchmarks/ssrf_eval.py CASES.jsonl
 
@@ -74,14 +74,14 @@ class Redirector(threading.Thread):
 
 
 class Bench:
-    """The door under test, with the resolver and the recorder of this script."""
+    """The HTTP client under test, with the resolver and the recorder of this script."""
 
     def __init__(self) -> None:
         self.redirector = Redirector()
         self.redirector.start()
         self.recorder = Recorder(self.redirector.port)
         self.answer = DECOY
-        self.door = HttpClient(
+        self.client = HttpClient(
             user_agent="incidentwire-ssrf-eval",
             allowed_hosts=frozenset({f"127.0.0.1:{self.redirector.port}"}),
             limits=RequestLimits(connect_s=2.0, read_s=2.0, total_s=4.0),
@@ -96,7 +96,7 @@ class Bench:
         """Fetch `url` while DNS says `answer`; return the addresses that would have been dialled."""
         self.recorder.dialled, self.answer = [], answer
         with contextlib.suppress(OutboundError):
-            self.door.get(url)
+            self.client.get(url)
         return self.recorder.dialled
 
     def dialled_by_redirect(self, url: str, answer: str = DECOY) -> list[str]:
@@ -107,7 +107,7 @@ class Bench:
     def passes_check(self, url: str) -> bool:
         """Tell whether check() lets `url` through."""
         try:
-            self.door.check(url)
+            self.client.check(url)
         except OutboundError:
             return False
         return True

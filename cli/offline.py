@@ -178,15 +178,15 @@ def _classifier() -> Classifier:
 
 
 def _classify_row(row: Row) -> Row:
-    said = _classifier().classify(
+    result = _classifier().classify(
         row.get("title") or "", row.get("text") or "", row.get("language")
     )
     return {
         "id": row["id"],
-        "labels": list(said.labels),
-        "scores": {label: round(score, 4) for label, score in said.scores.items()},
-        "evidence": said.evidence,
-        "review": list(said.review),
+        "labels": list(result.labels),
+        "scores": {label: round(score, 4) for label, score in result.scores.items()},
+        "evidence": result.evidence,
+        "review": list(result.review),
     }
 
 

@@ -1,7 +1,7 @@
-"""The host of a URL in its one ASCII form, read the way browsers read it (WHATWG URL, "host parsing").
+"""The host of a URL in its one ASCII form, parsed as browsers do (WHATWG URL, "host parsing").
 
-Both the canonical URL and the network door read hosts here, so that no notation means one machine to the check and
-another to the dial. Pure: no DNS, no clock.
+Canonical URLs and the HTTP client use the same parser, so that no notation means one
+machine to the address check and another to the connection. Pure: no DNS, no clock.
 """
 
 from __future__ import annotations
@@ -14,21 +14,20 @@ import idna
 
 MAX_HOST_CHARS = 253  # RFC 1035, section 2.3.4: 255 octets on the wire
 MAX_LABEL_CHARS = 63
-_LABEL = re.compile(
-    r"[a-z0-9_-]+"
-)  # RFC 1123, and the underscore that real blogs carry in their names
+_LABEL = re.compile(r"[a-z0-9_-]+")  # RFC 1123, and the underscore of real blogs
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
 class UrlError(ValueError):
-    """A URL that we refuse; the message says what to send instead."""
+    """A URL is not accepted. The message says what to send instead."""
 
 
 def ascii_host(host: str) -> str:
     """Return `host` in lower-case ASCII: a name (IDN as punycode), a dotted IPv4 address or `[IPv6]`.
 
-    Takes what stands between `//` and the port. One trailing dot goes. Every IPv4 notation (octal, hex, short,
-    decimal, full-width digits) becomes four decimal numbers. Raises UrlError.
+    `host` is the part between `//` and the port. One trailing dot is removed. Every IPv4
+    notation (octal, hex, short, decimal, full-width digits) becomes four decimal numbers.
+    Raises UrlError.
     """
     if host.startswith("["):
         return _ipv6(host)
@@ -49,7 +48,7 @@ def ascii_host(host: str) -> str:
 
 
 def is_address(host: str) -> bool:
-    """Tell whether a host returned by `ascii_host` is an IP address and not a name."""
+    """Return True if a host returned by `ascii_host` is an IP address, not a name."""
     return (
         host.startswith("[") or _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
     )
@@ -67,7 +66,7 @@ def _percent_decoded(host: str) -> str:
 
 
 def _mapped(host: str) -> str:
-    """Apply UTS 46: lower case, full-width to ASCII, every kind of dot to `.`, soft hyphens away."""
+    """Apply UTS 46: lower case, ASCII for full width, `.` for every dot, no soft hyphens."""
     if host.isascii():
         return host.lower()
     try:
@@ -100,28 +99,33 @@ def _ascii_label(label: str) -> str:
 
 
 def _check_punycode(label: str) -> None:
-    """Refuse an xn-- label that no registry gives out: it decodes to ASCII, to what UTS 46 would map, or not back.
+    """Refuse an xn-- label that no registry issues.
 
-    Not IDNA 2008's full rules: emoji domains break those, and answer all the same.
+    It decodes to ASCII or to characters that UTS 46 maps, or does not encode back. These
+    are not all rules of IDNA 2008: emoji domains break those, and yet exist.
     """
+    encoded = label.removeprefix("xn--")
     try:
-        decoded = label[4:].encode("ascii").decode("punycode")
-        honest = not decoded.isascii() and _mapped(decoded) == decoded
-        honest = honest and decoded.encode("punycode").decode("ascii") == label[4:]
+        decoded = encoded.encode("ascii").decode("punycode")
+        valid = (
+            not decoded.isascii()
+            and _mapped(decoded) == decoded
+            and decoded.encode("punycode").decode("ascii") == encoded
+        )
     except (UnicodeError, OverflowError, UrlError):
-        honest = False
-    if not honest:
+        valid = False
+    if not valid:
         raise UrlError("the host has a broken xn-- part: write the host's name plainly")
 
 
 def _ipv4(labels: list[str]) -> str:
-    """Read one to four numbers the way inet_aton and browsers do; the last one fills what is left."""
+    """Return the address of one to four numbers, as inet_aton and browsers read them.
+
+    The last number fills the remaining bytes.
+    """
     numbers = [_ipv4_number(label) for label in labels]
-    if (
-        len(numbers) > 4
-        or any(number > 255 for number in numbers[:-1])
-        or numbers[-1] >= 256 ** (5 - len(numbers))
-    ):
+    too_large = any(number > 255 for number in numbers[:-1])
+    if len(numbers) > 4 or too_large or numbers[-1] >= 256 ** (5 - len(numbers)):
         raise UrlError(
             "the host ends in a number but is not an IPv4 address: send the page's own address"
         )
@@ -149,9 +153,8 @@ def _ipv4_number(label: str) -> int:
 def _ipv6(host: str) -> str:
     inner = host[1:-1]
     try:
-        if (
-            not host.endswith("]") or "%" in inner
-        ):  # a zone id means something on one machine only
+        # A zone id (%eth0) is meaningful on one machine only.
+        if not host.endswith("]") or "%" in inner:
             raise ValueError(host)
         address = ipaddress.IPv6Address(inner)
     except ValueError as error:
@@ -162,7 +165,7 @@ def _ipv6(host: str) -> str:
 
 
 def _compressed(packed: bytes) -> str:
-    """Write an IPv6 address by RFC 5952, in hex throughout: str() of a mapped one changed in Python 3.13."""
+    """Return an IPv6 address by RFC 5952, all in hex: str() of a mapped one changed in Python 3.13."""
     groups = [f"{packed[i] << 8 | packed[i + 1]:x}" for i in range(0, 16, 2)]
     start, length = _longest_zero_run(groups)
     if length < 2:
@@ -171,12 +174,13 @@ def _compressed(packed: bytes) -> str:
 
 
 def _longest_zero_run(groups: list[str]) -> tuple[int, int]:
-    best = (0, 0)
-    for start in range(len(groups)):
-        length = next(
-            (i for i, group in enumerate(groups[start:]) if group != "0"),
-            len(groups) - start,
-        )
-        if length > best[1]:
-            best = (start, length)
-    return best
+    """Return start and length of the longest run of "0", the first of equal ones."""
+    best_start = 0
+    best_length = 0
+    length = 0
+    for index, group in enumerate(groups):
+        length = length + 1 if group == "0" else 0
+        if length > best_length:
+            best_length = length
+            best_start = index - length + 1
+    return best_start, best_length

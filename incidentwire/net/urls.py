@@ -1,13 +1,13 @@
-"""What makes two URLs the same item: our own rules, frozen, with a version (docs/decisions/0004 says why).
+"""Canonical URLs: two URLs with the same one are the same item (docs/decisions/0004).
 
-Rules of CANONICAL_VERSION 1, in the order in which they are applied:
+Rules of CANONICAL_VERSION 1, in the order of application:
 
 1. Refused: anything but `http://` and `https://` with a host; user names and passwords; white space, control
    characters, NUL, lone surrogates; backslashes before the query; ports outside 1..65535; more than 2,000 characters
    (before or after).
 2. Scheme and host in lower case; IDN as punycode (UTS 46, non-transitional); the trailing dot of the host dropped;
    IPv4 in dotted decimal, IPv6 compressed by RFC 5952. `http` and `https` stay two: what a server gives for one
-   it need not give for the other.
+   it may not give for the other.
 3. The scheme's own port (80, 443) dropped, any other kept.
 4. The fragment dropped.
 5. Percent-encoding: unreserved characters decoded, what RFC 3986 does not allow encoded as UTF-8, hex in upper case,
@@ -25,7 +25,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import dataclass
+import string
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 import tld
@@ -48,13 +49,11 @@ __all__ = [
 ]
 
 CANONICAL_VERSION = 1
-MAX_URL_CHARS = (
-    2_000  # sitemaps.org allows 2,048; longer ones in the wild are sessions and traps
-)
+MAX_URL_CHARS = 2_000  # sitemaps.org allows 2,048; longer ones are mostly sessions
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# Parameters that say how a reader came, never what they read. A name that some site uses for content (source, ref,
-# article, newsid, id, cid, page …) stays off this list: two copies of an item can be joined, a lost page cannot.
+# Parameters that identify a reader's origin, never the content. A name that some site uses for content (source, ref,
+# article, newsid, id, cid, page …) is not listed: two copies of an item can be joined, a lost page cannot.
 TRACKING_PREFIXES = ("utm_", "mtm_", "matomo_", "piwik_", "hsa_", "guce_")
 # fmt: off
 TRACKING = frozenset({
@@ -72,22 +71,24 @@ TRACKING = frozenset({
 })
 # fmt: on
 
-_FORBIDDEN = re.compile(  # C0, C1 and every Unicode space, spelt out so that no Unicode release changes it
+# C0, C1 and every Unicode space, listed so that no Unicode release changes them.
+_FORBIDDEN = re.compile(
     "[\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ud800-\udfff]"
 )
 _URL = re.compile(r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]*))?")
-_UNRESERVED = frozenset(
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
-)  # RFC 3986, 2.3
-# An escape, or one character that may not stand there as it is (RFC 3986, 3.3 and 3.4).
+_UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")  # RFC 3986, 2.3
+# An escape, or a character that must be encoded there (RFC 3986, 3.3 and 3.4).
 _TO_ENCODE_IN_PATH = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9\-._~!$&'()*+,;=:@/]")
 _TO_ENCODE_IN_QUERY = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9\-._~!$&()*+,;=:@/?]")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """A URL after rules 1 to 6: host in ASCII (IPv6 in brackets), path from `/`, query without `?`, no fragment."""
+    """A URL after rules 1 to 6.
+
+    `host` is in ASCII (IPv6 in brackets), `path` begins with `/`, `query` has no `?`.
+    """
 
     scheme: str
     host: str
@@ -97,15 +98,14 @@ class Parts:
 
     @property
     def url(self) -> str:
-        """The URL put together again, the scheme's own port left out."""
+        """The URL, without the scheme's default port."""
         port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{self.host}{port}{self.path}" + (
-            f"?{self.query}" if self.query else ""
-        )
+        query = f"?{self.query}" if self.query else ""
+        return f"{self.scheme}://{self.host}{port}{self.path}{query}"
 
 
 def split(url: str, *, max_chars: int = MAX_URL_CHARS) -> Parts:
-    """Read a URL from a stranger strictly. Raises UrlError whose message names the remedy."""
+    """Split a URL of unknown origin. Raises UrlError, whose message says what to change."""
     if len(url) > max_chars:
         raise UrlError(
             f"the URL is longer than {max_chars:,} characters: send the page's short address"
@@ -117,12 +117,10 @@ def split(url: str, *, max_chars: int = MAX_URL_CHARS) -> Parts:
     match = _URL.match(url)
     if match is None:
         raise UrlError("not a web address: write it in full, as https://host/path")
-    scheme, authority, path, query = (
-        match[1].lower(),
-        match[2],
-        match[3],
-        match[4] or "",
-    )
+    scheme = match[1].lower()
+    authority = match[2]
+    path = match[3]
+    query = match[4] or ""
     if "@" in authority:
         raise UrlError(
             "the URL carries a user name or password: remove everything up to the @"
@@ -141,16 +139,10 @@ def split(url: str, *, max_chars: int = MAX_URL_CHARS) -> Parts:
 
 
 def canonicalize(url: str) -> str:
-    """Return the canonical form of `url`, by the rules at the head of this module. Raises UrlError (a ValueError)."""
+    """Return the canonical form of `url`. Raises UrlError (a ValueError)."""
     parts = split(url)
     kept = [pair for pair in parts.query.split("&") if pair and not _is_tracking(pair)]
-    canonical = Parts(
-        scheme=parts.scheme,
-        host=parts.host,
-        port=parts.port,
-        path=parts.path,
-        query="&".join(kept),
-    ).url
+    canonical = replace(parts, query="&".join(kept)).url
     if len(canonical) > MAX_URL_CHARS:
         raise UrlError(
             f"the URL is longer than {MAX_URL_CHARS:,} characters once encoded: send its short address"
@@ -170,9 +162,8 @@ def text_item_id(title: str, text: str) -> str:
     """
     folded = [" ".join(normalize("NFC", part).split()) for part in (title, text)]
     try:
-        return _id(
-            "text\n" + "\n".join(folded)
-        )  # no URL begins so, and no folded part holds a line break
+        # No URL begins like this, and no folded part has a line break.
+        return _id("text\n" + "\n".join(folded))
     except UnicodeEncodeError as error:
         raise UrlError(
             "title or text has broken Unicode (a lone surrogate): send valid UTF-8"
@@ -180,9 +171,10 @@ def text_item_id(title: str, text: str) -> str:
 
 
 def registrable_domain(url: str) -> str:
-    """Return the domain under which one owner stands (`bbc.co.uk`, `alice.github.io`), by the public suffix list.
+    """Return the domain of one owner (`bbc.co.uk`, `alice.github.io`).
 
-    For an address or a name under no known suffix, the host itself. Raises UrlError.
+    It is found by the public suffix list. For an address or a name under no known
+    suffix, return the host. Raises UrlError.
     """
     host = split(url).host
     if is_address(host):
@@ -236,7 +228,6 @@ def _without_dot_segments(path: str) -> str:
 
 
 def _is_tracking(pair: str) -> bool:
-    name = (
-        unquote(pair.partition("=")[0]).lower().removeprefix("amp;")
-    )  # &amp; escaped once too often, in feeds
+    # Some feeds escape &amp; twice.
+    name = unquote(pair.partition("=")[0]).lower().removeprefix("amp;")
     return name in TRACKING or name.startswith(TRACKING_PREFIXES)

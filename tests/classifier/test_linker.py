@@ -29,7 +29,7 @@ from services.classifier.linking.fingerprint_key import fingerprint_key
 from services.classifier.linking.shared_spans import (
     MAX_SPANS,
     SharedSpans,
-    telling_spans,
+    informative_spans,
 )
 from tests.harness import LEAK, PLAIN, Harness
 from tests.lost_tail import cut
@@ -344,7 +344,7 @@ def test_of_names_the_rare_one_comes_first() -> None:
     text = f"Yesterday {common} spoke. Then inspectors met, and Quillmere did not."
     said = [
         text[start:end]
-        for start, end in telling_spans(text, other, index.rarity(other), b"")
+        for start, end in informative_spans(text, other, index.rarity(other), b"")
     ]
     assert said == ["Quillmere", common, "inspectors met"]
 

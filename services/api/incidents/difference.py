@@ -52,10 +52,10 @@ def difference(
         "merged_lost": [i for i in merged_before if i not in merged_after],
         "changes": changes,
     }
-    return body | {"lines": _said(body, titles)}
+    return body | {"lines": _sentences(body, titles)}
 
 
-def _said(body: Mapping[str, Any], titles: Titles) -> list[str]:
+def _sentences(body: Mapping[str, Any], titles: Titles) -> list[str]:
     """Return the changes in words."""
     root = body["shown_as"]
     lines = [f"shown as {root['after']}, formerly as {root['before'] or 'nothing'}"]
@@ -79,9 +79,9 @@ def rows(
     db: Any, asked: Sequence[tuple[IncidentProjection, str]]
 ) -> list[dict[str, Any] | None]:
     found: list[dict[str, Any] | None] = []
-    for happenings, name in asked:
-        root = _root(happenings, name)
-        rows = incident_rows.rows(db, happenings, [root]) if root else []
+    for projection, name in asked:
+        root = _root(projection, name)
+        rows = incident_rows.rows(db, projection, [root]) if root else []
         found.append(dict(zip(INCIDENTS, rows[0], strict=True)) if rows else None)
     return found
 
@@ -91,24 +91,24 @@ def _shown(row: Mapping[str, Any] | None, field: str) -> Any:
     return json.loads(value) if field == "labels" and value is not None else value
 
 
-def _root(happenings: IncidentProjection, name: str) -> str | None:
-    return happenings.state.resolve(name) if name in happenings.state.by_id else None
+def _root(projection: IncidentProjection, name: str) -> str | None:
+    return projection.state.resolve(name) if name in projection.state.by_id else None
 
 
-def _members(happenings: IncidentProjection, name: str) -> tuple[str, ...]:
-    root = _root(happenings, name)
-    return happenings.state.members(root) if root else ()
+def _members(projection: IncidentProjection, name: str) -> tuple[str, ...]:
+    root = _root(projection, name)
+    return projection.state.members(root) if root else ()
 
 
-def _items_of(happenings: IncidentProjection, name: str) -> list[str]:
+def _items_of(projection: IncidentProjection, name: str) -> list[str]:
     return list(
-        dict.fromkeys(MentionId.parse(key).item for key in _members(happenings, name))
+        dict.fromkeys(MentionId.parse(key).item for key in _members(projection, name))
     )
 
 
-def _merged(happenings: IncidentProjection, name: str) -> list[str]:
-    root = _root(happenings, name)
-    return list(happenings.state.tree(root))[1:] if root else []
+def _merged(projection: IncidentProjection, name: str) -> list[str]:
+    root = _root(projection, name)
+    return list(projection.state.tree(root))[1:] if root else []
 
 
 def keys_changed(

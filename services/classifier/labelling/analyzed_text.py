@@ -139,12 +139,12 @@ def opening(
     title: Sentence, body: Sequence[Sentence], number: int
 ) -> Sequence[Sentence]:
     """Return the first `number` sentences that are neither page clutter nor the title again."""
-    told = (
+    sentences = (
         sentence
         for sentence in body
         if _tells(sentence) and not _same_terms(sentence, title)
     )
-    return tuple(islice(told, number)) or body[:number]
+    return tuple(islice(sentences, number)) or body[:number]
 
 
 def _tells(sentence: Sentence) -> bool:

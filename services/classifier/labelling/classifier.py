@@ -215,7 +215,9 @@ class Classifier:
         ):
             return []
         carrying = self._labelled(found, reading, labels, language)
-        return mentions.happenings(title, text, [one for one in carrying if one.labels])
+        return mentions.group_by_incident(
+            title, text, [one for one in carrying if one.labels]
+        )
 
     def _labelled(
         self,

@@ -12,7 +12,7 @@ from services.classifier.text.sentences import Span
 
 MAX_SPANS = 5
 SHORT_CHARS = 25  # shorter lines are headings, captions, bylines
-CLOSE_TO_BEST = 2.0  # in log-odds: how far below the best sentence another one may stay
+CLOSE_TO_BEST = 2.0  # log-odds; most that a further sentence may be below the best
 
 
 def choose(
@@ -20,10 +20,10 @@ def choose(
     score: Callable[[Sequence[Sentence]], Scores],
     labels: tuple[str, ...],
 ) -> dict[str, tuple[Span, ...]]:
-    """One to five spans per label, in the order of the text. Empty only where the text has no sentence.
+    """Return one to MAX_SPANS spans per label, in the order of the text.
 
-    `score` gives raw scores of sentences read each by itself, sentences x labels. Where sentences signal the label,
-    only those compete.
+    `score` returns the raw scores of single sentences, sentences x labels. If sentences
+    signal a label, only those compete. A text without sentences has no spans.
     """
     if not reading.body or not labels:
         return {}
@@ -36,17 +36,18 @@ def choose(
     }
     found = {}
     for label, indices in competing.items():
-        ranked = sorted(
-            ((float(worth[index][LABELS.index(label)]), -index) for index in indices),
-            reverse=True,
-        )
-        kept = [
-            -index
-            for value, index in ranked[:MAX_SPANS]
-            if value >= ranked[0][0] - CLOSE_TO_BEST
-        ]
+        column = LABELS.index(label)
+        values = {index: float(worth[index][column]) for index in indices}
+        kept = _best(values)
         found[label] = tuple(reading.body[index].span for index in sorted(kept))
     return found
+
+
+def _best(values: dict[int, float]) -> list[int]:
+    """Return the sentences with the highest values; of equal ones the earlier."""
+    ranked = sorted(values, key=lambda index: (-values[index], index))
+    least = values[ranked[0]] - CLOSE_TO_BEST
+    return [index for index in ranked[:MAX_SPANS] if values[index] >= least]
 
 
 def _competing(reading: AnalyzedText, label: str) -> Sequence[int]:

@@ -1,7 +1,8 @@
-"""One item, how many happenings? A normal article has one mention, a round-up has one for each happening it tells of.
+"""The incidents that one text reports: an article has one mention, a round-up one for each.
 
-Passages that carry a label are compared by the names in them. A name that runs through them, or stands in the title, is
-what the article is about: one happening. Without one, neighbours that share no name tell of different happenings.
+Labelled passages are compared by the names in them. A name that most of them share, or
+that is in the title, is the subject of the whole article: one incident. Without such a
+name, neighbours that share no name report different incidents.
 """
 
 from __future__ import annotations
@@ -15,24 +16,25 @@ from services.classifier.labelling.analyzed_text import plain_terms
 from services.classifier.labelling.passages import Passage
 from services.classifier.text.names import names
 
-MAX_MENTIONS = 40  # a page with more is an index; the first ones stand for it
-LEADING_SHARE = 0.4  # a name in this share of the labelled passages is what the whole article is about
+MAX_MENTIONS = 40  # a page with more is an index; the first ones are kept
+LEADING_SHARE = 0.4  # of the labelled passages, with the name of the article's subject
 MIN_LEADING_PASSAGES = 2
 ACRONYM_CHARS = 4
+ACRONYM_TIE = 0.5  # an acronym is mostly an authority, which acts in many incidents
 MAX_NAMES = 400
-TITLE_WORDS = (
-    2  # a paragraph with as many words of the title tells of what the title tells
-)
+TITLE_WORDS = 2  # of the title, in a passage that reports what the title does
 _WORD = re.compile(r"[a-z0-9&\u00c0-\u024f-]+")
 
-Fingerprint = Callable[
-    [str, str, bool], str
-]  # title, text of the mention, part of a longer text -> compact ASCII
+# (title, text of the mention, whether it is part of a longer text) -> compact ASCII
+Fingerprint = Callable[[str, str, bool], str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mention:
-    """A stretch of the text, in code points, that speaks of one happening; `fingerprint` is what linking compares."""
+    """The part of a text that reports one incident, from `start` to `end` in code points.
+
+    `fingerprint` is what the linker compares.
+    """
 
     id: str
     start: int
@@ -49,103 +51,105 @@ class Labelled:
     labels: tuple[str, ...]
 
 
-def happenings(
+def group_by_incident(
     title: str, text: str, labelled: Sequence[Labelled]
 ) -> list[list[Labelled]]:
-    """Group labelled passages by incident, in order; at most one group if there is one incident."""
-    stretches = [
-        text[found.passage.span[0] : found.passage.span[1]] for found in labelled
-    ]
-    named = _named(stretches)
-    listed = any(found.passage.item for found in labelled)
-    if (
-        len(labelled) < 2
-        or _has_leading_name(title, named)
-        or not (listed or _beside_the_title(title, stretches))
-    ):
-        return [list(labelled)] if labelled else []
+    """Group labelled passages by incident, in the order of the text.
+
+    Return one group if all report the same incident, none if there are no passages.
+    """
+    if not labelled:
+        return []
+    parts = [text[one.passage.span[0] : one.passage.span[1]] for one in labelled]
+    named = _names_of(parts)
+    if not _is_round_up(title, labelled, parts, named):
+        return [list(labelled)]
     groups: list[list[Labelled]] = []
     known: frozenset[str] = frozenset()
-    for found, own in zip(labelled, named, strict=True):
-        continues = (
-            groups and (not own or _ties(known & own) >= 1.0) and not found.passage.item
-        )
-        if continues:
-            groups[-1].append(found)
+    for one, own in zip(labelled, named, strict=True):
+        same = not own or _tie(known & own) >= 1.0
+        if groups and same and not one.passage.item:
+            groups[-1].append(one)
             known = own or known
         else:
-            groups.append([found])
+            groups.append([one])
             known = own
     return groups
 
 
-def _named(stretches: Sequence[str]) -> list[frozenset[str]]:
-    """Return the names in each stretch.
+def _is_round_up(
+    title: str,
+    labelled: Sequence[Labelled],
+    parts: Sequence[str],
+    named: Sequence[frozenset[str]],
+) -> bool:
+    """Return True if the passages may report several incidents.
 
-    A name that one stretch reveals, by a capital inside a sentence, is looked for in all.
+    They are items of a list, or most have little in common with the title.
     """
-    known = Counter(name for stretch in stretches for name in names(stretch))
-    wanted = [
-        name
-        for name, _ in sorted(known.items(), key=lambda pair: (-pair[1], pair[0]))[
-            :MAX_NAMES
-        ]
-    ]
+    if len(labelled) < 2 or _has_leading_name(title, named):
+        return False
+    listed = any(one.passage.item for one in labelled)
+    return listed or _differ_from_title(title, parts)
+
+
+def _names_of(parts: Sequence[str]) -> list[frozenset[str]]:
+    """Return the names in each part.
+
+    A name recognised in one part, by a capital inside a sentence, is searched for in all.
+    """
+    counts = Counter(name for part in parts for name in names(part))
+    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    wanted = frozenset(name for name, _ in ranked[:MAX_NAMES])
+    several_words = [name for name in wanted if not _WORD.fullmatch(name)]
     found = []
-    for stretch in stretches:
-        lower = stretch.lower()
-        words = set(_WORD.findall(lower))
-        longer = (
-            name for name in wanted if not _WORD.fullmatch(name) and name in lower
-        )
-        found.append(frozenset(wanted) & words | frozenset(longer))
+    for part in parts:
+        lower = part.lower()
+        words = wanted.intersection(_WORD.findall(lower))
+        longer = (name for name in several_words if name in lower)
+        found.append(words.union(longer))
     return found
 
 
-def _ties(shared: frozenset[str]) -> float:
-    """How strongly shared names tie two passages: an acronym is mostly an office that has its hand in many things."""
+def _tie(shared: frozenset[str]) -> float:
+    """Return how strongly shared names tie two passages; 1 makes them one incident."""
     return sum(
-        0.5 if len(name) <= ACRONYM_CHARS and name.isascii() else 1.0 for name in shared
+        ACRONYM_TIE if len(name) <= ACRONYM_CHARS and name.isascii() else 1.0
+        for name in shared
     )
 
 
-def _beside_the_title(title: str, stretches: Sequence[str]) -> bool:
-    """Whether most stretches tell of something that the title does not: they share fewer than two of its words."""
+def _differ_from_title(title: str, parts: Sequence[str]) -> bool:
+    """Return True if most parts share fewer than TITLE_WORDS words with the title."""
     wanted = plain_terms(title)
-    close = sum(
-        len(wanted & plain_terms(stretch)) >= TITLE_WORDS
-        for stretch in stretches
-        if wanted
-    )
-    return close * 2 < len(stretches)
+    if not wanted:
+        return bool(parts)
+    close = sum(len(wanted & plain_terms(part)) >= TITLE_WORDS for part in parts)
+    return close * 2 < len(parts)
 
 
 def _has_leading_name(title: str, named: Sequence[frozenset[str]]) -> bool:
+    """Return True if one name is the subject of the whole article."""
     counts = Counter(name for own in named for name in own)
-    in_title = {
-        name
-        for name, count in counts.items()
-        if count >= MIN_LEADING_PASSAGES and name in title.lower()
-    }
-    most = max(counts.values(), default=0)
-    return bool(in_title) or (
-        most >= MIN_LEADING_PASSAGES and most >= LEADING_SHARE * len(named)
-    )
+    lower = title.lower()
+    frequent = {name: n for name, n in counts.items() if n >= MIN_LEADING_PASSAGES}
+    if any(name in lower for name in frequent):
+        return True
+    return max(frequent.values(), default=0) >= max(1, LEADING_SHARE * len(named))
 
 
 def single(
     title: str, text: str, labels: tuple[str, ...], fingerprint: Fingerprint
 ) -> tuple[Mention, ...]:
     """Return the whole text as one mention."""
-    return (
-        Mention(
-            id="m0",
-            start=0,
-            end=len(text),
-            labels=labels,
-            fingerprint=fingerprint(title, text, False),
-        ),
+    mention = Mention(
+        id="m0",
+        start=0,
+        end=len(text),
+        labels=labels,
+        fingerprint=fingerprint(title, text, False),
     )
+    return (mention,)
 
 
 def several(
@@ -154,13 +158,17 @@ def several(
     """Return a mention per group, from its first passage to its last."""
     found = []
     for number, group in enumerate(groups[:MAX_MENTIONS]):
-        start, end = group[0].passage.span[0], group[-1].passage.span[1]
+        start = group[0].passage.span[0]
+        end = group[-1].passage.span[1]
         labels = tuple(dict.fromkeys(label for one in group for label in one.labels))
         heading = group[0].passage.heading
-        said = fingerprint(heading, text[start:end], True)
         found.append(
             Mention(
-                id=f"m{number}", start=start, end=end, labels=labels, fingerprint=said
+                id=f"m{number}",
+                start=start,
+                end=end,
+                labels=labels,
+                fingerprint=fingerprint(heading, text[start:end], True),
             )
         )
     return tuple(found)

@@ -57,5 +57,5 @@ def in_order(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def whole(title: str, text: str, date: str | None) -> list[str]:
-    """Every text is relevant and tells of one happening (`cluster --all`)."""
+    """Every text is relevant and reports one incident (`cluster --all`)."""
     return [fingerprint(title, text, None, date)]

@@ -1,4 +1,4 @@
-"""Words that say little about which happening a text tells of: those of every news story, and those of this field.
+"""Words that say little about which incident a text reports: those of every news story, and those of this field.
 
 The linker learns what is common from the stream; this list stands in while the stream is young, when two reports that
 share nothing but "facial recognition" and "company" would look as near as two on one breach. Written by hand.

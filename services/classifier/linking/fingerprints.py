@@ -54,7 +54,7 @@ class FingerprintError(ValueError):
 class Fingerprint:
     """A decoded fingerprint. `hashes` (24 bits), `weights` (1 to 15) and `kinds` run in parallel; `day` counts from
     1970-01-01, 0 where unknown; `signature` has SIGNATURE_SLOTS minima, EMPTY_SLOT where a slot has none; `part` says
-    that the mention is a part of a longer text, which tells of other happenings too."""
+    that the mention is a part of a longer text, which reports other incidents too."""
 
     day: int
     hashes: NDArray[np.uint32]
@@ -202,17 +202,21 @@ def _signature(words: NDArray[np.uint64]) -> NDArray[np.uint16]:
     return slots.astype(np.uint16)
 
 
-def shared_spans(
+def shared_terms(
     text: str, other: Fingerprint, key: bytes = b""
-) -> list[tuple[int, int]]:
-    """Where the text names what the other mention names too: offsets of its words and runs, in code points."""
+) -> list[tuple[int, int, int]]:
+    """Return (start, end, index in `other.hashes`) of each word or run that both have.
+
+    Offsets are code points of `text`.
+    """
     found = list(spans(text))
-    said = digests_of(key).of_words([term for term, _, _ in found]) & np.uint64(
-        0xFFFFFF
-    )
-    shared = np.isin(said, other.hashes).tolist()
+    words = [term for term, _, _ in found]
+    hashes = digests_of(key).of_words(words) & np.uint64(0xFFFFFF)
+    indices = {
+        term_hash: index for index, term_hash in enumerate(other.hashes.tolist())
+    }
     return [
-        (start, end)
-        for (_, start, end), there in zip(found, shared, strict=True)
-        if there
+        (start, end, indices[term_hash])
+        for (_, start, end), term_hash in zip(found, hashes.tolist(), strict=True)
+        if term_hash in indices
     ]

@@ -1,31 +1,29 @@
-"""Which words made a link: where a text says what the nearest mention of its incident says too, as offsets.
+"""The passages that explain a link, as offsets: what a text shares with another mention.
 
-For readers only: decisions do not depend on it, and a text that is gone has no spans.
+For readers only: no decision depends on them. A deleted text has no spans.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from incidentwire.archive import Archive, ContentNotFound
 from incidentwire.documents import StoredDocument
 from incidentwire.items import Item
 from incidentwire.telemetry import event_line
-from services.classifier.linking.fingerprints import Fingerprint, shared_spans
+from services.classifier.linking.fingerprints import Fingerprint, shared_terms
 from services.classifier.linking.terms import TermKind
 
 MAX_SPANS = 8
-_TELLING = {
+# The order of kinds, the most informative first.
+_ORDER = {
     TermKind.NAME: 0,
     TermKind.AMOUNT: 1,
     TermKind.DATE: 1,
     TermKind.WORD: 2,
-}  # what says more comes first
+}
 _JOINS = frozenset(" \u00a0-\u2010'\u2019&")  # between two words of one name
 Span = tuple[int, int]  # [start, end) in code points
 
@@ -34,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class SharedSpans:
-    """Reads kept texts and tells what they share with fingerprints that were made with `key`."""
+    """Reads stored texts and compares them with fingerprints made with `key`."""
 
     archive: Archive
     key: bytes
@@ -42,37 +40,36 @@ class SharedSpans:
     def spans(
         self, item: Item, mention: str, other: Fingerprint, rarity: Sequence[int]
     ) -> list[Span]:
-        """At most MAX_SPANS stretches of the mention that the other one has too, the most telling first: offsets into
-        the item's text. `rarity` is that of the other's terms. Empty where the text cannot be read."""
-        judged = item.classified
-        ref = (
-            next((m for m in judged.mentions if m.id == mention), None)
-            if judged
-            else None
-        )
-        document = self._document(item)
-        if (
-            judged is None
-            or ref is None
-            or document is None
-            or document.text_digest != judged.text_digest
-        ):
+        """Return at most MAX_SPANS spans of the mention that `other` shares.
+
+        They are offsets into the item's text, the most informative first. `rarity` is
+        that of the other's terms. Return none if the text cannot be read.
+        """
+        classified = item.classified
+        if classified is None:
             return []
-        found = telling_spans(
-            document.text[ref.start : ref.end], other, rarity, self.key
-        )
-        return [(ref.start + start, ref.start + end) for start, end in found]
+        ref = next((one for one in classified.mentions if one.id == mention), None)
+        document = self._document(item)
+        if ref is None or document is None:
+            return []
+        if document.text_digest != classified.text_digest:
+            return []
+        text = document.text[ref.start : ref.end]
+        return [
+            (ref.start + start, ref.start + end)
+            for start, end in informative_spans(text, other, rarity, self.key)
+        ]
 
     def _document(self, item: Item) -> StoredDocument | None:
         if item.fetched is None:
             return None
         try:
-            return StoredDocument.from_bytes(
-                self.archive.get(item.id, item.fetched.document_digest)
-            )
+            stored = self.archive.get(item.id, item.fetched.document_digest)
+            return StoredDocument.from_bytes(stored)
         except ContentNotFound:
             return None
-        except Exception as error:  # each object store has its own: none of them may keep a link from being made
+        # Object stores raise errors of their own. None of them may prevent a link.
+        except Exception as error:
             logger.warning(
                 event_line(
                     "text unreadable", item_id=item.id, error=type(error).__name__
@@ -81,59 +78,52 @@ class SharedSpans:
             return None
 
 
-def telling_spans(
+def informative_spans(
     text: str, other: Fingerprint, rarity: Sequence[int], key: bytes
 ) -> list[Span]:
     """Return the spans that the text shares with the other mention.
 
-    Names come before amounts, dates and words, rare ones first, nothing twice;
-    neighbours are one span.
+    Names come before amounts, dates and words, and rare terms first. Neighbours are one
+    span; a span with no new term is omitted.
     """
-    said: set[int] = set()
+    covered: set[int] = set()
     found: list[Span] = []
-    runs = _runs(text, _ranked(text, other, rarity, key))
+    groups = _joined(text, _ranked(text, other, rarity, key))
     for span, ranks in sorted(
-        runs, key=lambda run: (min(run[1]), -len(run[1]), run[0])
+        groups, key=lambda group: (min(group[1]), -len(group[1]), group[0])
     ):
-        if not ranks <= said and len(found) < MAX_SPANS:
+        if not ranks <= covered and len(found) < MAX_SPANS:
             found.append(span)
-            said |= ranks
+            covered |= ranks
     return found
 
 
 def _ranked(
     text: str, other: Fingerprint, rarity: Sequence[int], key: bytes
 ) -> dict[Span, int]:
-    """Each word of the text that the other mention has too, and the rank of the term that it is: 0 tells most."""
-    kinds = other.kinds.tolist()
+    """Map each shared word of the text to the rank of its term, 0 for the best."""
+    kinds = [_ORDER[TermKind(kind)] for kind in other.kinds.tolist()]
     order = sorted(
-        range(len(kinds)),
-        key=lambda at: (_TELLING[TermKind(kinds[at])], -rarity[at], at),
+        range(len(kinds)), key=lambda index: (kinds[index], -rarity[index], index)
     )
-    spans = shared_spans(text, other, key)
-    words = list(dict.fromkeys(text[start:end] for start, end in spans))
-    listed, starts = (
-        "\n".join(words),
-        np.cumsum([0, *(len(word) + 1 for word in words)]).tolist(),
-    )
-    numbers = dict.fromkeys(words, 0)
-    # It is told where a term is, not which one it is: so one question for each bit of the rank, of distinct words only.
-    for bit in range(len(order).bit_length()):
-        asked = [at for rank, at in enumerate(order) if rank >> bit & 1]
-        some = dataclasses.replace(other, hashes=other.hashes[asked])
-        there = {start for start, _ in shared_spans(listed, some, key)}
-        for word, start in zip(words, starts, strict=False):
-            numbers[word] |= (start in there) << bit
-    return {(start, end): numbers[text[start:end]] for start, end in spans}
+    rank = {index: place for place, index in enumerate(order)}
+    return {
+        (start, end): rank[index]
+        for start, end, index in shared_terms(text, other, key)
+    }
 
 
-def _runs(text: str, ranked: dict[Span, int]) -> list[tuple[Span, set[int]]]:
-    """Spans that overlap, touch, or have nothing but a blank or a hyphen between them, joined; with their ranks."""
-    runs: list[tuple[Span, set[int]]] = []
+def _joined(text: str, ranked: dict[Span, int]) -> list[tuple[Span, set[int]]]:
+    """Return spans with their ranks; those that overlap or touch are joined.
+
+    So are two with only a blank, hyphen or the like between them.
+    """
+    groups: list[tuple[Span, set[int]]] = []
     for (start, end), rank in sorted(ranked.items()):
-        (first, last), ranks = runs[-1] if runs else ((0, -1), set())
-        if start <= last or (start == last + 1 and text[last] in _JOINS):
-            runs[-1] = (first, max(last, end)), ranks | {rank}
-        else:
-            runs.append(((start, end), {rank}))
-    return runs
+        if groups:
+            (first, last), ranks = groups[-1]
+            if start <= last or (start == last + 1 and text[last] in _JOINS):
+                groups[-1] = (first, max(last, end)), ranks | {rank}
+                continue
+        groups.append(((start, end), {rank}))
+    return groups

@@ -17,7 +17,7 @@ _HAN_BODY = re.compile(
     "[\u4e00-\u9fff]{2,6}(?:公司|集团|银行|法院|大学|医院|网信办|平台|科技|酒店|动物园|小区|物业|超市|学校|中学|小学|大厦|景区)"
 )
 _HAN = re.compile("[\u4e00-\u9fff]")
-# Too common to tell two happenings apart: countries, offices, the subject itself.
+# Too common to distinguish two incidents: countries, offices, the subject itself.
 COMMON = frozenset(
     "ai fr us u.s uk eu usa un europe european america american americans china chinese british britain german germany"
     " french france russia russian india indian japan japanese monday tuesday wednesday thursday friday saturday sunday"

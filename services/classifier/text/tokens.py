@@ -77,12 +77,12 @@ def tokens(text: str) -> Tokens:
     """Any text will do, also an empty one."""
     found = Tokens(_composed(text))
     for match in _PLAIN.finditer(found.text):
-        said = match.group()
-        if not said[0].isdecimal():
-            token = term_of(said)
-            if token and said[0].isupper():
+        part = match.group()
+        if not part[0].isdecimal():
+            token = term_of(part)
+            if token and part[0].isupper():
                 found.capitals.append(token)
-        elif len(token := _amount(said, found.text, match.end())) > 1:
+        elif len(token := _amount(part, found.text, match.end())) > 1:
             if not _YEAR.fullmatch(token):
                 found.amounts.append(token)
         else:

@@ -17,7 +17,7 @@ from services.classifier.labelling import features
 from services.classifier.labelling.classifier import MODEL_FOLDER
 from services.classifier.labelling.lexicon import Lexicon
 from services.classifier.labelling.model_file import LANGUAGES, LEXICON_FILE
-from services.classifier.training.calibrating import decide, f1, probabilities, said
+from services.classifier.training.calibrating import assigned, decide, f1, probabilities
 from services.classifier.training.corpus import corpus_files, read_rows
 from services.classifier.training.fitting import Examples, Floats, Trainer, prepare
 
@@ -70,7 +70,9 @@ def mean_f1(examples: Examples, raw: Floats, language: str) -> float:
     wanted = examples.wanted[rows]
     real = examples.real
     decisions = decide(raw[real], examples.wanted[real], examples.languages[real])
-    answers = said(probabilities(raw[rows], languages, decisions), languages, decisions)
+    answers = assigned(
+        probabilities(raw[rows], languages, decisions), languages, decisions
+    )
     return float(np.mean([f1(answers[:, k], wanted[:, k]) for k in range(len(LABELS))]))
 
 

@@ -106,10 +106,10 @@ def probabilities(
     )
 
 
-def f1(said: Flags, wanted: Flags) -> float:
-    """Return F1; 0 if nothing is said and nothing wanted."""
-    total = int(said.sum() + wanted.sum())
-    return 2.0 * int((said & wanted).sum()) / total if total else 0.0
+def f1(assigned: Flags, wanted: Flags) -> float:
+    """Return F1; 0 if no label is assigned or wanted."""
+    total = int(assigned.sum() + wanted.sum())
+    return 2.0 * int((assigned & wanted).sum()) / total if total else 0.0
 
 
 def calibration_error(probability: Floats, wanted: Flags, bins: int = 10) -> float:
@@ -122,7 +122,7 @@ def calibration_error(probability: Floats, wanted: Flags, bins: int = 10) -> flo
     return error / len(probability)
 
 
-def said(
+def assigned(
     probability: Floats, languages: NDArray[np.str_], decisions: dict[str, Decisions]
 ) -> Flags:
     """Return the labels assigned at these probabilities, texts x labels."""

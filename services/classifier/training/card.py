@@ -11,7 +11,7 @@ import numpy as np
 from incidentwire.labels import LABELS
 from services.classifier.labelling.model_file import LANGUAGES, Weights
 from services.classifier.training import fitting
-from services.classifier.training.calibrating import probabilities, said
+from services.classifier.training.calibrating import assigned, probabilities
 from services.classifier.training.figures import Figures, measure
 from services.classifier.training.fitting import Examples, Flags, Floats
 from services.classifier.training.gate import validate
@@ -46,7 +46,7 @@ def cross_validated(
         languages = examples.languages[rows]
         probability = probabilities(raw[rows], languages, model.decisions)
         found[language] = measure(
-            said(probability, languages, model.decisions),
+            assigned(probability, languages, model.decisions),
             probability,
             examples.wanted[rows],
             examples.doubted[rows],

@@ -22,7 +22,7 @@ from services.classifier.labelling.model_file import (
     load,
 )
 from services.classifier.labelling.scoring import Scorer
-from services.classifier.training.calibrating import probabilities, said
+from services.classifier.training.calibrating import assigned, probabilities
 from services.classifier.training.figures import Figures, measure
 from services.classifier.training.fitting import Examples, prepare
 
@@ -40,7 +40,7 @@ def validate(model: Weights, examples: Examples) -> dict[str, Figures]:
         languages = examples.languages[rows]
         probability = probabilities(raw[rows], languages, model.decisions)
         found[language] = measure(
-            said(probability, languages, model.decisions),
+            assigned(probability, languages, model.decisions),
             probability,
             examples.wanted[rows],
             examples.doubted[rows],

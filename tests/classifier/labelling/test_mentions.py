@@ -1,4 +1,4 @@
-"""How many happenings one item tells of, and where."""
+"""How many incidents one item reports, and where."""
 
 from __future__ import annotations
 

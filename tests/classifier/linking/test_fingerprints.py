@@ -20,7 +20,7 @@ from services.classifier.linking.fingerprints import (
     decode,
     encode,
     fingerprint,
-    shared_spans,
+    shared_terms,
 )
 from services.classifier.linking.term_hashes import TermHasher
 from services.classifier.linking.terms import (
@@ -313,8 +313,9 @@ def test_another_version_is_not_compared() -> None:
 def test_what_two_mentions_share_is_shown_in_the_text() -> None:
     other = decode(fingerprint("", "Ostrel Data leaves the town", "en", key=b"k"))
     text = "Partner Ostrel Data was named."
-    assert [text[a:b] for a, b in shared_spans(text, other, b"k")] == ["Ostrel", "Data"]
-    assert shared_spans(text, other, b"another") == []
+    shared = shared_terms(text, other, b"k")
+    assert [text[start:end] for start, end, _ in shared] == ["Ostrel", "Data"]
+    assert shared_terms(text, other, b"another") == []
 
 
 @given(
