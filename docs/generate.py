@@ -11,6 +11,7 @@ from pathlib import Path
 import redis
 
 from incidentwire import __version__, events
+from incidentwire.labels import Label
 from incidentwire.log import codec, schemas
 from incidentwire.settings import PREFIX, Settings
 from incidentwire.web import openapi
@@ -87,7 +88,7 @@ def _type(hint: typing.Any) -> str:
         str(hint) if typing.get_origin(hint) else getattr(hint, "__name__", str(hint))
     )
     for long, short in (
-        ("typing.Literal['data_leak', 'consent', 'deepfake', 'regulation']", "label"),
+        (str(Label), "label"),
         ("collections.abc.", ""),
         ("typing.", ""),
         ("incidentwire.labels.", ""),
