@@ -74,14 +74,18 @@ class Delivery:
         sealed = self.store.secrets(subscription.id, "webhook", self.now())
         secrets = [self.box.open(value) for value in sealed]
         log_id = self.log.id
-        for position in self.pending.pending(subscription.id, WEBHOOKS_PER_TURN):
-            told = self._told([position])
-            if not told:
+        positions = self.pending.pending(subscription.id, WEBHOOKS_PER_TURN)
+        entries = self.log.get_many(positions)
+        for position in positions:
+            subscription = self.store.get(subscription.id)
+            if subscription.status is not Status.ACTIVE:
+                return  # paused meanwhile
+            entry = entries.get(position)
+            if entry is None:
                 self.pending.drop_pending(subscription.id, [position])
                 continue
-            body = messages.payload(
-                subscription, told[0], log_id, self.settings.api_url
-            )
+            told = Told(found=facts.read(self.read_model, entry, texts=False))
+            body = messages.payload(subscription, told, log_id, self.settings.api_url)
             message_id = f"{subscription.id}_{self._log_name()}_{position}"
             began = time.monotonic()
             outcome = webhook.send(
@@ -94,7 +98,7 @@ class Delivery:
             )
             latency_ms = round((time.monotonic() - began) * 1000)
             subscription = self._settle(
-                subscription, told, message_id, outcome, latency_ms
+                subscription, [told], message_id, outcome, latency_ms
             )
             if outcome.failure is not None:
                 return

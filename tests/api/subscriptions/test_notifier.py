@@ -71,6 +71,28 @@ def test_endpoints_that_never_answer_leave_threads_and_turns_to_others(
         assert sum(len(hooks[name].requests) for name in silent) == 1
 
 
+def test_pausing_ends_a_run_of_deliveries_after_the_one_under_way(
+    desk: Desk, receiver: Receiver
+) -> None:
+    created = desk.webhook(receiver, scope="new")
+    for n in range(3):
+        desk.room.add(f"i_{n}", (LEAK,))
+    desk.room.projector.catch_up()
+    receiver.gate.clear()
+
+    def has_begun() -> bool:
+        desk.notifier.step()
+        return bool(receiver.requests)
+
+    eventually(has_begun, "the first delivery is under way")
+    path = f"/v1/subscriptions/{created['id']}"
+    desk.client.patch(path, json={"status": "paused"})
+    receiver.gate.set()
+    desk.settle()
+    assert len(receiver.requests) == 1
+    assert desk.show(created["id"])["pending"] == 2
+
+
 def test_after_a_restore_nothing_is_left_out_and_ids_are_new(
     desk: Desk, receiver: Receiver
 ) -> None:
