@@ -64,10 +64,10 @@ class Stand:
 
 
 @contextlib.contextmanager
-def stand(**changes: object) -> Iterator[Stand]:
+def stand(*, store_maxmemory: str = "1gb", **changes: object) -> Iterator[Stand]:
     """Yield a fresh stand; stop and delete everything afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="incidentwire-bench-"))
-    installation = Installation(data_dir=folder)
+    installation = Installation(data_dir=folder, store_maxmemory=store_maxmemory)
     defaults: dict[str, object] = {
         "allowed_hosts": frozenset({"127.0.0.1"}),
         "host_pause_s": 0.0,

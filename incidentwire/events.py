@@ -198,6 +198,17 @@ class ItemCorrected(ItemEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ItemReviewed(ItemEvent):
+    """A curator looked at a doubt and left everything as it is. `about` is "labels", or the mention whose link is in
+    doubt; with `withdrawn`, the doubt waits for a decision again."""
+
+    type = "item.reviewed"
+    who: str
+    about: str = "labels"
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class ItemWithdrawn(ItemEvent):
     """The item was withdrawn: stored content is deleted, and nothing can be appended to the item any more."""
 

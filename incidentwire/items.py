@@ -64,6 +64,7 @@ class Item:
     fetched: e.ItemFetched | None = None
     classified: e.ItemClassified | None = None
     corrected: e.ItemCorrected | None = None
+    reviewed: frozenset[str] = frozenset()  # doubts that a curator left as they are
     alias_of: str | None = None
     expired: Literal["page", "all"] | None = None
 
@@ -118,6 +119,12 @@ def fold(item: Item, position: int, event: e.Event, traceparent: str = "") -> It
             return replace(item, fetched=event, expired=None)
         case e.ItemCorrected():
             return replace(item, corrected=None if event.withdrawn else event)
+        case e.ItemReviewed():
+            about = {event.about}
+            reviewed = (
+                item.reviewed - about if event.withdrawn else item.reviewed | about
+            )
+            return replace(item, reviewed=reviewed)
         case e.ItemExpired():
             return replace(item, expired="all" if item.expired == "all" else event.what)
         case _:
@@ -184,7 +191,13 @@ def _completed(item: Item, event: e.ItemEvent) -> Item:
     item = replace(item, reason=None, detail="")
     match event:
         case e.ItemClassified():
-            return replace(item, state=State.CLASSIFIED, classified=event)
+            # new scores and links are new doubts
+            return replace(
+                item,
+                state=State.CLASSIFIED,
+                classified=event,
+                reviewed=frozenset(),
+            )
         case e.ItemWithdrawn():
             return replace(item, state=State.WITHDRAWN)
         case e.ItemAliased():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,15 +16,15 @@ from services.api.search import functions
 MAX_VALUES = 12  # of a facet
 MAX_MONTHS = 24
 
-_MEMBERS = " JOIN memberships m ON m.incident = i.n JOIN items t ON t.id = m.item"
-# facet -> tables beside `incidents i`, value
-FACETS: Mapping[str, tuple[str, str]] = {
-    "label": (", json_each(i.labels) j", "j.value"),
-    "status": ("", "i.status"),
-    "source": (_MEMBERS, "t.host"),
-    "language": (_MEMBERS, "t.language"),
-    "month": ("", "substr(i.first_report, 1, 7)"),
+# facet -> column of incidents; a JSON array counts for each of its values
+FACETS: Mapping[str, str] = {
+    "label": "i.labels",
+    "status": "i.status",
+    "source": "i.hosts",
+    "language": "i.languages",
+    "month": "substr(i.first_report, 1, 7)",
 }
+ARRAYS = frozenset({"label", "source", "language"})
 
 
 def facets(
@@ -32,22 +33,47 @@ def facets(
     """Return (value, number of incidents) by facet, the most frequent first.
 
     A facet counts what its own filter does not narrow, so that a choice can be changed;
-    `label` is narrowed by itself, since an incident has several.
+    `label` is narrowed by itself, since an incident has several. Facets that count the
+    same incidents share one query.
     """
     functions.register(db)
-    found = {}
-    for name, (tables, value) in FACETS.items():
-        own = () if name == "label" else (name, f"without_{name}")
-        others = {key: wanted for key, wanted in asked.items() if key not in own}
-        where, values = list_query.where_of(others)
-        rows = db.execute(
-            f"SELECT {value} AS v, count(DISTINCT i.n) AS c FROM incidents i{tables}"
-            f" WHERE {where} AND coalesce({value}, '') <> ''"
-            f" GROUP BY v ORDER BY c DESC, v DESC LIMIT {MAX_VALUES}",
-            values,
-        )
-        found[name] = [(row[0], row[1]) for row in rows]
-    return found
+    groups: dict[frozenset[str], list[str]] = {}
+    for name in FACETS:
+        own = {name, f"without_{name}"} if name != "label" else set()
+        groups.setdefault(frozenset(own & asked.keys()), []).append(name)
+    found: dict[str, list[tuple[str, int]]] = {}
+    for ignored, names in groups.items():
+        others = {key: value for key, value in asked.items() if key not in ignored}
+        found |= _counts(db, names, others)
+    return {name: found[name] for name in FACETS}
+
+
+def _counts(
+    db: sqlite3.Connection, names: Sequence[str], asked: Mapping[str, Any]
+) -> dict[str, list[tuple[str, int]]]:
+    """Count the values of some facets among the incidents that satisfy every filter."""
+    where, values = list_query.where_of(asked)
+    columns = ", ".join(FACETS[name] for name in names)
+    rows = db.execute(f"SELECT {columns} FROM incidents i WHERE {where}", values)
+    # Few distinct values, many rows: count the columns as stored, then take arrays apart.
+    stored = [Counter(column) for column in zip(*rows, strict=True)]
+    stored = stored or [Counter() for _ in names]
+    return {
+        name: _most_frequent(counter, name in ARRAYS)
+        for name, counter in zip(names, stored, strict=True)
+    }
+
+
+def _most_frequent(stored: Counter[str], is_array: bool) -> list[tuple[str, int]]:
+    found = stored
+    if is_array:
+        found = Counter()
+        for text, count in stored.items():
+            for value in json.loads(text):
+                found[value] += count
+    found.pop("", None)
+    ordered = sorted(found.items(), key=lambda one: (one[1], one[0]), reverse=True)
+    return ordered[:MAX_VALUES]
 
 
 def counted(db: sqlite3.Connection, asked: Mapping[str, Any]) -> int:
@@ -75,7 +101,15 @@ def changed_since(db: sqlite3.Connection, position: int) -> int:
     return int(db.execute(sql, (position,)).fetchone()[0])
 
 
-UNDECIDED = "i.review <> '[]' AND i.corrected_by IS NULL AND i.state = 'classified'"
+UNDECIDED = item_queries.UNDECIDED
+# A rival came near, or the linker joined it with little to spare; nobody has looked yet.
+# The second line is the condition of an index.
+LINK_IN_DOUBT = """
+ m.person = 0 AND NOT instr(coalesce(t.reviewed, ''), '"' || m.mention || '"')
+ AND (m.review <> '[]' OR m.score < 0.25)
+ AND (m.review <> '[]' OR EXISTS (SELECT 1 FROM memberships o
+  WHERE o.incident = m.incident AND o.linked < m.linked))
+"""
 
 
 def undecided(
@@ -104,13 +138,14 @@ def undecided(
 def close_links(
     db: sqlite3.Connection, after: tuple[str, str], limit: int
 ) -> list[dict[str, Any]]:
-    """Return mentions whose link was close, with both incidents; ordered by key."""
+    """Return mentions whose link is in doubt, with all incidents; ordered by key."""
     sql = (
         "SELECT m.item, m.mention, m.score, m.review, t.title, t.host, t.language,"
-        " i.id AS incident, i.title AS incident_title, i.version AS incident_version"
+        " i.id AS incident, i.title AS incident_title, i.version AS incident_version,"
+        " d.text AS stored_text"
         " FROM memberships m JOIN incidents i ON i.n = m.incident"
-        " LEFT JOIN items t ON t.id = m.item"
-        " WHERE m.review <> '[]' AND (m.item, m.mention) > (:item, :mention)"
+        " LEFT JOIN items t ON t.id = m.item LEFT JOIN documents d ON d.n = t.n"
+        f" WHERE {LINK_IN_DOUBT} AND (m.item, m.mention) > (:item, :mention)"
         " ORDER BY m.item, m.mention LIMIT :limit"
     )
     values = {"item": after[0], "mention": after[1], "limit": limit}
@@ -118,7 +153,19 @@ def close_links(
     for row in rows:
         row["key"] = f"{row['item']}#{row['mention']}"
         row["others"] = named(db, json.loads(row["review"]))
+        row["siblings"] = _titles(db, row["incident"], row["item"])
     return rows
+
+
+def _titles(db: sqlite3.Connection, incident: str, but: str) -> list[str]:
+    """Return titles of the other items of an incident, the first three."""
+    rows = db.execute(
+        "SELECT DISTINCT coalesce(t.title, t.id) FROM incidents i"
+        " JOIN memberships m ON m.incident = i.n JOIN items t ON t.id = m.item"
+        " WHERE i.id = ? AND t.id <> ? ORDER BY t.n LIMIT 3",
+        (incident, but),
+    )
+    return [title for (title,) in rows]
 
 
 def named(db: sqlite3.Connection, incidents: Sequence[str]) -> list[dict[str, Any]]:
@@ -156,5 +203,8 @@ def incidents_of(db: sqlite3.Connection, item: str) -> list[dict[str, Any]]:
 def waiting(db: sqlite3.Connection) -> dict[str, int]:
     """Return how many items and how many close links wait for a decision."""
     items = db.execute(f"SELECT count(*) FROM items i WHERE {UNDECIDED}")
-    links = db.execute("SELECT count(*) FROM memberships m WHERE m.review <> '[]'")
+    links = db.execute(
+        "SELECT count(*) FROM memberships m LEFT JOIN items t ON t.id = m.item"
+        f" WHERE {LINK_IN_DOUBT}"
+    )
     return {"items": int(items.fetchone()[0]), "links": int(links.fetchone()[0])}

@@ -14,7 +14,11 @@ from services.api.dashboard.layout import go_to, page, page_blueprint, render
 from services.api.errors import StaleVersion
 from services.api.http import reader, wait_for
 from services.api.items import corrections
-from services.api.items.corrections import CorrectionSchema, WithdrawCorrectionSchema
+from services.api.items.corrections import (
+    CorrectionSchema,
+    ReviewSchema,
+    WithdrawCorrectionSchema,
+)
 
 MAX_NUMBER = 16  # digits
 
@@ -44,6 +48,7 @@ def show() -> Response:
         without_doubts=_without_doubts(item) if item else [],
         all_labels=LABELS,
         last=request.args.get("last"),
+        left=request.args.get("left"),
         stale=request.args.get("stale"),
     )
 
@@ -67,6 +72,27 @@ def decide(item_id: str) -> Response:
     return go_to("/review", before=place, last=item_id)
 
 
+@blueprint.post("/review/<item_id>/leave")
+@page("curate")
+def leave(item_id: str) -> Response:
+    """Leave the labels as they are, for everybody, and go to the next item."""
+    corrections.mark_reviewed(item_id, {"about": "labels", "withdrawn": False}, g.who)
+    return go_to("/review", before=_number(request.form.get("n")), left=item_id)
+
+
+@blueprint.post("/review/<item_id>/undo-leave")
+@page("curate")
+def undo_leave(item_id: str) -> Response:
+    """Take a mark back: the doubt waits for a decision again."""
+    about = request.form.get("about") or "labels"
+    body = dict(ReviewSchema().load({"about": about, "withdrawn": True}))
+    done = corrections.mark_reviewed(item_id, body, g.who)
+    if about != "labels":
+        return go_to("/review/links", min_position=done["position"])
+    place = _number(request.form.get("before"))
+    return go_to("/review", before=place and place + 1, min_position=done["position"])
+
+
 @blueprint.post("/review/<item_id>/undo")
 @page("curate")
 def undo(item_id: str) -> Response:
@@ -84,16 +110,39 @@ def undo(item_id: str) -> Response:
 @blueprint.get("/review/links")
 @page("curate")
 def show_links() -> Response:
-    """Show mentions whose link was close, with the other incidents that came near."""
-    item, _hash, mention = request.args.get("after", "").partition("#")
-    found = reader().read(queries.close_links, (item, mention), 2)
-    link = found[0] if found else None
-    return render("review_links.html", link=link, more=len(found) > 1)
+    """Show a mention whose link is in doubt, with the other incidents that came near."""
+    if position := _number(request.args.get("min_position")):
+        wait_for(position)
+    after = _key(request.args.get("after", ""))
+    found = reader().read(_links, after)
+    return render("review_links.html", left=request.args.get("left"), **found)
+
+
+@blueprint.post("/review/links")
+@page("curate")
+def leave_link() -> Response:
+    """Leave a link as it is, for everybody, and go to the next."""
+    key = request.form.get("key", "")
+    item_id, mention = _key(key)
+    body = dict(ReviewSchema().load({"about": mention}))
+    corrections.mark_reviewed(item_id, body, g.who)
+    return go_to("/review/links", after=key, left=key)
 
 
 def _next(db: sqlite3.Connection, before: int | None) -> dict[str, Any]:
     items = queries.undecided(db, before, 1)
     return {"item": items[0] if items else None, "waiting": queries.waiting(db)}
+
+
+def _links(db: sqlite3.Connection, after: tuple[str, str]) -> dict[str, Any]:
+    links = queries.close_links(db, after, 1)
+    link = links[0] if links else None
+    return {"link": link, "waiting": queries.waiting(db)["links"]}
+
+
+def _key(text: str) -> tuple[str, str]:
+    item, _hash, mention = text.partition("#")
+    return item, mention
 
 
 def _labels() -> list[str]:

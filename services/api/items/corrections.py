@@ -8,7 +8,7 @@ from flask import g
 from marshmallow import Schema, ValidationError, fields, validate, validates
 
 from incidentwire import items
-from incidentwire.events import ItemCorrected
+from incidentwire.events import ItemCorrected, ItemReviewed
 from incidentwire.labels import LABELS, Label
 from incidentwire.log.event_log import VersionConflict, Withdrawn
 from incidentwire.web.auth import require
@@ -17,6 +17,7 @@ from services.api.http import Blueprint, WholeNumber, clean, event_log
 from services.api.items.lookup import item_of
 
 MAX_NOTE = 2000  # characters
+BAD_ABOUT = "Use labels, or the id of a mention such as m0."
 
 blueprint = Blueprint(
     "corrections", __name__, url_prefix="/v1", description="Label corrections"
@@ -112,16 +113,67 @@ def restore_labels(item_id: str, body: dict[str, Any], who: str) -> dict[str, An
     return _append(item, event)
 
 
-def _item(item_id: str, seen: int) -> items.Item:
-    """Return the item, which must be at the version that was seen.
+class ReviewSchema(Schema):
+    """What a curator looked at and left as it is."""
 
-    Raises UnknownItem, WithdrawnItem, IsAlias or StaleVersion.
+    error_messages = {  # noqa: RUF012
+        "unknown": "Unknown field of a review. Remove it."
+    }
+    about = fields.String(
+        load_default="labels",
+        validate=validate.Regexp(r"labels|m[0-9]{1,4}", error=BAD_ABOUT),
+        metadata={"description": "labels, or the mention whose link is in doubt"},
+    )
+    withdrawn = fields.Boolean(
+        load_default=False, metadata={"description": "take the mark back"}
+    )
+
+
+class ReviewedSchema(Schema):
+    id = fields.String(required=True)
+    position = fields.Integer(required=True)
+    version = fields.Integer(required=True)
+
+
+@blueprint.route("/items/<item_id>/review", methods=["POST"])
+@require("curate")
+@blueprint.arguments(ReviewSchema)
+@blueprint.response(200, ReviewedSchema)
+def review(body: dict[str, Any], item_id: str) -> dict[str, Any]:
+    """Mark a doubt as looked at: it leaves the review queue, and nothing else changes."""
+    return mark_reviewed(item_id, body, g.who)
+
+
+def mark_reviewed(item_id: str, body: dict[str, Any], who: str) -> dict[str, Any]:
+    """Append the mark; `body` is a loaded ReviewSchema. Doing it twice is no error.
+
+    Raises UnknownItem, WithdrawnItem or IsAlias.
     """
+    item = _usable(item_id)
+    event = ItemReviewed(who=who, about=body["about"], withdrawn=body["withdrawn"])
+    try:
+        done = event_log().append(item.id, event)
+    except Withdrawn:
+        raise WithdrawnItem from None
+    return {"id": item.id, "position": done.last, "version": item.version + 1}
+
+
+def _usable(item_id: str) -> items.Item:
+    """Return the item. Raises UnknownItem, WithdrawnItem or IsAlias."""
     item, _ = item_of(event_log(), item_id)
     if item.state is items.State.WITHDRAWN:
         raise WithdrawnItem
     if item.alias_of:
         raise IsAlias(item.alias_of)
+    return item
+
+
+def _item(item_id: str, seen: int) -> items.Item:
+    """Return the item, which must be at the version that was seen.
+
+    Raises UnknownItem, WithdrawnItem, IsAlias or StaleVersion.
+    """
+    item = _usable(item_id)
     if item.version != seen:
         raise StaleVersion(item.version)
     return item

@@ -26,8 +26,15 @@ def _has_labels(labels: Sequence[str]) -> Condition:
     return " AND ".join([one] * len(labels)) or "TRUE", list(labels)
 
 
+# The model hesitates, and no curator has corrected the labels or left them as they are.
+UNDECIDED = (
+    "i.review <> '[]' AND i.corrected_by IS NULL AND i.state = 'classified'"
+    " AND NOT instr(i.reviewed, '\"labels\"')"
+)
+
+
 def _needs_review(wanted: bool) -> Condition:
-    return ("i.review <> '[]'" if wanted else "i.review = '[]'"), []
+    return (UNDECIDED if wanted else f"NOT ({UNDECIDED})"), []
 
 
 # filter of GET /v1/items -> condition of a value
@@ -70,7 +77,7 @@ def page(
     functions.register(db)
     where, values = _where(asked, before)
     query = f"SELECT i.* FROM items i WHERE {where} ORDER BY i.n DESC LIMIT ?"
-    rows = _dicts(db, query, [*values, limit + 1])
+    rows = dicts(db, query, [*values, limit + 1])
     position, log_id = db.execute("SELECT position, log_id FROM checkpoint").fetchone()
     texts = _texts(db, [row for row in rows[:limit] if row["evidence"] != "{}"])
     found = [as_json(row, texts.get(row["n"])) for row in rows[:limit]]
@@ -177,7 +184,7 @@ def _where(asked: Mapping[str, Any], before: int | None) -> Condition:
 def _resolve(db: sqlite3.Connection, item_id: str) -> dict[str, Any] | None:
     row = None
     for _ in range(MAX_ALIASES):
-        found = _dicts(db, "SELECT * FROM items WHERE id = ?", [item_id])
+        found = dicts(db, "SELECT * FROM items WHERE id = ?", [item_id])
         if not found:
             return row  # an alias of what is not known yet answers for itself
         row = found[0]
@@ -195,9 +202,10 @@ def _texts(db: sqlite3.Connection, rows: Sequence[Mapping[str, Any]]) -> dict[in
     )
 
 
-def _dicts(
+def dicts(
     db: sqlite3.Connection, sql: str, values: Sequence[Any]
 ) -> list[dict[str, Any]]:
+    """Return the rows of a query by column name."""
     cursor = db.execute(sql, values)
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor]

@@ -20,7 +20,7 @@ from incidentwire.log.log_position import LogPosition
 from incidentwire.telemetry import event_line
 
 # Raise it with any change below, or of the rows written: the projector then rebuilds.
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 BUSY_TIMEOUT_S = 10.0
 # https://www.sqlite.org/fts5.html#the_secure_delete_configuration_option
 SECURE_FTS = (3, 42, 0)
@@ -47,6 +47,7 @@ CREATE TABLE items (
   evidence TEXT NOT NULL,      -- JSON object: label -> [[start, end), …] in code points of the text of evidence_digest
   mentions TEXT NOT NULL,      -- JSON object: mention -> [start, end) in the same text
   review TEXT NOT NULL,        -- JSON array: what the model hesitates over
+  reviewed TEXT NOT NULL,      -- JSON array: "labels" or mentions; doubts that a curator left as they are
   corrected_by TEXT, note TEXT, model TEXT,
   text_digest TEXT, evidence_digest TEXT, document_digest TEXT, given INTEGER NOT NULL,
   reason TEXT, detail TEXT, retryable INTEGER NOT NULL, next_try TEXT, attempt INTEGER NOT NULL,
@@ -75,6 +76,7 @@ CREATE TABLE incidents (       -- columns in the order of incident_rows.INCIDENT
   first_report TEXT NOT NULL, last_report TEXT NOT NULL, -- days; empty without items
   items INTEGER NOT NULL, mentions INTEGER NOT NULL,
   sources INTEGER NOT NULL,    -- distinct hosts; sites for texts without URL
+  hosts TEXT NOT NULL, languages TEXT NOT NULL, -- JSON arrays: those of its items, for facets
   version INTEGER NOT NULL,    -- counts what people did
   split_from TEXT,
   position INTEGER NOT NULL,   -- of the last event that changed what it shows
@@ -94,6 +96,7 @@ CREATE TABLE memberships (     -- columns in the order of incident_rows.MEMBERSH
   PRIMARY KEY (item, mention)
 ) WITHOUT ROWID;
 CREATE INDEX memberships_incident ON memberships (incident);
+CREATE INDEX memberships_doubt ON memberships (item, mention) WHERE person = 0 AND (review <> '[]' OR score < 0.25);
 CREATE TABLE state_counts (state TEXT PRIMARY KEY, items INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE label_counts (label TEXT PRIMARY KEY, items INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TRIGGER item_came AFTER INSERT ON items BEGIN

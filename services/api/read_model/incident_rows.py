@@ -12,8 +12,8 @@ from services.api.read_model.incident_state import IncidentProjection
 
 INCIDENTS = (
     "n", "id", "into_id", "title", "named", "status", "closed_empty", "labels", "first_report", "last_report",
-    "items", "mentions", "sources", "version", "split_from", "position", "opened_ms", "updated_ms",
-    "same_as",
+    "items", "mentions", "sources", "hosts", "languages", "version",
+    "split_from", "position", "opened_ms", "updated_ms", "same_as",
 )  # fmt: skip
 MEMBERSHIPS = (
     "item",
@@ -47,6 +47,8 @@ class ItemSummary(NamedTuple):
     n: int
     title: str | None
     source: str | None
+    host: str | None
+    language: str | None
     day: str
     score: float
     mentions: int
@@ -141,6 +143,8 @@ def _row(
         "items": len(ids),
         "mentions": len(keys),
         "sources": len({item.source for item in items if item.source}),
+        "hosts": _distinct(item.host for item in items),
+        "languages": _distinct(item.language for item in items),
         "version": incident.version,
         "split_from": incident.split_from,
         "position": stamp.position,
@@ -149,6 +153,11 @@ def _row(
         "same_as": json.dumps(incident.same_as),
     }
     return tuple(values[column] for column in INCIDENTS)
+
+
+def _distinct(values: Iterable[str | None]) -> str:
+    """Return the values as a JSON array, each once and in order."""
+    return json.dumps(sorted({value for value in values if value}))
 
 
 def _title(
@@ -190,7 +199,7 @@ def lead(passage: str) -> str:
 
 def _summaries(db: sqlite3.Connection, items: Iterable[str]) -> dict[str, ItemSummary]:
     found = db.execute(
-        "SELECT id, n, title, COALESCE(host, site), day, labels, scores, mentions FROM items"
+        "SELECT id, n, title, COALESCE(host, site), host, language, day, labels, scores, mentions FROM items"
         " WHERE id IN (SELECT value FROM json_each(?))",
         (json.dumps(sorted(items)),),
     )
@@ -198,7 +207,17 @@ def _summaries(db: sqlite3.Connection, items: Iterable[str]) -> dict[str, ItemSu
 
 
 def _summary(row: Sequence[Any]) -> ItemSummary:
-    item, n, title, source, day, labels, scores, mentions = row
+    item, n, title, source, host, language, day, labels, scores, mentions = row
     by_label = json.loads(scores)
     score = max((by_label.get(label, 0.0) for label in json.loads(labels)), default=0.0)
-    return ItemSummary(item, n, title, source, day, score, len(json.loads(mentions)))
+    return ItemSummary(
+        id=item,
+        n=n,
+        title=title,
+        source=source,
+        host=host,
+        language=language,
+        day=day,
+        score=score,
+        mentions=len(json.loads(mentions)),
+    )

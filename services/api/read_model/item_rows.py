@@ -84,6 +84,7 @@ def row(state: ItemState, document: StoredDocument | None) -> dict[str, Any]:
         "url": item.url,
         "canonical_url": item.canonical_url,
         "labels": json.dumps(item.labels),
+        "reviewed": json.dumps(sorted(item.reviewed)),
         "document_digest": state.document,
         "reason": item.reason,
         "detail": item.detail or None,

@@ -281,6 +281,8 @@ def fact(
             )
         case "item.corrected":
             return e.ItemCorrected(who="ann", labels=labels, withdrawn=not labels)
+        case "item.reviewed":
+            return e.ItemReviewed(who="ann", withdrawn=not labels)
         case "item.withdrawn":
             return e.ItemWithdrawn(who="ann")
         case "item.expired":
