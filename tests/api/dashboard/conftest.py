@@ -169,9 +169,6 @@ class Visitor:
 
     def be(self, name: str) -> None:
         """Sign in without the form, which costs seconds; one test fills it in."""
-<<<<<<< HEAD
-        store = SessionStore(self.site.harness.connection)
-=======
         secret = Member(self.site, name).cookies[COOKIE]
         self.context.add_cookies(
             [{"name": COOKIE, "value": secret, "url": self.site.base}]
@@ -184,8 +181,7 @@ class Member(requests.Session):
     def __init__(self, site: Site, name: str) -> None:
         super().__init__()
         self.base = site.base
-        store = SessionStore(site.house.connection)
->>>>>>> 0153f1a (Keep what was reviewed out of the queue, decide in bulk)
+        store = SessionStore(site.harness.connection)
         user = store.users.find(name)
         assert user is not None
         issuer = f"user:{user.name}:{user.serial}"

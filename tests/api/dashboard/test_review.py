@@ -21,11 +21,11 @@ def test_what_is_left_as_it_is_stays_out_of_the_queue(pages: Site) -> None:
     doubt(pages.room, "i_left", 99)
     eventually(lambda: "part 99" in curator.see("/review"), "it is the newest")
     before = waiting(curator.see("/review"))
-    n = pages.house.log.history("i_left")[0].position
+    n = pages.harness.log.history("i_left")[0].position
     answer = curator.fill_in("/review/i_left/leave", n=n)
     assert "part 99" not in answer.text
     assert "nobody is asked again" in answer.text
-    assert pages.house.item("i_left").reviewed == {"labels"}
+    assert pages.harness.item("i_left").reviewed == {"labels"}
     eventually(
         lambda: waiting(curator.see("/review")) == before - 1, "it waits no more"
     )
@@ -69,27 +69,27 @@ def test_one_label_is_added_to_all_results_and_taken_back(pages: Site) -> None:
     curator = Member(pages, "curator")
     for number in range(3):
         doubt(pages.room, f"i_bulk{number}", 500 + number)
-    house = pages.house
-    house.log.append("i_bulk2", e.ItemCorrected(who="ann", labels=("consent",)))
+    harness = pages.harness
+    harness.log.append("i_bulk2", e.ItemCorrected(who="ann", labels=("consent",)))
     query = "subject:i_bulk0 OR subject:i_bulk1 OR subject:i_bulk2"
     path = f"/review/bulk?label=deepfake&q={query}"
     eventually(lambda: "3 items would get" in curator.see(path), "it counts")
-    assert all(house.item(f"i_bulk{n}").labels != ("deepfake",) for n in range(2))
+    assert all(harness.item(f"i_bulk{n}").labels != ("deepfake",) for n in range(2))
     answer = curator.fill_in("/review/bulk", q=query, label="deepfake")
     assert "The label was added to 3 items" in answer.text
-    assert house.item("i_bulk2").labels == ("consent", "deepfake")
+    assert harness.item("i_bulk2").labels == ("consent", "deepfake")
     found = re.search(r'name="decision" value="(\w+)"', answer.text)
     assert found is not None
-    position = house.log.last()
+    position = harness.log.last()
     eventually(
-        lambda: house.get("/v1/stats")[1]["position"] >= position, "it is visible"
+        lambda: harness.get("/v1/stats")[1]["position"] >= position, "it is visible"
     )
-    house.log.append("i_bulk0", e.ItemCorrected(who="ann", labels=("data_leak",)))
+    harness.log.append("i_bulk0", e.ItemCorrected(who="ann", labels=("data_leak",)))
     undone = curator.fill_in("/review/bulk/undo", decision=found[1])
     assert "2 items are as they were" in undone.text
-    assert house.item("i_bulk0").labels == ("data_leak",)
-    assert house.item("i_bulk1").corrected is None
-    assert house.item("i_bulk2").labels == ("consent",)
+    assert harness.item("i_bulk0").labels == ("data_leak",)
+    assert harness.item("i_bulk1").corrected is None
+    assert harness.item("i_bulk2").labels == ("consent",)
     refused = curator.fill_in("/review/bulk", q="label:", label="deepfake")
     assert refused.status_code == 422
     assert Member(pages, "reader").fill_in("/review/bulk").status_code == 403
