@@ -51,6 +51,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+# Fields that people fill with words of their own; an error page shows them again.
+WRITTEN = ("title", "note", "url", "urls", "text", "q", "to", "into", "labels", "why")
 STRONG = 0.65  # a score from which a label is called strong
 MODERATE = 0.4  # most labels are assigned from about here on
 
@@ -104,6 +106,8 @@ def page(*scopes: str) -> Callable[[Callable[P, R]], Callable[P, Any]]:
             except Problem as problem:
                 if problem.status != 401:
                     raise
+                if _written():
+                    raise _ended() from None
                 return _to_sign_in()
             return view(*args, **kwargs)
 
@@ -208,6 +212,8 @@ def show_error(error: Exception) -> Any:
         title=_titles().get(problem.status, _("Something went wrong")),
         detail=problem.detail,
         errors=problem.errors,
+        written=_written(),
+        next=_referring_path() if problem.status == 401 else None,
         back=request.referrer if _is_ours(request.referrer) else None,
     )
 
@@ -229,6 +235,7 @@ def _as_problem(error: Exception) -> Problem:
 def _titles() -> Mapping[int, str]:
     return {
         400: _("That request cannot be read"),
+        401: _("Your session has ended"),
         403: _("You may not do this"),
         404: _("Nothing here"),
         409: _("Somebody was faster"),
@@ -237,6 +244,25 @@ def _titles() -> Mapping[int, str]:
         429: _("Too many attempts"),
         503: _("Not available at the moment"),
     }
+
+
+def _ended() -> Problem:
+    detail = _("Nothing was saved. Sign in again; what you wrote is kept below.")
+    return Problem(status=401, slug="session-ended", detail=detail)
+
+
+def _written() -> list[tuple[str, str]]:
+    """Return what a person wrote into the form that was sent, without secrets."""
+    if request.method != "POST":
+        return []
+    fields = request.form.items(multi=True)
+    return [(name, value) for name, value in fields if name in WRITTEN and value]
+
+
+def _referring_path() -> str:
+    """Return the page of ours that the form was on, else the front page."""
+    referrer = request.referrer or ""
+    return local_path(urlsplit(referrer).path, "/") if _is_ours(referrer) else "/"
 
 
 def _is_ours(link: str | None) -> bool:

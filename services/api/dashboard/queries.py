@@ -208,3 +208,10 @@ def waiting(db: sqlite3.Connection) -> dict[str, int]:
         f" WHERE {LINK_IN_DOUBT}"
     )
     return {"items": int(items.fetchone()[0]), "links": int(links.fetchone()[0])}
+
+
+def longest_queued_s(db: sqlite3.Connection, now: float) -> float:
+    """Return for how many seconds the oldest queued item has been queued; 0 if none is."""
+    sql = "SELECT updated_ms FROM items WHERE state = 'queued' ORDER BY n LIMIT 1"
+    row = db.execute(sql).fetchone()
+    return max(0.0, now - row[0] / 1000) if row else 0.0

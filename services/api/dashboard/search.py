@@ -39,8 +39,8 @@ def show() -> Response:
 
 
 def _find(db: sqlite3.Connection, query: Node) -> dict[str, Any]:
-    incidents = queries.incidents(db, query, PER_KIND, None)
-    items = queries.items(db, query, PER_KIND, None)
+    incidents = queries.incidents(db, query, PER_KIND, None, with_facets=False)
+    items = queries.items(db, query, PER_KIND, None, with_facets=False)
     return {
         "incidents": [_shown(hit) for hit in incidents.hits],
         "items": [_shown(hit) for hit in items.hits],

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import dataclass
 from typing import cast
 
 import redis
 from flask import Response, current_app
 
+from incidentwire.log.event_log import IN_FLIGHT
 from services.api import health as api_health
 from services.api import stats
-from services.api.dashboard import ingest_client
+from services.api.dashboard import ingest_client, queries
 from services.api.dashboard.language import translate as _
 from services.api.dashboard.layout import page, page_blueprint, render
 from services.api.errors import Unavailable
-from services.api.http import reader, settings
+from services.api.http import event_log, reader, settings
+from services.api.subscriptions.access import with_service
 
 MAX_LAG = 100  # events; more means that the pages show an old state
 FULL = 0.8  # share of the store's memory from which submissions are refused
+OVERDUE_S = 180.0  # the keeper looks every few seconds
+QUEUED_S = 900.0  # a queue this old means that nobody works, or that work outgrew them
+BAD_FEEDS = ("failing", "gone", "silent")
 FREE_BYTES = 1_000_000_000  # of the data folder's disk
 
 blueprint = page_blueprint("system")
@@ -37,7 +43,17 @@ class SystemCheck:
 @page("read")
 def show() -> Response:
     """Show every check with its result."""
-    found = [_api(), _audit(), _ingest(), *_feeds(), *_store(), _disk()]
+    found = [
+        _api(),
+        _audit(),
+        _ingest(),
+        _keeper(),
+        _workers(),
+        _notifier(),
+        *_feeds(),
+        *_store(),
+        _disk(),
+    ]
     return render(
         "system.html",
         findings=sorted(
@@ -87,6 +103,53 @@ def _ingest() -> SystemCheck:
     return SystemCheck(name=name, is_good=True, text=_("Submissions are accepted."))
 
 
+def _keeper() -> SystemCheck:
+    """Look for an item whose time to be looked at is long over: only the keeper moves it."""
+    name = _("Keeper")
+    connection = cast("redis.Redis", current_app.extensions["incidentwire.connection"])
+    rows = cast(
+        "list[tuple[bytes, float]]", connection.zrange(IN_FLIGHT, 0, 0, withscores=True)
+    )
+    overdue_s = time.time() - rows[0][1] if rows else 0.0
+    if overdue_s > OVERDUE_S:
+        text = _("Lost items are not queued again. Start classifier-keeper.")
+        return SystemCheck(name=name, is_good=False, text=text)
+    text = _("No item in work is forgotten.")
+    return SystemCheck(name=name, is_good=True, text=text)
+
+
+def _workers() -> SystemCheck:
+    """Look at the item that has been queued for longest."""
+    name = _("Workers")
+    try:
+        waited_s = reader().read(queries.longest_queued_s, time.time())
+    except Unavailable:
+        return SystemCheck(name=name, is_good=None, text=_("Nothing is known of them."))
+    text = _("The oldest queued item waits since %d minutes.") % (waited_s // 60)
+    if waited_s > QUEUED_S:
+        text += " " + _("Check classifier-fetcher and classifier-worker.")
+        return SystemCheck(name=name, is_good=False, text=text)
+    return SystemCheck(name=name, is_good=True, text=text)
+
+
+def _notifier() -> SystemCheck:
+    """Compare what the notifier has matched with the log."""
+    name = _("Notifier")
+    head, log_id = with_service(
+        lambda service: service.database.head(), needs_key=False
+    )
+    log = event_log()
+    behind = log.last() - head
+    if not log_id:
+        text = _("It has not run yet; subscriptions deliver nothing without it.")
+        return SystemCheck(name=name, is_good=None, text=text)
+    text = _("It is %d events behind the log.") % behind
+    if behind > 10 * MAX_LAG or log_id != log.id:
+        text += " " + _("Check api-notifier.")
+        return SystemCheck(name=name, is_good=False, text=text)
+    return SystemCheck(name=name, is_good=True, text=text)
+
+
 def _feeds() -> list[SystemCheck]:
     name = _("Feeds")
     try:
@@ -96,7 +159,7 @@ def _feeds() -> list[SystemCheck]:
     if reply.status != 200:
         text = _("Nothing is known of the feeds.")
         return [SystemCheck(name=name, is_good=None, text=text)]
-    bad = [feed for feed in reply.body["feeds"] if feed["state"] in ("failing", "gone")]
+    bad = [feed for feed in reply.body["feeds"] if feed["state"] in BAD_FEEDS]
     if not bad:
         text = _("No feed fails.")
         return [SystemCheck(name=name, is_good=True, text=text)]

@@ -30,7 +30,12 @@ class SearchPage:
 
 
 def items(
-    db: sqlite3.Connection, query: Node, limit: int, after: Cursor | None
+    db: sqlite3.Connection,
+    query: Node,
+    limit: int,
+    after: Cursor | None,
+    *,
+    with_facets: bool = True,
 ) -> SearchPage:
     """Return items that satisfy the query, the most relevant first."""
     where, values = sql.named(sql.item(query), "q")
@@ -58,12 +63,18 @@ def items(
         }
         for row in rows
     ]
-    facets = _facets(db, "items", where, values, ITEM_FACETS)
+    wanted_facets = ITEM_FACETS if with_facets else {}
+    facets = _facets(db, "items", where, values, wanted_facets)
     return _search_page(db, hits, following, total, facets)
 
 
 def incidents(
-    db: sqlite3.Connection, query: Node, limit: int, after: Cursor | None
+    db: sqlite3.Connection,
+    query: Node,
+    limit: int,
+    after: Cursor | None,
+    *,
+    with_facets: bool = True,
 ) -> SearchPage:
     """Return incidents that satisfy the query, the most relevant first."""
     where, values = sql.named(sql.incident(query), "q")
@@ -73,7 +84,7 @@ def incidents(
     wanted = snippets.wanted(query)
     hits = []
     for row in rows:
-        item_id, text = _best_text(db, row["n"], query)
+        item_id, text = _text_of(db, row["n"], row["best"])
         hits.append(
             {
                 "kind": "incident",
@@ -82,7 +93,8 @@ def incidents(
                 "link": f"/v1/incidents/{row['id']}",
             }
         )
-    facets = _facets(db, "incidents", where, values, INCIDENT_FACETS)
+    wanted_facets = INCIDENT_FACETS if with_facets else {}
+    facets = _facets(db, "incidents", where, values, wanted_facets)
     return _search_page(db, hits, following, total, facets)
 
 
@@ -99,9 +111,10 @@ _MATCHED = (
     f"SELECT rowid AS n, bm25(words, {WEIGHTS}) AS rank FROM words WHERE words MATCH :r"
 )
 _NO_RANK = "SELECT 0 AS n, 0.0 AS rank WHERE FALSE"
-_ITEM_RANK = "SELECT n, rank FROM matched"
+_ITEM_RANK = "SELECT n, rank, n AS best FROM matched"
+# `best` is the item with the smallest rank: SQLite takes bare columns from that row.
 _INCIDENT_RANK = (
-    "SELECT m.incident AS n, min(w.rank) AS rank FROM matched w"
+    "SELECT m.incident AS n, min(w.rank) AS rank, w.n AS best FROM matched w"
     " JOIN items t ON t.n = w.n JOIN memberships m ON m.item = t.id GROUP BY 1"
 )
 
@@ -132,10 +145,10 @@ def _page(
     text = (
         f"WITH matched AS MATERIALIZED ({_MATCHED if ranking else _NO_RANK}),"
         f" ranks AS MATERIALIZED ({rank}), hits AS ("
-        f"SELECT f.n, coalesce(r.rank, 0.0) AS rank FROM ({found}) f"
+        f"SELECT f.n, coalesce(r.rank, 0.0) AS rank, r.best FROM ({found}) f"
         " LEFT JOIN ranks r ON r.n = f.n),"
-        f" shown AS (SELECT n, rank FROM hits {behind} ORDER BY rank, n DESC LIMIT :most)"
-        f" SELECT i.*, s.rank AS rank FROM shown s JOIN {table} i ON i.n = s.n"
+        f" shown AS (SELECT n, rank, best FROM hits {behind} ORDER BY rank, n DESC LIMIT :most)"
+        f" SELECT i.*, s.rank AS rank, s.best AS best FROM shown s JOIN {table} i ON i.n = s.n"
         " ORDER BY s.rank, s.n DESC"
     )
     rows = list_query.dicts(db, text, {**given, "most": limit + 1})
@@ -178,31 +191,23 @@ def _snippet(
     return {"item": item_id, **snippets.snippet(text, wanted)}
 
 
-def _best_text(
-    db: sqlite3.Connection, n: int, query: Node
+def _text_of(
+    db: sqlite3.Connection, n: int, best: int | None
 ) -> tuple[str | None, str | None]:
     """Return id and text of the incident's item that matches best, else of its first."""
-    ranking = sql.ranking(query)
-    of_incident = (
-        "SELECT t.n FROM memberships m JOIN items t ON t.id = m.item"
-        " WHERE m.incident = ?"
-    )
-    best = None
-    if ranking:
-        text = (
-            "SELECT rowid FROM words WHERE words MATCH ?"
-            f" AND rowid IN ({of_incident}) ORDER BY bm25(words, {WEIGHTS}) LIMIT 1"
+    if best is None:
+        sql_text = (
+            "SELECT t.n FROM memberships m JOIN items t ON t.id = m.item"
+            " WHERE m.incident = ? ORDER BY t.day, t.n LIMIT 1"
         )
-        best = db.execute(text, (ranking, n)).fetchone()
-    if best is None:
-        text = f"{of_incident} ORDER BY t.day, t.n LIMIT 1"
-        best = db.execute(text, (n,)).fetchone()
-    if best is None:
-        return None, None
-    text = (
+        first = db.execute(sql_text, (n,)).fetchone()
+        if first is None:
+            return None, None
+        best = first[0]
+    sql_text = (
         "SELECT t.id, d.text FROM items t JOIN documents d ON d.n = t.n WHERE t.n = ?"
     )
-    found = db.execute(text, best).fetchone()
+    found = db.execute(sql_text, (best,)).fetchone()
     return (found[0], found[1]) if found else (None, None)
 
 
@@ -215,16 +220,14 @@ ITEM_FACETS: Mapping[str, str] = {
     "source": "SELECT i.host FROM found f JOIN items i ON i.n = f.n",
     "month": "SELECT substr(i.day, 1, 7) FROM found f JOIN items i ON i.n = f.n",
 }
-_THROUGH_ITEMS = (
-    "SELECT v FROM (SELECT DISTINCT m.incident, t.{} AS v FROM found f"
-    " JOIN memberships m ON m.incident = f.n JOIN items t ON t.id = m.item)"
+_OF_ARRAY = (
+    "SELECT j.value FROM found f JOIN incidents i ON i.n = f.n, json_each(i.{}) j"
 )
 INCIDENT_FACETS: Mapping[str, str] = {
-    "label": "SELECT j.value FROM found f JOIN incidents i ON i.n = f.n,"
-    " json_each(i.labels) j",
+    "label": _OF_ARRAY.format("labels"),
     "status": "SELECT i.status FROM found f JOIN incidents i ON i.n = f.n",
-    "lang": _THROUGH_ITEMS.format("language"),
-    "source": _THROUGH_ITEMS.format("host"),
+    "lang": _OF_ARRAY.format("languages"),
+    "source": _OF_ARRAY.format("hosts"),
     "month": "SELECT substr(i.last_report, 1, 7) FROM found f"
     " JOIN incidents i ON i.n = f.n",
 }
@@ -238,6 +241,8 @@ def _facets(
     facets: Mapping[str, str],
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the most frequent values of each facet with their counts."""
+    if not facets:
+        return {}
     counted = [
         f"SELECT * FROM (SELECT '{name}' AS facet, value, count(*) AS hits FROM"
         f" (SELECT column1 AS value FROM ({_named_column(query)}))"

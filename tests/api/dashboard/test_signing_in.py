@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
 
 from incidentwire.web import sign_in_links
 from incidentwire.web.keys import Keys
-from incidentwire.web.sessions import MAX_ATTEMPTS
-from tests.api.dashboard.conftest import Site
+from incidentwire.web.sessions import COOKIE, MAX_ATTEMPTS, SessionStore
+from tests.api.dashboard.conftest import Member, Site
 
 
 def make_link(pages: Site, name: str) -> str:
@@ -48,6 +48,24 @@ def test_the_store_holds_no_token_and_forgets_a_link(pages: Site) -> None:
     assert 0 < connection.ttl(key) <= sign_in_links.VALID_S
     guess = f"{pages.base}{sign_in_links.PATH}?token={'x' * 200}"
     assert requests.get(guess, timeout=30).status_code == 403
+
+
+def test_a_form_sent_after_the_session_ended_keeps_what_was_written(
+    pages: Site,
+) -> None:
+    curator = Member(pages, "curator")
+    path = f"/incidents/{pages.ids['voice']}"
+    SessionStore(pages.harness.connection).end(curator.cookies[COOKIE])
+    curator.headers["Referer"] = pages.base + path
+    answer = curator.fill_in(f"{path}/notes", note="Seen by <two> people", version=1)
+    assert answer.status_code == 401
+    assert "Seen by &lt;two&gt; people" in answer.text
+    assert f"/sign-in?next={quote(path, safe='')}" in answer.text
+    stale = Member(pages, "curator")
+    stale.csrf = "of another tab"
+    kept = stale.fill_in(f"{path}/notes", note="Still here", version=1)
+    assert kept.status_code == 403
+    assert "Still here" in kept.text
 
 
 def test_nobody_is_led_to_another_host_after_signing_in(pages: Site) -> None:
