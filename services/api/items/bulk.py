@@ -25,14 +25,14 @@ MARK = "bulk "  # a note begins with it, then the decision's id
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preview:
+class BulkPreview:
     """What a decision would change: how many items, and the newest of them."""
 
     total: int
     examples: list[dict[str, Any]]
 
 
-def preview(db: sqlite3.Connection, query: str, label: str) -> Preview:
+def preview(db: sqlite3.Connection, query: str, label: str) -> BulkPreview:
     """Return the items that match and lack the label. Raises FilterError."""
     where, values = _without(db, query, label)
     counted = db.execute(f"SELECT count(*) FROM items i WHERE {where}", values)
@@ -42,7 +42,7 @@ def preview(db: sqlite3.Connection, query: str, label: str) -> Preview:
         values,
     )
     examples = [queries.as_json(row, None) for row in rows]
-    return Preview(total=int(counted.fetchone()[0]), examples=examples)
+    return BulkPreview(total=int(counted.fetchone()[0]), examples=examples)
 
 
 def found(db: sqlite3.Connection, query: str, label: str) -> list[str]:
