@@ -27,7 +27,7 @@ COMMANDS = {
     "submit": ("cli.submit", "Submit news items: URLs, a text, or files of them."),
     "items": ("cli.items", "Items: list, show, correct, withdraw, retry, receipt."),
     "search": ("cli.search", "Search items or incidents; the best matches come first."),
-    "review": ("cli.review", "The review queue: list, decide, leave as it is."),
+    "review": ("cli.review", "Work through the review queue: list, decide, leave."),
     "incidents": ("cli.incidents", "Incidents: list, show, merge, split, move, undo."),
     "tail": ("cli.tail", "Follow the event log, resuming after interruptions."),
     "feeds": ("cli.feeds", "Add, list and remove feeds; import and export OPML."),
