@@ -138,6 +138,15 @@ def _fill(registry: CollectorRegistry, found: Stats) -> None:
     )
     for label, count in found.labels.items():
         labelled.labels(label).set(count)
+    drift = Gauge(
+        "incidentwire_label_drift",
+        "Population stability index of a label: newest 1,000 classified items against"
+        " all; from 0.25 look at the model",
+        ("label",),
+        registry=registry,
+    )
+    for label, index in found.drift.items():
+        drift.labels(label).set(index)
     conservation = found.conservation
     numbers = (
         ("submitted_items", "Items ever submitted", found.submitted),

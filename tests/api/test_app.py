@@ -136,6 +136,7 @@ def test_numbers_add_up_and_a_lost_item_shows(harness: Harness) -> None:
     metrics = client.get("/metrics").text
     assert 'incidentwire_items{state="classified"} 1.0' in metrics
     assert "incidentwire_conservation_difference 1.0" in metrics
+    assert 'incidentwire_label_drift{label="data_leak"} 0.0' in metrics
     harness.add_item("i_d")
     assert client.get("/v1/stats").get_json()["conservation"] is None
     assert "incidentwire_read_model_lag_events 3.0" in client.get("/metrics").text
