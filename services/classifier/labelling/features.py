@@ -47,10 +47,10 @@ class Kind(NamedTuple):
 KINDS = (
     Kind("word in the text", 3.0),
     Kind("word in the title", 3.0),
-    Kind("concept in some sentence", 0.1),
-    Kind("concept in the first sentences", 0.1),
-    Kind("concept in the title", 0.1),
-    Kind("share of sentences with concept", 0.3),
+    Kind("concept in some sentence", 0.2),
+    Kind("concept in the first sentences", 0.2),
+    Kind("concept in the title", 0.2),
+    Kind("share of sentences with concept", 0.5),
     Kind("signal in some sentence", 0.3),
     Kind("signal in an early sentence", 1.0),
     Kind("signal in the first sentence or the title", 1.0),
@@ -72,10 +72,10 @@ KINDS = (
     SIGNAL_SHARE,
     SIGNAL_COUNT,
 ) = range(len(KINDS))
-_TERM_KINDS = (WORD, TITLE_WORD)
+TERM_KINDS = (WORD, TITLE_WORD)
 # The places where terms and names are counted, in the order of `count`.
 _COUNTED_KINDS = (
-    *_TERM_KINDS,
+    *TERM_KINDS,
     CONCEPT,
     LEAD_CONCEPT,
     TITLE_CONCEPT,
@@ -138,7 +138,7 @@ def weighed(found: Counts) -> Features:
     """Return the values of counted features."""
     kinds = found.ids >> HASH_BITS
     values = np.ones(len(found.ids))
-    for kind in _TERM_KINDS:
+    for kind in TERM_KINDS:
         here = kinds == kind
         weights = 1.0 + np.log(found.counts[here])
         owners = found.owners[here]

@@ -24,6 +24,7 @@ from services.classifier.labelling.features import (
     HASH_MASK,
     KINDS,
     SIGNAL,
+    TERM_KINDS,
     Counts,
     count,
     hash_of,
@@ -44,6 +45,7 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 MIN_ROWS = 2  # a feature seen in a single row says something about that row only
+MIN_PUBLISHERS = 2  # and a word of a single publisher about that publisher
 REGULARISATION_C = 1.0
 FOLDS = 5
 WRITTEN = "written"  # the publisher of the corpus
@@ -149,13 +151,17 @@ class Trainer:
         self._values = csr_matrix(entries, shape=shape)
         self._examples = examples
         self._weights = label_weights(examples)
+        self._sources = sources_of(examples.publishers)
 
     def fit(self, rows: Flags, kinds: Sequence[int] = range(len(KINDS))) -> Fitted:
         """Return the model of these rows with features of these kinds."""
         inside = np.flatnonzero(rows)
         data = self._values[inside]
+        own = self._ids >> HASH_BITS
         seen = np.bincount(data.indices, minlength=len(self._ids)) >= MIN_ROWS
-        known = np.flatnonzero(seen & np.isin(self._ids >> HASH_BITS, kinds))
+        shared = self._publishers_with(inside) >= MIN_PUBLISHERS
+        seen &= shared | ~np.isin(own, TERM_KINDS)
+        known = np.flatnonzero(seen & np.isin(own, kinds))
         scale = self._scale[known]
         scaled = data[:, known].multiply(scale).tocsr()
         matrix = np.zeros((len(known), len(LABELS)))
@@ -173,6 +179,13 @@ class Trainer:
             matrix[:, k] = model.coef_[0] * scale
             bias[k] = model.intercept_[0]
         return Fitted(ids=self._ids[known], matrix=matrix, bias=bias)
+
+    def _publishers_with(self, inside: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return in texts of how many publishers each feature occurs."""
+        data = self._values[inside]
+        sources = np.repeat(self._sources[inside], np.diff(data.indptr))
+        pairs = np.unique(sources * len(self._ids) + data.indices)
+        return np.bincount(pairs % len(self._ids), minlength=len(self._ids))
 
     def raw(self, fitted: Fitted) -> Floats:
         """Return the raw scores of all examples, examples x labels."""
@@ -192,6 +205,13 @@ class Trainer:
             fitted = self.fit(rows & (folds != fold), kinds)
             scores[folds == fold] = self.raw(fitted)[folds == fold]
         return scores
+
+
+def sources_of(publishers: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Return a number for the publisher of each text; each correction has its own."""
+    rows = np.arange(len(publishers)).astype(str)
+    names = np.where(publishers == CORRECTION, rows, publishers)
+    return np.asarray(np.unique(names, return_inverse=True)[1])
 
 
 def label_weights(examples: Examples) -> Floats:
