@@ -10,7 +10,7 @@ import numpy as np
 
 from incidentwire.labels import LABELS
 from services.classifier.labelling.model_file import LANGUAGES, Weights
-from services.classifier.training import fitting
+from services.classifier.training import calibrating, fitting
 from services.classifier.training.calibrating import assigned, probabilities
 from services.classifier.training.figures import Figures, measure
 from services.classifier.training.fitting import Examples, Flags, Floats
@@ -32,6 +32,7 @@ def card(model: Weights, examples: Examples, raw: Floats) -> str:
         "cross_validation": _figures(cross_validated(model, examples, raw)),
         "validation": _figures(validate(model, examples)),
         "decisions": _decisions(model),
+        "reviewed_share": f"{calibrating.REVIEWED_SHARE:.0%}".replace("%", " %"),
     }
     return Template(TEMPLATE_FILE.read_text(encoding="utf-8")).substitute(parts)
 

@@ -12,10 +12,15 @@ from incidentwire.labels import LABELS
 from incidentwire.stem import stem
 from services.classifier.labelling import model_file
 from services.classifier.labelling.classifier import MODEL_FOLDER, Classifier
-from services.classifier.labelling.features import hash_of
+from services.classifier.labelling.features import HASH_BITS, TERM_KINDS, hash_of
 from services.classifier.labelling.lexicon import Lexicon
 from services.classifier.labelling.model_file import LEXICON_FILE, WEIGHTS_FILE
 from services.classifier.training import gate
+from services.classifier.training.calibrating import (
+    REVIEWED_SHARE,
+    decide,
+    probabilities,
+)
 from services.classifier.training.corpus import (
     CORPUS_FOLDER,
     CorpusRow,
@@ -104,6 +109,31 @@ def test_no_publisher_is_in_two_folds(examples: Examples) -> None:
         own = folds[(examples.publishers == publisher) & examples.real]
         assert len(set(own.tolist())) == 1
     assert (folds[~examples.real] == -1).all()
+
+
+def test_a_word_of_one_publisher_is_no_feature(few: Examples) -> None:
+    fitted = Trainer(few).fit(few.real)
+    words = fitted.ids[np.isin(fitted.ids >> HASH_BITS, TERM_KINDS)]
+    here = few.real[few.counts.owners]
+    for word in words[:200]:
+        owners = few.counts.owners[here & (few.counts.ids == word)]
+        assert len(set(few.publishers[owners].tolist())) >= 2
+
+
+def test_a_rare_label_has_a_wider_band_of_doubt_than_a_common_one() -> None:
+    random = np.random.default_rng(0)
+    texts = 4_000
+    wanted = random.random((texts, len(LABELS))) < np.array([0.3, 0.3, 0.3, 0.02])
+    raw = 4.0 * wanted - 3.0 + random.normal(size=wanted.shape)
+    languages = np.tile(np.array(["en", "zh"]), texts // 2)
+    decided = decide(raw, wanted, languages)["en"]
+    width = [decided[label].high - decided[label].low for label in LABELS]
+    assert width[3] > max(width[:3])
+    assert all(one.low <= one.threshold <= one.high for one in decided.values())
+    p = probabilities(raw, languages, {"en": decided, "zh": decided})
+    low, high = np.array([(decided[one].low, decided[one].high) for one in LABELS]).T
+    reviewed = ((p >= low) & (p < high)).any(axis=1)[languages == "en"]
+    assert reviewed.mean() == pytest.approx(REVIEWED_SHARE, abs=0.02)
 
 
 def test_validation_texts_never_teach(few: Examples, lexicon: Lexicon) -> None:
