@@ -100,6 +100,7 @@ def main() -> None:
         here.start("services.ingest.web", "--port", str(port))
         here.start("services.classifier.worker")
         wait_for_port(port)
+        send(here, port, JSON, b'{"text": "Load the app."}')
         calm = Others(here, port)
         calm.start()
         calm.stop.wait(CALM_S)
