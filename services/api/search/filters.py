@@ -122,7 +122,7 @@ FIELDS: Mapping[str, FieldRule] = {
         meaning="comes from this host or site, subdomains included", normalise=fold
     ),
     "entity": FieldRule(
-        meaning="names this person, company or place, or an alias of it",
+        meaning="names this person, company or place",
         normalise=fold,
     ),
     "lang": FieldRule(meaning="is in this language (ISO 639-1 code)", normalise=fold),

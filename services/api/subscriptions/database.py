@@ -41,7 +41,7 @@ CREATE TABLE pending (           -- matched, and not delivered yet
   parked INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (subscription, position)
 ) WITHOUT ROWID;
-CREATE TABLE sent (              -- what each subscription was told of: for corrections
+CREATE TABLE sent (              -- what each subscription was sent: for corrections
   subscription TEXT NOT NULL, subject TEXT NOT NULL, position INTEGER NOT NULL,
   PRIMARY KEY (subscription, subject)
 ) WITHOUT ROWID;

@@ -20,7 +20,7 @@ from incidentwire.telemetry import event_line
 from services.api.subscriptions import facts, mail, messages, webhook
 from services.api.subscriptions.database import Database
 from services.api.subscriptions.ledger import Ledger
-from services.api.subscriptions.messages import Told
+from services.api.subscriptions.messages import Notification
 from services.api.subscriptions.model import (
     Channel,
     Failure,
@@ -84,8 +84,12 @@ class Delivery:
             if entry is None:
                 self.pending.drop_pending(subscription.id, [position])
                 continue
-            told = Told(found=facts.read(self.read_model, entry, texts=False))
-            body = messages.payload(subscription, told, log_id, self.settings.api_url)
+            notification = Notification(
+                found=facts.read(self.read_model, entry, texts=False)
+            )
+            body = messages.payload(
+                subscription, notification, log_id, self.settings.api_url
+            )
             message_id = f"{subscription.id}_{self._log_name()}_{position}"
             began = time.monotonic()
             outcome = webhook.send(
@@ -98,7 +102,7 @@ class Delivery:
             )
             latency_ms = round((time.monotonic() - began) * 1000)
             subscription = self._settle(
-                subscription, [told], message_id, outcome, latency_ms
+                subscription, [notification], message_id, outcome, latency_ms
             )
             if outcome.failure is not None:
                 return
@@ -118,21 +122,26 @@ class Delivery:
             messages.MAX_EVENTS_PER_MAIL,
             urgent_only=not digest_due,
         )
-        told = self._told(positions)
+        notifications = self._notifications(positions)
         self.pending.drop_pending(
             subscription.id,
-            sorted(set(positions) - {t.found.entry.position for t in told}),
+            sorted(
+                set(positions) - {one.found.entry.position for one in notifications}
+            ),
         )
-        if told:
-            left = self.pending.pending_count(subscription.id) - len(told)
-            self._send_mail(subscription, told, left if digest_due else 0)
+        if notifications:
+            left = self.pending.pending_count(subscription.id) - len(notifications)
+            self._send_mail(subscription, notifications, left if digest_due else 0)
         if digest_due and self.pending.pending_count(subscription.id) == 0:
             self.reschedule(subscription.id)
 
     def _send_mail(
-        self, subscription: Subscription, told: Sequence[Told], left: int
+        self,
+        subscription: Subscription,
+        notifications: Sequence[Notification],
+        left: int,
     ) -> None:
-        positions = [t.found.entry.position for t in told]
+        positions = [one.found.entry.position for one in notifications]
         self.pending.begin_batch(subscription.id, positions)
         message_id = (
             f"{subscription.id}.{self._log_name()}.{positions[0]}.{positions[-1]}"
@@ -143,7 +152,7 @@ class Delivery:
         )
         composed = messages.mail(
             subscription,
-            told,
+            notifications,
             base=self.settings.api_url,
             message_id=message_id,
             unsubscribe_url=unsubscribe,
@@ -153,7 +162,11 @@ class Delivery:
         failure = mail.send(self.settings, composed)
         latency_ms = round((time.monotonic() - began) * 1000)
         self._settle(
-            subscription, told, message_id, Outcome(failure=failure), latency_ms
+            subscription,
+            notifications,
+            message_id,
+            Outcome(failure=failure),
+            latency_ms,
         )
 
     def _log_name(self) -> str:
@@ -174,13 +187,13 @@ class Delivery:
     def _settle(
         self,
         subscription: Subscription,
-        told: Sequence[Told],
+        notifications: Sequence[Notification],
         message_id: str,
         outcome: Outcome,
         latency_ms: int,
     ) -> Subscription:
         """Write the ledger row and move the cursor, in one transaction."""
-        positions = [t.found.entry.position for t in told]
+        positions = [one.found.entry.position for one in notifications]
         failure = outcome.failure
         with self.database.transaction():
             self.ledger.record_attempt(
@@ -196,7 +209,7 @@ class Delivery:
             )
             if failure is None:
                 self.pending.drop_pending(subscription.id, positions)
-                for t in told:
+                for t in notifications:
                     self.ledger.mark_sent(
                         subscription.id, t.found.related, t.found.entry.position
                     )
@@ -281,13 +294,15 @@ class Delivery:
         if failure is not None:
             logger.warning(
                 event_line(
-                    "contact not told", id=subscription.id, reason=failure.reason
+                    "contact not notifications",
+                    id=subscription.id,
+                    reason=failure.reason,
                 )
             )
 
     # -- reading -----------------------------------------------------------------------
 
-    def _told(self, positions: Sequence[int]) -> list[Told]:
+    def _notifications(self, positions: Sequence[int]) -> list[Notification]:
         """Return the entries with their facts and quotes; trimmed ones are left out."""
         found = []
         entries = self.log.get_many(positions)
@@ -296,7 +311,9 @@ class Delivery:
             if entry is None:
                 continue
             known = facts.read(self.read_model, entry, texts=False)
-            found.append(Told(found=known, quotes=quotes(self.read_model, known)))
+            found.append(
+                Notification(found=known, quotes=quotes(self.read_model, known))
+            )
         return found
 
 

@@ -80,7 +80,7 @@ def read(db: sqlite3.Connection, entry: RecordedEvent, *, texts: bool) -> EntryF
     """Return the facts of one entry. Without `texts`, words are looked for in titles only."""
     name = entry.type.partition(":")[0]
     data = json.loads(entry.data)
-    spoken = [*data.get("labels", ()), *data.get("labels_before", ())]
+    named = [*data.get("labels", ()), *data.get("labels_before", ())]
     if name.startswith("incident."):
         subject, facts = _incident(db, entry.subject, texts)
     elif name.startswith("item."):
@@ -93,7 +93,7 @@ def read(db: sqlite3.Connection, entry: RecordedEvent, *, texts: bool) -> EntryF
         related |= set(_incidents_of(db, entry.subject))
     merged = Facts(
         text=facts.text,
-        labels=facts.labels | set(spoken),
+        labels=facts.labels | set(named),
         sources=facts.sources,
         entities=facts.entities,
         languages=facts.languages,

@@ -1,4 +1,4 @@
-"""The delivery ledger: every attempt, and what each subscription was told of."""
+"""The delivery ledger: every attempt, and what each subscription was sent."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Ledger:
             [(subscription_id, subject, position) for subject in subjects],
         )
 
-    def subscriptions_told(self, subjects: Sequence[str]) -> set[str]:
+    def subscriptions_notified(self, subjects: Sequence[str]) -> set[str]:
         """Return the subscriptions that were sent anything about one of the subjects."""
         rows = self.db.execute(
             "SELECT DISTINCT subscription FROM sent"

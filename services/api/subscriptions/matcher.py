@@ -160,12 +160,14 @@ class Matcher:
             if compiled.accepts(found)
             for subscription in self._groups[compiled]
         }
-        told = set[str]()
+        notified = set[str]()
         if found.is_correction:
-            told = self.ledger.subscriptions_told(found.related) & self._active()
+            notified = (
+                self.ledger.subscriptions_notified(found.related) & self._active()
+            )
         return [
-            (subscription, entry.position, subscription in told)
-            for subscription in sorted(matched | told)
+            (subscription, entry.position, subscription in notified)
+            for subscription in sorted(matched | notified)
         ]
 
     def _facts(self, entry: RecordedEvent, texts: bool) -> EntryFacts:

@@ -27,8 +27,8 @@ LABEL_NAMES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """One entry as a message tells it: its facts, and quotes from its reports."""
+class Notification:
+    """One entry of the log as a message has it: its facts, and quotes from its reports."""
 
     found: EntryFacts
     quotes: tuple[tuple[str, str], ...] = ()  # (label, quoted passage)
@@ -83,12 +83,12 @@ def link(base: str, subject: Subject) -> str:
 
 
 def payload(
-    subscription: Subscription, told: Told, log_id: str, base: str
+    subscription: Subscription, notification: Notification, log_id: str, base: str
 ) -> dict[str, Any]:
     """Return the body of a webhook in the subscription's template."""
     if subscription.template in ("slack", "teams"):
-        return {"text": _chat_text(told, base)}
-    found = told.found
+        return {"text": _chat_text(notification, base)}
+    found = notification.found
     body: dict[str, Any] = {
         "type": found.type,
         "timestamp": found.time,
@@ -103,8 +103,8 @@ def payload(
     return body
 
 
-def _chat_text(told: Told, base: str) -> str:
-    found = told.found
+def _chat_text(notification: Notification, base: str) -> str:
+    found = notification.found
     title = found.subject.title or found.subject.id
     # Slack and Teams read <…> as markup: a title must stay text.
     plain = title.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -121,7 +121,7 @@ def _chat_text(told: Told, base: str) -> str:
 
 def mail(
     subscription: Subscription,
-    entries: Sequence[Told],
+    entries: Sequence[Notification],
     *,
     base: str,
     message_id: str,
@@ -129,9 +129,9 @@ def mail(
     left: int = 0,
 ) -> Mail:
     """Return one mail about these entries, grouped by incident, newest group last."""
-    groups: dict[str, list[Told]] = {}
-    for told in entries:
-        groups.setdefault(told.found.subject.id, []).append(told)
+    groups: dict[str, list[Notification]] = {}
+    for notification in entries:
+        groups.setdefault(notification.found.subject.id, []).append(notification)
     text: list[str] = []
     markup: list[str] = []
     for group in groups.values():
@@ -158,7 +158,7 @@ def mail(
 
 
 def _mail_subject(
-    subscription: Subscription, groups: Mapping[str, Sequence[Told]]
+    subscription: Subscription, groups: Mapping[str, Sequence[Notification]]
 ) -> str:
     first = next(iter(groups.values()))[0].found
     prefix = "Correction: " if first.is_correction else ""
@@ -168,15 +168,15 @@ def _mail_subject(
     return f"{prefix}{subscription.name}: {title} and {len(groups) - 1} more"
 
 
-def _group_text(group: Sequence[Told], base: str) -> list[str]:
+def _group_text(group: Sequence[Notification], base: str) -> list[str]:
     subject = group[-1].found.subject
     lines = [subject.title or subject.id]
     facts = _facts_line(subject)
     if facts:
         lines.append(facts)
-    for told in group[:MAX_LINES_PER_SUBJECT]:
+    for notification in group[:MAX_LINES_PER_SUBJECT]:
         lines.append(
-            f"- {told.found.time[:16].replace('T', ' ')} UTC  {describe(told.found)}"
+            f"- {notification.found.time[:16].replace('T', ' ')} UTC  {describe(notification.found)}"
         )
     if len(group) > MAX_LINES_PER_SUBJECT:
         lines.append(f"- and {len(group) - MAX_LINES_PER_SUBJECT} more changes")
@@ -186,13 +186,13 @@ def _group_text(group: Sequence[Told], base: str) -> list[str]:
     return lines
 
 
-def _group_html(group: Sequence[Told], base: str) -> list[str]:
+def _group_html(group: Sequence[Notification], base: str) -> list[str]:
     subject = group[-1].found.subject
     address = html.escape(link(base, subject))
     title = html.escape(subject.title or subject.id)
     changes = "".join(
-        f"<li>{told.found.time[:16].replace('T', ' ')} UTC {html.escape(describe(told.found))}</li>"
-        for told in group[:MAX_LINES_PER_SUBJECT]
+        f"<li>{notification.found.time[:16].replace('T', ' ')} UTC {html.escape(describe(notification.found))}</li>"
+        for notification in group[:MAX_LINES_PER_SUBJECT]
     )
     quotes = "".join(
         f"<blockquote>{html.escape(quote)} <small>({html.escape(_names([label]))})</small></blockquote>"
@@ -218,8 +218,10 @@ def _facts_line(subject: Subject) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _quotes(group: Sequence[Told]) -> list[tuple[str, str]]:
-    distinct = dict.fromkeys(quote for told in group for quote in told.quotes)
+def _quotes(group: Sequence[Notification]) -> list[tuple[str, str]]:
+    distinct = dict.fromkeys(
+        quote for notification in group for quote in notification.quotes
+    )
     return [
         (label, quote[:MAX_QUOTE_CHARS]) for label, quote in list(distinct)[:MAX_QUOTES]
     ]

@@ -100,31 +100,34 @@ class Classifier:
         published: str | None = None,
         key: bytes = b"",
     ) -> Classification:
-        """`language` is what the page says (ISO 639-1), believed where the text itself does not tell.
-        `published` and `key` go into the fingerprints of the mentions."""
-        spoken = detect(f"{title[:TITLE_CHARS]}\n{text[: 2 * TITLE_CHARS]}")
-        if spoken == UNKNOWN and language:
-            spoken = language.lower()[:2]
+        """Return labels, scores, evidence and mentions of a text.
+
+        `language` (ISO 639-1) is what the page states, used if the text does not show
+        its own. `published` and `key` go into the fingerprints of the mentions.
+        """
+        language_read = detect(f"{title[:TITLE_CHARS]}\n{text[: 2 * TITLE_CHARS]}")
+        if language_read == UNKNOWN and language:
+            language_read = language.lower()[:2]
         text = article(text)
         reading = analyze(title, text, self._lexicon)
         # A title without text is judged as a text of one sentence, for the review.
         judged = reading if reading.body else analyze(title, title, self._lexicon)
         raw = self._scorer.raw([judged])[0]
-        scores = probabilities(raw, self._decisions_in(spoken))
-        scores = self._raised(scores, reading, spoken)
-        labels, review = self._decide(scores, spoken, bool(reading.body))
+        scores = probabilities(raw, self._decisions_in(language_read))
+        scores = self._raised(scores, reading, language_read)
+        labels, review = self._decide(scores, language_read, bool(reading.body))
 
         def marked(heading: str, stretch: str, part: bool) -> str:
             return self._fingerprinter(
                 heading[:TITLE_CHARS],
                 stretch[:HEAD_CHARS],
-                spoken,
+                language_read,
                 published,
                 key,
                 part,
             )
 
-        groups = self._happenings(title, text, reading, labels, spoken)
+        groups = self._mention_groups(title, text, reading, labels, language_read)
         found: tuple[Mention, ...] = ()
         if len(groups) > 1:
             found = mentions.several(groups, text, marked)
@@ -141,7 +144,7 @@ class Classifier:
             scores=scores,
             evidence=spans,
             review=review,
-            language=spoken,
+            language=language_read,
             mentions=found,
         )
 
@@ -200,7 +203,7 @@ class Classifier:
         decisions = self._decisions_in(language)
         return tuple(k for k in LABELS if scores[k] >= decisions[k].threshold)
 
-    def _happenings(
+    def _mention_groups(
         self,
         title: str,
         text: str,
