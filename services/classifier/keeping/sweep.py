@@ -36,7 +36,7 @@ class Sweep:
 
     def _sweep_hash(self, name: str, cursor: int) -> int:
         store: Any = self.connection
-        cursor, entries = store.hscan(name, cursor, count=SCAN, no_values=False)
+        cursor, entries = store.hscan(name, cursor, count=SCAN)
         ids = [item_id.decode() for item_id in entries]
         if not ids:
             return int(cursor)

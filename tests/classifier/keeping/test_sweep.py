@@ -1,0 +1,22 @@
+"""The sweep removes the records of items that have ended, on every server that is
+installed: options of newer ones are an error on Redis 7.0."""
+
+from __future__ import annotations
+
+import pytest
+
+from incidentwire.log.event_log import IN_FLIGHT
+from services.classifier.keeping.sweep import HASHES, Sweep
+from tests.store import Store
+
+ENDED = "01JZZZZZZZZZZZZZZZZZZZZZZ0"
+UNDER_WAY = "01JZZZZZZZZZZZZZZZZZZZZZZ1"
+
+
+@pytest.mark.parametrize("name", HASHES)
+def test_only_records_of_ended_items_are_removed(own_store: Store, name: str) -> None:
+    connection = own_store.connect()
+    connection.zadd(IN_FLIGHT, {UNDER_WAY: 1.0})
+    connection.hset(name, mapping={ENDED: b"{}", UNDER_WAY: b"{}"})
+    assert Sweep(connection).run(0.0) is False
+    assert list(connection.hgetall(name)) == [UNDER_WAY.encode()]
