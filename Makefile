@@ -41,6 +41,10 @@ test: .venv/.ready  ## all tests, against a real embedded server
 	@tools/prepare_tests
 	$(BIN)/pytest -q -n 2 --dist loadfile
 
+.PHONY: test-again
+test-again: .venv/.ready  ## only the tests that failed last time, one at a time
+	$(BIN)/pytest -q --last-failed --last-failed-no-failures none
+
 .PHONY: check
 check: .venv/.ready  ## lint, format, types, import contracts, density
 	$(BIN)/ruff check .
