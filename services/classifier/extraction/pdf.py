@@ -12,6 +12,7 @@ from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 
 from services.classifier.extraction.decoding import clean
+from services.classifier.extraction.pdf_columns import RowStarts, by_columns
 
 MAX_PAGES = 200
 MAX_CHARS = 2_000_000
@@ -123,14 +124,23 @@ def _texts(reader: PdfReader) -> list[str]:
     length = 0
     operators = 0
 
-    def count(*_: object) -> None:
+    def count(
+        operator: bytes, operands: object, cm: list[float], tm: list[float]
+    ) -> None:
         nonlocal operators
         operators += 1
         if operators > MAX_OPERATORS:
             raise PdfError("too_complex", f"more than {MAX_OPERATORS} operators")
+        rows.see(operator, operands, cm, tm)
 
     for index in range(min(len(reader.pages), MAX_PAGES)):
-        found.append(reader.pages[index].extract_text(visitor_operand_before=count))
+        rows = RowStarts()
+        page = reader.pages[index]
+        text = page.extract_text(visitor_operand_before=count)
+        ordered = by_columns(page) if rows.suggest_columns() else None
+        if ordered and len(ordered.split()) >= len(text.split()):
+            text = ordered
+        found.append(text)
         length += len(found[-1])
         if length > MAX_CHARS:
             break
