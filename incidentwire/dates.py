@@ -32,6 +32,7 @@ ZONES = {
 # Languages whose all-numeric dates with a slash or dash begin with the day, and the
 # regions that begin with the month. English without a region allows both.
 MONTH_FIRST_TAGS = frozenset({"en-us", "en-ph", "es-us"})
+UNORDERED_TAGS = frozenset({"", "en", "en-ca"})  # day and month in either order
 YEAR_FIRST_LANGUAGES = frozenset({"zh", "ja", "ko", "hu", "lt"})
 
 _WORD = r"[^\W\d_]{3,14}"
@@ -39,6 +40,11 @@ _ERA = re.compile(
     r"(?:(民國|民国|令和|平成)\s?(\d{1,3}|元)\s?[年./-]|(?<!\d)(\d{3})\s?年)"
     r"\s?(\d{1,2})\s?[月./-]\s?(\d{1,2})(?!\d)\s?日?"
 )
+# A bare year of the Republic of China, on Taiwanese pages: 113/03/05
+_ERA_NUMERIC = re.compile(
+    r"(?<![\d./-])(1[01]\d)([./-])(\d{1,2})\2(\d{1,2})(?![\d./-])"
+)
+TAIWANESE_TAGS = ("zh-tw", "zh-hant")
 _YEAR_FIRST = re.compile(
     r"(?<!\d)(\d{4})\s?[年년./-]\s?(\d{1,2})\s?[月월./-]\s?(\d{1,2})(?!\d)\s?[日일]?"
 )
@@ -97,7 +103,7 @@ _UNIT_DAYS = {
 }
 _CJK_DIGITS = str.maketrans("〇零一二三四五六七八九", "00123456789")
 _CJK_DATE = re.compile(
-    r"([〇零一二三四五六七八九]{4})年([一二三四五六七八九十]{1,2})月"
+    r"([〇零一二三四五六七八九十百]{2,6})年([一二三四五六七八九十]{1,2})月"
     r"([一二三四五六七八九十]{1,3})日"
 )
 
@@ -130,7 +136,7 @@ def parse(
     text = _CJK_DATE.sub(_with_digits, text)
     return (
         _compact(text)
-        or _era(text)
+        or _era(text, language)
         or _year_first(text)
         or _numeric(
             text, _month_first(language) if month_first is None else month_first
@@ -194,14 +200,24 @@ def _compact(text: str) -> str | None:
     return _joined(day, int(match[4]), match[5], match[6], zone)
 
 
-def _era(text: str) -> str | None:
+def _era(text: str, language: str) -> str | None:
     match = _ERA.search(text)
+    if match is None and language.startswith(TAIWANESE_TAGS):
+        return _of_the_republic(text)
     if match is None:
         return None
     era, in_era, bare = match[1], match[2], match[3]
     year = 1 if in_era == "元" else int(in_era or bare)
     day = day_of(str(year + ERAS.get(era, ERAS["民國"])), match[4], match[5])
     return _with_time(day, text[match.end() :])
+
+
+def _of_the_republic(text: str) -> str | None:
+    match = _ERA_NUMERIC.search(text)
+    if match is None:
+        return None
+    year = int(match[1]) + ERAS["民國"]
+    return _with_time(day_of(str(year), match[3], match[4]), text[match.end() :])
 
 
 def _year_first(text: str) -> str | None:
@@ -234,7 +250,7 @@ def _month_first(language: str) -> bool | None:
     if language in MONTH_FIRST_TAGS:
         return True
     code = language.partition("-")[0]
-    if not language or language == "en" or code in YEAR_FIRST_LANGUAGES:
+    if language in UNORDERED_TAGS or code in YEAR_FIRST_LANGUAGES:
         return None
     return False
 
@@ -326,8 +342,16 @@ def _joined(
 
 
 def _with_digits(match: re.Match[str]) -> str:
-    year = match[1].translate(_CJK_DIGITS)
-    return f"{year}年{_cjk_number(match[2])}月{_cjk_number(match[3])}日"
+    return f"{_cjk_year(match[1])}年{_cjk_number(match[2])}月{_cjk_number(match[3])}日"
+
+
+def _cjk_year(text: str) -> str:
+    """Return the digits of 二〇二四, 一一三 or 一百一十三."""
+    hundreds, hundred, rest = text.rpartition("百")
+    if not hundred and "十" not in text:
+        return text.translate(_CJK_DIGITS)
+    tens = rest.lstrip("〇零")
+    return str(100 * _cjk_number(hundreds) + (_cjk_number(tens) if tens else 0))
 
 
 def _cjk_number(text: str) -> int:

@@ -78,7 +78,10 @@ _BY = re.compile(
 _NO_NAME = re.compile(
     r"https?://|@\w|\d|^(?:admin|editor|redaktion|staff|web ?master|unknown|none|null)$"
     r"|^(?:published|updated|posted|modified|publicado|actualizado|veröffentlicht"
-    r"|aktualisiert|publié|mis à jour|发布|更新)\b",
+    r"|aktualisiert|publié|mis à jour|发布|更新|photo|image|source|leave a comment)\b"
+    r"|^(?:来源|來源|图片|圖片)|前$|\b(?:minute|min) read$|^reading time|^lesezeit"
+    r"|^(?:share|print|advertisement|comments?|subscribe|follow us|listen|by|last week"
+    r"|just now|mon|tues|wednes|thurs|fri|satur|sun)(?:day)?$",
     re.I,
 )
 _NEXT_PAGE = re.compile(

@@ -6,6 +6,7 @@ patterns in the text. Dates are the publisher's local days.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -51,14 +52,19 @@ _MARKED = re.compile(
 _MONTH = re.compile(r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])")
 # Dates that are not the publication's, as journals and updated pages print them.
 _NOT_PUBLISHED = re.compile(
-    r"accepted|received|revised|submitted|updated|modified|eingereicht|angenommen"
-    r"|aktualisiert|actualizado|mis à jour|aggiornato|copyright|©|收稿|修回|更新",
+    r"accepted|received|revised|submitted|reviewed|updated|modified|copyright|©"
+    r"|retrieved|accessed|deadline|expires|register (?:by|before|until)|\bevents?\b"
+    r"|eingereicht|eingegangen|angenommen|aktualisiert|abgerufen|veranstaltung"
+    r"|reçu|accepté|mis à jour|recibido|aceptado|actualizado|recebido|aceito"
+    r"|ricevuto|accettato|aggiornato|收稿|修回|更新|截止|活动时间|活動時間",
     re.I,
 )
 _PUBLISHED = re.compile(
-    r"published|posted|publicado|publié|pubblicato|veröffentlicht|opublikowano|发布|发表",
+    r"published|posted|available online|publicado|publié|pubblicato|veröffentlicht|opublikowano|发布|发表",
     re.I,
 )
+# A line that lists an article's dates; it may be long.
+_DATES_OF_RECORD = re.compile(rf"\W{{0,3}}(?:{_NOT_PUBLISHED.pattern})", re.I)
 # Classes of boxes that hold other stories.
 _OTHERS = re.compile(
     r"(?:^|[\s_-])(?:related|teasers|recommended|recommendations|popular"
@@ -124,7 +130,7 @@ def find(tree: html.HtmlElement, sources: DateSources) -> str | None:
         or _from_url(sources.url)
         or _of_month(tree, sources)
         or next(iter((*_beside(times, heading), *vague, *months)), None)
-        or _guess(tree, sources.url)
+        or _guess(tree, sources)
     )
 
 
@@ -178,15 +184,49 @@ def _follows(node: html.HtmlElement, article: html.HtmlElement) -> bool:
     return False
 
 
-def _guess(tree: html.HtmlElement, url: str) -> str | None:
-    """Return the date that htmldate finds on a page without a date of its own."""
+def _guess(tree: html.HtmlElement, sources: DateSources) -> str | None:
+    """Return the date that htmldate finds on a page without a date of its own.
+
+    What belongs to other stories, and lines of other dates, are left out.
+    """
+    own = _own_parts(tree, sources.headline)
     found = find_date(
-        tree, url=url, original_date=True, extensive_search=False, max_date="2100-01-01"
+        own,
+        url=sources.url,
+        original_date=True,
+        extensive_search=False,
+        max_date="2100-01-01",
     )
     # htmldate completes a bare year to its first day.
-    if isinstance(found, str) and not found.endswith("-01-01"):
-        return found
-    return None
+    if not isinstance(found, str) or found.endswith("-01-01"):
+        return None
+    year, month, day = found.split("-")
+    printed = re.search(
+        rf"(?<!\d)(?:0?{int(day)}([/-])0?{int(month)}|0?{int(month)}([/-])0?{int(day)})"
+        rf"[/-]{year}(?!\d)",
+        own.text_content(),
+    )
+    # It also takes day and month of 03/04/2021 in one order whatever the language.
+    return sources.parse(printed[0]) if printed else found
+
+
+def _own_parts(tree: html.HtmlElement, headline: str) -> html.HtmlElement:
+    """Return a copy of the page without what follows or stands beside the article."""
+    own = copy.deepcopy(tree)
+    heading = _heading(own, headline)
+    article = None if heading is None else next(heading.iterancestors("article"), None)
+    if article is not None:
+        for up in (article, *article.iterancestors()):
+            for sibling in list(up.itersiblings()):
+                sibling.getparent().remove(sibling)
+    for node in list(own.iter("aside", "nav", "div", "section", "ul", "footer")):
+        if node.tag in ASIDE or _OTHERS.search(node.get("class") or ""):
+            node.drop_tree()
+    for node in own.iter():
+        text = node.text if isinstance(node.tag, str) else None
+        if text and len(text) <= DATELINE_CHARS and _NOT_PUBLISHED.search(text):
+            node.text = ""
+    return own
 
 
 def _marked(
@@ -259,11 +299,14 @@ def _line_date(text: str | None, sources: DateSources) -> str | None:
     if not text or len(text) < 2:
         return None
     line = clean(text[:LINE_CHARS])
+    if len(line) > DATELINE_CHARS and _DATES_OF_RECORD.match(line):
+        published = _PUBLISHED.search(line)
+        return sources.parse(line[published.end() :]) if published else None
     if len(line) > DATELINE_CHARS:
         line = line[:OPENING_CHARS]
     elif parse(line, now=ANY_TIME) and not parse(line, language="en-gb"):
         return UNRESOLVED
-    if not any(char.isdigit() for char in line):
+    if not any(char.isdigit() or char == "年" for char in line):
         return None
     published = _PUBLISHED.search(line)
     if published:

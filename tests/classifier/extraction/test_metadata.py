@@ -293,10 +293,39 @@ OTHERS = (
         ("3 hours ago", "en"),
         ("vor 2 Tagen", "de"),
         ("昨天", "zh"),
+        ("3 dagen geleden", "nl"),
+        ("last week", "en"),
+        ("۱۵ اسفند ۱۴۰۲", "fa"),
+        ("Published 03/04/2021", "en"),
+        ("Deadline: 9 March 2024", "en"),
+        ("Event on 9 March 2024", "en"),
     ],
 )
 def test_an_age_is_no_date_and_another_storys_date_neither(age: str, lang: str) -> None:
     assert dated(f"<p class='byline date'>{age}</p>", lang, OTHERS) is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "lang"),
+    [
+        ("<p>Reçu le 1 novembre 2022</p><p>Accepté le 16 décembre 2022</p>", "fr"),
+        ("<p>Eingegangen: 1.11.2022</p><p>Angenommen: 16.12.2022</p>", "de"),
+        ("<p>Received 1 November 2022; Accepted 16 December 2022</p>", "en"),
+    ],
+)
+def test_a_dublin_core_date_wins_over_a_journals_record(lines: str, lang: str) -> None:
+    head = '<meta name="dc.date" content="2023-01-02">'
+    page = page_of(head, f"<h1>Keys</h1>{lines}<p>{PARAGRAPH}</p>")
+    read_in = page.replace("<html>", f"<html lang='{lang}'>")
+    assert read(read_in).published == "2023-01-02"
+
+
+def test_the_last_date_of_a_journals_record_is_found_in_a_long_line() -> None:
+    line = (
+        "<p>Received: 1 November 2022 / Revised: 5 December 2022 / "
+        "Accepted: 16 December 2022 / Available online: 2 January 2023</p>"
+    )
+    assert dated(line, "en") == "2023-01-02"
 
 
 def test_a_journals_accepted_date_is_not_its_publication() -> None:
@@ -316,6 +345,11 @@ def test_a_journals_accepted_date_is_not_its_publication() -> None:
         "Updated Monday",
         "gestern",
         "14:30 Uhr",
+        "三小时前",
+        "Tuesday",
+        "five minute read",
+        "Photo: Lindhaven Archive",
+        "来源：新华网",
     ],
 )
 def test_a_byline_that_is_a_date_names_no_author(byline: str) -> None:
