@@ -54,7 +54,8 @@ def incidents() -> None:
     help="Is any of these.",
 )
 @click.option("--text", "q", help="Words of its items.")
-@click.option("--entity", help="Words in its items' titles.")
+@click.option("--entity", help="A name in its items' titles, in any spelling.")
+@click.option("--country", help="Country that an item names: code or name.")
 @click.option("--source", help="Host or site of an item.")
 @click.option("--from", "since", help="With a report on or after this day.")
 @click.option("--to", "until", help="With a report on or before this day.")

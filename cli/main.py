@@ -29,6 +29,10 @@ COMMANDS = {
     "search": ("cli.search", "Search items or incidents; the best matches come first."),
     "review": ("cli.review", "Work through the review queue: list, decide, leave."),
     "incidents": ("cli.incidents", "Incidents: list, show, merge, split, move, undo."),
+    "entities": (
+        "cli.entities",
+        "Names with several spellings: alias, unalias, list.",
+    ),
     "tail": ("cli.tail", "Follow the event log, resuming after interruptions."),
     "feeds": ("cli.feeds", "Add, list and remove feeds; import and export OPML."),
     "subscriptions": (

@@ -69,6 +69,10 @@ class SubscriptionEvent(Event):
     """An event whose subject is a subscription."""
 
 
+class EntityEvent(Event):
+    """An event whose subject is a spelling of an entity's name."""
+
+
 # -- items ---------------------------------------------------------------------------------------------------------
 
 
@@ -404,6 +408,31 @@ class IncidentNoted(IncidentEvent):
     who: str
     note: str
     labels: tuple[Label, ...] = ()
+
+
+# -- entities ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntityAliased(EntityEvent):
+    """A curator declared that `alias` is another spelling of `name`. Both are the curator's own text."""
+
+    type = "entity.aliased"
+    alias: str
+    name: str
+    who: str
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntityAliasRemoved(EntityEvent):
+    """A curator took back that `alias` is another spelling of `name`."""
+
+    type = "entity.alias_removed"
+    alias: str
+    name: str
+    who: str
+    note: str = ""
 
 
 # -- feeds and subscriptions ---------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from incidentwire.web.api_docs import views as api_docs
 from incidentwire.web.keys import Keys
 from services.api import health as api_health
 from services.api.dashboard.register import add_pages
+from services.api.entities import views as entity_views
 from services.api.events import stream
 from services.api.events import views as event_views
 from services.api.events.broadcaster import Broadcaster
@@ -38,6 +39,7 @@ BLUEPRINTS = (
     stream.blueprint,
     item_views.blueprint,
     corrections.blueprint,
+    entity_views.blueprint,
     evidence.blueprint,
     search_views.blueprint,
     exports.blueprint,

@@ -40,6 +40,15 @@ class UnknownIncident(NotFound):
         )
 
 
+class UnknownAlias(NotFound):
+    """No declaration of this spelling is in force."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No spelling with this id is declared. GET /v1/entities/aliases lists them."
+        )
+
+
 class UnknownEventType(NotFound):
     """No event type has this name."""
 

@@ -13,7 +13,11 @@ from incidentwire.web.problems import (
 from services.api import errors as e
 from services.api.search.filters import FilterError
 
-COMMAND_STATUS = {"not_found": 404, "bad_status": 422}  # every other refusal: 409
+COMMAND_STATUS = {
+    "not_found": 404,
+    "bad_status": 422,
+    "bad_name": 422,
+}  # every other refusal: 409
 
 
 def _command(error: e.CommandConflict) -> Problem:
@@ -33,6 +37,7 @@ PROBLEMS: ProblemTable = {
     e.NotFound: as_problem(404, "not-found"),
     e.UnknownItem: as_problem(404, "unknown-item"),
     e.UnknownIncident: as_problem(404, "unknown-incident"),
+    e.UnknownAlias: as_problem(404, "unknown-alias"),
     e.UnknownEventType: as_problem(404, "unknown-type"),
     e.NoText: as_problem(404, "no-text"),
     e.NoEvidence: as_problem(404, "no-evidence"),

@@ -184,6 +184,7 @@ def test_lists_of_types_follow_from_what_each_type_does() -> None:
         events.IncidentEvent,
         events.FeedEvent,
         events.SubscriptionEvent,
+        events.EntityEvent,
     )
     for name, cls in events.TYPES.items():
         (kind,) = [kind for kind in kinds if issubclass(cls, kind)]

@@ -14,13 +14,22 @@ from incidentwire.incidents.state import STATUSES
 from incidentwire.labels import LABELS
 from services.api.dashboard.language import LANGUAGES
 from services.api.dashboard.language import translate as _
-from services.api.dashboard.layout import address, label_name
+from services.api.dashboard.layout import address, country_name, label_name
+from services.api.entities.countries import code_of
 
 MAX_VALUE = 253  # characters: the longest host
 _MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
 _CHOICES: Mapping[str, Sequence[str]] = {"label": LABELS, "status": STATUSES}
 MULTIPLE = ("label", "status")
-FACETS = ("label", "status", "source", "language", "month")
+FACETS = (
+    "label",
+    "status",
+    "country",
+    "entity",
+    "source",
+    "language",
+    "month",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +97,7 @@ def chosen(path: str, args: MultiDict[str, str]) -> list[tuple[str, str]]:
             for value in args.getlist(f"{prefix}{key}"):
                 text = f"{names[key]}: {word}{shown(key, value)}"
                 found.append((text, _changed(path, args, prefix + key, value, False)))
-    for key in ("entity", "from", "to", "q"):
+    for key in ("from", "to", "q"):
         given = args.get(key)
         if given:
             found.append((f"{key}: {given}", _changed(path, args, key, given, False)))
@@ -105,6 +114,8 @@ def facet_names() -> dict[str, str]:
     return {
         "label": _("Label"),
         "status": _("Status"),
+        "country": _("Country"),
+        "entity": _("Name"),
         "source": _("Source"),
         "language": _("Language"),
         "month": _("Month"),
@@ -117,6 +128,8 @@ def shown(key: str, value: str) -> str:
         return label_name(value)
     if key == "language":
         return LANGUAGES.get(value, value)
+    if key == "country":
+        return country_name(value)
     return _(value) if key == "status" else value
 
 
@@ -171,6 +184,15 @@ def _checked(name: str, value: str) -> str:
         raise ValidationError(message, name)
     if name == "month" and not _MONTH.fullmatch(value):
         raise ValidationError("Use a month such as 2026-03.", name)
+    if name == "country":
+        return _country(value)
     if len(value) > MAX_VALUE or "\x00" in value:
         raise ValidationError(f"Use at most {MAX_VALUE} characters.", name)
     return value
+
+
+def _country(value: str) -> str:
+    try:
+        return code_of(value)
+    except ValueError as error:
+        raise ValidationError(f"Unknown country: {error}.", "country") from None

@@ -18,6 +18,9 @@ from services.api.incidents.schemas import ListQuerySchema
 
 PER_PAGE = 25
 MAX_EXPORT = 100_000  # rows of a file
+PARAMETERS = frozenset(
+    {"q", "label", "status", "source", "entity", "country", "from", "to", "sort"}
+)
 SORTS = ("newest", "updated", "items", "last_report", "oldest")
 
 blueprint = page_blueprint("incidents")
@@ -73,8 +76,7 @@ def read_query(args: MultiDict[str, str]) -> tuple[dict[str, Any], str]:
     known = {
         name: args.getlist(name) if name in ("label", "status") else value
         for name, value in args.items()
-        if name in ("q", "label", "status", "source", "entity", "from", "to", "sort")
-        and value
+        if name in PARAMETERS and value
     }
     loaded = dict(ListQuerySchema().load(known))
     sort = loaded.pop("sort")

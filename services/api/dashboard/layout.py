@@ -35,6 +35,7 @@ from incidentwire.web.sessions import Session, SessionStore, check_csrf
 from services.api.cells import printable
 from services.api.dashboard import assets, language
 from services.api.dashboard.language import translate as _
+from services.api.entities.countries import shown_name
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -82,6 +83,7 @@ def prepare(app: Flask) -> None:
         asset=assets.address,
         url=address,
         band=band,
+        country_name=country_name,
         label_name=label_name,
         label_table=LABEL_TABLE,
         languages=language.LANGUAGES,
@@ -194,6 +196,11 @@ def label_name(label: str) -> str:
         "regulation": _("regulation"),
     }
     return names.get(label, label)
+
+
+def country_name(code: str) -> str:
+    """Return the name of a country in the language of the current request."""
+    return shown_name(code, language.current())
 
 
 # -- errors ----------------------------------------------------------------------------

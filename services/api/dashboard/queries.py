@@ -12,6 +12,7 @@ from incidentwire.labels import LABELS as LABELS
 from services.api.incidents import list_query
 from services.api.items import queries as item_queries
 from services.api.search import functions
+from services.api.search.folding import fold
 
 MAX_VALUES = 12  # of a facet
 MAX_MONTHS = 24
@@ -22,9 +23,11 @@ FACETS: Mapping[str, str] = {
     "status": "i.status",
     "source": "i.hosts",
     "language": "i.languages",
+    "country": "i.countries",
+    "entity": "i.names",
     "month": "substr(i.first_report, 1, 7)",
 }
-ARRAYS = frozenset({"label", "source", "language"})
+ARRAYS = frozenset({"label", "source", "language", "country", "entity"})
 
 
 def facets(
@@ -58,18 +61,30 @@ def _counts(
     # Few distinct values, many rows: count the columns as stored, then take arrays apart.
     stored = [Counter(column) for column in zip(*rows, strict=True)]
     stored = stored or [Counter() for _ in names]
+    shown = shown_entities(db) if "entity" in names else {}
     return {
-        name: _most_frequent(counter, name in ARRAYS)
+        name: _most_frequent(counter, name, shown if name == "entity" else {})
         for name, counter in zip(names, stored, strict=True)
     }
 
 
-def _most_frequent(stored: Counter[str], is_array: bool) -> list[tuple[str, int]]:
+def shown_entities(db: sqlite3.Connection) -> dict[str, str]:
+    """Return the name that stands for each spelling (folded) of a declared entity."""
+    return dict(db.execute("SELECT spelling, shown FROM entity_spellings"))
+
+
+def _most_frequent(
+    stored: Counter[str], name: str, shown: Mapping[str, str]
+) -> list[tuple[str, int]]:
+    """Return the most frequent values; `shown` joins the spellings of entities."""
     found = stored
-    if is_array:
+    if name in ARRAYS:
         found = Counter()
         for text, count in stored.items():
-            for value in json.loads(text):
+            values = json.loads(text)
+            if shown:
+                values = {shown.get(fold(value), value) for value in values}
+            for value in values:
                 found[value] += count
     found.pop("", None)
     ordered = sorted(found.items(), key=lambda one: (one[1], one[0]), reverse=True)

@@ -6,6 +6,7 @@ from flask import Flask
 
 from services.api.dashboard import (
     assets,
+    entities,
     feeds,
     front,
     incident,
@@ -28,6 +29,7 @@ from services.api.http import settings
 
 BLUEPRINTS = (
     assets.blueprint,
+    entities.blueprint,
     feeds.blueprint,
     front.blueprint,
     incident.blueprint,

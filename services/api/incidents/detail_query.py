@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.api.incidents.entities import names
+from services.api.entities.names import names
 from services.api.incidents.list_query import as_json, dicts, then
 from services.api.read_model.incident_state import IncidentProjection
 

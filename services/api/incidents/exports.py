@@ -27,7 +27,7 @@ ALL = 10**9  # rows of an export as of an earlier moment, which is read at once
 ATOM = "http://www.w3.org/2005/Atom"
 COLUMNS = (
     "id", "title", "labels", "status", "first_report", "last_report", "item_count", "mention_count", "source_count",
-    "version", "position", "opened_at", "updated_at",
+    "version", "position", "opened_at", "updated_at", "countries",
 )  # fmt: skip
 
 blueprint = Blueprint(
@@ -210,7 +210,8 @@ def _csv_lines(pages: Iterator[IncidentPage]) -> Iterator[bytes]:
         text = io.StringIO()
         writer = csv.writer(text)
         for incident in page.incidents:
-            row = {**incident, "labels": " ".join(incident["labels"])}
+            row = dict(incident)
+            row |= {name: " ".join(incident[name]) for name in ("labels", "countries")}
             writer.writerow([defused(row[name]) for name in COLUMNS])
         yield text.getvalue().encode()
 

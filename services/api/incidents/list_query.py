@@ -19,7 +19,7 @@ from services.api.read_model import incident_rows
 from services.api.read_model.incident_rows import INCIDENTS, MEMBERSHIPS
 from services.api.read_model.incident_state import IncidentProjection
 from services.api.search import functions, sql
-from services.api.search.filters import Field
+from services.api.search.filters import Field, Not
 from services.api.search.folding import fold
 
 # sort -> what is compared, direction; n makes each order total
@@ -41,6 +41,8 @@ CONDITIONS: Mapping[str, str] = {
     "source": f"i.n IN ({_BY_ITEMS} t.host = :source OR t.site = :source)",
     "status": "i.status IN (SELECT value FROM json_each(:status))",
     "language": f"i.n IN ({_BY_ITEMS} t.language = :language)",
+    "country": "instr(i.countries, '\"' || :country || '\"')",
+    "without_country": "NOT instr(i.countries, '\"' || :without_country || '\"')",
     "month": "substr(i.first_report, 1, 7) = :month",
     "without_label": (
         "NOT EXISTS (SELECT 1 FROM json_each(:without_label) w"
@@ -59,6 +61,7 @@ CONDITIONS: Mapping[str, str] = {
 TREES: Mapping[str, Callable[[Any], sql.Condition]] = {
     "q": sql.incident,
     "entity": lambda name: sql.incident(Field("entity", fold(name))),
+    "without_entity": lambda name: sql.incident(Not(Field("entity", fold(name)))),
 }
 FILTERS = frozenset(CONDITIONS) | frozenset(TREES)
 
@@ -128,6 +131,7 @@ def as_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "version": row["version"],
         "split_from": row["split_from"],
         "same_as": json.loads(row["same_as"]),
+        "countries": json.loads(row["countries"]),
         "position": row["position"],
         "opened_at": rfc3339(row["opened_ms"]),
         "updated_at": rfc3339(row["updated_ms"]),

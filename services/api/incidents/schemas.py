@@ -21,7 +21,7 @@ from services.api.http import (
     text,
 )
 from services.api.incidents.list_query import FILTERS, SORTS
-from services.api.search.field import QueryField
+from services.api.search.field import CountryField, QueryField
 
 _N = "[1-9][0-9]{0,15}"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -60,7 +60,8 @@ class IncidentFilterSchema(AsOfSchema):
 
     label = Names(LABELS, "incidents that have all of these labels")
     status = Names(STATUSES, "incidents in any of these statuses")
-    entity = text("a name in a title of its items", most=200)
+    entity = text("a name in a title of its items, in any of its spellings", most=200)
+    country = CountryField()
     source = text(
         "host of an item's URL, or the site's name as its pages give it", most=253
     )
@@ -158,6 +159,11 @@ class IncidentSchema(Schema):
         fields.String(),
         required=True,
         metadata={"description": "addresses of records about it in other databases"},
+    )
+    countries = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "that its items name, ISO 3166-1 codes"},
     )
     position = fields.Integer(
         required=True, metadata={"description": "of the last event that changed it"}

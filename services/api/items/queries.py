@@ -11,6 +11,8 @@ from typing import Any
 from incidentwire.labels import certainty
 from incidentwire.log.cloudevents import rfc3339
 from services.api.search import functions, sql
+from services.api.search.filters import Field
+from services.api.search.folding import fold
 
 MAX_ALIASES = 10  # hops
 
@@ -48,6 +50,8 @@ CONDITIONS: Mapping[str, Callable[[Any], Condition]] = {
     "from": _compared("i.day >= ?"),
     "to": _compared("i.day <= ?"),
     "q": sql.item,
+    "entity": lambda name: sql.item(Field("entity", fold(name))),
+    "country": lambda code: sql.item(Field("country", code)),
     "review": _needs_review,
 }
 NO_ALIASES = "i.state <> 'aliased'"  # the target is in the list already

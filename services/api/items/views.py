@@ -32,7 +32,7 @@ from services.api.http import (
 from services.api.items import queries
 from services.api.items.lookup import item_of
 from services.api.items.schemas import ItemPageSchema, ItemSchema, TextSchema
-from services.api.search.field import QueryField
+from services.api.search.field import CountryField, QueryField
 
 CURSOR = "^n[1-9][0-9]{0,15}$"
 
@@ -47,6 +47,8 @@ class ItemsQuerySchema(ReadQuerySchema):
     label = Names(LABELS, "items that have all of these labels")
     state = fields.String(validate=validate.OneOf([str(state) for state in State]))
     language = text("ISO 639-1 code", most=8)
+    entity = text("a name in its title, in any of its spellings")
+    country = CountryField()
     host = text("host of the item's URL", most=253)
     site = text("the site's name as its pages give it")
     via = text("name of the key or feed that submitted it")

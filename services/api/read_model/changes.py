@@ -37,13 +37,14 @@ class Changes:
     """What a batch of events changes.
 
     `states` holds every item of the batch as it is so far, `changed` those that differ
-    from the database. `erased` tells that stored text was deleted, so that its traces in
-    the index must be purged.
+    from the database; `aliases` the events about spellings, in order. `erased` tells that
+    stored text was deleted, so that its traces in the index must be purged.
     """
 
     states: dict[str, ItemState]
     incidents: IncidentProjection
     changed: dict[str, ItemState] = field(default_factory=dict)
+    aliases: list[RecordedEvent] = field(default_factory=list)
     erased: bool = False
 
     def put(self, state: ItemState) -> None:
@@ -85,3 +86,5 @@ def apply(changes: Changes, entry: RecordedEvent) -> None:
         changes.erased |= before.document is not None and after.document is None
     elif issubclass(cls, e.IncidentEvent):
         changes.incidents.apply(entry)
+    elif issubclass(cls, e.EntityEvent):
+        changes.aliases.append(entry)

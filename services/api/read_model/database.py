@@ -20,7 +20,7 @@ from incidentwire.log.log_position import LogPosition
 from incidentwire.telemetry import event_line
 
 # Raise it with any change below, or of the rows written: the projector then rebuilds.
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 BUSY_TIMEOUT_S = 10.0
 # https://www.sqlite.org/fts5.html#the_secure_delete_configuration_option
 SECURE_FTS = (3, 42, 0)
@@ -64,6 +64,17 @@ CREATE INDEX items_review ON items (n) WHERE review <> '[]';
 CREATE INDEX items_alias ON items (alias_of) WHERE alias_of IS NOT NULL;
 CREATE TABLE item_labels (label TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (label, n)) WITHOUT ROWID;
 CREATE INDEX item_labels_n ON item_labels (n);
+CREATE TABLE item_countries (country TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (country, n)) WITHOUT ROWID;
+CREATE INDEX item_countries_n ON item_countries (n);
+CREATE TABLE item_names (n INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (n, name)) WITHOUT ROWID;
+CREATE TABLE entity_aliases (  -- declarations in force
+  id TEXT PRIMARY KEY, alias TEXT NOT NULL, name TEXT NOT NULL, who TEXT NOT NULL, note TEXT NOT NULL,
+  declared_ms INTEGER NOT NULL, position INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE entity_spellings ( -- all of them flattened; folded, but for `shown`
+  spelling TEXT PRIMARY KEY, entity TEXT NOT NULL, shown TEXT NOT NULL, phrase TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX entity_spellings_entity ON entity_spellings (entity);
 CREATE TABLE documents (n INTEGER PRIMARY KEY, digest TEXT NOT NULL, title TEXT NOT NULL, text TEXT NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5 (title, text, stems, content = '', tokenize = 'unicode61 remove_diacritics 2');
 CREATE TABLE incidents (       -- columns in the order of incident_rows.INCIDENTS
@@ -77,6 +88,7 @@ CREATE TABLE incidents (       -- columns in the order of incident_rows.INCIDENT
   items INTEGER NOT NULL, mentions INTEGER NOT NULL,
   sources INTEGER NOT NULL,    -- distinct hosts; sites for texts without URL
   hosts TEXT NOT NULL, languages TEXT NOT NULL, -- JSON arrays: those of its items, for facets
+  countries TEXT NOT NULL, names TEXT NOT NULL, -- the same
   version INTEGER NOT NULL,    -- counts what people did
   split_from TEXT,
   position INTEGER NOT NULL,   -- of the last event that changed what it shows

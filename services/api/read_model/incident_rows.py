@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from incidentwire.labels import MentionId
+from services.api.entities.names import names
 from services.api.read_model.incident_state import IncidentProjection
 
 INCIDENTS = (
     "n", "id", "into_id", "title", "named", "status", "closed_empty", "labels", "first_report", "last_report",
-    "items", "mentions", "sources", "hosts", "languages", "version",
+    "items", "mentions", "sources", "hosts", "languages", "countries", "names", "version",
     "split_from", "position", "opened_ms", "updated_ms", "same_as",
 )  # fmt: skip
 MEMBERSHIPS = (
@@ -28,6 +29,7 @@ MEMBERSHIPS = (
 
 
 LEAD_CHARS = 90
+NAMED_ITEMS = 100  # of an incident, whose titles are searched for names
 
 _FIRST_PASSAGE = """
     SELECT json_extract(m.value, '$[0]') AS first, substr(d.text, 1 + json_extract(m.value, '$[0]'),
@@ -40,7 +42,8 @@ _FIRST_PASSAGE = """
 class ItemSummary(NamedTuple):
     """An item as its incident sees it.
 
-    `score` is the highest of its labels, `mentions` the number of mentions the model found.
+    `score` is the highest of its labels, `mentions` the number of mentions the model found,
+    `countries` are codes.
     """
 
     id: str
@@ -52,6 +55,7 @@ class ItemSummary(NamedTuple):
     day: str
     score: float
     mentions: int
+    countries: tuple[str, ...]
 
 
 def write(db: sqlite3.Connection, incidents: IncidentProjection) -> None:
@@ -145,6 +149,8 @@ def _row(
         "sources": len({item.source for item in items if item.source}),
         "hosts": _distinct(item.host for item in items),
         "languages": _distinct(item.language for item in items),
+        "countries": _distinct(code for item in items for code in item.countries),
+        "names": json.dumps(_names(items), ensure_ascii=False),
         "version": incident.version,
         "split_from": incident.split_from,
         "position": stamp.position,
@@ -158,6 +164,12 @@ def _row(
 def _distinct(values: Iterable[str | None]) -> str:
     """Return the values as a JSON array, each once and in order."""
     return json.dumps(sorted({value for value in values if value}))
+
+
+def _names(items: Sequence[ItemSummary]) -> list[str]:
+    """Return the names in the titles of the first items, the most frequent first."""
+    titles = [item.title for item in items[:NAMED_ITEMS] if item.title]
+    return [name for name, _ in names(titles)]
 
 
 def _title(
@@ -199,7 +211,8 @@ def lead(passage: str) -> str:
 
 def _summaries(db: sqlite3.Connection, items: Iterable[str]) -> dict[str, ItemSummary]:
     found = db.execute(
-        "SELECT id, n, title, COALESCE(host, site), host, language, day, labels, scores, mentions FROM items"
+        "SELECT id, n, title, COALESCE(host, site), host, language, day, labels, scores, mentions,"
+        " (SELECT group_concat(c.country) FROM item_countries c WHERE c.n = items.n) FROM items"
         " WHERE id IN (SELECT value FROM json_each(?))",
         (json.dumps(sorted(items)),),
     )
@@ -207,7 +220,7 @@ def _summaries(db: sqlite3.Connection, items: Iterable[str]) -> dict[str, ItemSu
 
 
 def _summary(row: Sequence[Any]) -> ItemSummary:
-    item, n, title, source, host, language, day, labels, scores, mentions = row
+    (item, n, title, source, host, language, day, labels, scores, mentions, found) = row
     by_label = json.loads(scores)
     score = max((by_label.get(label, 0.0) for label in json.loads(labels)), default=0.0)
     return ItemSummary(
@@ -220,4 +233,5 @@ def _summary(row: Sequence[Any]) -> ItemSummary:
         day=day,
         score=score,
         mentions=len(json.loads(mentions)),
+        countries=tuple(found.split(",")) if found else (),
     )

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from incidentwire.documents import StoredDocument
 from incidentwire.items import Item, State
 from incidentwire.log.cloudevents import rfc3339
+from services.api.entities.countries import countries
+from services.api.entities.names import names
 from services.api.read_model.changes import ItemState
 from services.api.read_model.search_text import indexed, stems
 
@@ -207,6 +209,16 @@ def _add_words(
     )
     sql = "INSERT INTO words (rowid, title, text, stems) VALUES (?, ?, ?, ?)"
     db.execute(sql, (n, *_indexed(document.title, document.text)))
+    _add_names(db, n, document)
+
+
+def _add_names(db: sqlite3.Connection, n: int, document: StoredDocument) -> None:
+    """Record the countries and the names of a report, for facets and filters."""
+    codes = countries(document.title, document.text)
+    named = [(code, n) for code in codes]
+    db.executemany("INSERT INTO item_countries (country, n) VALUES (?, ?)", named)
+    found = [(n, name) for name, _ in names([document.title])]
+    db.executemany("INSERT INTO item_names (n, name) VALUES (?, ?)", found)
 
 
 def _remove_words(db: sqlite3.Connection, n: int) -> None:
@@ -220,7 +232,8 @@ def _remove_words(db: sqlite3.Connection, n: int) -> None:
         " VALUES ('delete', ?, ?, ?, ?)"
     )
     db.execute(sql, (n, *_indexed(title, text)))
-    db.execute("DELETE FROM documents WHERE n = ?", (n,))
+    for table in ("documents", "item_countries", "item_names"):
+        db.execute(f"DELETE FROM {table} WHERE n = ?", (n,))
 
 
 def _indexed(title: str, text: str) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""The query parameter `q`, parsed by the filter language."""
+"""Query parameters with a value of their own: `q`, parsed, and `country`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
+from services.api.entities.countries import code_of
 from services.api.search.filters import MAX_CHARS, FilterError, parse
 
 DESCRIPTION = (
     'filter language: words, "phrases", AND, OR, NOT, prefix*, and fields such as '
-    "label: source: entity: lang: status: after: before: (docs/search.md)"
+    "label: source: entity: country: lang: status: after: before: (docs/search.md)"
 )
 
 
@@ -34,3 +35,19 @@ class QueryField(fields.String):
         except FilterError as error:
             where = f" (at character {error.position + 1})"
             raise ValidationError(error.message + where) from None
+
+
+class CountryField(fields.String):
+    """A country by ISO 3166-1 code or name; deserialises to the code."""
+
+    def __init__(self, **options: Any) -> None:
+        about = "country named by its items: ISO 3166-1 code, or a name"
+        super().__init__(metadata={"description": about}, **options)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **options: Any
+    ) -> Any:
+        try:
+            return code_of(super()._deserialize(value, attr, data, **options))
+        except ValueError as error:
+            raise ValidationError(f"Unknown country: {error}.") from None

@@ -19,6 +19,7 @@ from incidentwire.events import TYPES
 from incidentwire.incidents.state import STATUSES
 from incidentwire.items import State
 from incidentwire.labels import LABELS
+from services.api.entities.countries import code_of
 from services.api.search.folding import fold
 
 MAX_CHARS = 2_000
@@ -122,8 +123,12 @@ FIELDS: Mapping[str, FieldRule] = {
         meaning="comes from this host or site, subdomains included", normalise=fold
     ),
     "entity": FieldRule(
-        meaning="names this person, company or place",
+        meaning="names this person, company or place in a title, in any spelling",
         normalise=fold,
+    ),
+    "country": FieldRule(
+        meaning="names this country in its title or first 1,500 characters",
+        normalise=code_of,
     ),
     "lang": FieldRule(meaning="is in this language (ISO 639-1 code)", normalise=fold),
     "status": FieldRule(

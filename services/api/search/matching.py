@@ -22,14 +22,15 @@ from services.api.search.filters import All, Any, Field, Node, Not, Words
 class Facts:
     """What is known of one item, incident or event when a filter decides on it.
 
-    `text` is the title, a line break, and the text; `sources` and `entities` are folded (see `fold`); `days`
-    are the ISO days of the first and the last report.
+    `text` is the title, a line break, and the text; `sources` and `entities` are folded (see `fold`), the latter in
+    every spelling; `countries` are codes; `days` are the ISO days of the first and the last report.
     """
 
     text: str = ""
     labels: frozenset[str] = frozenset()
     sources: frozenset[str] = frozenset()
     entities: frozenset[str] = frozenset()
+    countries: frozenset[str] = frozenset()
     languages: frozenset[str] = frozenset()
     statuses: frozenset[str] = frozenset()
     states: frozenset[str] = frozenset()
@@ -85,29 +86,31 @@ def _has_words(words: Words, facts: Facts) -> bool:
     return root in text or root in facts.indexed_stems()
 
 
+# field -> the facts of which one must be its value
+_SETS = {
+    "label": "labels",
+    "entity": "entities",
+    "country": "countries",
+    "lang": "languages",
+    "status": "statuses",
+    "state": "states",
+    "subject": "subjects",
+}
+
+
 def _has_field(wanted: Field, facts: Facts) -> bool:
     value = wanted.value
     match wanted.name:
-        case "label":
-            return value in facts.labels
         case "source":
             return any(s == value or s.endswith(f" {value}") for s in facts.sources)
-        case "entity":
-            return value in facts.entities
-        case "lang":
-            return value in facts.languages
-        case "status":
-            return value in facts.statuses
-        case "state":
-            return value in facts.states
         case "after":
             return facts.days[1] >= value
         case "before":
             return bool(facts.days[0]) and facts.days[0] < value
         case "type":
             return any(_is_type(name, value) for name in facts.types)
-        case _:
-            return value in facts.subjects
+        case name:
+            return value in getattr(facts, _SETS[name])
 
 
 def _is_type(name: str, wanted: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any as AnyValue
 
+from services.api.entities.aliases import phrase
 from services.api.read_model.search_text import expression
 from services.api.search.filters import (
     All,
@@ -126,12 +127,24 @@ def _incident_words(words: Words) -> Condition:
     return f"{_OF_INCIDENT.format(sql)} OR {in_title}", [*values, words.text]
 
 
+# every spelling of the entity that a name belongs to, or the name alone
+_SPELLINGS = (
+    "SELECT b.{} FROM entity_spellings a JOIN entity_spellings b"
+    " ON b.entity = a.entity WHERE a.spelling = ?"
+)
+_HAS_ENTITY = (
+    "{}.n IN (SELECT rowid FROM words WHERE words MATCH coalesce("
+    f"(SELECT group_concat(phrase, ' OR ') FROM ({_SPELLINGS.format('phrase')})), ?))"
+)
+_TITLE_HAS_ENTITY = (
+    "(i.named AND EXISTS (SELECT 1 FROM (SELECT ? AS name UNION"
+    f" {_SPELLINGS.format('spelling')}) s WHERE has_words(i.title, s.name)))"
+)
+
+
 def _entity(table: str, value: str) -> Condition:
-    found = expression(value)
-    if found is None:
-        return NOTHING
-    phrase = found[found.index('"') : found.index('"', found.index('"') + 1) + 1]
-    return _HAS_WORDS.format(table), [f"title : {phrase}"]
+    found = phrase(value)
+    return (_HAS_ENTITY.format(table), [value, found]) if found else NOTHING
 
 
 def _compared(sql: str) -> Callable[[str], Condition]:
@@ -148,7 +161,7 @@ def _through_items(of_item: Callable[[str], Condition]) -> Callable[[str], Condi
 
 def _incident_entity(value: str) -> Condition:
     sql, values = _through_items(lambda v: _entity("t", v))(value)
-    return f"{sql} OR (i.named AND has_words(i.title, ?))", [*values, value]
+    return f"{sql} OR {_TITLE_HAS_ENTITY}", [*values, value, value]
 
 
 _IN_INCIDENT = (
@@ -159,6 +172,7 @@ ITEM_FIELDS: Fields = {
     "label": _compared("i.n IN (SELECT n FROM item_labels WHERE label = ?)"),
     "source": _compared(_FROM_SOURCE.format("i")),
     "entity": lambda value: _entity("i", value),
+    "country": _compared("i.n IN (SELECT n FROM item_countries WHERE country = ?)"),
     "lang": _compared("i.language = ?"),
     "status": _compared(_IN_INCIDENT.format("c.status = ?")),
     "state": _compared("i.state = ?"),
@@ -170,6 +184,7 @@ INCIDENT_FIELDS: Fields = {
     "label": _compared("instr(i.labels, '\"' || ? || '\"')"),
     "source": _through_items(_compared(_FROM_SOURCE.format("t"))),
     "entity": _incident_entity,
+    "country": _compared("instr(i.countries, '\"' || ? || '\"')"),
     "lang": _through_items(_compared("t.language = ?")),
     "status": _compared("i.status = ?"),
     "state": _through_items(_compared("t.state = ?")),

@@ -14,7 +14,7 @@ from typing import Any
 
 from incidentwire.log.cloudevents import rfc3339
 from incidentwire.log.recorded_event import RecordedEvent
-from services.api.incidents import entities
+from services.api.entities.names import names
 from services.api.search.folding import fold
 from services.api.search.matching import Facts
 
@@ -86,7 +86,8 @@ def read(db: sqlite3.Connection, entry: RecordedEvent, *, texts: bool) -> EntryF
     elif name.startswith("item."):
         subject, facts = _item(db, entry.subject, texts)
     else:
-        subject, facts = Subject(kind="feed", id=entry.subject), Facts()
+        kind = name.partition(".")[0]
+        subject, facts = Subject(kind=kind, id=entry.subject), Facts()
     related = {entry.subject, subject.id}
     related |= {data[key] for key in ("into", "item") if isinstance(data.get(key), str)}
     if subject.kind == "item":
@@ -96,6 +97,7 @@ def read(db: sqlite3.Connection, entry: RecordedEvent, *, texts: bool) -> EntryF
         labels=facts.labels | set(named),
         sources=facts.sources,
         entities=facts.entities,
+        countries=facts.countries,
         languages=facts.languages,
         statuses=facts.statuses,
         states=facts.states,
@@ -154,7 +156,8 @@ def _incident(db: sqlite3.Connection, name: str, texts: bool) -> tuple[Subject, 
         text=_text(row["title"] or "", members, titles, texts),
         labels=frozenset(subject.labels),
         sources=_sources(members),
-        entities=_entities([row["title"] or "", *titles]),
+        entities=_entities(db, [row["title"] or "", *titles]),
+        countries=frozenset(json.loads(row["countries"])),
         languages=frozenset(m["language"] for m in members if m["language"]),
         statuses=frozenset({row["status"]}),
         days=(row["first_report"], row["last_report"]),
@@ -175,6 +178,9 @@ def _item(db: sqlite3.Connection, name: str, texts: bool) -> tuple[Subject, Fact
         "SELECT i.status FROM incidents i JOIN memberships m ON m.incident = i.n WHERE m.item = ?",
         (name,),
     )
+    countries = db.execute(
+        "SELECT country FROM item_countries WHERE n = ?", (row["n"],)
+    )
     title = row["title"] or ""
     subject = Subject(
         kind="item",
@@ -190,7 +196,8 @@ def _item(db: sqlite3.Connection, name: str, texts: bool) -> tuple[Subject, Fact
         text=f"{title}\n{text['text'] if text else ''}",
         labels=frozenset(subject.labels),
         sources=_sources([row]),
-        entities=_entities([title]),
+        entities=_entities(db, [title]),
+        countries=frozenset(country for (country,) in countries),
         languages=frozenset({row["language"]} if row["language"] else ()),
         statuses=frozenset(status["status"] for status in statuses),
         states=frozenset({row["state"]}),
@@ -233,5 +240,12 @@ def _sources(rows: Sequence[sqlite3.Row]) -> frozenset[str]:
     return frozenset(fold(name) for name in names)
 
 
-def _entities(titles: Sequence[str]) -> frozenset[str]:
-    return frozenset(fold(name) for name, _ in entities.names(titles))
+def _entities(db: sqlite3.Connection, titles: Sequence[str]) -> frozenset[str]:
+    """Return the folded names in titles, in every spelling that curators declared."""
+    found = {fold(name) for name, _ in names(titles)}
+    rows = db.execute(
+        "SELECT b.spelling FROM entity_spellings a JOIN entity_spellings b"
+        " ON b.entity = a.entity WHERE a.spelling IN (SELECT value FROM json_each(?))",
+        (json.dumps(sorted(found)),),
+    )
+    return frozenset(found | {spelling for (spelling,) in rows})

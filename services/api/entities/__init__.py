@@ -1,0 +1,1 @@
+"""Names and countries that reports are about, and spellings that curators declare one entity."""

@@ -1,0 +1,134 @@
+"""The countries that a report names, by ISO 3166-1 code. Pure and linear.
+
+countries.txt is our own table: names, peoples, capitals and large regions in English and
+Chinese. A country counts if the title or the beginning of the text names it; that says
+what a report mentions, not where the harm was done.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from services.api.search.folding import fold, simplify
+
+EXAMINED = 1_500  # code points of a text: who did what where stands at the beginning
+MAX_COUNTRIES = 8  # of one report, in order of their first mention
+_TABLE = Path(__file__).with_name("countries.txt")
+_NO_COUNTRY = "-"
+_TOKEN = re.compile(r"[a-z]+", re.I)
+_IDEOGRAPHS = re.compile("[\u4e00-\u9fff]+")
+_ABBREVIATION = re.compile(r"\bU\.(S|K)\.(?:A\.)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountryTable:
+    """The table of countries, indexed for look-ups.
+
+    `names` is (English, Chinese) by code, `codes` the code by folded name, `phrases` the
+    names as words by first word, the longest first, `chinese` the code by name.
+    """
+
+    names: Mapping[str, tuple[str, str]]
+    codes: Mapping[str, str]
+    phrases: Mapping[str, list[tuple[tuple[str, ...], str]]]
+    chinese: Mapping[str, str]
+    longest: int
+
+
+@cache
+def table() -> CountryTable:
+    """Return the table, read once."""
+    names: dict[str, tuple[str, str]] = {}
+    codes: dict[str, str] = {}
+    phrases: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+    chinese: dict[str, str] = {}
+    for line in _TABLE.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            continue
+        code, english, chinese_names = line.split("|")
+        for name in english.split(","):
+            words = tuple(_words(name))
+            phrases.setdefault(words[0], []).append((words, code))
+            codes.setdefault(fold(name), code)
+        chinese |= dict.fromkeys(chinese_names.split(","), code)
+        names[code] = (english.split(",")[0], chinese_names.split(",")[0])
+    for found in phrases.values():
+        found.sort(key=lambda one: -len(one[0]))
+    codes |= {fold(name): code for name, code in chinese.items()}
+    codes = {name: code for name, code in codes.items() if code != _NO_COUNTRY}
+    names.pop(_NO_COUNTRY)
+    return CountryTable(
+        names=names,
+        codes=codes,
+        phrases=phrases,
+        chinese=chinese,
+        longest=max(map(len, chinese)),
+    )
+
+
+def code_of(name: str) -> str:
+    """Return the code of a country named by code or name. Raises ValueError."""
+    wanted = fold(name)
+    if wanted in table().names:
+        return wanted
+    if wanted not in table().codes:
+        raise ValueError("use a country code such as de, or a name such as Germany")
+    return table().codes[wanted]
+
+
+def shown_name(code: str, language: str = "en") -> str:
+    """Return the name of a country in English or Chinese; the code if it is unknown."""
+    english, chinese = table().names.get(code, (code, code))
+    return chinese if language == "zh" else english
+
+
+def countries(title: str, text: str) -> list[str]:
+    """Return the codes of the countries that a report names, first mention first."""
+    examined = f"{title}\n{text[:EXAMINED]}"
+    found = [*_english(examined), *_chinese(simplify(examined))]
+    return list(dict.fromkeys(found))[:MAX_COUNTRIES]
+
+
+def _english(text: str) -> Iterator[str]:
+    """Yield the code of each name in capitalised words; the longest name wins."""
+    words = _words(text)
+    phrases = table().phrases
+    at = 0
+    while at < len(words):
+        length = 1
+        for phrase, code in phrases.get(words[at], ()):
+            if tuple(words[at : at + len(phrase)]) == phrase:
+                length = len(phrase)
+                if code != _NO_COUNTRY:
+                    yield code
+                break
+        at += length
+
+
+def _chinese(text: str) -> Iterator[str]:
+    chinese = table().chinese
+    for run in _IDEOGRAPHS.findall(text):
+        at = 0
+        while at < len(run):
+            length = 1
+            for size in range(table().longest, 1, -1):
+                code = chinese.get(run[at : at + size])
+                if code:
+                    length = size
+                    if code != _NO_COUNTRY:
+                        yield code
+                    break
+            at += length
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of a text; accents are dropped, U.S. becomes US."""
+    if not text.isascii():
+        decomposed = unicodedata.normalize("NFKD", text)
+        text = "".join(c for c in decomposed if not unicodedata.combining(c))
+    return _TOKEN.findall(_ABBREVIATION.sub(r"U\1 ", text))
