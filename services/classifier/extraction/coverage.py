@@ -8,6 +8,7 @@ from lxml import html
 from services.classifier.extraction.boilerplate import squeeze
 from services.classifier.extraction.decoding import clean
 
+MAX_COMPARED_CHARS = 1_000_000_000  # some 0.1 s of searching
 MIN_TEASERS = 5  # fewer are the "more stories" of an article
 _HEADINGS = ("h2", "h3", "h4", "h5")
 _TEASER_BLOCKS = ("p", "div", "span")
@@ -17,8 +18,8 @@ _FURNITURE = frozenset(
 
 
 def teaser_share(tree: html.HtmlElement, text: str) -> float:
-    """Return the share of a text (0 to 1) that stands under headings that link to other
-    pages; 0 for fewer than MIN_TEASERS of them."""
+    """Return the share of a text (0 to 1) under headings that link to other pages, or in
+    list items that are links; 0 for fewer than MIN_TEASERS of them."""
     parts: set[str] = set()
     count = 0
     for heading in tree.iter(*_HEADINGS):
@@ -29,11 +30,23 @@ def teaser_share(tree: html.HtmlElement, text: str) -> float:
         block = heading.getnext()
         if block is not None and block.tag in _TEASER_BLOCKS:
             parts.add(squeeze(block.text_content()))
+    for item in tree.iter("li"):
+        whole = squeeze(item.text_content())
+        if whole and whole in _link_texts(item):
+            parts.add(whole)
+            count += 1
     if count < MIN_TEASERS:
         return 0.0
     lines = [squeeze(line) for line in text.split("\n")]
     total = sum(map(len, lines))
-    return sum(len(line) for line in lines if line in parts) / max(total, 1)
+    taken = sum(len(line) for line in lines if line in parts)
+    if len(lines) == 1 and len(parts) * total <= MAX_COMPARED_CHARS:
+        taken = sum(len(part) for part in parts if part in lines[0])
+    return min(taken / max(total, 1), 1.0)
+
+
+def _link_texts(node: html.HtmlElement) -> set[str]:
+    return {squeeze(link.text_content()) for link in node.iter("a") if link.get("href")}
 
 
 def _links_away(heading: html.HtmlElement) -> bool:

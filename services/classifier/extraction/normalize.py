@@ -23,16 +23,25 @@ _BLOCKS = frozenset(
     " table ul video noscript template object".split()
 )
 _PARAGRAPH_BESIDE = ("p", "ul", "ol", "blockquote", "h2", "h3", "h4")
-_HIDDEN_STYLE = re.compile(r"(?:display\s*+:\s*+none|visibility\s*+:\s*+hidden)", re.I)
-_HIDDEN_CLASSES = frozenset(
-    {"sr-only", "visually-hidden", "visuallyhidden", "screen-reader-text", "u-hidden"}
+_BARE_BOXES = ("div", "center", "section", "figure")
+_HIDDEN_STYLE = re.compile(
+    r"(?:display\s*+:\s*+none|visibility\s*+:\s*+hidden|clip\s*+:\s*+rect\(\s*+[01](?:px)?\b"
+    r"|text-indent\s*+:\s*+-\d{3}|(?:left|right|top)\s*+:\s*+-\d{4})",
+    re.I,
 )
+_HIDDEN_CLASSES = frozenset(
+    "sr-only visually-hidden visuallyhidden screen-reader-text screen-reader-only"
+    " u-hidden u-hiddenvisually is-hidden hidden d-none".split()
+)
+# With one of these, "hidden" and "d-none" hold on screens of some widths only.
+_RESPONSIVE = re.compile(r":|\bd-(?:sm|md|lg|xl|xxl|print)-")
 
 
 def normalize_tree(tree: html.HtmlElement) -> None:
     """Normalise the tree of a page in place."""
     _open_noscript(tree)
     _drop_hidden(tree)
+    _open_details(tree)
     for node in list(tree.iter(*_CONTAINERS)):
         _wrap_bare_text(node)
 
@@ -42,6 +51,15 @@ def _open_noscript(tree: html.HtmlElement) -> None:
         chars = sum(len(part.text_content()) for part in node.iter("p"))
         if chars >= NOSCRIPT_CHARS:
             node.tag = "div"
+
+
+def _open_details(tree: html.HtmlElement) -> None:
+    """Show what stands behind a summary: extractors know no `details`."""
+    for node in tree.iter("details"):
+        node.tag = "div"
+        summary = node.find("summary")
+        if summary is not None:
+            summary.tag = "p"
 
 
 def _drop_hidden(tree: html.HtmlElement) -> None:
@@ -58,7 +76,9 @@ def _is_hidden(node: html.HtmlElement) -> bool:
     hidden = node.get("hidden")
     if hidden is not None and hidden != "until-found":
         return True
-    if not _HIDDEN_CLASSES.isdisjoint((node.get("class") or "").split()):
+    classes = (node.get("class") or "").lower()
+    hiding = not _HIDDEN_CLASSES.isdisjoint(classes.split())
+    if hiding and not _RESPONSIVE.search(classes):
         return True
     return bool(_HIDDEN_STYLE.search((node.get("style") or "")[:1000]))
 
@@ -68,7 +88,7 @@ def _wrap_bare_text(node: html.HtmlElement) -> None:
     if not any(child.tag in _PARAGRAPH_BESIDE for child in node):
         return
     for child in node:
-        if child.tag in ("div", "center") and _is_bare_box(child):
+        if child.tag in _BARE_BOXES and _is_bare_box(child):
             child.tag = "p"
     for run in list(_runs(node)):
         if len(clean("".join(_texts(run)))) >= BARE_CHARS:
@@ -80,7 +100,7 @@ def _is_bare_box(node: html.HtmlElement) -> bool:
     text = node.text or ""
     if node.get("class") or node.get("id") or len(clean(text)) < BARE_CHARS:
         return False
-    return not any(child.tag in _BLOCKS for child in node)
+    return not any(child.tag in _BLOCKS or child.tag == "img" for child in node)
 
 
 # A run: the text before it (None, or the element whose tail it is), inline elements.

@@ -109,7 +109,7 @@ def _offsets(
 def _paragraphs(tree: html.HtmlElement) -> list[tuple[html.HtmlElement, str, str]]:
     """Return paragraphs and lists with their squeezed and cleaned texts."""
     found = []
-    for node in tree.iter("p", "ul", "ol"):
+    for node in tree.iter("p", "ul", "ol", "dl"):
         text = clean(node.text_content())
         if len(text) >= MATCH_CHARS:
             found.append((node, squeeze(text), text))
@@ -130,7 +130,7 @@ def _lines_of(node: html.HtmlElement, text: str) -> list[TextLine]:
     """Return a paragraph as its line, a list as a line for each item."""
     if node.tag == "p":
         return [TextLine(text=text, kind="p")]
-    items = (clean(item.text_content()) for item in node.iter("li"))
+    items = (clean(item.text_content()) for item in node.iter("li", "dt", "dd"))
     return [TextLine(text=item, kind="item") for item in items if item]
 
 

@@ -36,8 +36,13 @@ def read(body: str, head: str = "", title: str = TITLE, url: str = "") -> Docume
         f"<article><h1>{TITLE}</h1><p>{FIRST}</p>{SECOND} <b>{THIRD}</b><p>{FOURTH}</p></article>",
         f"<noscript><h1>{TITLE}</h1><p>{FIRST}</p><p>{SECOND}</p><p>{THIRD}</p><p>{FOURTH}</p></noscript>",
         f"<article><h1>{TITLE}</h1>{FIRST}<br><br>{SECOND}<br><br>{THIRD}<br><br>{FOURTH}</article>",
+        f"<article><h1>{TITLE}</h1><p>{FIRST}</p><section>{SECOND}</section><p>{THIRD}</p><p>{FOURTH}</p></article>",
+        f"<article><h1>{TITLE}</h1><p>{FIRST}</p><figure>{SECOND}</figure><p>{THIRD}</p><p>{FOURTH}</p></article>",
+        f"<article><h1>{TITLE}</h1><p>{FIRST}</p><details><summary>Who</summary><div>{SECOND}</div></details>"
+        f"<p>{THIRD}</p><p>{FOURTH}</p></article>",
+        f"<h1>{TITLE}</h1><p>{FIRST}</p><dl><dt>Lists</dt><dd>{SECOND}</dd></dl><p>{THIRD}</p><p>{FOURTH}</p>",
     ],
-    ids=["div", "list in body", "center", "bare", "noscript", "br"],
+    ids="div list-in-body center bare noscript br section figure details dl".split(),
 )
 def test_no_sentence_of_the_article_is_lost_and_none_is_joined(body: str) -> None:
     lines = read(body).text.split("\n")
@@ -55,6 +60,10 @@ def test_no_sentence_of_the_article_is_lost_and_none_is_joined(body: str) -> Non
         "<p style='visibility:hidden'>{}</p>",
         "<p class='sr-only'>{}</p>",
         "<span class='note visually-hidden'>{}</span>",
+        "<div class='d-none'><p>{}</p></div>",
+        "<p style='position:absolute; left:-9999px'>{}</p>",
+        "<p style='clip: rect(0, 0, 0, 0)'>{}</p>",
+        "<p style='text-indent:-9999px'>{}</p>",
     ],
 )
 def test_what_no_reader_sees_is_left_out(hidden: str) -> None:
@@ -64,6 +73,16 @@ def test_what_no_reader_sees_is_left_out(hidden: str) -> None:
     body = f"<article><h1>{TITLE}</h1><p>{FIRST}</p>{hidden.format(secret)}<p>{SECOND}</p><p>{THIRD}</p></article>"
     text = read(body).text
     assert "another edition" not in text
+    assert THIRD in text
+
+
+def test_what_is_hidden_on_small_screens_only_is_kept() -> None:
+    body = (
+        f"<article><h1>{TITLE}</h1><p>{FIRST}</p><div class='hidden md:block'><p>{SECOND}</p></div>"
+        f"<p class='d-none d-md-block'>{THIRD}</p><p>{FOURTH}</p></article>"
+    )
+    text = read(body).text
+    assert SECOND in text
     assert THIRD in text
 
 
@@ -89,6 +108,15 @@ def cards(count: int) -> str:
 
 def test_a_section_front_is_no_article() -> None:
     found = read(f"<main><h1>Harbour</h1>{cards(10)}</main>", title="Harbour news")
+    assert found.shortcoming == "section_page"
+
+
+def test_a_list_of_links_is_no_article() -> None:
+    links = "".join(
+        f"<li><a href='/s{n}'>Ferry line {n} sold its passenger lists</a></li>"
+        for n in range(30)
+    )
+    found = read(f"<h1>Harbour</h1><ul>{links}</ul>", title="Harbour news")
     assert found.shortcoming == "section_page"
 
 
