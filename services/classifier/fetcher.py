@@ -126,9 +126,11 @@ class Fetcher:
     def drain(self) -> None:
         """Fetch everything that may be fetched now, and return."""
         self._refill_at = 0.0
-        self._turn()
+        wait_s = self.step()
         while self.running or len(self.schedule):
-            self._turn()
+            self.wake.wait(wait_s)
+            self.wake.clear()
+            wait_s = self.step()
 
     def _turn(self) -> None:
         self.wake.wait(self.step())
