@@ -9,6 +9,7 @@ search and facets of its own. It is no dependency; install it into an environmen
 from __future__ import annotations
 
 import random
+import shutil
 import statistics
 import subprocess
 import threading
@@ -19,10 +20,13 @@ from urllib.parse import quote
 
 import click
 import requests
+from playwright.sync_api import sync_playwright
 
 from benchmarks.page_corpus import Corpus, Filler, fold, open_projection
 from benchmarks.stand import Stand, free_port, row, stand, wait_for_port
 from incidentwire.log.event_log import EventLog
+from incidentwire.web.sessions import COOKIE, SessionStore
+from incidentwire.web.users import Users
 
 ROUNDS = 120  # requests of each kind
 LIMITS_MS = {
@@ -33,6 +37,13 @@ LIMITS_MS = {
     "front page": 100,
 }
 ARRIVING = 25  # items a second
+PAINTS = 5
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]"
+WEIGHT = (
+    "() => ['navigation', 'resource'].flatMap(type => performance.getEntriesByType(type))"
+    ".reduce((sum, entry) => sum + entry.encodedBodySize, 0)"
+)
 
 
 @click.command()
@@ -65,7 +76,9 @@ def main(items: int, incidents: int, words: int, datasette: Path | None) -> None
         arriving = threading.Thread(target=arrive)
         arriving.start()
         try:
-            _measure(here, f"http://127.0.0.1:{port}", corpus, filler.names)
+            base = f"http://127.0.0.1:{port}"
+            _measure(here, base, corpus, filler.names)
+            _measure_browser(here, base, filler.names)
         finally:
             stopped.set()
             arriving.join()
@@ -84,13 +97,51 @@ def _measure(here: Stand, base: str, corpus: Corpus, incidents: Sequence[str]) -
         "front page": iter(["/"] * ROUNDS),
     }
     visitor = requests.Session()
-    visitor.headers.update(here.headers)
+    visitor.headers.update(here.headers)  # the API takes a key, pages a session
+    visitor.cookies.set(COOKIE, signed_in(here))
     for name, asked in paths.items():
         times, size = _times(visitor, base, asked)
         limit = LIMITS_MS[name]
         figure = f"{statistics.median(times):.0f} / {_p95(times):.0f} ms"
         row(f"{name}, median / p95", figure, f"p95 below {limit} ms, {size // 1000} kB",
             _p95(times) < limit)  # fmt: skip
+
+
+def signed_in(here: Stand) -> str:
+    """Return the cookie of a person who may curate."""
+    user = Users(here.connection).add("bench", "correct horse battery", "curator")
+    issuer = f"user:{user.name}:{user.serial}"
+    return SessionStore(here.connection).start(user.name, user.scopes, issuer)
+
+
+def _measure_browser(here: Stand, base: str, incidents: Sequence[str]) -> None:
+    """Print first paint and weight of three pages in Chromium, with nothing cached."""
+    paths = {
+        "front": "/",
+        "incident list": "/incidents",
+        "incident": f"/incidents/{incidents[0]}",
+    }
+    with sync_playwright() as play:
+        browser = play.chromium.launch(
+            executable_path=shutil.which("chromium"), args=FLAGS
+        )
+        for name, path in paths.items():
+            paints = []
+            for _ in range(PAINTS):
+                context = browser.new_context()
+                cookie = {"name": COOKIE, "value": signed_in(here), "url": base}
+                context.add_cookies([cookie])  # type: ignore[list-item]
+                page = context.new_page()
+                page.goto(base + path, wait_until="load")
+                page.wait_for_function(f"() => {FIRST_PAINT}")
+                paints.append(page.evaluate(f"() => {FIRST_PAINT}.startTime"))
+                weight = page.evaluate(WEIGHT)
+                context.close()
+            worst = max(paints)
+            row(f"{name} in Chromium, first paint / weight",
+                f"{worst:.0f} ms / {weight / 1000:.0f} kB", "below 1,000 ms, 150 kB",
+                worst < 1000 and weight < 150_000)  # fmt: skip
+        browser.close()
 
 
 def _measure_peer(here: Stand, program: Path, corpus: Corpus) -> None:
@@ -160,7 +211,9 @@ def _lists(corpus: Corpus) -> Iterator[str]:
             f"/incidents?q={quote(next(words))}",
             "/incidents?source=site1.example.org&sort=items",
             "/incidents?without_label=consent&month=2025-07",
-        )[n % 6]
+            "/incidents?country=de&label=deepfake",
+            f"/incidents?entity={quote(corpus.companies[n])}",
+        )[n % 8]
 
 
 def _incidents(names: Sequence[str]) -> Iterator[str]:

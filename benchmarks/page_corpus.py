@@ -17,12 +17,15 @@ from incidentwire.incidents import decisions
 from incidentwire.incidents.state import IncidentsState
 from incidentwire.labels import LABELS, Label, MentionRef
 from incidentwire.log.event_log import AppendRequest, EventLog
+from services.api.entities.countries import table
 from services.api.read_model import database
 from services.api.read_model.incident_state import IncidentProjection
 from services.api.read_model.projection import Projection
 
 VOCABULARY = 30_000  # words of each language
 HOSTS = 400
+COMPANIES = 3_000  # named in titles; the first ones often
+COUNTRIES = tuple(table().names.values())  # English, Chinese
 LABELLED = 0.4  # of the items
 BATCH = 1_000  # events of one transaction
 
@@ -44,6 +47,10 @@ class Corpus:
             "".join(chr(chance.randint(0x4E00, 0x6FFF)) for _ in range(2))
             for _ in range(VOCABULARY)
         ]
+        self.companies = [
+            f"{chance.choice(self.english).title()} {chance.choice(self.english).title()}"
+            for _ in range(COMPANIES)
+        ]
         self._weights = list(accumulate(1 / (n + 10) for n in range(VOCABULARY)))
 
     def is_chinese(self, n: int) -> bool:
@@ -59,8 +66,11 @@ class Corpus:
         zh = self.is_chinese(n)
         length = max(30, int(chance.gauss(self.words, self.words / 3)))
         joined = "" if zh else " "
+        words = self.picked(chance, 6, zh=zh)
+        company = self.companies[int(chance.random() ** 3 * COMPANIES)]
+        country = COUNTRIES[int(chance.random() ** 2 * len(COUNTRIES))][zh]
         return StoredDocument(
-            title=joined.join(self.picked(chance, 8, zh=zh)),
+            title=joined.join([*words[:3], company, *words[3:], country]),
             text=joined.join(self.picked(chance, length, zh=zh)),
             language="zh" if zh else "en",
         )

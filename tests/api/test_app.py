@@ -198,7 +198,9 @@ def check(operation: Any, mode: GenerationMode, headers: dict[str, str]) -> int:
         asked += 1
         # the tool also calls wrong what it then does not send: a missing key that `headers` puts back, an empty list
         excluded = [negative_data_rejection]
-        if operation.path.startswith(SEMANTIC) or "q" in (case.query or {}):
+        if operation.path.startswith(SEMANTIC) or {"q", "country"} & set(
+            case.query or {}
+        ):
             excluded.append(positive_data_acceptance)
         if operation.path.startswith(LINKS):  # a token in the address, no key
             excluded.append(ignored_auth)
