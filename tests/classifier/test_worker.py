@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -177,11 +176,16 @@ def test_a_job_of_a_bulk_submission_takes_no_other_along(harness: Harness) -> No
 
 
 def hostile(harness: Harness, limits: SandboxLimits) -> WorkerContext:
-    """Return a context whose sandbox spins, with the interpreter's lock, on some texts."""
+    """Return a context whose sandbox spins, with the interpreter's lock, on some texts.
+
+    It leaves a file when it begins to spin.
+    """
     analyzer = Analyzer(classifier(), limits)
     honest = analyzer.sandbox.functions["classify"]
 
     def classify(question: bytes) -> bytes:
+        if b"POISON" in question:
+            spinning(harness).touch()
         while b"POISON" in question:
             pass
         return honest(question)
@@ -192,10 +196,14 @@ def hostile(harness: Harness, limits: SandboxLimits) -> WorkerContext:
     )
 
 
+def spinning(harness: Harness) -> Path:
+    return harness.settings.data_dir / "spinning"
+
+
 def test_an_item_that_takes_too_long_ends_and_its_neighbours_go_on(
     harness: Harness,
 ) -> None:
-    context = hostile(harness, SandboxLimits(cpu_s=1, wall_s=20.0))
+    context = hostile(harness, SandboxLimits(cpu_s=3, wall_s=60.0))
     texts = ("one", "POISON", "two")
     ids = [harness.submit(text=f"{PLAIN} {text}", title="Benches") for text in texts]
     work(context, ids)
@@ -213,8 +221,7 @@ def test_a_worker_that_is_asked_to_stop_gives_back_what_it_has(
     texts = ("one", "POISON", "two")
     ids = [harness.submit(text=f"{PLAIN} {text}", title="Benches") for text in texts]
     harness.connection.delete(*harness.connection.keys("rq:*"))
-    began = time.monotonic()
-    work(context, ids, lambda: time.monotonic() > began + 1.0)
+    work(context, ids, spinning(harness).exists)
     assert harness.item(ids[0]).state is State.CLASSIFIED
     assert sorted(i for job in harness.queued() for i in job) == sorted(ids[1:])
     assert context.analyzer.sandbox.pid is None

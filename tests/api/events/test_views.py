@@ -153,7 +153,7 @@ def test_a_long_poll_is_answered_by_the_event_it_waits_for(harness: Harness) -> 
     )
     harness.add_item("i_b")
     harness.add_item("i_c", labels=("consent",))
-    poll.join(timeout=20)
+    poll.join()
     status, page = pages[0]
     assert status == 200
     assert [event["sequence"] for event in page["events"]] == [9]
