@@ -16,36 +16,48 @@ from typing import NamedTuple
 import numpy as np
 
 from incidentwire.stem import stem
+from services.classifier.labelling.hashing import hashes_of_pairs
 from services.classifier.labelling.lexicon import Lexicon
 from services.classifier.text.bigrams import Codes, bigrams, is_han, letters
 from services.classifier.text.sentences import Span, considered, sentences
 from services.classifier.text.stop_words import STOP_WORDS
 
 TITLE_CHARS = 1_000  # a longer one is read that far
+OPENING_SENTENCES = 8
 MIN_TERMS = 5  # a line with fewer besides numbers is clutter of the page: a section, a caption, a byline, a date
 _TOKEN = re.compile("[a-z0-9\u00df-\u024f]+")
 _NONE = np.zeros(0, dtype=np.int64)
 _NOTHING: set[str] = set()
 
 
-class Sentence(
-    NamedTuple
-):  # a page has a hundred: a frozen dataclass takes thrice as long to make
-    """One sentence (or clause) as the model reads it: stems of its words, every two Chinese characters in a row, what
-    the lexicon sees in it. `span` is in code points of the text; (0, 0) for the title."""
+# A page has a hundred: a frozen dataclass takes three times as long to make.
+class Sentence(NamedTuple):
+    """A sentence (or clause) with its terms and what the lexicon finds in it.
+
+    `span` is in code points of the text, (0, 0) for the title. `words` are stems;
+    `pairs` are the codes of each two adjacent Chinese characters, `hashes` their hashes.
+    """
 
     span: Span = (0, 0)
     words: tuple[str, ...] = ()
     pairs: Codes = _NONE
+    hashes: Codes = _NONE
     concepts: tuple[str, ...] = ()
     signals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AnalyzedText:
+    """A title and the sentences of a text.
+
+    `opening` are the first sentences, at most OPENING_SENTENCES, without page clutter;
+    `lead_signals` are those of title and first sentence together.
+    """
+
     title: Sentence
     body: tuple[Sentence, ...]
-    lead_signals: tuple[str, ...] = ()  # of title and first sentence together
+    opening: Sequence[Sentence]
+    lead_signals: tuple[str, ...] = ()
 
 
 NO_TITLE = Sentence()
@@ -63,12 +75,10 @@ def analyze(title: str, text: str, lexicon: Lexicon) -> AnalyzedText:
         ]
         body += _sentences(text[start:end], inside, start, lexicon)
     head = _title(title[:TITLE_CHARS], lexicon) if title else NO_TITLE
-    _, lead = lexicon.meaning(
-        frozenset(head.concepts).union(
-            *(first.concepts for first in opening(head, body, 1))
-        )
-    )
-    return AnalyzedText(title=head, body=tuple(body), lead_signals=lead)
+    first = _opening(head, body)
+    concepts = frozenset(head.concepts).union(*(one.concepts for one in first[:1]))
+    _, lead = lexicon.meaning(concepts)
+    return AnalyzedText(title=head, body=tuple(body), opening=first, lead_signals=lead)
 
 
 def _title(title: str, lexicon: Lexicon) -> Sentence:
@@ -81,11 +91,14 @@ def _sentences(
 ) -> Iterator[Sentence]:
     """Return the sentences at `spans` of a text that begins at `offset`."""
     lower = _lower(text)
-    pairs, runs = [_NONE] * len(spans), [_NOTHING] * len(spans)
+    pairs = [(_NONE, _NONE)] * len(spans)
+    runs = [_NOTHING] * len(spans)
     if not lower.isascii():
-        codes, bounds = letters(lower), np.array(spans, dtype=np.int64).reshape(-1, 2)
-        pairs, runs = _pairs(codes, bounds), lexicon.in_runs(lower, codes, bounds)
-    for (start, end), own, found in zip(spans, pairs, runs, strict=True):
+        codes = letters(lower)
+        bounds = np.array(spans, dtype=np.int64).reshape(-1, 2)
+        pairs = _pairs(codes, bounds)
+        runs = lexicon.in_runs(lower, codes, bounds)
+    for (start, end), (own, hashes), found in zip(spans, pairs, runs, strict=True):
         words = _TOKEN.findall(lower, start, end)
         if words:
             found = found | lexicon.in_words(words)
@@ -93,6 +106,7 @@ def _sentences(
             (start + offset, end + offset),
             _stems(words),
             own,
+            hashes,
             *lexicon.meaning(frozenset(found)),
         )
 
@@ -114,42 +128,45 @@ def _term(word: str) -> str:
     return word if word[0].isdigit() else stem(word)
 
 
-def _pairs(text: Codes, bounds: Codes) -> list[Codes]:
-    """Every two Chinese characters in a row, of each sentence; its bounds, sentences x 2."""
+def _pairs(text: Codes, bounds: Codes) -> list[tuple[Codes, Codes]]:
+    """Return codes and hashes of the Chinese pairs of each sentence.
+
+    `bounds` are sentences x 2.
+    """
     han = is_han(text)
     at = np.flatnonzero(han[:-1] & han[1:])
     if not len(at):
-        return [_NONE] * len(bounds)
+        return [(_NONE, _NONE)] * len(bounds)
     codes = bigrams(text, at)
-    first, after = (
-        np.searchsorted(at, bounds[:, 0]).tolist(),
-        np.searchsorted(at, bounds[:, 1] - 1).tolist(),
-    )
-    return [codes[start:end] for start, end in zip(first, after, strict=True)]
+    hashes = hashes_of_pairs(codes)
+    starts = np.searchsorted(at, bounds[:, 0]).tolist()
+    ends = np.searchsorted(at, bounds[:, 1] - 1).tolist()
+    return [
+        (codes[start:end], hashes[start:end])
+        for start, end in zip(starts, ends, strict=True)
+    ]
 
 
 def plain_terms(passage: str) -> frozenset[str | int]:
     """Return the distinct words and pairs of a passage, without its concepts."""
     lower = _lower(passage)
-    (pairs,) = _pairs(letters(lower), np.array([(0, len(lower))]))
+    ((pairs, _),) = _pairs(letters(lower), np.array([(0, len(lower))]))
     return frozenset((*_stems(_TOKEN.findall(lower)), *pairs.tolist()))
 
 
-def opening(
-    title: Sentence, body: Sequence[Sentence], number: int
-) -> Sequence[Sentence]:
-    """Return the first `number` sentences that are neither page clutter nor the title again."""
+def _opening(title: Sentence, body: Sequence[Sentence]) -> Sequence[Sentence]:
+    """Return the first sentences that are neither page clutter nor the title again."""
     sentences = (
         sentence
         for sentence in body
         if _tells(sentence) and not _same_terms(sentence, title)
     )
-    return tuple(islice(sentences, number)) or body[:number]
+    return tuple(islice(sentences, OPENING_SENTENCES)) or body[:OPENING_SENTENCES]
 
 
 def _tells(sentence: Sentence) -> bool:
     wanted = MIN_TERMS - len(sentence.pairs)
-    return wanted <= 0 or sum(word[0] != "0" for word in sentence.words) >= wanted
+    return wanted <= 0 or len([1 for w in sentence.words if w[0] != "0"]) >= wanted
 
 
 def _same_terms(one: Sentence, other: Sentence) -> bool:
@@ -158,10 +175,8 @@ def _same_terms(one: Sentence, other: Sentence) -> bool:
 
 def parts(reading: AnalyzedText, spans: Iterable[Span]) -> list[AnalyzedText]:
     """Return the sentences of each span as a document of their own."""
-    starts, ends = (
-        [one.span[0] for one in reading.body],
-        [one.span[1] for one in reading.body],
-    )
+    starts = [one.span[0] for one in reading.body]
+    ends = [one.span[1] for one in reading.body]
     return [
         untitled(reading.body[bisect_left(starts, start) : bisect_right(ends, end)])
         for start, end in spans
@@ -170,7 +185,6 @@ def parts(reading: AnalyzedText, spans: Iterable[Span]) -> list[AnalyzedText]:
 
 def untitled(body: tuple[Sentence, ...]) -> AnalyzedText:
     """Return these sentences as a document without a title."""
-    lead = opening(NO_TITLE, body, 1)
-    return AnalyzedText(
-        title=NO_TITLE, body=body, lead_signals=lead[0].signals if lead else ()
-    )
+    first = _opening(NO_TITLE, body)
+    signals = first[0].signals if first else ()
+    return AnalyzedText(title=NO_TITLE, body=body, opening=first, lead_signals=signals)

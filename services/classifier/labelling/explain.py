@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from incidentwire.labels import LABELS
 from services.classifier.labelling.analyzed_text import AnalyzedText
-from services.classifier.labelling.features import HASH_BITS, KINDS
+from services.classifier.labelling.features import KINDS
+from services.classifier.labelling.hashing import HASH_BITS
 from services.classifier.labelling.scoring import Scorer
 
 TOP = 10

@@ -10,28 +10,32 @@ text may not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.classifier.labelling.analyzed_text import AnalyzedText, Sentence, opening
+from services.classifier.labelling.analyzed_text import (
+    OPENING_SENTENCES,
+    AnalyzedText,
+    Sentence,
+)
 from services.classifier.labelling.grouped import counted
+from services.classifier.labelling.hashing import (
+    HASH_BITS,
+    HASH_MASK,
+    hash_of,
+)
 from services.classifier.text.bigrams import Codes, bigram
 
 Floats = NDArray[np.float64]
 
-HASH_BITS = 22
-HASH_MASK = (1 << HASH_BITS) - 1
 LEAD_SENTENCES = 3
-EARLY_SENTENCES = 8
-_MIXER = 0x9E3779B1  # 2^32 over the golden ratio: Knuth's multiplicative hash
-_MASK = (1 << 32) - 1
+EARLY_SENTENCES = OPENING_SENTENCES
 
 _Names = tuple[str, ...]
 
@@ -134,6 +138,20 @@ def count(texts: Sequence[AnalyzedText]) -> Counts:
     )
 
 
+def term_features(sentences: Sequence[Sentence]) -> Features:
+    """Return the features of the terms of sentences, each a text of its own."""
+    owners, hashes, counts = counted([_terms((one,)) for one in sentences])
+    return weighed(
+        Counts(
+            rows=len(sentences),
+            owners=owners,
+            ids=WORD << HASH_BITS | hashes,
+            counts=counts,
+            sentences=np.ones(len(sentences), dtype=np.int64),
+        )
+    )
+
+
 def weighed(found: Counts) -> Features:
     """Return the values of counted features."""
     kinds = found.ids >> HASH_BITS
@@ -162,10 +180,10 @@ def _often(counts: Codes, _: Codes) -> Floats:
     return np.log1p(counts)
 
 
-def _terms(sentences: Iterable[Sentence]) -> list[Codes]:
-    words = [word for one in sentences for word in one.words]
-    hashed = np.fromiter(map(hash_of, words), dtype=np.int64, count=len(words))
-    return [hashed, *(_hashed_pairs(one.pairs) for one in sentences if len(one.pairs))]
+def _terms(sentences: Sequence[Sentence]) -> list[Codes]:
+    words = [hash_of(word) for one in sentences for word in one.words]
+    hashes = [one.hashes for one in sentences if len(one.hashes)]
+    return [np.array(words, dtype=np.int64), *hashes]
 
 
 # Kinds of values that derive from the counts of another kind.
@@ -178,8 +196,8 @@ _DERIVED = (
 
 def _names_by_place(texts: Sequence[AnalyzedText]) -> list[list[_Names]]:
     """Return the names of each sentence, for each kind that is counted, for each text."""
-    lead = [opening(text.title, text.body, LEAD_SENTENCES) for text in texts]
-    early = [opening(text.title, text.body, EARLY_SENTENCES) for text in texts]
+    lead = [text.opening[:LEAD_SENTENCES] for text in texts]
+    early = [text.opening[:EARLY_SENTENCES] for text in texts]
     return [
         *([one.concepts for one in text.body] for text in texts),
         *([one.concepts for one in own] for own in lead),
@@ -189,16 +207,6 @@ def _names_by_place(texts: Sequence[AnalyzedText]) -> list[list[_Names]]:
         *([text.lead_signals] for text in texts),
         *([text.title.signals] for text in texts),
     ]
-
-
-@lru_cache(maxsize=1 << 16)
-def hash_of(name: str) -> int:
-    """Return the hash of a word or a name, of HASH_BITS bits."""
-    return crc32(name.encode("utf-8", "surrogatepass")) >> (32 - HASH_BITS)
-
-
-def _hashed_pairs(codes: Codes) -> Codes:
-    return (codes * _MIXER & _MASK) >> (32 - HASH_BITS)
 
 
 @lru_cache(maxsize=20_000)
@@ -219,7 +227,7 @@ def names_of(text: AnalyzedText) -> dict[int, str]:
         names = (*alone_and_paired(one.concepts), *alone_and_paired(one.signals))
         found |= {hash_of(name): name.replace("&", " and ") for name in names}
         found |= {hash_of(word): word for word in one.words}
-        hashes = _hashed_pairs(one.pairs).tolist()
-        found |= dict(zip(hashes, map(bigram, one.pairs.tolist()), strict=True))
+        pairs = map(bigram, one.pairs.tolist())
+        found |= dict(zip(one.hashes.tolist(), pairs, strict=True))
     found |= {hash_of(name): name for name in text.lead_signals}
     return found

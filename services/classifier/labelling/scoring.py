@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +12,17 @@ from numpy.typing import NDArray
 from incidentwire.labels import LABELS
 from services.classifier.labelling.analyzed_text import AnalyzedText, Sentence, untitled
 from services.classifier.labelling.features import (
-    HASH_MASK,
     Features,
     features,
     names_of,
+    term_features,
 )
+from services.classifier.labelling.hashing import HASH_MASK
 from services.classifier.labelling.model_file import Calibration, Weights
 
 Scores = NDArray[np.float64]
+
+_REMEMBERED = 20_000  # sets of names that meet in a sentence
 
 
 class Scorer:
@@ -27,9 +31,8 @@ class Scorer:
     def __init__(self, weights: Weights) -> None:
         self._bias = np.array(weights.bias)
         self._ids = np.append(weights.ids, np.iinfo(np.int64).max)
-        # One row of zeros more, for features that the model does not know.
-        unknown = np.zeros((1, len(LABELS)), dtype=np.float32)
-        self._matrix = np.vstack([weights.matrix, unknown])
+        self._matrix = weights.matrix
+        self._of_names = lru_cache(maxsize=_REMEMBERED)(self._score_names)
 
     def raw(self, texts: Sequence[AnalyzedText]) -> Scores:
         """Return raw scores (log-odds before calibration), texts x labels."""
@@ -37,33 +40,45 @@ class Scorer:
 
     def of_features(self, found: Features) -> Scores:
         """Return the raw scores of texts by their features, texts x labels."""
-        added = self._weights_of(found)
+        known, added = self._known(found)
+        owners = found.owners[known]
         columns = [
-            np.bincount(found.owners, weights=added[:, k], minlength=found.rows)
+            np.bincount(owners, weights=added[:, k], minlength=found.rows)
             for k in range(len(LABELS))
         ]
         return np.asarray(np.stack(columns, axis=1) + self._bias)
 
     def sentences(self, sentences: Sequence[Sentence]) -> Scores:
         """Return raw scores of sentences as documents of their own, sentences x labels."""
-        return self.raw([untitled((one,)) for one in sentences])
+        names = np.array(
+            [self._of_names(one.concepts, one.signals) for one in sentences]
+        )
+        return np.asarray(names + self.of_features(term_features(sentences)))
 
     def contributions(self, text: AnalyzedText) -> list[tuple[int, str, Scores]]:
         """Return each known feature as kind-and-hash, name and what it adds per label."""
         found = features([text])
         names = names_of(text)
-        added = self._weights_of(found)
+        known, added = self._known(found)
         return [
             (feature, names.get(feature & HASH_MASK, "?"), own)
-            for feature, own in zip(found.ids.tolist(), added, strict=True)
+            for feature, own in zip(found.ids[known].tolist(), added, strict=True)
             if own.any()
         ]
 
-    def _weights_of(self, found: Features) -> Scores:
+    def _known(self, found: Features) -> tuple[NDArray[np.intp], Scores]:
+        """Return the indices of the features in the model, and what each adds per label."""
         at = np.searchsorted(self._ids, found.ids)
-        rows = np.where(self._ids[at] == found.ids, at, len(self._matrix) - 1)
-        weights = np.take(self._matrix, rows, axis=0)
-        return np.asarray(weights * found.values[:, None])
+        known = np.flatnonzero(self._ids[at] == found.ids)
+        weights = np.take(self._matrix, at[known], axis=0)
+        return known, np.asarray(weights * found.values[known, None])
+
+    def _score_names(
+        self, concepts: tuple[str, ...], signals: tuple[str, ...]
+    ) -> Scores:
+        """Return what the names in a single sentence add to its raw scores."""
+        alone = Sentence(concepts=concepts, signals=signals)
+        return np.asarray(self.raw([untitled((alone,))])[0] - self._bias)
 
 
 def calibrated(raw: float, decision: Calibration) -> float:

@@ -20,16 +20,14 @@ from incidentwire.labels import LABELS
 from services.classifier.labelling.analyzed_text import analyze
 from services.classifier.labelling.classifier import article
 from services.classifier.labelling.features import (
-    HASH_BITS,
-    HASH_MASK,
     KINDS,
     SIGNAL,
     TERM_KINDS,
     Counts,
     count,
-    hash_of,
     weighed,
 )
+from services.classifier.labelling.hashing import HASH_BITS, HASH_MASK, hash_of
 from services.classifier.labelling.lexicon import Lexicon
 from services.classifier.labelling.model_file import LANGUAGES
 from services.classifier.training.corpus import CorpusRow

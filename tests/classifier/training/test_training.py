@@ -12,7 +12,8 @@ from incidentwire.labels import LABELS
 from incidentwire.stem import stem
 from services.classifier.labelling import model_file
 from services.classifier.labelling.classifier import MODEL_FOLDER, Classifier
-from services.classifier.labelling.features import HASH_BITS, TERM_KINDS, hash_of
+from services.classifier.labelling.features import TERM_KINDS
+from services.classifier.labelling.hashing import HASH_BITS, hash_of
 from services.classifier.labelling.lexicon import Lexicon
 from services.classifier.labelling.model_file import LEXICON_FILE, WEIGHTS_FILE
 from services.classifier.training import gate
