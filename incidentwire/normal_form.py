@@ -25,10 +25,11 @@ def normalize(form: Literal["NFC", "NFKC", "NFD", "NFKD"], text: str) -> str:
 
 @cache
 def _long_runs() -> re.Pattern[str]:
-    marks = "".join(
-        re.escape(chr(code))
-        for code in range(_FIRST_MARK, _LAST_MARK + 1)
-        if unicodedata.combining(chr(code))
-    )
-    # A single class in front lets the search pass over other characters quickly.
-    return re.compile(f"([{marks}][{marks}]{{{MAX_MARKS - 1}}})[{marks}]+")
+    codes = range(_FIRST_MARK, _LAST_MARK + 1)
+    all_marks = [chr(code) for code in codes if unicodedata.combining(chr(code))]
+    marks = re.escape("".join(all_marks))
+    # A search for one class is fast, unless it has many ranges beyond 16 bits. So the
+    # first mark is found by a class with all characters there.
+    near = re.escape("".join(mark for mark in all_marks if mark < "\U00010000"))
+    first = f"[{near}\U00010000-\U0010ffff](?<=[{marks}])"
+    return re.compile(f"({first}[{marks}]{{{MAX_MARKS - 1}}})[{marks}]+")

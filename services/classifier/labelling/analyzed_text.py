@@ -104,7 +104,7 @@ def _sentences(
             found = found | lexicon.in_words(words)
         yield Sentence(
             (start + offset, end + offset),
-            _stems(words),
+            _stems(words) if words else (),
             own,
             hashes,
             *lexicon.meaning(frozenset(found)),
@@ -173,12 +173,14 @@ def _same_terms(one: Sentence, other: Sentence) -> bool:
     return one.words == other.words and np.array_equal(one.pairs, other.pairs)
 
 
-def parts(reading: AnalyzedText, spans: Iterable[Span]) -> list[AnalyzedText]:
-    """Return the sentences of each span as a document of their own."""
+def sentences_in(
+    reading: AnalyzedText, spans: Iterable[Span]
+) -> list[tuple[Sentence, ...]]:
+    """Return the sentences of each span."""
     starts = [one.span[0] for one in reading.body]
     ends = [one.span[1] for one in reading.body]
     return [
-        untitled(reading.body[bisect_left(starts, start) : bisect_right(ends, end)])
+        reading.body[bisect_left(starts, start) : bisect_right(ends, end)]
         for start, end in spans
     ]
 

@@ -13,7 +13,7 @@ from services.classifier.labelling.analyzed_text import (
     TITLE_CHARS,
     AnalyzedText,
     analyze,
-    parts,
+    sentences_in,
     untitled,
 )
 from services.classifier.labelling.explain import Reason, explain
@@ -174,14 +174,16 @@ class Classifier:
         self, scores: dict[str, float], text: AnalyzedText, language: str
     ) -> dict[str, float]:
         """Return the scores, past the band of doubt if a passage alone is sure."""
+        if language not in PASSAGE_LANGUAGES:
+            return scores
         decisions = self._decisions_in(language)
         open_labels = {k for k in PASSAGE_LABELS if scores[k] < decisions[k].high}
         starts = [
             start
             for start, sentence in enumerate(text.body)
-            if open_labels.intersection(sentence.signals)
+            if sentence.signals and open_labels.intersection(sentence.signals)
         ]
-        if language not in PASSAGE_LANGUAGES or not starts:
+        if not starts:
             return scores
         raw = self._scorer.raw(
             [untitled(text.body[start : start + 2]) for start in starts]
@@ -230,13 +232,11 @@ class Classifier:
         language: str,
     ) -> list[Labelled]:
         """Return the passages that signal a label, each read by itself."""
-        alone = zip(
-            found, parts(reading, (passage.span for passage in found)), strict=True
-        )
+        bodies = sentences_in(reading, (passage.span for passage in found))
         signalling = [
-            (passage, own)
-            for passage, own in alone
-            if any(sentence.signals for sentence in own.body)
+            (passage, untitled(body))
+            for passage, body in zip(found, bodies, strict=True)
+            if any(sentence.signals for sentence in body)
         ]
         if not signalling:
             return []

@@ -73,7 +73,7 @@ def detect(text: str) -> str:
         return best
     if not latin_weight:
         return UNKNOWN
-    return _latin_language([word.lower() for word in latin_words])
+    return _latin_language(" ".join(latin_words).lower().split())
 
 
 def _letters_by_language(sample: str) -> dict[str, int]:

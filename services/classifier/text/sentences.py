@@ -48,10 +48,14 @@ def sentences(text: str) -> list[Span]:
     found: list[Span] = []
     for start, end in considered(text):
         for first, last in _sentences(text, start, end):
-            if last - first <= LONG_SENTENCE_CHARS:
+            first, last = _trimmed(text, first, last)
+            if last - first > LONG_SENTENCE_CHARS:
+                clauses = (
+                    _trimmed(text, *clause) for clause in _clauses(text, first, last)
+                )
+                found += [clause for clause in clauses if clause[0] < clause[1]]
+            elif first < last:
                 found.append((first, last))
-            else:
-                found.extend(_clauses(text, first, last))
     return found
 
 
@@ -60,9 +64,9 @@ def _sentences(text: str, start: int, end: int) -> Iterator[Span]:
     for stop in _STOP.finditer(text, start, end):
         mark, after = stop.span()
         if text[mark] != "." or _ends_sentence(text, begin, mark, after):
-            yield from _trimmed(text, begin, after)
+            yield begin, after
             begin = after
-    yield from _trimmed(text, begin, end)
+    yield begin, end
 
 
 def _ends_sentence(text: str, begin: int, stop: int, after: int) -> bool:
@@ -86,16 +90,16 @@ def _clauses(text: str, start: int, end: int) -> Iterator[Span]:
     for mark in _CLAUSE.finditer(text, start, end):
         while mark.end() - begin > LONGEST_CLAUSE_CHARS:
             cut = _cut(text, begin)
-            yield from _trimmed(text, begin, cut)
+            yield begin, cut
             begin = cut
         if mark.end() - begin >= SHORTEST_CLAUSE_CHARS:
-            yield from _trimmed(text, begin, mark.end())
+            yield begin, mark.end()
             begin = mark.end()
     while end - begin > LONGEST_CLAUSE_CHARS:
         cut = _cut(text, begin)
-        yield from _trimmed(text, begin, cut)
+        yield begin, cut
         begin = cut
-    yield from _trimmed(text, begin, end)
+    yield begin, end
 
 
 def _cut(text: str, begin: int) -> int:
@@ -106,8 +110,10 @@ def _cut(text: str, begin: int) -> int:
     return begin + LONGEST_CLAUSE_CHARS
 
 
-def _trimmed(text: str, start: int, end: int) -> tuple[Span, ...]:
-    """Return the span without surrounding white space; () if nothing else is in it."""
-    piece = text[start:end]
-    last = start + len(piece.rstrip())
-    return ((last - len(piece[: last - start].lstrip()), last),) if last > start else ()
+def _trimmed(text: str, start: int, end: int) -> Span:
+    """Return the span without surrounding white space; empty if nothing else is in it."""
+    while start < end and text[start].isspace():
+        start += 1
+    while start < end and text[end - 1].isspace():
+        end -= 1
+    return start, end

@@ -10,7 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.classifier.labelling import model_file
-from services.classifier.labelling.analyzed_text import analyze, parts, plain_terms
+from services.classifier.labelling.analyzed_text import (
+    analyze,
+    plain_terms,
+    sentences_in,
+    untitled,
+)
 from services.classifier.labelling.chinese_patterns import (
     BETWEEN,
     ChinesePatternMatcher,
@@ -91,7 +96,7 @@ def test_a_part_scores_as_a_document_made_of_it(text: str) -> None:
         *spans[:20],
         (spans[0][0], spans[len(spans) // 2][1]),
     ]
-    found = SCORER.raw(parts(whole, stretches))
+    found = SCORER.raw([untitled(body) for body in sentences_in(whole, stretches)])
     for (start, end), scores in zip(stretches, found, strict=True):
         if end - start < 60_000:
             assert scores == pytest.approx(
@@ -114,8 +119,8 @@ def test_a_sentence_scores_as_it_would_as_a_document() -> None:
     body = analyze("", CHINESE + MIXED, LEXICON).body
     for _ in range(2):  # the second time from memory
         for sentence, scores in zip(body, SCORER.sentences(body), strict=True):
-            alone = parts(analyze("", CHINESE + MIXED, LEXICON), [sentence.span])
-            assert scores == pytest.approx(SCORER.raw(alone)[0], abs=1e-9)
+            alone = SCORER.raw([untitled((sentence,))])[0]
+            assert scores == pytest.approx(alone, abs=1e-9)
 
 
 def test_a_letter_that_grows_in_lower_case_moves_nothing() -> None:
