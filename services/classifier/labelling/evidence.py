@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import chain
 
+import numpy as np
+
 from incidentwire.labels import LABELS
 from services.classifier.labelling.analyzed_text import AnalyzedText, Sentence
 from services.classifier.labelling.scoring import Scores
@@ -29,25 +31,22 @@ def choose(
         return {}
     competing = {label: _competing(reading, label) for label in labels}
     wanted = sorted(set(chain.from_iterable(competing.values())))
-    scores = score([reading.body[index] for index in wanted])
-    worth = {
-        index: own - _shortness(reading.body[index].span)
-        for index, own in zip(wanted, scores, strict=True)
-    }
+    sentences = [reading.body[index] for index in wanted]
+    penalties = np.array([_shortness(one.span) for one in sentences])
+    worth = score(sentences) - penalties[:, None]
     found = {}
     for label, indices in competing.items():
-        column = LABELS.index(label)
-        values = {index: float(worth[index][column]) for index in indices}
-        kept = _best(values)
+        values = dict(zip(wanted, worth[:, LABELS.index(label)].tolist(), strict=True))
+        kept = _best({index: values[index] for index in indices})
         found[label] = tuple(reading.body[index].span for index in sorted(kept))
     return found
 
 
 def _best(values: dict[int, float]) -> list[int]:
     """Return the sentences with the highest values; of equal ones the earlier."""
-    ranked = sorted(values, key=lambda index: (-values[index], index))
-    least = values[ranked[0]] - CLOSE_TO_BEST
-    return [index for index in ranked[:MAX_SPANS] if values[index] >= least]
+    least = max(values.values()) - CLOSE_TO_BEST
+    close = [index for index, value in values.items() if value >= least]
+    return sorted(close, key=lambda index: (-values[index], index))[:MAX_SPANS]
 
 
 def _competing(reading: AnalyzedText, label: str) -> Sequence[int]:

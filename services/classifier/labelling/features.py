@@ -157,14 +157,14 @@ def weighed(found: Counts) -> Features:
     kinds = found.ids >> HASH_BITS
     values = np.ones(len(found.ids))
     for kind in TERM_KINDS:
-        here = kinds == kind
+        here = np.flatnonzero(kinds == kind)
         weights = 1.0 + np.log(found.counts[here])
         owners = found.owners[here]
         squares = np.bincount(owners, weights=weights * weights, minlength=found.rows)
         values[here] = weights / np.sqrt(squares)[owners]
     parts = [(found.owners, found.ids, values)]
     for kind, derived, value in _DERIVED:
-        here = kinds == kind
+        here = np.flatnonzero(kinds == kind)
         owners = found.owners[here]
         ids = derived << HASH_BITS | found.ids[here] & HASH_MASK
         parts.append((owners, ids, value(found.counts[here], found.sentences[owners])))

@@ -1,4 +1,7 @@
-"""Finds the concepts of lexicon.toml: in English by the words of a sentence, in Chinese see runs.py."""
+"""Find the concepts of lexicon.toml in sentences.
+
+English patterns are sequences of words; for Chinese see chinese_patterns.py.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,14 @@ from services.classifier.labelling.chinese_patterns import ChinesePatternMatcher
 from services.classifier.text.bigrams import Codes
 
 MAX_WORDS_BETWEEN = 3
-_REMEMBERED = 50_000  # words, and sets of concepts; past it the memory starts anew
+_REMEMBERED = 50_000  # words, and sets of concepts; beyond it the cache is emptied
 
-_Pattern = tuple[
-    str, str, tuple[str, ...]
-]  # concept, the second word where it is a plain one, all after the first
+# Concept, how the second word begins ("" if anything may follow), all words but the first.
+_Pattern = tuple[str, str, tuple[str, ...]]
 
 
 class Lexicon:
-    """Immutable after construction, except for a bounded memory of what was already looked up."""
+    """Immutable after construction, except for a bounded cache of lookups."""
 
     def __init__(self, concepts: dict[str, Any]) -> None:
         self.digest = hashlib.sha256(repr(concepts).encode()).hexdigest()
@@ -62,10 +64,8 @@ class Lexicon:
     def _add_words(self, concept: str, pattern: str) -> None:
         first, *rest = pattern.split()
         table = self._begins if first.endswith("*") else self._exact
-        plain = (
-            rest[0] if rest and rest[0][0] not in "~!" and rest[0][-1] != "*" else ""
-        )
-        table.setdefault(first.rstrip("*"), []).append((concept, plain, tuple(rest)))
+        second = rest[0].rstrip("*") if rest and rest[0][0] not in "~!" else ""
+        table.setdefault(first.rstrip("*"), []).append((concept, second, tuple(rest)))
 
     def _starting(self, word: str) -> tuple[_Pattern, ...]:
         """Return the patterns that begin with `word`; cached."""
@@ -82,8 +82,7 @@ class Lexicon:
     def meaning(
         self, concepts: frozenset[str]
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """`concepts` of one sentence with the groups that they belong to, sorted; and the labels signalled where they
-        meet. Remembered."""
+        """Return the concepts of a sentence with their groups, sorted, and its signals."""
         if concepts not in self._meanings:
             if len(self._meanings) >= _REMEMBERED:
                 self._meanings.clear()
@@ -107,36 +106,34 @@ class Lexicon:
                 yield name
 
     def in_words(self, words: list[str]) -> set[str]:
-        """Concepts whose English patterns occur in `words` (lower case)."""
+        """Return the concepts whose English patterns occur in `words` (lower case)."""
         found: set[str] = set()
         known = self._known
         after = [*words[1:], ""]
         for index, word in enumerate(words):
-            for concept, plain, rest in (
-                known[word] if word in known else self._starting(word)
-            ):
+            patterns = known[word] if word in known else self._starting(word)
+            for concept, second, rest in patterns:
                 if (
                     concept not in found
-                    and (not plain or plain == after[index])
+                    and after[index].startswith(second)
                     and (not rest or _follows(words, index + 1, rest))
                 ):
                     found.add(concept)
         return found
 
     def in_runs(self, lower: str, letters: Codes, bounds: Codes) -> list[set[str]]:
-        """Concepts whose Chinese patterns occur in each sentence; see Runs.find."""
+        """Return the concepts whose Chinese patterns occur in each sentence."""
         return self._runs.find(lower, letters, bounds)
 
 
 def _follows(words: list[str], index: int, rest: tuple[str, ...]) -> bool:
-    """Whether the words of `rest` stand at `index`, "~" standing for up to MAX_WORDS_BETWEEN words."""
+    """Return True if `rest` matches at `index`.
+
+    "~" matches up to MAX_WORDS_BETWEEN words, "!word" anything but that word.
+    """
     for position, wanted in enumerate(rest):
         if wanted == "~":
-            after = rest[position + 1 :]
-            return any(
-                _follows(words, index + skip, after)
-                for skip in range(MAX_WORDS_BETWEEN + 1)
-            )
+            return _follows_soon(words, index, rest[position + 1 :])
         if wanted.startswith("!"):
             if index < len(words) and words[index] == wanted[1:]:
                 return False
@@ -150,3 +147,8 @@ def _follows(words: list[str], index: int, rest: tuple[str, ...]) -> bool:
             return False
         index += 1
     return True
+
+
+def _follows_soon(words: list[str], index: int, rest: tuple[str, ...]) -> bool:
+    last = min(index + MAX_WORDS_BETWEEN, len(words) - 1)
+    return any(_follows(words, start, rest) for start in range(index, last + 1))

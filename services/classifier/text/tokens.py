@@ -78,15 +78,13 @@ def tokens(text: str) -> Tokens:
     found = Tokens(_composed(text))
     for match in _PLAIN.finditer(found.text):
         part = match.group()
-        if not part[0].isdecimal():
-            token = term_of(part)
-            if token and part[0].isupper():
-                found.capitals.append(token)
-        elif len(token := _amount(part, found.text, match.end())) > 1:
-            if not _YEAR.fullmatch(token):
-                found.amounts.append(token)
+        first = part[0]
+        if first.isdecimal():
+            token = _number(part, match.end(), found)
         else:
-            token = ""
+            token = term_of(part)
+            if token and first.isupper():
+                found.capitals.append(token)
         if token:
             found.plain.append(token)
             found.places.append(match.start())
@@ -132,6 +130,16 @@ def _composed(part: str) -> str:
     for wide, plain in _WIDE:
         part = part.replace(wide, plain)
     return normalize("NFKC", part)
+
+
+def _number(part: str, end: int, found: Tokens) -> str:
+    """Return the digits of a number, "" for a single one; note all but years as amounts."""
+    token = _amount(part, found.text, end)
+    if len(token) <= 1:
+        return ""
+    if not _YEAR.fullmatch(token):
+        found.amounts.append(token)
+    return token
 
 
 def _amount(number: str, part: str, end: int) -> str:
