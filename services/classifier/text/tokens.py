@@ -44,9 +44,11 @@ _QUOTED = re.compile(
 _YEAR = re.compile("(?:19|20)[0-9]{2}")  # of little weight: many stories name it
 _MONTHS = "january february march april may june july august september october november december".split()
 _MONTH = "|".join(f"{name[:3]}(?:{name[3:]})?" for name in _MONTHS)
+_FOUR_DIGITS = re.compile(r"\d\d{3}")  # a class first: the search for it is fast
+MAX_BEFORE_YEAR = 18  # characters of a date: "September. 30th, "
+MAX_AFTER_YEAR = 12  # "-05 - 30", and the next character
 _DATE = re.compile(
-    r"(?=[\djfmasond])(?:"  # most places are passed over by their first character
-    r"(\d{4})\s?[-/\u5e74]\s?(\d{1,2})\s?[-/\u6708]\s?(\d{1,2})(?!\d)"
+    r"(?:(\d{4})\s?[-/\u5e74]\s?(\d{1,2})\s?[-/\u6708]\s?(\d{1,2})(?!\d)"
     rf"|\b({_MONTH})\.?\s(\d{{1,2}})(?:st|nd|rd|th)?,?\s(\d{{4}})\b"
     rf"|\b(\d{{1,2}})(?:st|nd|rd|th)?\s({_MONTH})\.?,?\s(\d{{4}})\b)",
     re.IGNORECASE,
@@ -88,7 +90,7 @@ def tokens(text: str) -> Tokens:
         if token:
             found.plain.append(token)
             found.places.append(match.start())
-    found.dates = [_date(match) for match in _DATE.finditer(found.text)]
+    found.dates = list(_dates(found.text))
     if not found.text.isascii():
         found.quoted = [
             at for match in _QUOTED.finditer(found.text) for at in range(*match.span(1))
@@ -156,6 +158,17 @@ def _amount(number: str, part: str, end: int) -> str:
             // 10 ** len(fraction)
         )
     return digits
+
+
+def _dates(text: str) -> Iterator[str]:
+    """Yield the dates in ISO 8601. Each has a year, near which alone it is searched for."""
+    at = 0
+    for year in _FOUR_DIGITS.finditer(text):
+        start = max(at, year.start() - MAX_BEFORE_YEAR)
+        match = _DATE.search(text, start, year.end() + MAX_AFTER_YEAR)
+        if match:
+            yield _date(match)
+            at = match.end()
 
 
 def _date(match: re.Match[str]) -> str:
