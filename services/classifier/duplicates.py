@@ -30,14 +30,19 @@ class Duplicate:
 
 
 def find_original(
-    item: Item, page_url: str, document: Document, lookup: Callable[[str], Item]
+    item: Item,
+    page_url: str,
+    document: Document,
+    lookup: Callable[[str], Item],
+    reached_before: str | None = None,
 ) -> Duplicate | None:
     """Return the known item that the page is a copy of, None if it stands for itself.
 
     `page_url` is the address after redirects, `lookup` returns the state of an item by
     its id (version 0 if unknown). Only claims within one registrable domain count: a
     page must not be able to take over another site's item. An item that had a text of
-    its own before keeps it.
+    its own before keeps it. `reached_before` is the id of an item that may have been
+    redirected to this page.
     """
     if item.fetched is not None:
         return None
@@ -50,7 +55,20 @@ def find_original(
             continue
         if _is_worth(lookup(original.item_id), document.words):
             return original
-    return None
+    if reached_before is None:
+        return None
+    return _redirected_here(lookup(reached_before), item, document.words)
+
+
+def _redirected_here(known: Item, item: Item, words: int) -> Duplicate | None:
+    """Return the known item if its redirect ended at the page of `item`."""
+    reached = known.fetched.final_url if known.fetched else None
+    if known.canonical_url is None or not reached or not _is_worth(known, words):
+        return None
+    own = _claim(reached, reached)
+    if own is None or own.item_id != item.id:
+        return None
+    return Duplicate(item_id=known.id, canonical_url=known.canonical_url)
 
 
 def _claim(claimed: str | None, page_url: str) -> Duplicate | None:

@@ -25,7 +25,7 @@ from incidentwire.log.event_log import EventLog
 from incidentwire.queue import QueueEntry
 from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
-from services.classifier import duplicates, outcomes
+from services.classifier import duplicates, outcomes, redirects
 from services.classifier.analysis import AnalysisCrashed, Analyzer, TooComplex
 from services.classifier.extraction.extract import Document
 from services.classifier.fetching import handover
@@ -249,8 +249,10 @@ class _Processing:
     def _document(
         self, record: PageRecord, page: FetchedPage, document: Document
     ) -> list[Event]:
+        connection = self.context.log.connection
+        reached_before = redirects.reached_before(connection, self.item.id)
         original = duplicates.find_original(
-            self.item, page.url, document, self._known_item
+            self.item, page.url, document, self._known_item, reached_before
         )
         if original:
             return [
@@ -262,6 +264,7 @@ class _Processing:
                 self.discard_page()
                 return self._classified(given)
         revision = self._store(record, page, document)
+        redirects.remember(connection, self.item.id, page.url)
         if document.shortcoming:
             rejected = ItemRejected(reason="incomplete", detail=document.shortcoming)
             return [outcomes.fetched(revision), rejected]

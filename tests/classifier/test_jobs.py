@@ -247,6 +247,32 @@ def test_a_redirect_to_the_page_of_a_known_item_is_an_alias_of_it(
     assert harness.archive.digests(moved) == []  # its page is not kept twice
 
 
+def test_the_page_that_a_known_item_was_redirected_to_is_no_second_item(
+    harness: Harness, web_site: Site
+) -> None:
+    moved = harness.submit(url=web_site.put("/old", b"", 301, Location="/story"))
+    web_site.put("/story", page("Clinic chain exposed patient records", LEAK))
+    harness.work()
+    direct = harness.submit(url=web_site.url("/story"))
+    harness.work()
+    assert harness.types(direct) == ["item.submitted", "item.aliased"]
+    assert harness.receipt(direct)["alias_of"] == moved
+
+
+def test_another_page_behind_the_same_redirect_is_an_item_of_its_own(
+    harness: Harness, web_site: Site
+) -> None:
+    harness.submit(url=web_site.put("/latest", b"", 302, Location="/one"))
+    web_site.put("/one", page("Clinic chain exposed patient records", LEAK))
+    harness.work()
+    web_site.put("/latest", b"", 302, Location="/two")
+    other = harness.submit(
+        url=web_site.put("/two", page("Benches return to the park", PLAIN))
+    )
+    harness.work()
+    assert harness.item(other).state is State.CLASSIFIED
+
+
 def test_a_page_that_only_refreshes_goes_back_to_the_fetcher(
     harness: Harness, web_site: Site
 ) -> None:
