@@ -99,8 +99,12 @@ screenshots: .venv/.ready  ## take the pictures of the README with an installed 
 	$(BIN)/pytest -q -p no:cacheprovider tests/api/dashboard/screenshots.py
 
 .PHONY: docs
-docs: .venv/.ready  ## write the generated pages: events, settings
+docs: .venv/.ready  ## write the generated pages: events, settings, command line, API
 	$(BIN)/python -m docs.generate
+
+.PHONY: site
+site: .venv/.ready  ## build the documentation as a site, offline, every link checked: build/site
+	$(BIN)/python -m tools.site
 
 .PHONY: lock
 lock: .venv/.ready  ## lock the newest versions that pyproject.toml allows, with hashes

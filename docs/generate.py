@@ -1,4 +1,4 @@
-"""Writes events, settings, schemas and the OpenAPI document from the code: `make docs`. A test compares them."""
+"""Write the generated pages, schemas and the OpenAPI document: `make docs`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import redis
 
+from docs.reference import api_page, cli_page
 from incidentwire import __version__, events
 from incidentwire.labels import Label
 from incidentwire.log import codec, schemas
@@ -57,7 +58,12 @@ This page is made from `incidentwire/settings.py` by `make docs`.
 
 def pages() -> dict[str, str]:
     """Path below docs/ -> text, of every generated file."""
-    found = {"events.md": _events(), "settings.md": _settings()}
+    found = {
+        "events.md": _events(),
+        "settings.md": _settings(),
+        "cli.md": cli_page(),
+        "api.md": api_page(json.loads(openapi_document())),
+    }
     for name in events.TYPES:
         schema = json.dumps(schemas.envelope_schema(name), indent=2, ensure_ascii=False)
         found[f"schemas/{name}.json"] = schema + "\n"
