@@ -44,9 +44,14 @@ def _find(db: sqlite3.Connection, query: Node) -> dict[str, Any]:
     return {
         "incidents": [_shown(hit) for hit in incidents.hits],
         "items": [_shown(hit) for hit in items.hits],
-        "incident_total": incidents.total,
-        "item_total": items.total,
+        "incident_total": _total(incidents),
+        "item_total": _total(items),
     }
+
+
+def _total(found: queries.SearchPage) -> str:
+    """Return the number of matches, with a plus if older ones were left out."""
+    return f"{found.total:,}" + ("" if found.is_exact else "+")
 
 
 def _shown(hit: dict[str, Any]) -> dict[str, Any]:

@@ -33,14 +33,22 @@ SORTS: Mapping[str, tuple[str, str]] = {
 NUMERIC = ("items", "updated")
 LEAST, MOST = 200, 5_000  # rows of an earlier moment that are built at a time
 
-_BY_ITEMS = "SELECT m.incident FROM memberships m JOIN items t ON t.id = m.item WHERE"
+_BY_ITEMS = "SELECT m.incident FROM item_incidents m JOIN items t ON t.n = m.n WHERE"
+# the same of an earlier moment, whose memberships are given as JSON
+_NUMBERS_THEN = (
+    "item_incidents (n, incident) AS MATERIALIZED (SELECT DISTINCT t.n, m.incident"
+    " FROM memberships m JOIN items t ON t.id = m.item)"
+)
 # parameter of GET /v1/incidents -> condition; the value is bound under its name
 CONDITIONS: Mapping[str, str] = {
     "from": "i.last_report >= :from",
     "to": "i.first_report <= :to AND i.first_report <> ''",
-    "source": f"i.n IN ({_BY_ITEMS} t.host = :source OR t.site = :source)",
+    "source": (
+        "instr(i.hosts, '\"' || :source || '\"')"
+        f" OR i.n IN ({_BY_ITEMS} t.site = :source)"
+    ),
     "status": "i.status IN (SELECT value FROM json_each(:status))",
-    "language": f"i.n IN ({_BY_ITEMS} t.language = :language)",
+    "language": "instr(i.languages, '\"' || :language || '\"')",
     "country": "instr(i.countries, '\"' || :country || '\"')",
     "without_country": "NOT instr(i.countries, '\"' || :without_country || '\"')",
     "month": "substr(i.first_report, 1, 7) = :month",
@@ -49,8 +57,8 @@ CONDITIONS: Mapping[str, str] = {
         " WHERE instr(i.labels, '\"' || w.value || '\"'))"
     ),
     "without_status": "i.status NOT IN (SELECT value FROM json_each(:without_status))",
-    "without_source": f"i.n NOT IN ({_BY_ITEMS} t.host = :without_source)",
-    "without_language": f"i.n NOT IN ({_BY_ITEMS} t.language = :without_language)",
+    "without_source": "NOT instr(i.hosts, '\"' || :without_source || '\"')",
+    "without_language": "NOT instr(i.languages, '\"' || :without_language || '\"')",
     "without_month": "substr(i.first_report, 1, 7) <> :without_month",
     "label": (
         "NOT EXISTS (SELECT 1 FROM json_each(:label) w"
@@ -156,7 +164,8 @@ def then(
         ),
     }
     return (
-        f"WITH {_table('incidents', INCIDENTS)}, {_table('memberships', MEMBERSHIPS)}",
+        f"WITH {_table('incidents', INCIDENTS)}, {_table('memberships', MEMBERSHIPS)},"
+        f" {_NUMBERS_THEN}",
         values,
     )
 

@@ -20,7 +20,7 @@ from incidentwire.log.log_position import LogPosition
 from incidentwire.telemetry import event_line
 
 # Raise it with any change below, or of the rows written: the projector then rebuilds.
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 BUSY_TIMEOUT_S = 10.0
 # https://www.sqlite.org/fts5.html#the_secure_delete_configuration_option
 SECURE_FTS = (3, 42, 0)
@@ -98,6 +98,7 @@ CREATE TABLE incidents (       -- columns in the order of incident_rows.INCIDENT
 CREATE INDEX incidents_last ON incidents (last_report, n);
 CREATE INDEX incidents_items ON incidents (items, n);
 CREATE INDEX incidents_position ON incidents (position, n);
+CREATE INDEX incidents_named ON incidents (n, title) WHERE named = 1;
 CREATE INDEX incidents_into ON incidents (into_id) WHERE into_id IS NOT NULL;
 CREATE TABLE memberships (     -- columns in the order of incident_rows.MEMBERSHIPS
   item TEXT NOT NULL, mention TEXT NOT NULL,
@@ -109,6 +110,9 @@ CREATE TABLE memberships (     -- columns in the order of incident_rows.MEMBERSH
 ) WITHOUT ROWID;
 CREATE INDEX memberships_incident ON memberships (incident);
 CREATE INDEX memberships_doubt ON memberships (item, mention) WHERE person = 0 AND (review <> '[]' OR score < 0.25);
+CREATE TABLE item_incidents (  -- memberships by number, for conditions on many items
+  n INTEGER NOT NULL, incident INTEGER NOT NULL, PRIMARY KEY (n, incident)
+) WITHOUT ROWID;
 CREATE TABLE state_counts (state TEXT PRIMARY KEY, items INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE label_counts (label TEXT PRIMARY KEY, items INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TRIGGER item_came AFTER INSERT ON items BEGIN

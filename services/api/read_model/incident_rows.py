@@ -73,10 +73,23 @@ def write(db: sqlite3.Connection, incidents: IncidentProjection) -> None:
     ]
     marks = ", ".join("?" * len(MEMBERSHIPS))
     db.executemany(f"INSERT OR REPLACE INTO memberships VALUES ({marks})", there)
+    _write_numbers(db, {MentionId.parse(key).item for key in incidents.dirty_mentions})
     marks = ", ".join("?" * len(INCIDENTS))
     fresh = rows(db, incidents, sorted(incidents.dirty_incidents))
     db.executemany(f"INSERT OR REPLACE INTO incidents VALUES ({marks})", fresh)
     incidents.clear()
+
+
+def _write_numbers(db: sqlite3.Connection, items: Iterable[str]) -> None:
+    """Write table `item_incidents` anew for these items, from their memberships."""
+    names = json.dumps(sorted(items))
+    of_items = "(SELECT n FROM items WHERE id IN (SELECT value FROM json_each(:ids)))"
+    db.execute(f"DELETE FROM item_incidents WHERE n IN {of_items}", {"ids": names})
+    db.execute(
+        "INSERT INTO item_incidents SELECT DISTINCT t.n, m.incident FROM memberships m"
+        " JOIN items t ON t.id = m.item WHERE m.item IN (SELECT value FROM json_each(:ids))",
+        {"ids": names},
+    )
 
 
 def rows(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
+import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +14,7 @@ from services.api.incidents import list_query
 from services.api.items import queries as item_queries
 from services.api.search import functions, snippets, sql
 from services.api.search.filters import Node
+from services.api.search.folding import fold
 
 WEIGHTS = "5.0, 1.0, 0.5"  # of title, text and stems, for bm25
 FACET_VALUES = 20  # the most frequent of each facet
@@ -19,11 +23,16 @@ Cursor = tuple[float, int]  # rank and n of the last hit
 
 @dataclass(frozen=True, kw_only=True)
 class SearchPage:
-    """Hits as JSON objects; `after` is the cursor if there are more."""
+    """Hits as JSON objects; `after` is the cursor if there are more.
+
+    Unless `is_exact`, there are more than `total` matches: the oldest are left out, in
+    `facets` too.
+    """
 
     hits: list[dict[str, Any]]
     after: Cursor | None
     total: int
+    is_exact: bool
     facets: Mapping[str, list[dict[str, Any]]]
     position: int
     log_id: str
@@ -40,8 +49,9 @@ def items(
     """Return items that satisfy the query, the most relevant first."""
     where, values = sql.named(sql.item(query), "q")
     where = f"({where}) AND i.state <> 'aliased'"
-    page = _page(db, "items", where, values, _ITEM_RANK, query, limit, after)
-    rows, following, total = page
+    found = _item_hits(db, query, where, values)
+    shown, following = found.page(limit, after)
+    rows = _rows(db, "items", shown)
     texts = dict(
         db.execute(
             "SELECT n, text FROM documents WHERE n IN"
@@ -63,9 +73,8 @@ def items(
         }
         for row in rows
     ]
-    wanted_facets = ITEM_FACETS if with_facets else {}
-    facets = _facets(db, "items", where, values, wanted_facets)
-    return _search_page(db, hits, following, total, facets)
+    facets = _facets(db, found.numbers, ITEM_FACETS) if with_facets else {}
+    return _search_page(db, hits, following, found, facets)
 
 
 def incidents(
@@ -79,12 +88,13 @@ def incidents(
     """Return incidents that satisfy the query, the most relevant first."""
     where, values = sql.named(sql.incident(query), "q")
     where = f"({where}) AND i.into_id IS NULL"
-    page = _page(db, "incidents", where, values, _INCIDENT_RANK, query, limit, after)
-    rows, following, total = page
+    found = _incident_hits(db, query, where, values)
+    shown, following = found.page(limit, after)
+    rows = _rows(db, "incidents", shown)
     wanted = snippets.wanted(query)
     hits = []
     for row in rows:
-        item_id, text = _text_of(db, row["n"], row["best"])
+        item_id, text = _text_of(db, row["n"], found.best.get(row["n"]))
         hits.append(
             {
                 "kind": "incident",
@@ -93,9 +103,8 @@ def incidents(
                 "link": f"/v1/incidents/{row['id']}",
             }
         )
-    wanted_facets = INCIDENT_FACETS if with_facets else {}
-    facets = _facets(db, "incidents", where, values, wanted_facets)
-    return _search_page(db, hits, following, total, facets)
+    facets = _facets(db, found.numbers, INCIDENT_FACETS) if with_facets else {}
+    return _search_page(db, hits, following, found, facets)
 
 
 KINDS: Mapping[str, Callable[..., SearchPage]] = {
@@ -104,72 +113,123 @@ KINDS: Mapping[str, Callable[..., SearchPage]] = {
 }
 
 
-# -- pages -------------------------------------------------------------------------------
+# -- hits --------------------------------------------------------------------------------
 
-# bm25 needs a plain query of the index, so its result is materialised first.
+MAX_HITS = 2_000  # the newest matches, among which relevance is compared
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hits:
+    """The newest matches in the order of the page: (rank, n), the best first.
+
+    `best` is the item that an incident is shown by; `is_all` tells that no older match
+    was left out.
+    """
+
+    ranked: list[Cursor]
+    best: Mapping[int, int]
+    is_all: bool
+
+    @property
+    def numbers(self) -> list[int]:
+        """Return the numbers of all hits, for facets."""
+        return [n for _, n in self.ranked]
+
+    def page(
+        self, limit: int, after: Cursor | None
+    ) -> tuple[list[Cursor], Cursor | None]:
+        """Return the hits of a page, and the cursor of the next one."""
+        rest: Iterable[Cursor] = self.ranked
+        if after is not None:
+            rest = (hit for hit in self.ranked if _order(hit) > _order(after))
+        shown = heapq.nsmallest(limit + 1, rest, key=_order)
+        return shown[:limit], shown[limit - 1] if len(shown) > limit else None
+
+
+def _order(hit: Cursor) -> tuple[float, int]:
+    """Return the place of a hit: bm25 is smaller for better matches; then the newest."""
+    rank, n = hit
+    return rank, -n
+
+
 _MATCHED = (
-    f"SELECT rowid AS n, bm25(words, {WEIGHTS}) AS rank FROM words WHERE words MATCH :r"
+    f"SELECT rowid AS n, bm25(words, {WEIGHTS}) AS rank FROM words"
+    f" WHERE words MATCH :r AND rowid >= :oldest ORDER BY rowid DESC LIMIT {2 * MAX_HITS}"
 )
-_NO_RANK = "SELECT 0 AS n, 0.0 AS rank WHERE FALSE"
-_ITEM_RANK = "SELECT n, rank, n AS best FROM matched"
-# `best` is the item with the smallest rank: SQLite takes bare columns from that row.
-_INCIDENT_RANK = (
-    "SELECT m.incident AS n, min(w.rank) AS rank, w.n AS best FROM matched w"
-    " JOIN items t ON t.n = w.n JOIN memberships m ON m.item = t.id GROUP BY 1"
-)
+_RANKED_INCIDENTS = f"SELECT m.incident, w.n, w.rank FROM ({_MATCHED}) w JOIN item_incidents m ON m.n = w.n"
 
 
-def _page(
-    db: sqlite3.Connection,
-    table: str,
-    where: str,
-    values: Mapping[str, Any],
-    rank: str,
-    query: Node,
-    limit: int,
-    after: Cursor | None,
-) -> tuple[list[dict[str, Any]], Cursor | None, int]:
-    """Return rows of a page, the cursor of the next one, and the number of matches."""
+def _found(
+    db: sqlite3.Connection, table: str, where: str, values: Mapping[str, Any]
+) -> list[int]:
+    """Return the numbers of the newest matches, one more than MAX_HITS if there are."""
     functions.register(db)
+    sql_text = f"SELECT i.n FROM {table} i WHERE {where} ORDER BY i.n DESC LIMIT {MAX_HITS + 1}"
+    return [n for (n,) in db.execute(sql_text, dict(values))]
+
+
+def _ranks(db: sqlite3.Connection, query: Node, oldest: int) -> dict[int, float]:
+    """Return bm25 of the items from `oldest` on; empty for a query without words."""
     ranking = sql.ranking(query)
-    given = dict(values)
-    if ranking:
-        given["r"] = ranking
-    found = f"SELECT i.n FROM {table} i WHERE {where}"
-    total = db.execute(f"SELECT count(*) FROM ({found})", given).fetchone()[0]
-    behind = ""
-    if after is not None:
-        behind = "WHERE (rank > :rank OR (rank = :rank AND n < :n))"
-        given |= {"rank": after[0], "n": after[1]}
-    # No relevance (fields only): newest first. bm25 is smaller for better matches.
-    text = (
-        f"WITH matched AS MATERIALIZED ({_MATCHED if ranking else _NO_RANK}),"
-        f" ranks AS MATERIALIZED ({rank}), hits AS ("
-        f"SELECT f.n, coalesce(r.rank, 0.0) AS rank, r.best FROM ({found}) f"
-        " LEFT JOIN ranks r ON r.n = f.n),"
-        f" shown AS (SELECT n, rank, best FROM hits {behind} ORDER BY rank, n DESC LIMIT :most)"
-        f" SELECT i.*, s.rank AS rank, s.best AS best FROM shown s JOIN {table} i ON i.n = s.n"
-        " ORDER BY s.rank, s.n DESC"
+    if not ranking:
+        return {}
+    return dict(db.execute(_MATCHED, {"r": ranking, "oldest": oldest}))
+
+
+def _item_hits(
+    db: sqlite3.Connection, query: Node, where: str, values: Mapping[str, Any]
+) -> Hits:
+    found = _found(db, "items", where, values)
+    shown = found[:MAX_HITS]
+    ranks = _ranks(db, query, shown[-1]) if shown else {}
+    return Hits(
+        ranked=[(ranks.get(n, 0.0), n) for n in shown],
+        best={},
+        is_all=len(found) <= MAX_HITS,
     )
-    rows = list_query.dicts(db, text, {**given, "most": limit + 1})
-    shown = rows[:limit]
-    is_more = len(rows) > limit
-    following = (shown[-1]["rank"], shown[-1]["n"]) if is_more else None
-    return shown, following, total
+
+
+def _incident_hits(
+    db: sqlite3.Connection, query: Node, where: str, values: Mapping[str, Any]
+) -> Hits:
+    """Return incidents, each with the rank of its item that matches best."""
+    found = _found(db, "incidents", where, values)
+    shown = found[:MAX_HITS]
+    best: dict[int, int] = {}
+    ranks: dict[int, float] = {}
+    ranking = sql.ranking(query)
+    given = {"r": ranking, "oldest": 0}
+    for incident, n, rank in db.execute(_RANKED_INCIDENTS, given) if ranking else ():
+        if rank < ranks.get(incident, 0.0):
+            ranks[incident] = rank
+            best[incident] = n
+    ranked = [(ranks.get(n, 0.0), n) for n in shown]
+    return Hits(ranked=ranked, best=best, is_all=len(found) <= MAX_HITS)
+
+
+def _rows(
+    db: sqlite3.Connection, table: str, hits: Sequence[Cursor]
+) -> list[dict[str, Any]]:
+    """Return the rows of hits in their order."""
+    numbers = json.dumps([n for _, n in hits])
+    sql_text = f"SELECT * FROM {table} WHERE n IN (SELECT value FROM json_each(:n))"
+    rows = {row["n"]: row for row in list_query.dicts(db, sql_text, {"n": numbers})}
+    return [rows[n] for _, n in hits]
 
 
 def _search_page(
     db: sqlite3.Connection,
     hits: list[dict[str, Any]],
     following: Cursor | None,
-    total: int,
+    found: Hits,
     facets: Mapping[str, list[dict[str, Any]]],
 ) -> SearchPage:
     position, log_id = db.execute("SELECT position, log_id FROM checkpoint").fetchone()
     return SearchPage(
         hits=hits,
         after=following,
-        total=total,
+        total=len(found.ranked),
+        is_exact=found.is_all,
         facets=facets,
         position=position,
         log_id=log_id,
@@ -213,53 +273,54 @@ def _text_of(
 
 # -- facets ------------------------------------------------------------------------------
 
-ITEM_FACETS: Mapping[str, str] = {
-    "label": "SELECT l.label FROM found f JOIN item_labels l ON l.n = f.n",
-    "state": "SELECT i.state FROM found f JOIN items i ON i.n = f.n",
-    "lang": "SELECT i.language FROM found f JOIN items i ON i.n = f.n",
-    "source": "SELECT i.host FROM found f JOIN items i ON i.n = f.n",
-    "month": "SELECT substr(i.day, 1, 7) FROM found f JOIN items i ON i.n = f.n",
-}
+_ITEM = "SELECT {} AS value FROM found f JOIN items i ON i.n = f.n"
 _OF_ARRAY = (
     "SELECT j.value FROM found f JOIN incidents i ON i.n = f.n, json_each(i.{}) j"
 )
+ITEM_FACETS: Mapping[str, str] = {
+    "label": "SELECT l.label AS value FROM found f JOIN item_labels l ON l.n = f.n",
+    "state": _ITEM.format("i.state"),
+    "country": "SELECT c.country AS value FROM found f JOIN item_countries c ON c.n = f.n",
+    "entity": "SELECT w.name AS value FROM found f JOIN item_names w ON w.n = f.n",
+    "lang": _ITEM.format("i.language"),
+    "source": _ITEM.format("i.host"),
+    "month": _ITEM.format("substr(i.day, 1, 7)"),
+}
 INCIDENT_FACETS: Mapping[str, str] = {
     "label": _OF_ARRAY.format("labels"),
-    "status": "SELECT i.status FROM found f JOIN incidents i ON i.n = f.n",
+    "status": "SELECT i.status AS value FROM found f JOIN incidents i ON i.n = f.n",
+    "country": _OF_ARRAY.format("countries"),
+    "entity": _OF_ARRAY.format("names"),
     "lang": _OF_ARRAY.format("languages"),
     "source": _OF_ARRAY.format("hosts"),
-    "month": "SELECT substr(i.last_report, 1, 7) FROM found f"
+    "month": "SELECT substr(i.last_report, 1, 7) AS value FROM found f"
     " JOIN incidents i ON i.n = f.n",
 }
 
 
 def _facets(
-    db: sqlite3.Connection,
-    table: str,
-    where: str,
-    values: Mapping[str, Any],
-    facets: Mapping[str, str],
+    db: sqlite3.Connection, found: Sequence[int], facets: Mapping[str, str]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return the most frequent values of each facet with their counts."""
-    if not facets:
-        return {}
-    counted = [
-        f"SELECT * FROM (SELECT '{name}' AS facet, value, count(*) AS hits FROM"
-        f" (SELECT column1 AS value FROM ({_named_column(query)}))"
-        " WHERE value IS NOT NULL AND value <> '' GROUP BY value"
-        f" ORDER BY hits DESC, value LIMIT {FACET_VALUES})"
-        for name, query in facets.items()
-    ]
-    text = (
-        f"WITH found AS MATERIALIZED (SELECT i.n FROM {table} i WHERE {where}) "
-        + " UNION ALL ".join(counted)
-    )
-    shown: dict[str, list[dict[str, Any]]] = {name: [] for name in facets}
-    for facet, value, count in db.execute(text, dict(values)):
-        shown[facet].append({"value": value, "count": count})
+    """Return the most frequent values of each facet among these rows, with counts."""
+    spellings = dict(db.execute("SELECT spelling, shown FROM entity_spellings"))
+    text = "WITH found AS (SELECT value AS n FROM json_each(:found)) {}"
+    given = {"found": json.dumps(found)}
+    shown = {}
+    for name, query in facets.items():
+        rows = db.execute(text.format(query), given)
+        counts = Counter(value for (value,) in rows if value)
+        if name == "entity" and spellings:
+            counts = joined_spellings(counts, spellings)
+        best = sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:FACET_VALUES]
+        shown[name] = [{"value": value, "count": count} for value, count in best]
     return shown
 
 
-def _named_column(query: str) -> str:
-    """Return the query with its only column named column1."""
-    return f"SELECT NULL AS column1 WHERE FALSE UNION ALL {query}"
+def joined_spellings(
+    counts: Mapping[str, int], shown: Mapping[str, str]
+) -> Counter[str]:
+    """Return the counts with the spellings of one entity added up under its name."""
+    joined: Counter[str] = Counter()
+    for value, count in counts.items():
+        joined[shown.get(fold(value), value)] += count
+    return joined

@@ -26,9 +26,11 @@ Condition = tuple[str, list[AnyValue]]  # SQL with question marks, their values
 NOTHING: Condition = ("FALSE", [])
 EVERYTHING: Condition = ("TRUE", [])
 
-_OF_INCIDENT = (
-    "i.n IN (SELECT m.incident FROM memberships m"
-    " JOIN items t ON t.id = m.item WHERE {})"
+_OF_INCIDENT = "i.n IN (SELECT m.incident FROM item_incidents m JOIN items t ON t.n = m.n WHERE {})"
+_INCIDENT_OF_WORDS = (
+    "i.n IN (SELECT incident FROM item_incidents WHERE n IN"
+    " (SELECT rowid FROM words WHERE words MATCH ?)"
+    " UNION SELECT n FROM incidents WHERE named = 1 AND has_words(title, ?))"
 )
 _HAS_WORDS = "{}.n IN (SELECT rowid FROM words WHERE words MATCH ?)"
 _FROM_SOURCE = (
@@ -40,12 +42,27 @@ _FROM_SOURCE = (
 
 def item(query: Node | str) -> Condition:
     """Return the condition on items. Raises FilterError, also for fields of events."""
-    return _condition(_tree(query), _item_words, ITEM_FIELDS)
+    tree = _tree(query)
+    fields = ITEM_FIELDS_BESIDE_WORDS if needs_words(tree) else ITEM_FIELDS
+    return _condition(tree, _item_words, fields)
 
 
 def incident(query: Node | str) -> Condition:
     """Return the condition on incidents. Raises FilterError like `item`."""
     return _condition(_tree(query), _incident_words, INCIDENT_FIELDS)
+
+
+def needs_words(node: Node) -> bool:
+    """Return whether every match has a word or phrase of the query."""
+    match node:
+        case Words():
+            return True
+        case All():
+            return any(needs_words(part) for part in node.parts)
+        case Any():
+            return all(needs_words(part) for part in node.parts)
+        case _:
+            return False
 
 
 def ranking(node: Node) -> str | None:
@@ -122,9 +139,10 @@ def _item_words(words: Words) -> Condition:
 
 
 def _incident_words(words: Words) -> Condition:
-    sql, values = _words_of("t", words.text, is_prefix=words.prefix)
-    in_title = "(i.named AND has_words(i.title, ?))"
-    return f"{_OF_INCIDENT.format(sql)} OR {in_title}", [*values, words.text]
+    found = expression(words.text, is_prefix=words.prefix)
+    if found is None:
+        return NOTHING
+    return _INCIDENT_OF_WORDS, [found, words.text]
 
 
 # every spelling of the entity that a name belongs to, or the name alone
@@ -180,12 +198,21 @@ ITEM_FIELDS: Fields = {
     "before": _compared("i.day < ?"),
     "subject": _compared(f"i.id = ? OR {_IN_INCIDENT.format('c.id = ?')}"),
 }
+# A unary plus keeps SQLite from an index of a column with few values: the index of words
+# leaves fewer rows.
+ITEM_FIELDS_BESIDE_WORDS: Fields = {
+    **ITEM_FIELDS,
+    "lang": _compared("+i.language = ?"),
+    "state": _compared("+i.state = ?"),
+    "after": _compared("+i.day >= ?"),
+    "before": _compared("+i.day < ?"),
+}
 INCIDENT_FIELDS: Fields = {
     "label": _compared("instr(i.labels, '\"' || ? || '\"')"),
     "source": _through_items(_compared(_FROM_SOURCE.format("t"))),
     "entity": _incident_entity,
     "country": _compared("instr(i.countries, '\"' || ? || '\"')"),
-    "lang": _through_items(_compared("t.language = ?")),
+    "lang": _compared("instr(i.languages, '\"' || ? || '\"')"),
     "status": _compared("i.status = ?"),
     "state": _through_items(_compared("t.state = ?")),
     "after": _compared("i.last_report >= ?"),

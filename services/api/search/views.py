@@ -67,7 +67,16 @@ class SearchPageSchema(Schema):
     """Hits by relevance. Hits of kind incident have the fields of lists too."""
 
     hits = fields.List(fields.Dict(), required=True)
-    total = fields.Integer(required=True)
+    total = fields.Integer(
+        required=True,
+        metadata={"description": "matches; at most 2,000, the newest"},
+    )
+    is_exact = fields.Boolean(
+        required=True,
+        metadata={
+            "description": "false: older matches were left out; narrow the query"
+        },
+    )
     facets = fields.Dict(
         keys=fields.String(), values=fields.List(fields.Nested(FacetSchema))
     )
@@ -84,7 +93,7 @@ def search(query: dict[str, Any]) -> Response:
     """Search by the filter language; the best matches first, else the newest.
 
     Each hit has a snippet of its stored text with the places of the hits. `facets`
-    counts the values of all matches. docs/search.md has the language and examples.
+    counts the values of these matches, at most the newest 2,000. docs/search.md has the language and examples.
     """
     wait_for(query.get("min_position"))
     find = queries.KINDS[query["kind"]]
@@ -95,6 +104,7 @@ def search(query: dict[str, Any]) -> Response:
         {
             "hits": page.hits,
             "total": page.total,
+            "is_exact": page.is_exact,
             "facets": page.facets,
             "next": following,
             "position": page.position,
