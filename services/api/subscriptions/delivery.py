@@ -18,6 +18,7 @@ from incidentwire.net.client import HttpClient
 from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
 from services.api.subscriptions import facts, mail, messages, webhook
+from services.api.subscriptions.confirmation import Contacts
 from services.api.subscriptions.database import Database
 from services.api.subscriptions.ledger import Ledger
 from services.api.subscriptions.messages import Notification
@@ -279,8 +280,10 @@ class Delivery:
         self._notify(subscription, "is failing", f"{failure.reason}. {detail}")
 
     def _notify(self, subscription: Subscription, what: str, detail: str) -> None:
-        """Mail the contact of a webhook; a mail subscription has no other address."""
+        """Mail the contact of a webhook if it has confirmed its address."""
         if not subscription.contact or not self.settings.smtp_host:
+            return
+        if not Contacts(self.settings, self.store).is_confirmed(subscription):
             return
         text = f"Your subscription “{subscription.name}” {what}.\n\n{detail}\n\n{self.settings.api_url}/subscriptions"
         note = mail.Mail(
@@ -294,7 +297,7 @@ class Delivery:
         if failure is not None:
             logger.warning(
                 event_line(
-                    "contact not notifications",
+                    "contact not notified",
                     id=subscription.id,
                     reason=failure.reason,
                 )

@@ -39,9 +39,12 @@ blueprint = Blueprint(
 @blueprint.arguments(QuerySchema, location="query")
 @blueprint.response(200, {"type": "string"}, content_type="text/html")
 def show_confirm(_query: dict[str, Any], token: str) -> Response:
-    """Ask whether to confirm an e-mail subscription."""
+    """Ask whether to confirm an e-mail subscription, or to be a webhook's contact."""
     found = with_service(
-        lambda service: service.find_token("confirm", token), needs_key=False
+        lambda service: (
+            service.find_token("confirm", token) or service.find_token("contact", token)
+        ),
+        needs_key=False,
     )
     if found is None:
         raise UnknownToken("This link is unknown or has expired. Subscribe again.")
@@ -54,9 +57,9 @@ def show_confirm(_query: dict[str, Any], token: str) -> Response:
 @blueprint.arguments(QuerySchema, location="query")
 @blueprint.response(200, {"type": "string"}, content_type="text/html")
 def confirm(_query: dict[str, Any], token: str) -> Response:
-    """Confirm an e-mail subscription."""
+    """Confirm an e-mail subscription, or the contact of a webhook."""
     found = with_service(lambda service: service.confirm(token), needs_key=False)
-    return _page(f"Confirmed. You will get “{found.name}”.")
+    return _page(f"Confirmed: “{found.name}”.")
 
 
 @blueprint.route("/unsubscribe/<token>", methods=["GET"])

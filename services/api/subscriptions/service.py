@@ -19,7 +19,7 @@ from incidentwire.events import (
 from incidentwire.log.event_log import EventLog
 from incidentwire.net.client import HttpClient, OutboundError
 from incidentwire.settings import Settings
-from services.api.subscriptions import mail, webhook
+from services.api.subscriptions import confirmation, mail, webhook
 from services.api.subscriptions.database import Database
 from services.api.subscriptions.ledger import Ledger
 from services.api.subscriptions.model import (
@@ -47,7 +47,6 @@ from services.api.subscriptions.secrets import (
 from services.api.subscriptions.store import SubscriptionStore
 
 ROTATION_S = 86_400.0  # how long a replaced webhook secret still signs
-CONFIRM_S = 7 * 86_400.0
 MAX_REPLAY = 10_000
 
 
@@ -81,6 +80,7 @@ class SubscriptionService:
         self.client = client
         self.database = Database(settings.subscriptions)
         self.store = SubscriptionStore(self.database)
+        self.contacts = confirmation.Contacts(settings, self.store)
         self.pending = PendingPositions(self.database)
         self.ledger = Ledger(self.database)
         self.box = SecretBox(settings.secrets_key, settings.subscriptions.parent)
@@ -114,6 +114,7 @@ class SubscriptionService:
         )
         if subscription.channel is Channel.EMAIL:
             self._ask_confirmation(subscription, token)
+        self.contacts.ask(subscription)
         shown = token if subscription.channel is Channel.FEED else ""
         return Created(subscription=subscription, secret=secret, token=shown)
 
@@ -140,7 +141,10 @@ class SubscriptionService:
                 case "active":
                     self._resume(before, fields.get("resume", "missed"))
             self.database.touch()
-        return self.store.get(subscription_id)
+        changed = self.store.get(subscription_id)
+        if changed.contact != before.contact:
+            self.contacts.ask(changed)
+        return changed
 
     def remove(self, subscription_id: str, who: str) -> None:
         self.store.remove(subscription_id)
@@ -213,7 +217,7 @@ class SubscriptionService:
             raise mail.MailNotConfigured(
                 "No mail server is configured. Set INCIDENTWIRE_SMTP_HOST."
             )
-        expires = time.time() + CONFIRM_S
+        expires = time.time() + confirmation.CONFIRM_S
         self.store.put_secret(
             subscription_id, "confirm", token_digest(token), expires=expires
         )
@@ -226,27 +230,22 @@ class SubscriptionService:
         )
 
     def _ask_confirmation(self, subscription: Subscription, token: str) -> None:
-        link = f"{self.settings.api_url}/v1/confirm/{token}"
-        text = (
-            f"Somebody asked for alerts to this address: “{subscription.name}”.\n\n"
-            f"Confirm within seven days: {link}\n\n"
-            "If it was not you, do nothing; you will get no further mail."
+        failure = confirmation.ask(
+            self.settings, subscription, subscription.target, token
         )
-        message = mail.Mail(
-            to=subscription.target,
-            subject="Confirm your Incidentwire subscription",
-            text=text,
-            html=f"<p>{mail.as_html(text)}</p>",
-            message_id=f"{subscription.id}.confirm",
-        )
-        failure = mail.send(self.settings, message)
         if failure is not None:
             self.store.change(
                 subscription.id, reason=f"{failure.reason}: {failure.detail}"[:300]
             )
 
     def confirm(self, token: str) -> Subscription:
-        """Activate the subscription of a confirmation link. Raises UnknownToken."""
+        """Confirm the address of a link: activate its subscription, or note its contact.
+
+        Raises UnknownToken.
+        """
+        with_contact = self.contacts.confirm(token)
+        if with_contact is not None:
+            return with_contact
         found = self.store.by_secret("confirm", token_digest(token), time.time())
         if found is None:
             raise UnknownToken("This link is unknown or has expired. Subscribe again.")

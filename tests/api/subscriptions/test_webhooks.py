@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from standardwebhooks import Webhook
 
 from services.api.subscriptions.model import DISABLE_AFTER_S
@@ -101,6 +103,7 @@ def test_five_days_of_failure_disable_and_the_contact_is_warned_and_told(
     desk: Desk, receiver: Receiver, smtp: MailServer
 ) -> None:
     created = desk.webhook(receiver, scope="new", contact="ops@example.org")
+    confirm_newest(desk, smtp)
     receiver.status = 500
     desk.room.add("i_a", (LEAK,))
     desk.settle()
@@ -113,11 +116,37 @@ def test_five_days_of_failure_disable_and_the_contact_is_warned_and_told(
         desk.retry_now()
     assert desk.show(created["id"])["status"] == "disabled"
     told = [(message["To"], message["Subject"]) for message in smtp.messages()]
-    assert told == [
+    assert told[1:] == [
         ("ops@example.org", "Subscription “Test” is failing"),
         ("ops@example.org", "Subscription “Test” was disabled"),
     ]
-    assert "answered 500" in smtp.texts()[1]
+    assert "answered 500" in smtp.texts()[2]
+
+
+def confirm_newest(desk: Desk, smtp: MailServer) -> None:
+    """Open the link of the newest mail as its reader would."""
+    link = re.search(r"/v1/confirm/\S+", smtp.texts()[-1])
+    assert link is not None
+    assert desk.client.get(link[0]).status_code == 200
+    assert desk.client.post(link[0]).status_code == 200
+
+
+def test_a_contact_that_did_not_confirm_gets_no_further_mail(
+    desk: Desk, receiver: Receiver, smtp: MailServer
+) -> None:
+    created = desk.webhook(receiver, scope="new", contact="ops@example.org")
+    confirm_newest(desk, smtp)
+    path = f"/v1/subscriptions/{created['id']}"
+    desk.client.patch(path, json={"contact": "other@example.org"})
+    receiver.status = 410
+    desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    assert desk.show(created["id"])["status"] == "disabled"
+    assert [message["To"] for message in smtp.messages()] == [
+        "ops@example.org",
+        "other@example.org",
+    ]
+    assert all("Confirm within" in text for text in smtp.texts())
 
 
 def test_a_redirect_is_a_failure_and_is_not_followed(desk: Desk) -> None:
