@@ -16,13 +16,11 @@ from pathlib import Path
 import pytest
 import requests
 
+from compose_tests.engine import start_engine
 from tests.eventually import eventually as wait_for
 from tests.subscriber import Subscriber
 
 ROOT = Path(__file__).parent.parent
-SCRIPT = Path(
-    os.environ.get("DOCKER_ENGINE_SCRIPT", ROOT.parent / "shared" / "docker-engine.sh")
-)
 API, INGEST = "http://127.0.0.1:18000", "http://127.0.0.1:18001"
 ENVIRON = {
     **os.environ,
@@ -95,11 +93,7 @@ def eventually(condition: Callable[[], bool], what: str) -> None:
 @pytest.fixture(scope="module")
 def stack() -> Iterator[dict[str, str]]:
     """Yield the running stack with two workers; yields the headers of a key."""
-    if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
-        assert SCRIPT.exists(), (
-            "no Docker engine answers: start one, or name a script in DOCKER_ENGINE_SCRIPT"
-        )
-        run("bash", str(SCRIPT))
+    start_engine()
     compose("down", "--volumes", "--remove-orphans")
     try:
         compose("build", "ingest-web")  # one image serves all

@@ -40,3 +40,10 @@ def test_release_notes_are_the_section_of_the_version() -> None:
     assert release.notes(changelog, "1.2.0") == "old\n"
     with pytest.raises(SystemExit, match=r"no section 1\.3\.0"):
         release.notes(changelog, "1.3.0")
+
+
+def test_the_constraints_of_a_release_name_one_version_each(tmp_path: Path) -> None:
+    pins = release.write_constraints(tmp_path).read_text().splitlines()
+    assert len(pins) > 40
+    assert all("==" in pin and "--hash" not in pin for pin in pins)
+    assert not [pin for pin in pins if pin.startswith("pytest")]

@@ -40,6 +40,15 @@ def build(folder: Path) -> Path:
     return wheel
 
 
+def write_constraints(folder: Path) -> Path:
+    """Write the tested versions of what the wheel needs, for `pip --constraint`."""
+    locked = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    pins = [line.rstrip(" \\") for line in locked if not line.startswith((" ", "#"))]
+    file = folder / f"incidentwire-{__version__}-constraints.txt"
+    file.write_text("\n".join(pins) + "\n", encoding="utf-8")
+    return file
+
+
 def try_in_empty_environment(wheel: Path) -> None:
     """Install the locked dependencies and the wheel, and run the demo, outside ROOT."""
     with tempfile.TemporaryDirectory() as name:
@@ -61,6 +70,7 @@ def main() -> None:
     """Make what a release consists of."""
     text = notes((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), __version__)
     wheel = build(DIST)
+    constraints = write_constraints(DIST)
     try_in_empty_environment(wheel)
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     page = DIST / f"incidentwire-{__version__}-notes.md"
@@ -68,7 +78,7 @@ def main() -> None:
         f"# Incidentwire {__version__}\n\n{text}\n`{wheel.name}`, SHA-256 `{digest}`\n",
         encoding="utf-8",
     )
-    print(f"{wheel}\n{page}\nNothing was published.")
+    print(f"{wheel}\n{constraints}\n{page}\nNothing was published.")
 
 
 if __name__ == "__main__":
