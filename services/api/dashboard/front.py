@@ -47,7 +47,7 @@ def _facts(db: sqlite3.Connection, seen: int) -> dict[str, Any]:
         "latest": latest.incidents,
         "position": latest.position,
         "news_count": queries.changed_since(db, seen),
-        "incident_count": queries.counted(db, {}),
+        "incident_count": queries.counted(db),
         "review_count": sum(queries.waiting(db).values()),
         "chart": charts.stacked(queries.months(db)),
     }

@@ -94,10 +94,12 @@ def _facts(
     sort: str,
     after: tuple[str, int] | None,
 ) -> dict[str, Any]:
+    found = queries.numbers(db, asked)
     return {
         "page": list_query.page(db, asked, sort, after, PER_PAGE),
-        "counts": queries.facets(db, asked),
-        "total": queries.counted(db, asked),
+        "counts": queries.facets(db, asked, found),
+        "total": min(len(found), queries.MAX_COUNTED),
+        "is_more": len(found) > queries.MAX_COUNTED,
     }
 
 

@@ -16,6 +16,9 @@ from services.api.search.folding import fold
 
 MAX_VALUES = 12  # of a facet
 MAX_MONTHS = 24
+MAX_COUNTED = 2_000  # incidents; a count takes no longer when the archive grows
+
+Condition = tuple[str, Mapping[str, Any]]  # SQL, bound values
 
 # facet -> column of incidents; a JSON array counts for each of its values
 FACETS: Mapping[str, str] = {
@@ -31,33 +34,45 @@ ARRAYS = frozenset({"label", "source", "language", "country", "entity"})
 
 
 def facets(
-    db: sqlite3.Connection, asked: Mapping[str, Any]
+    db: sqlite3.Connection, asked: Mapping[str, Any], found: Sequence[int]
 ) -> dict[str, list[tuple[str, int]]]:
     """Return (value, number of incidents) by facet, the most frequent first.
 
+    `found` are the `numbers` of the same filters.
+
     A facet counts what its own filter does not narrow, so that a choice can be changed;
     `label` is narrowed by itself, since an incident has several. Facets that count the
-    same incidents share one query.
+    same incidents share one query. Counted are the newest MAX_COUNTED matches.
     """
     functions.register(db)
+    everything = json.dumps(list(found[:MAX_COUNTED]))
     groups: dict[frozenset[str], list[str]] = {}
     for name in FACETS:
         own = {name, f"without_{name}"} if name != "label" else set()
         groups.setdefault(frozenset(own & asked.keys()), []).append(name)
-    found: dict[str, list[tuple[str, int]]] = {}
+    counts: dict[str, list[tuple[str, int]]] = {}
     for ignored, names in groups.items():
         others = {key: value for key, value in asked.items() if key not in ignored}
-        found |= _counts(db, names, others)
-    return {name: found[name] for name in FACETS}
+        condition: Condition = (
+            ("i.n IN (SELECT value FROM json_each(:all))", {"all": everything})
+            if others == asked
+            else list_query.where_of(others)
+        )
+        counts |= _counts(db, names, condition)
+    return {name: counts[name] for name in FACETS}
 
 
 def _counts(
-    db: sqlite3.Connection, names: Sequence[str], asked: Mapping[str, Any]
+    db: sqlite3.Connection, names: Sequence[str], condition: Condition
 ) -> dict[str, list[tuple[str, int]]]:
-    """Count the values of some facets among the incidents that satisfy every filter."""
-    where, values = list_query.where_of(asked)
+    """Count the values of some facets among the newest incidents of a condition."""
+    where, values = condition
     columns = ", ".join(FACETS[name] for name in names)
-    rows = db.execute(f"SELECT {columns} FROM incidents i WHERE {where}", values)
+    rows = db.execute(
+        f"SELECT {columns} FROM incidents i WHERE {where}"
+        f" ORDER BY i.n DESC LIMIT {MAX_COUNTED}",
+        values,
+    )
     # Few distinct values, many rows: count the columns as stored, then take arrays apart.
     stored = [Counter(column) for column in zip(*rows, strict=True)]
     stored = stored or [Counter() for _ in names]
@@ -91,23 +106,35 @@ def _most_frequent(
     return ordered[:MAX_VALUES]
 
 
-def counted(db: sqlite3.Connection, asked: Mapping[str, Any]) -> int:
-    """Return the number of incidents that satisfy every filter."""
+def numbers(db: sqlite3.Connection, asked: Mapping[str, Any]) -> list[int]:
+    """Return the newest incidents that satisfy every filter, one over MAX_COUNTED at most."""
     functions.register(db)
     where, values = list_query.where_of(asked)
-    row = db.execute(f"SELECT count(*) FROM incidents i WHERE {where}", values)
-    return int(row.fetchone()[0])
+    found = (
+        f"SELECT i.n FROM incidents i WHERE {where}"
+        f" ORDER BY i.n DESC LIMIT {MAX_COUNTED + 1}"
+    )
+    return [n for (n,) in db.execute(found, values)]
+
+
+def counted(db: sqlite3.Connection) -> int:
+    """Return the number of live incidents."""
+    sql = "SELECT count(*) FROM incidents WHERE into_id IS NULL"
+    return int(db.execute(sql).fetchone()[0])
 
 
 def months(db: sqlite3.Connection) -> list[tuple[str, str, int]]:
     """Return (month, label, incidents whose first report is in it), oldest first."""
     rows = db.execute(
-        "SELECT substr(i.first_report, 1, 7) AS month, j.value, count(*)"
-        " FROM incidents i, json_each(i.labels) j"
-        " WHERE i.into_id IS NULL AND i.first_report <> '' AND i.status <> 'dismissed'"
-        " GROUP BY month, j.value ORDER BY month"
+        "SELECT substr(first_report, 1, 7), labels, count(*) FROM incidents"
+        " INDEXED BY incidents_months WHERE into_id IS NULL AND first_report <> ''"
+        " AND status <> 'dismissed' GROUP BY 1, 2"
     )
-    return list(rows)
+    counts: Counter[tuple[str, str]] = Counter()
+    for month, labels, count in rows:
+        for label in json.loads(labels):
+            counts[month, label] += count
+    return [(month, label, count) for (month, label), count in sorted(counts.items())]
 
 
 def changed_since(db: sqlite3.Connection, position: int) -> int:
@@ -117,6 +144,7 @@ def changed_since(db: sqlite3.Connection, position: int) -> int:
 
 
 UNDECIDED = item_queries.UNDECIDED
+UNDECIDED_ITEMS = "items i INDEXED BY items_undecided"  # SQLite prefers that of states
 # A rival came near, or the linker joined it with little to spare; nobody has looked yet.
 # The second line is the condition of an index.
 LINK_IN_DOUBT = """
@@ -135,7 +163,7 @@ def undecided(
     `n`, the place in the queue, continues it.
     """
     sql = (
-        "SELECT i.*, d.text AS stored_text FROM items i"
+        f"SELECT i.*, d.text AS stored_text FROM {UNDECIDED_ITEMS}"
         f" LEFT JOIN documents d ON d.n = i.n WHERE {UNDECIDED} AND i.n < ?"
         " ORDER BY i.n DESC LIMIT ?"
     )
@@ -217,7 +245,7 @@ def incidents_of(db: sqlite3.Connection, item: str) -> list[dict[str, Any]]:
 
 def waiting(db: sqlite3.Connection) -> dict[str, int]:
     """Return how many items and how many close links wait for a decision."""
-    items = db.execute(f"SELECT count(*) FROM items i WHERE {UNDECIDED}")
+    items = db.execute(f"SELECT count(*) FROM {UNDECIDED_ITEMS} WHERE {UNDECIDED}")
     links = db.execute(
         "SELECT count(*) FROM memberships m LEFT JOIN items t ON t.id = m.item"
         f" WHERE {LINK_IN_DOUBT}"

@@ -102,7 +102,10 @@ def page(
             "key": int(after[0] or 0) if sort in NUMERIC else after[0],
             "n": after[1],
         }
-    query = f"SELECT i.* FROM incidents i WHERE {where} ORDER BY {key} {direction}, i.n {direction} LIMIT :limit"
+    order = f"i.n {direction}"
+    if key != "''":  # SQLite sorts all rows by a constant, too
+        order = f"{key} {direction}, {order}"
+    query = f"SELECT i.* FROM incidents i WHERE {where} ORDER BY {order} LIMIT :limit"
     if past is None:
         found = dicts(db, query, {**values, "limit": limit + 1})
     else:

@@ -20,7 +20,7 @@ from incidentwire.log.log_position import LogPosition
 from incidentwire.telemetry import event_line
 
 # Raise it with any change below, or of the rows written: the projector then rebuilds.
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 BUSY_TIMEOUT_S = 10.0
 # https://www.sqlite.org/fts5.html#the_secure_delete_configuration_option
 SECURE_FTS = (3, 42, 0)
@@ -60,7 +60,8 @@ CREATE INDEX items_host ON items (host, n);
 CREATE INDEX items_site ON items (site, n);
 CREATE INDEX items_via ON items (via, n);
 CREATE INDEX items_day ON items (day, n);
-CREATE INDEX items_review ON items (n) WHERE review <> '[]';
+CREATE INDEX items_undecided ON items (n) WHERE review <> '[]' AND corrected_by IS NULL
+  AND state = 'classified' AND NOT instr(reviewed, '"labels"');  -- as items/queries.py
 CREATE INDEX items_alias ON items (alias_of) WHERE alias_of IS NOT NULL;
 CREATE TABLE item_labels (label TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (label, n)) WITHOUT ROWID;
 CREATE INDEX item_labels_n ON item_labels (n);
@@ -97,7 +98,10 @@ CREATE TABLE incidents (       -- columns in the order of incident_rows.INCIDENT
 );
 CREATE INDEX incidents_last ON incidents (last_report, n);
 CREATE INDEX incidents_items ON incidents (items, n);
-CREATE INDEX incidents_position ON incidents (position, n);
+CREATE INDEX incidents_position ON incidents (position, n) WHERE into_id IS NULL;
+CREATE INDEX incidents_months ON incidents (substr(first_report, 1, 7), labels)
+  WHERE into_id IS NULL AND first_report <> '' AND status <> 'dismissed';
+CREATE INDEX incidents_active ON incidents (n) WHERE into_id IS NULL;
 CREATE INDEX incidents_named ON incidents (n, title) WHERE named = 1;
 CREATE INDEX incidents_into ON incidents (into_id) WHERE into_id IS NOT NULL;
 CREATE TABLE memberships (     -- columns in the order of incident_rows.MEMBERSHIPS
