@@ -40,6 +40,7 @@ LINK_BLOCK_CHARS = 300  # a longer block is prose
 BODY_SHARE = 0.8  # of the text's characters in articleBody, to trust its ends
 
 GONE = ("head", "script", "style", "svg", "template", "iframe", "select", "nav")
+_NO_LETTERS = re.compile(r"[\W_]+")
 _LINK_BLOCKS = ("p", "td", "h2", "h3", "h4", "h5", "h6")
 _LISTS = ("ul", "ol")
 _CAPTION_TAGS = ("figcaption", "div", "p", "span", "em", "small", "dd", "cite")
@@ -242,6 +243,8 @@ def _links_away(node: html.HtmlElement, host: str) -> bool:
 def _same_site(href: str, host: str) -> bool:
     if "#" in href or not href:  # a fragment of this page, as in a table of contents
         return False
+    if "//" not in href:
+        return True
     try:
         there = (urlsplit(href).hostname or "").removeprefix("www.")
     except ValueError:
@@ -261,4 +264,4 @@ def same(text: str, other: str) -> bool:
 
 def squeeze(text: str) -> str:
     """Return the letters and digits, casefolded."""
-    return "".join(re.findall(r"[^\W_]+", text.casefold()))
+    return _NO_LETTERS.sub("", text.casefold())

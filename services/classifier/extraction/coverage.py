@@ -3,7 +3,7 @@ stories, and how much of the article's own container it holds."""
 
 from __future__ import annotations
 
-from lxml import html
+from lxml import etree, html
 
 from services.classifier.extraction.boilerplate import squeeze
 from services.classifier.extraction.decoding import clean
@@ -11,6 +11,7 @@ from services.classifier.extraction.decoding import clean
 MAX_COMPARED_CHARS = 1_000_000_000  # some 0.1 s of searching
 MIN_TEASERS = 5  # fewer are the "more stories" of an article
 _HEADINGS = ("h2", "h3", "h4", "h5")
+_ITEMS_WITH_LINKS = etree.XPath("descendant::li[descendant::a[@href]]")
 _TEASER_BLOCKS = ("p", "div", "span")
 _FURNITURE = frozenset(
     {"aside", "footer", "nav", "form", "figure", "header", "button", "h1", "script"}
@@ -30,7 +31,7 @@ def teaser_share(tree: html.HtmlElement, text: str) -> float:
         block = heading.getnext()
         if block is not None and block.tag in _TEASER_BLOCKS:
             parts.add(squeeze(block.text_content()))
-    for item in tree.iter("li"):
+    for item in _ITEMS_WITH_LINKS(tree):
         whole = squeeze(item.text_content())
         if whole and whole in _link_texts(item):
             parts.add(whole)

@@ -118,7 +118,10 @@ def _utf8(body: bytes) -> str | None:
 
 def clean(text: str) -> str:
     """One line: NFC, no control or invisible formatting characters, runs of white space as one space."""
-    return normalize("NFC", _UNWANTED.sub("", " ".join(text.split()))).strip()
+    line = " ".join(text.split())
+    if line.isascii() and line.isprintable():
+        return line
+    return normalize("NFC", _UNWANTED.sub("", line)).strip()
 
 
 def clean_lines(text: str) -> str:

@@ -23,6 +23,11 @@ _BLOCKS = frozenset(
     " table ul video noscript template object".split()
 )
 _PARAGRAPH_BESIDE = ("p", "ul", "ol", "blockquote", "h2", "h3", "h4")
+# XPath passes over the other elements of a page in C.
+_CONTAINERS_OF_PARAGRAPHS = etree.XPath(
+    f"descendant-or-self::*[{' or '.join(f'self::{tag}' for tag in _CONTAINERS)}]"
+    f"[{' or '.join(_PARAGRAPH_BESIDE)}]"
+)
 _BARE_BOXES = ("div", "center", "section", "figure")
 _HIDDEN_STYLE = re.compile(
     r"(?:display\s*+:\s*+none|visibility\s*+:\s*+hidden|clip\s*+:\s*+rect\(\s*+[01](?:px)?\b"
@@ -33,6 +38,7 @@ _HIDDEN_CLASSES = frozenset(
     "sr-only visually-hidden visuallyhidden screen-reader-text screen-reader-only"
     " u-hidden u-hiddenvisually is-hidden hidden d-none".split()
 )
+_MAY_BE_HIDDEN = etree.XPath("descendant::*[@hidden or @class or @style]")
 # With one of these, "hidden" and "d-none" hold on screens of some widths only.
 _RESPONSIVE = re.compile(r":|\bd-(?:sm|md|lg|xl|xxl|print)-")
 
@@ -42,7 +48,7 @@ def normalize_tree(tree: html.HtmlElement) -> None:
     _open_noscript(tree)
     _drop_hidden(tree)
     _open_details(tree)
-    for node in list(tree.iter(*_CONTAINERS)):
+    for node in _CONTAINERS_OF_PARAGRAPHS(tree):
         _wrap_bare_text(node)
 
 
@@ -64,8 +70,8 @@ def _open_details(tree: html.HtmlElement) -> None:
 
 def _drop_hidden(tree: html.HtmlElement) -> None:
     most = HIDDEN_SHARE * len(tree.text_content())
-    for node in list(tree.iter(etree.Element)):
-        if node.getparent() is None or not _is_hidden(node):
+    for node in _MAY_BE_HIDDEN(tree):
+        if not _is_hidden(node) or node.getparent() is None:
             continue
         if node.tag in ("body", "html") or len(node.text_content()) > most:
             continue
@@ -85,8 +91,6 @@ def _is_hidden(node: html.HtmlElement) -> bool:
 
 def _wrap_bare_text(node: html.HtmlElement) -> None:
     """Make paragraphs of the text that stands beside the blocks of a container."""
-    if not any(child.tag in _PARAGRAPH_BESIDE for child in node):
-        return
     for child in node:
         if child.tag in _BARE_BOXES and _is_bare_box(child):
             child.tag = "p"

@@ -296,7 +296,7 @@ def _dateline(
 def _line_date(text: str | None, sources: DateSources) -> str | None:
     """Return the date in a line that is short, or that opens with it as agency reports
     do ("Berlin, 01.02.2022 - The ...")."""
-    if not text or len(text) < 2:
+    if not text or len(text) < 2 or text.isspace():
         return None
     line = clean(text[:LINE_CHARS])
     if len(line) > DATELINE_CHARS and _DATES_OF_RECORD.match(line):
