@@ -176,22 +176,29 @@ def test_no_request_gets_a_5xx_or_an_answer_that_is_not_documented(
     harness.projector().catch_up()
     schema = own_schema(harness.api_client().application)
     asked = 0
-    # the stream never ends: test_stream.py asks it wrong questions
-    for found in schema.exclude(path="/v1/events/stream").get_all_operations():
+    # the stream never ends: test_stream.py asks it wrong questions; incidents are asked
+    # of incidents that are there, in incidents/test_openapi.py
+    chosen = schema.exclude(path="/v1/events/stream")
+    for found in chosen.exclude(path_regex="^/v1/incidents").get_all_operations():
         assert isinstance(found, Ok)
         operation = found.ok()
         if operation.path.startswith(SUBSCRIBING) is not is_subscribing:
             continue
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
             asked += check(operation, mode, harness.reader)
-    assert asked > 200
+    assert asked > 100
 
 
 def check(operation: Any, mode: GenerationMode, headers: dict[str, str]) -> int:
     """Ask one operation many things, and say how many."""
     asked = 0
 
-    @settings(max_examples=15, suppress_health_check=list(HealthCheck), database=None)
+    @settings(
+        max_examples=8,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+    )
     @given(case=operation.as_strategy(generation_mode=mode))
     def ask(case: Any) -> None:
         nonlocal asked

@@ -33,7 +33,7 @@ def test_nothing_asked_of_an_incident_gets_a_5xx_or_an_undocumented_answer(
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
             assert isinstance(operation, Ok)
             asked += ask(operation.ok(), mode, headers, [first, second, "n_none"])
-    assert asked > 300
+    assert asked > 200
 
 
 def ask(
@@ -42,7 +42,12 @@ def ask(
     """Ask one operation of known incidents and of an unknown one, and say how often."""
     asked = 0
 
-    @settings(max_examples=20, suppress_health_check=list(HealthCheck), database=None)
+    @settings(
+        max_examples=12,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+    )
     @given(case=operation.as_strategy(generation_mode=mode))
     def one(case: Any) -> None:
         nonlocal asked
