@@ -10,7 +10,7 @@ from pathlib import Path
 
 import redis
 
-from docs.reference import api_page, cli_page
+from docs.reference import api_page, cli_page, dictionary_page
 from incidentwire import __version__, events
 from incidentwire.labels import Label
 from incidentwire.log import codec, schemas
@@ -62,6 +62,7 @@ def pages() -> dict[str, str]:
         "events.md": _events(),
         "settings.md": _settings(),
         "cli.md": cli_page(),
+        "data-dictionary.md": dictionary_page(),
         "api.md": api_page(json.loads(openapi_document())),
     }
     for name in events.TYPES:

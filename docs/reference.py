@@ -10,10 +10,20 @@ import click
 
 from cli.main import COMMANDS, command
 from incidentwire.web.api_docs.merge import operations
+from services.api.dashboard import tables as incidents
+from services.api.incidents import exports
+from services.api.items import table as items
 
 HELP_WIDTH = 88  # characters
 SHORT_EXAMPLE = 60  # lines
 MANY = 8  # values that a table would not hold
+DICTIONARY_HEAD = """# Columns of the tables
+
+CSV in UTF-8, one header line, no units in cells. Lists within a cell are separated by spaces. A cell that a spreadsheet
+would take for a formula begins with an apostrophe.
+
+This page is made from the columns' own table by `make docs`.
+"""
 CLI_HEAD = """# Command line
 
 `incidentwire` runs an installation and talks to one. What it prints for people is a table in a terminal and
@@ -38,6 +48,32 @@ try it at `/docs`, and `/asyncapi.json` for streams and webhooks.
 
 This page is made from the OpenAPI document by `make docs`.
 """
+
+
+def dictionary_page() -> str:
+    """Return the columns of the tables."""
+    tables = (
+        ("Items", "`GET /v1/items/export.csv`: one row for each item", items.COLUMNS),
+        (
+            "Incidents",
+            "`/incidents.csv` and `/incidents.xlsx`, whose second sheet has the same"
+            " table: one row for each incident",
+            incidents.COLUMNS,
+        ),
+        (
+            "Incidents of the API",
+            "`GET /v1/incidents/export.csv`: one row for each incident, with ids. The"
+            " table of items names the sources and evidence of each id",
+            exports.COLUMNS,
+        ),
+    )
+    parts = [DICTIONARY_HEAD]
+    for title, about, columns in tables:
+        rows = "\n".join(f"| `{name}` | {text} |" for name, text in columns.items())
+        parts.append(
+            f"## {title}\n\n{about}.\n\n| column | meaning |\n|---|---|\n{rows}\n"
+        )
+    return "\n".join(parts)
 
 
 def cli_page() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from xml.etree import ElementTree as ET  # only written here, never read
 
@@ -25,10 +25,23 @@ ENTRIES = 50  # of a feed: the latest changes
 PAGE = 1000  # rows per query of an export
 ALL = 10**9  # rows of an export as of an earlier moment, which is read at once
 ATOM = "http://www.w3.org/2005/Atom"
-COLUMNS = (
-    "id", "title", "labels", "status", "first_report", "last_report", "item_count", "mention_count", "source_count",
-    "version", "position", "opened_at", "updated_at", "countries",
-)  # fmt: skip
+# column -> what it means; the order is that of the file
+COLUMNS: Mapping[str, str] = {
+    "id": "permanent id of the incident",
+    "title": "title given by a person, else that of the report that says it best",
+    "labels": "labels of its reports",
+    "status": "open, confirmed, resolved or dismissed, as curators decided",
+    "first_report": "day of the earliest report (ISO 8601)",
+    "last_report": "day of the latest report (ISO 8601)",
+    "item_count": "number of reports",
+    "mention_count": "number of passages that report it; a round-up has several",
+    "source_count": "number of distinct hosts that reported",
+    "version": "number of changes by people",
+    "position": "position of the incident's last event in the log",
+    "opened_at": "time at which the incident was recorded first (UTC)",
+    "updated_at": "time of the last change (UTC)",
+    "countries": "countries that the reports name, ISO 3166-1 codes",
+}
 
 blueprint = Blueprint(
     "incident_exports", __name__, url_prefix="/v1", description="Incidents to take away"

@@ -84,7 +84,12 @@ def page(
     rows = dicts(db, query, [*values, limit + 1])
     position, log_id = db.execute("SELECT position, log_id FROM checkpoint").fetchone()
     texts = _texts(db, [row for row in rows[:limit] if row["evidence"] != "{}"])
-    found = [as_json(row, texts.get(row["n"])) for row in rows[:limit]]
+    numbers = [row["n"] for row in rows[:limit]]
+    incidents = _incidents(db, numbers)
+    found = [
+        as_json(row, texts.get(row["n"])) | {"incidents": incidents.get(row["n"], [])}
+        for row in rows[:limit]
+    ]
     following = rows[limit - 1]["n"] if len(rows) > limit else None
     return ItemPage(items=found, before=following, position=position, log_id=log_id)
 
@@ -98,6 +103,7 @@ def one(db: sqlite3.Connection, item_id: str) -> dict[str, Any] | None:
     aliases = db.execute(
         "SELECT id FROM items WHERE alias_of = ? ORDER BY n", (row["id"],)
     )
+    found["incidents"] = _incidents(db, [row["n"]]).get(row["n"], [])
     found["aliases"] = [name for (name,) in aliases]
     if row["id"] != item_id:
         found["requested_id"] = item_id
@@ -196,6 +202,21 @@ def _resolve(db: sqlite3.Connection, item_id: str) -> dict[str, Any] | None:
             return row
         item_id = row["alias_of"]
     return row
+
+
+def _incidents(db: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, list[str]]:
+    """Return the ids of the incidents that items report, by the items' numbers."""
+    marks = ",".join("?" * len(numbers))
+    rows = db.execute(
+        "SELECT m.n, incidents.id FROM item_incidents m"
+        " JOIN incidents ON incidents.n = m.incident"
+        f" WHERE m.n IN ({marks}) ORDER BY m.n, incidents.n",
+        numbers,
+    )
+    found: dict[int, list[str]] = {}
+    for n, incident_id in rows:
+        found.setdefault(n, []).append(incident_id)
+    return found
 
 
 def _texts(db: sqlite3.Connection, rows: Sequence[Mapping[str, Any]]) -> dict[int, str]:

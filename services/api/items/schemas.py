@@ -42,6 +42,9 @@ class ItemSchema(Schema):
     aliases = fields.List(
         fields.String(), metadata={"description": "other ids that stand for this item"}
     )
+    incidents = fields.List(
+        fields.String(), metadata={"description": "ids of the incidents it reports"}
+    )
     position = fields.Integer(required=True)
     version = fields.Integer(required=True, metadata={"description": "events so far"})
     state = fields.String(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from flask import Response, request
@@ -29,11 +30,13 @@ from services.api.http import (
     text,
     wait_for,
 )
-from services.api.items import queries
+from services.api.items import queries, table
 from services.api.items.lookup import item_of
 from services.api.items.schemas import ItemPageSchema, ItemSchema, TextSchema
+from services.api.read_model.reader import Reader
 from services.api.search.field import CountryField, QueryField
 
+EXPORT_PAGE = 200  # rows per query of an export; each reads a text
 CURSOR = "^n[1-9][0-9]{0,15}$"
 
 blueprint = Blueprint(
@@ -41,7 +44,7 @@ blueprint = Blueprint(
 )
 
 
-class ItemsQuerySchema(ReadQuerySchema):
+class ItemFilterSchema(ReadQuerySchema):
     """The filters of the list of items."""
 
     label = Names(LABELS, "items that have all of these labels")
@@ -66,6 +69,11 @@ class ItemsQuerySchema(ReadQuerySchema):
     review = fields.Boolean(
         metadata={"description": "true: only items that the model is unsure of"}
     )
+
+
+class ItemsQuerySchema(ItemFilterSchema):
+    """The filters of the list of items, and which page."""
+
     limit = limit()
     cursor = cursor(CURSOR)
 
@@ -91,6 +99,32 @@ def list_items(query: dict[str, Any]) -> Response:
             "log_id": page.log_id,
         }
     )
+
+
+@blueprint.route("/items/export.csv", methods=["GET"])
+@require("read")
+@blueprint.arguments(ItemFilterSchema, location="query")
+@blueprint.response(200, {"type": "string"}, content_type="text/csv")
+def export_csv(query: dict[str, Any]) -> Response:
+    """Export all matching items with sources, evidence and incidents, newest first.
+
+    Cells that a spreadsheet would take for a formula begin with an apostrophe.
+    """
+    wait_for(query.get("min_position"))
+    asked = filters_of(query)
+    source = reader()
+    first = source.read(queries.page, asked, EXPORT_PAGE, None)
+    headers = {"Content-Disposition": 'attachment; filename="items.csv"'}
+    return Response(_lines(source, asked, first), 200, headers, mimetype="text/csv")
+
+
+def _lines(
+    source: Reader, asked: dict[str, Any], page: queries.ItemPage
+) -> Iterator[bytes]:
+    yield table.header() + table.lines(page.items)
+    while page.before:
+        page = source.read(queries.page, asked, EXPORT_PAGE, page.before)
+        yield table.lines(page.items)
 
 
 @blueprint.route("/items/<item_id>", methods=["GET"])

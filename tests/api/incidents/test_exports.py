@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 import feedparser  # type: ignore[import-untyped]
 import pytest
 
+from services.api.items import table as items_table
 from tests.harness import Harness
 from tests.newsroom import FAKE, LEAK, Newsroom
 
@@ -108,3 +109,27 @@ def test_an_export_holds_all_that_matches(
         == []
     )
     assert room.client.get("/v1/incidents/export.csv?lable=x").status_code == 422
+
+
+def test_items_are_a_flat_table_with_sources_evidence_and_incidents(
+    room: Newsroom,
+) -> None:
+    answer = get(room, "items/export.csv")
+    assert answer.mimetype == "text/csv"
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert list(rows[0]) == list(items_table.COLUMNS)
+    found = {row["id"]: row for row in rows}
+    leak = found["i_a1"]
+    assert leak["incidents"] == room.ids["a"]
+    assert leak["url"].startswith("https://")
+    assert leak["evidence"] == "Text"
+    assert (leak["data_leak"], leak["deepfake"], leak["labelled_by"]) == (
+        "1",
+        "0",
+        "model",
+    )
+    assert leak["title"].startswith("'=")
+    only = get(room, "items/export.csv?label=deepfake").text
+    assert "i_b1" in only
+    assert "i_a1" not in only
+    assert get(room, "items/i_a1").json["incidents"] == [room.ids["a"]]
