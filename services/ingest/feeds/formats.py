@@ -36,15 +36,26 @@ MAX_PARTS = 5  # sitemaps read of an index; news sites keep the last days in one
 _BREAKS = re.compile(r"[\t\r\n]")  # URL parsers drop these (WHATWG URL)
 _BLANKS = re.compile(r"\s")
 
+# Marks without a width, which copying leaves. feedparser joins a link that begins with
+# one to the feed's own address.
+_INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+_HAS_INVISIBLE = re.compile(f"[{_INVISIBLE}]")
+
 
 def absolute(base: str, link: object) -> str | None:
     """Return a link as an absolute http(s) URL, or None.
 
-    Blanks around it are dropped, blanks within are percent-encoded, as browsers do.
+    Blanks around it are dropped, blanks within are percent-encoded, as browsers do. A
+    link that is only a fragment names the feed itself, and no entry.
     """
-    if not isinstance(link, str) or not link.strip():
+    if not isinstance(link, str):
         return None
-    link = _BREAKS.sub("", link.strip())
+    link = _BREAKS.sub("", link.strip().strip(_INVISIBLE).strip())
+    if not link or _HAS_INVISIBLE.search(link):
+        return None
+    before, mark, _ = link.partition("#")
+    if mark and before in ("", base):
+        return None
     link = _BLANKS.sub(lambda blank: quote(blank[0]), link)
     try:
         url = urljoin(base, link)

@@ -81,6 +81,11 @@ def test_no_address_is_made_from_a_name(guid: str, url: str | None) -> None:
     assert entry_of(item(guid + enclosure)).url == url
 
 
+@pytest.mark.parametrize("link", ["#4", "\u200bhttps://quay.example/a"])
+def test_a_link_that_names_no_page_makes_no_address(link: str) -> None:
+    assert entry_of(item(f"<link>{link}</link>")).url is None
+
+
 @pytest.mark.parametrize(
     ("link", "url"),
     [
@@ -91,6 +96,10 @@ def test_no_address_is_made_from_a_name(guid: str, url: str | None) -> None:
         (" //other.example/a b ", "https://other.example/a%20b"),
         ("https://quay.example/two\n lines", "https://quay.example/two%20lines"),
         ("/a\u3000b", "https://quay.example/a%E3%80%80b"),
+        ("\u200bhttps://quay.example/a\ufeff", "https://quay.example/a"),
+        ("https://quay.example/a\u200bb", None),
+        ("#latest", None),
+        (f"{URL}#latest", None),
         ("javascript:alert(1)", None),
         ("", None),
     ],
