@@ -32,8 +32,6 @@ SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", "”", '"', "»")
 CAPTION_CHARS = 600
 # Contacts and references begin within this share of a text's characters at its end.
 END_MATTER_SHARE = 0.35
-# A repeated line of this length is a pull quote or a box; a shorter one is a table row.
-REPEAT_CHARS = 40
 # Share of a block's characters within links to the same site: a link to another story.
 LINK_SHARE = 0.85
 LINK_BLOCK_CHARS = 300  # a longer block is prose
@@ -135,14 +133,7 @@ def keep(
         if not is_boilerplate(line.text) and squeeze(line.text) not in excluded
     ]
     kept = _without_heading(kept, title)
-    texts = [line.text for line in _without_tail(kept)]
-    first = {text: index for index, text in reversed(list(enumerate(texts)))}
-    unique = [
-        text
-        for index, text in enumerate(texts)
-        if len(text) < REPEAT_CHARS or first[text] == index
-    ]
-    return _within_body(unique, body)
+    return _within_body([line.text for line in _without_tail(kept)], body)
 
 
 def is_boilerplate(line: str) -> bool:

@@ -37,7 +37,6 @@ _HEADLINE = re.compile(
 _LEADING_DATE = re.compile(
     r"^(?:\d{1,2}[./]\s?\d{1,2}[./]\s?\d{4}|\d{1,2}\.?\s[^\W\d]{3,12}\.?\s\d{4}|\d{4}-\d{2}-\d{2})\s*[-–—:|,]?\s*"
 )
-_ASIDE = frozenset({"nav", "footer", "aside", "dialog"})
 _HOME_PATHS = ("", "/index.html", "/index.php")
 
 
@@ -156,7 +155,7 @@ def _headings(tree: html.HtmlElement) -> list[tuple[str, int]]:
             continue
         text = _LEADING_DATE.sub("", clean(node.text_content()))
         if text and len(text) <= MAX_TITLE_CHARS:
-            found.append((text, 3 if _set_aside(node) else int(node.tag[1])))
+            found.append((text, int(node.tag[1])))
         if len(found) >= 60:
             break
     return found
@@ -170,10 +169,6 @@ def _links_home(heading: html.HtmlElement) -> bool:
     if not href or href.startswith("#") or "?" in href:
         return False
     return urlsplit(_inner_url(href)).path.rstrip("/") in _HOME_PATHS
-
-
-def _set_aside(node: html.HtmlElement) -> bool:
-    return any(up.tag in _ASIDE for up in node.iterancestors())
 
 
 def _inner_url(url: str) -> str:
