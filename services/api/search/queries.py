@@ -18,6 +18,7 @@ from services.api.search.folding import fold
 
 WEIGHTS = "5.0, 1.0, 0.5"  # of title, text and stems, for bm25
 FACET_VALUES = 20  # the most frequent of each facet
+Facets = dict[str, list[dict[str, Any]]]  # facet -> value and count
 Cursor = tuple[float, int]  # rank and n of the last hit
 
 
@@ -73,7 +74,7 @@ def items(
         }
         for row in rows
     ]
-    facets = _facets(db, found.numbers, ITEM_FACETS) if with_facets else {}
+    facets = _item_facets(db, found.numbers) if with_facets else {}
     return _search_page(db, hits, following, found, facets)
 
 
@@ -103,7 +104,7 @@ def incidents(
                 "link": f"/v1/incidents/{row['id']}",
             }
         )
-    facets = _facets(db, found.numbers, INCIDENT_FACETS) if with_facets else {}
+    facets = _incident_facets(db, found.numbers) if with_facets else {}
     return _search_page(db, hits, following, found, facets)
 
 
@@ -273,45 +274,91 @@ def _text_of(
 
 # -- facets ------------------------------------------------------------------------------
 
-_ITEM = "SELECT {} AS value FROM found f JOIN items i ON i.n = f.n"
-_OF_ARRAY = (
-    "SELECT j.value FROM found f JOIN incidents i ON i.n = f.n, json_each(i.{}) j"
-)
-ITEM_FACETS: Mapping[str, str] = {
-    "label": "SELECT l.label AS value FROM found f JOIN item_labels l ON l.n = f.n",
-    "state": _ITEM.format("i.state"),
-    "country": "SELECT c.country AS value FROM found f JOIN item_countries c ON c.n = f.n",
-    "entity": "SELECT w.name AS value FROM found f JOIN item_names w ON w.n = f.n",
-    "lang": _ITEM.format("i.language"),
-    "source": _ITEM.format("i.host"),
-    "month": _ITEM.format("substr(i.day, 1, 7)"),
+# facet -> column of the table; a JSON array counts for each of its values
+ITEM_COLUMNS: Mapping[str, str] = {
+    "state": "i.state",
+    "lang": "i.language",
+    "source": "i.host",
+    "month": "substr(i.day, 1, 7)",
 }
-INCIDENT_FACETS: Mapping[str, str] = {
-    "label": _OF_ARRAY.format("labels"),
-    "status": "SELECT i.status AS value FROM found f JOIN incidents i ON i.n = f.n",
-    "country": _OF_ARRAY.format("countries"),
-    "entity": _OF_ARRAY.format("names"),
-    "lang": _OF_ARRAY.format("languages"),
-    "source": _OF_ARRAY.format("hosts"),
-    "month": "SELECT substr(i.last_report, 1, 7) AS value FROM found f"
-    " JOIN incidents i ON i.n = f.n",
+INCIDENT_COLUMNS: Mapping[str, str] = {
+    "label": "i.labels",
+    "status": "i.status",
+    "country": "i.countries",
+    "entity": "i.names",
+    "lang": "i.languages",
+    "source": "i.hosts",
+    "month": "substr(i.last_report, 1, 7)",
 }
+ARRAYS = frozenset({"label", "country", "entity", "lang", "source"})
+# facet -> table beside `items`, its column
+ITEM_TABLES: Mapping[str, tuple[str, str]] = {
+    "label": ("item_labels", "label"),
+    "country": ("item_countries", "country"),
+    "entity": ("item_names", "name"),
+}
+_AMONG = "n IN (SELECT value FROM json_each(:found))"
 
 
-def _facets(
-    db: sqlite3.Connection, found: Sequence[int], facets: Mapping[str, str]
-) -> dict[str, list[dict[str, Any]]]:
-    """Return the most frequent values of each facet among these rows, with counts."""
-    spellings = dict(db.execute("SELECT spelling, shown FROM entity_spellings"))
-    text = "WITH found AS (SELECT value AS n FROM json_each(:found)) {}"
+def _item_facets(db: sqlite3.Connection, found: Sequence[int]) -> Facets:
+    """Return the most frequent values of each facet among these items, with counts."""
+    counts = _counted(db, "items", ITEM_COLUMNS, found)
     given = {"found": json.dumps(found)}
-    shown = {}
-    for name, query in facets.items():
-        rows = db.execute(text.format(query), given)
-        counts = Counter(value for (value,) in rows if value)
-        if name == "entity" and spellings:
-            counts = joined_spellings(counts, spellings)
-        best = sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:FACET_VALUES]
+    for name, (table, column) in ITEM_TABLES.items():
+        rows = db.execute(f"SELECT {column} FROM {table} WHERE {_AMONG}", given)
+        counts[name] = Counter(value for (value,) in rows)
+    return _most_frequent(db, counts)
+
+
+def _incident_facets(db: sqlite3.Connection, found: Sequence[int]) -> Facets:
+    """Return the most frequent values of each facet among these incidents."""
+    counts = _counted(db, "incidents", INCIDENT_COLUMNS, found)
+    return _most_frequent(
+        db,
+        {
+            name: _taken_apart(stored) if name in ARRAYS else stored
+            for name, stored in counts.items()
+        },
+    )
+
+
+def _counted(
+    db: sqlite3.Connection,
+    table: str,
+    columns: Mapping[str, str],
+    found: Sequence[int],
+) -> dict[str, Counter[str]]:
+    """Count the values of columns, which are read in one pass over the rows."""
+    picked = ", ".join(columns.values())
+    given = {"found": json.dumps(found)}
+    rows = db.execute(f"SELECT {picked} FROM {table} i WHERE i.{_AMONG}", given)
+    stored = [Counter(column) for column in zip(*rows, strict=True)]
+    stored = stored or [Counter() for _ in columns]
+    return dict(zip(columns, stored, strict=True))
+
+
+def _taken_apart(stored: Mapping[str, int]) -> Counter[str]:
+    """Count the values of JSON arrays."""
+    counts: Counter[str] = Counter()
+    for text, count in stored.items():
+        for value in json.loads(text):
+            counts[value] += count
+    return counts
+
+
+def _most_frequent(
+    db: sqlite3.Connection, counts: Mapping[str, Counter[str]]
+) -> Facets:
+    spellings = dict(db.execute("SELECT spelling, shown FROM entity_spellings"))
+    shown: Facets = {}
+    for name, found in counts.items():
+        joined = name == "entity" and spellings
+        values = joined_spellings(found, spellings) if joined else found
+        ordered = sorted(
+            ((value, count) for value, count in values.items() if value),
+            key=lambda one: (-one[1], one[0]),
+        )
+        best = ordered[:FACET_VALUES]
         shown[name] = [{"value": value, "count": count} for value, count in best]
     return shown
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.api.dashboard.conftest import PASSWORD, Site
+from tests.api.dashboard.conftest import PASSWORD, Member, Site
 
 # Colours differ between the schemes, markup does not: each page is examined once.
 PAGES = {
@@ -140,3 +141,28 @@ def test_the_interface_speaks_chinese(visit: Any) -> None:
     page = visit("reader", locale="zh-CN").go("/")
     assert page.locator("html").get_attribute("lang") == "zh"
     assert "事件" in page.locator("nav").first.inner_text()
+
+
+def test_two_spellings_are_declared_one_on_a_page_and_parted_again(
+    pages: Site,
+) -> None:
+    curator = Member(pages, "curator")
+    form = {"alias": "Voice Lab <b>", "name": "VoiceLab"}
+    shown = curator.fill_in("/entities", **form).text
+    assert "Voice Lab &lt;b&gt;" in shown
+    assert "<b>" not in shown
+    again = curator.fill_in("/entities", **form)
+    assert again.status_code == 409
+    assert "one entity already" in again.text
+    undo = re.search(r'action="(/entities/e_\w+/undo)"', shown)
+    assert undo is not None
+    assert "No spelling is declared yet" in curator.fill_in(undo[1]).text
+    refused = Member(pages, "reader").fill_in("/entities", **form)
+    assert refused.status_code == 403
+
+
+def test_a_month_of_one_country_is_one_address(pages: Site) -> None:
+    reader = Member(pages, "reader")
+    assert "Unknown country" in reader.get(pages.base + "/incidents?country=x").text
+    list_page = reader.see("/incidents?country=Germany&label=deepfake")
+    assert "/incidents.xlsx?country=Germany&amp;label=deepfake" in list_page

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from services.api.search import queries
 from services.api.search.filters import FIELDS, parse
 from services.api.search.folding import fold
 from services.api.search.matching import Facts, matches
@@ -194,3 +195,16 @@ def test_a_query_that_cannot_be_parsed_is_refused_in_words(
 def test_what_people_type_never_reaches_the_index_as_syntax(stocked: Harness) -> None:
     for query in ("NEAR(a b)", "title^2", "a AND b", "{x}", "x';DROP", "stems hotel"):
         search(stocked, query)
+
+
+def test_older_matches_past_the_bound_are_left_out_and_said_to_be(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "MAX_HITS", 3)
+    for n in range(5):
+        harness.add_item(f"i_{n}", "The ferry sank.")
+    harness.projector().catch_up()
+    answer = search(harness, "ferry")
+    assert [hit["id"] for hit in answer["hits"]] == ["i_4", "i_3", "i_2"]
+    assert (answer["total"], answer["is_exact"]) == (3, False)
+    assert answer["facets"]["state"] == [{"value": "classified", "count": 3}]
