@@ -20,7 +20,7 @@ from services.api.read_model.checkpoint_codec import InvalidCheckpointBody, pack
 from services.api.read_model.incident_state import IncidentProjection
 from services.api.read_model.reader import Executor, run_here
 
-NAME = "incidents.snapshot"
+NAME = "incidents.checkpoint"
 EVERY = 5_000  # events folded since the last one …
 EVERY_SHARE = 20  # … or this part of the log, if more: all writing stays in proportion
 HERE = Path(__file__).parent
@@ -59,16 +59,16 @@ class IncidentCheckpoint:
             checkpoint.check(header, log, code())
             incidents: IncidentProjection = run(_unpacked, (packed,))
         except FileNotFoundError:
-            logger.info(event_line("no snapshot of incidents", path=self.path))
+            logger.info(event_line("no checkpoint of incidents", path=self.path))
             return None
         except (InvalidCheckpoint, InvalidCheckpointBody, OSError) as error:
             logger.warning(
-                event_line("snapshot of incidents ignored", path=self.path, why=error)
+                event_line("checkpoint of incidents ignored", path=self.path, why=error)
             )
             return None
         self.saved_at = incidents.position
         logger.info(
-            event_line("snapshot of incidents read", position=incidents.position)
+            event_line("checkpoint of incidents read", position=incidents.position)
         )
         return incidents
 
@@ -116,7 +116,7 @@ class IncidentCheckpoint:
         self._writing = Thread(
             target=_write,
             args=(self.path, header, incidents.copy()),
-            name="snapshot",
+            name="checkpoint",
             daemon=True,
         )
         self._writing.start()
@@ -136,14 +136,14 @@ def _write(path: Path, header: CheckpointHeader, incidents: IncidentProjection) 
         return
     logger.info(
         event_line(
-            "snapshot of incidents written", position=header.position, bytes=size
+            "checkpoint of incidents written", position=header.position, bytes=size
         )
     )
 
 
 def _log_failure(path: Path, error: Exception) -> None:
     logger.warning(
-        event_line("snapshot of incidents not written", path=path, why=error)
+        event_line("checkpoint of incidents not written", path=path, why=error)
     )
 
 

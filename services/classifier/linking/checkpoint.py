@@ -1,4 +1,4 @@
-"""The linker's snapshot (incidentwire/log/checkpoint.py): all that it knows, as a zstd stream of NumPy arrays.
+"""The linker's checkpoint (incidentwire/log/checkpoint.py): all that it knows, as a zstd stream of NumPy arrays.
 
 They are in .npy format, one after another; the first one is UTF-8 JSON and names the others.
 
@@ -31,13 +31,13 @@ from services.classifier.linking.linker_state import LinkerState
 EVERY = 5_000  # events folded since the last one
 EVERY_SHARE = 8  # … or an eighth of the log, whichever is more: so all writing stays in proportion to the folding
 LEVEL = 1  # measured at 100,000 incidents: level 3 saves 3 % at twice the time
-NAME = "snapshot"
+NAME = "checkpoint"
 
 logger = logging.getLogger(__name__)
 
 
 class LinkerCheckpoint:
-    """The snapshot in a folder."""
+    """The checkpoint in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.path = folder, folder / NAME
@@ -48,10 +48,10 @@ class LinkerCheckpoint:
         try:
             folded = read(self.path, log)
         except FileNotFoundError:
-            logger.info(event_line("no snapshot", path=self.path))
+            logger.info(event_line("no checkpoint", path=self.path))
             return None
         except (InvalidCheckpoint, OSError) as error:
-            logger.warning(event_line("snapshot ignored", path=self.path, why=error))
+            logger.warning(event_line("checkpoint ignored", path=self.path, why=error))
             return None
         self.saved_at = folded.position
         return folded
@@ -74,16 +74,16 @@ class LinkerCheckpoint:
                 )
         except (InvalidCheckpoint, OSError) as error:
             logger.warning(
-                event_line("snapshot not written", path=self.path, why=error)
+                event_line("checkpoint not written", path=self.path, why=error)
             )
             return
         logger.info(
-            event_line("snapshot written", position=folded.position, bytes=size)
+            event_line("checkpoint written", position=folded.position, bytes=size)
         )
 
 
 def write(path: Path, mark: CheckpointHeader, folded: LinkerState) -> int:
-    """Put a snapshot in the place of the old one, and return its size in bytes. One at a time."""
+    """Put a checkpoint in the place of the old one, and return its size in bytes. One at a time."""
 
     def body(out: HashingWriter) -> None:
         compressor = zstandard.ZstdCompressor(level=LEVEL)

@@ -1,4 +1,4 @@
-"""A start from the snapshot is a start from the log: the same state, sooner; what does not fit is passed over."""
+"""A start from the checkpoint is a start from the log: the same state, sooner; what does not fit is passed over."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.harness import Harness
 from tests.incident_steps import STEP, RecordedSteps, incident_tables, take
 from tests.newsroom import FAKE, LEAK, Newsroom
 
-READ, IGNORED = "snapshot of incidents read", "snapshot of incidents ignored"
+READ, IGNORED = "checkpoint of incidents read", "checkpoint of incidents ignored"
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ def folded(log: EventLog, position: int) -> IncidentProjection:
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, max_size=30), cut=st.integers(0, 99))
-def test_a_snapshot_and_the_tail_make_what_the_whole_log_makes(
+def test_a_checkpoint_and_the_tail_make_what_the_whole_log_makes(
     harness: Harness, steps: list[Any], cut: int
 ) -> None:
     harness.connection.flushdb()
@@ -67,7 +67,7 @@ def test_a_snapshot_and_the_tail_make_what_the_whole_log_makes(
 
 @pytest.fixture
 def room(harness: Harness) -> Newsroom:
-    """Two incidents, and the snapshot that a projector left when it stopped."""
+    """Two incidents, and the checkpoint that a projector left when it stopped."""
     room = Newsroom(harness)
     room.ids["a"] = room.add("i_a1", (LEAK,), title="Records lay open")
     room.ids["b"] = room.add("i_b1", (FAKE,), title="A cloned voice")
@@ -136,18 +136,18 @@ def test_it_is_written_again_when_much_was_folded(
 ) -> None:
     monkeypatch.setattr(checkpoint, "EVERY", 8)
     happenings, taken_at = start(room), room.log.last()
-    snapshots = IncidentCheckpoint(path(room))
-    snapshots.load(room.log, taken_at)
+    checkpoints = IncidentCheckpoint(path(room))
+    checkpoints.load(room.log, taken_at)
     room.command(room.ids["a"], "notes", note="one more event")
     fold_until(happenings, room.log, taken_at + 1)
-    snapshots.save_when_due(room.log, room.log.id, happenings)
-    snapshots.wait()
+    checkpoints.save_when_due(room.log, room.log.id, happenings)
+    checkpoints.wait()
     assert written_at(room) == taken_at
     room.add("i_b2", (FAKE,))
     room.add("i_b3", (FAKE,))
     fold_until(happenings, room.log, room.log.last())
-    snapshots.save_when_due(room.log, room.log.id, happenings)
-    snapshots.wait()
+    checkpoints.save_when_due(room.log, room.log.id, happenings)
+    checkpoints.wait()
     assert written_at(room) == happenings.position == room.log.last()
 
 

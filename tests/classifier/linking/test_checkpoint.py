@@ -1,4 +1,4 @@
-"""The linker's snapshot: what it brings back equals a refold, and what does not fit is passed over with a reason."""
+"""The linker's checkpoint: what it brings back equals a refold, and what does not fit is passed over with a reason."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ def classify(log: EventLog, item: str, *prints: str) -> None:
     ))  # fmt: skip
 
 
-def caught_up(log: EventLog, snapshots: LinkerCheckpoint | None = None) -> Linker:
-    linker = Linker(log, snapshots)
+def caught_up(log: EventLog, checkpoints: LinkerCheckpoint | None = None) -> Linker:
+    linker = Linker(log, checkpoints)
     linker.catch_up()
     return linker
 
@@ -210,12 +210,12 @@ def happens(
 def happen(
     log: EventLog,
     steps: list[Step],
-    snapshots: LinkerCheckpoint | None = None,
+    checkpoints: LinkerCheckpoint | None = None,
     save_after: int = 0,
 ) -> None:
     """Write a history: reports come, are judged anew, corrected and withdrawn; people rearrange; the linker answers. It
-    writes a snapshot after so many steps."""
-    linker = Linker(log, snapshots)
+    writes a checkpoint after so many steps."""
+    linker = Linker(log, checkpoints)
     for number, (what, one, other) in enumerate(steps):
         with contextlib.suppress(CommandRejected, Withdrawn):
             happens(log, linker.state, number, what, one, other)
@@ -242,7 +242,7 @@ STEPS = st.lists(
 def differences(
     log: EventLog, folder: Path, steps: list[Step], share: float
 ) -> list[str]:
-    """Return what a refold and a start from a snapshot do not have in common, by name: a failing example keeps what its
+    """Return what a refold and a start from a checkpoint do not have in common, by name: a failing example keeps what its
     frames hold, and a linker takes 30 MB."""
     happen(
         log,
@@ -276,7 +276,7 @@ def differences(
     max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate]
 )  # to make one smaller takes minutes
 @given(steps=STEPS, share=st.floats(0.0, 1.0))
-def test_a_snapshot_and_the_tail_give_what_a_refold_gives(
+def test_a_checkpoint_and_the_tail_give_what_a_refold_gives(
     shared_store: Store,
     tmp_path_factory: pytest.TempPathFactory,
     steps: list[Step],
@@ -396,7 +396,7 @@ class Counting(EventLog):
         return super().after(position, limit)
 
 
-def test_a_start_from_a_snapshot_reads_only_the_tail(
+def test_a_start_from_a_checkpoint_reads_only_the_tail(
     news: EventLog, tmp_path: Path
 ) -> None:
     caught_up(news, LinkerCheckpoint(tmp_path)).save()
@@ -424,21 +424,21 @@ def test_what_was_to_be_answered_is_answered_after_the_start(
 
 def test_one_is_written_every_so_many_events(log: EventLog, tmp_path: Path) -> None:
     submitted = e.ItemSubmitted(url="https://news.example.org/", via="test")
-    snapshots = LinkerCheckpoint(tmp_path)
-    linker = Linker(log, snapshots)
+    checkpoints = LinkerCheckpoint(tmp_path)
+    linker = Linker(log, checkpoints)
     log.append_many(
         [AppendRequest(events=[(f"i_{n}", submitted)]) for n in range(EVERY - 1)]
     )
     linker.catch_up()
-    assert not snapshots.path.exists()
+    assert not checkpoints.path.exists()
     log.append("i_last", submitted)
     linker.catch_up()
-    assert read(snapshots.path, log).position == EVERY
-    assert not snapshots.is_due(2 * EVERY - 1)
-    assert snapshots.is_due(2 * EVERY)
-    snapshots.saved_at = 70 * EVERY  # a long log: the share counts
-    assert not snapshots.is_due(79 * EVERY)
-    assert snapshots.is_due(80 * EVERY)
+    assert read(checkpoints.path, log).position == EVERY
+    assert not checkpoints.is_due(2 * EVERY - 1)
+    assert checkpoints.is_due(2 * EVERY)
+    checkpoints.saved_at = 70 * EVERY  # a long log: the share counts
+    assert not checkpoints.is_due(79 * EVERY)
+    assert checkpoints.is_due(80 * EVERY)
 
 
 def test_nothing_is_written_where_nothing_was_folded(
@@ -457,14 +457,14 @@ def test_nothing_is_written_where_nothing_was_folded(
 
 @pytest.fixture
 def kept(news: EventLog, tmp_path: Path) -> Path:
-    """Return the path of a good snapshot."""
+    """Return the path of a good checkpoint."""
     caught_up(news, LinkerCheckpoint(tmp_path)).save()
     assert read(tmp_path / NAME, news).position == news.last()
     return tmp_path / NAME
 
 
 def refused(log: EventLog, path: Path, caplog: pytest.LogCaptureFixture) -> str:
-    """Why the snapshot was passed over, as the log line says; the linker refolds and ends up the same."""
+    """Why the checkpoint was passed over, as the log line says; the linker refolds and ends up the same."""
     caplog.clear()
     with caplog.at_level(logging.INFO):
         linker = Linker(log, LinkerCheckpoint(path.parent))
@@ -472,7 +472,7 @@ def refused(log: EventLog, path: Path, caplog: pytest.LogCaptureFixture) -> str:
     linker.catch_up()
     assert different(linker, caught_up(log)) == []
     (line,) = caplog.messages
-    assert line.startswith("snapshot ignored path=")
+    assert line.startswith("checkpoint ignored path=")
     return line
 
 
@@ -565,7 +565,7 @@ def test_without_one_the_linker_folds_all(
 ) -> None:
     with caplog.at_level(logging.INFO):
         assert Linker(news, LinkerCheckpoint(tmp_path / "nowhere")).position == 0
-    assert caplog.messages == [f"no snapshot path={tmp_path}/nowhere/{NAME}"]
+    assert caplog.messages == [f"no checkpoint path={tmp_path}/nowhere/{NAME}"]
 
 
 # -- writing ------------------------------------------------------------------------------------------------------------
@@ -665,7 +665,7 @@ def test_a_folder_that_cannot_be_written_stops_no_linker(
     linker = caught_up(news)
     linker.checkpoint = LinkerCheckpoint(tmp_path / "linker")
     linker.save()
-    assert "snapshot not written" in caplog.text
+    assert "checkpoint not written" in caplog.text
 
 
 def test_the_process_writes_one_when_it_is_asked_to_stop_and_begins_there(
