@@ -14,7 +14,7 @@ from docs.reference import api_page, cli_page, dictionary_page
 from incidentwire import __version__, events
 from incidentwire.labels import Label
 from incidentwire.log import codec, schemas
-from incidentwire.settings import PREFIX, Settings
+from incidentwire.settings import FILE, PREFIX, SECRETS, Settings
 from incidentwire.web import openapi
 from incidentwire.web.api_docs import merge
 from incidentwire.web.api_docs.merge import merged
@@ -48,6 +48,9 @@ SETTINGS_HEAD = """# Settings
 
 Every process reads the same settings from its environment, once. A value that makes no sense, and a name with the
 prefix that is no setting, stop the process with a message that says what to write instead.
+
+A secret may stand in a file: `_FILE` after its name names the file, as in `INCIDENTWIRE_SMTP_PASSWORD_FILE`. This holds
+for `REDIS_URL`, `FINGERPRINT_KEY`, `KEY`, `OPINION_KEY`, `SECRETS_KEY` and `SMTP_PASSWORD`.
 
 This page is made from `incidentwire/settings.py` by `make docs`.
 
@@ -126,7 +129,10 @@ def compose_with_settings(text: str) -> str:
     _, end = rest.split(COMPOSE_END)
     fixed = set(re.findall(rf"^    ({PREFIX}\w+): \S", begin, re.MULTILINE))
     names = [f"{PREFIX}{field.name.upper()}" for field in dataclasses.fields(Settings)]
-    lines = "".join(f"    {name}:\n" for name in names if name not in fixed)
+    names = [name for name in names if name not in fixed]
+    secrets = [f"{PREFIX}{name}".upper() for name in sorted(SECRETS)]
+    names += [f"{name}{FILE.upper()}" for name in secrets if name in names]
+    lines = "".join(f"    {name}:\n" for name in names)
     return f"{begin}{COMPOSE_BEGIN}{lines}{COMPOSE_END}{end}"
 
 

@@ -14,6 +14,17 @@ from pathlib import Path
 from typing import Any
 
 PREFIX = "INCIDENTWIRE_"
+FILE = "_file"  # ends the name of a variable that names the file of a secret
+SECRETS = frozenset(
+    {
+        "redis_url",
+        "fingerprint_key",
+        "key",
+        "opinion_key",
+        "secrets_key",
+        "smtp_password",
+    }
+)
 TRUTH = {
     "true": True,
     "1": True,
@@ -229,6 +240,8 @@ class Settings:
 def from_env(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the INCIDENTWIRE_* variables.
 
+    A secret may stand in a file: INCIDENTWIRE_<SECRET>_FILE names it.
+
     Raises SettingsError for an invalid value, and for a variable that does not exist: a
     misspelt name must not silently leave the default.
     """
@@ -238,12 +251,36 @@ def from_env(environ: Mapping[str, str] | None = None) -> Settings:
     for name, text in environ.items():
         if name.startswith(PREFIX):
             key = name.removeprefix(PREFIX).lower()
+            if key.endswith(FILE) and key.removesuffix(FILE) in SECRETS:
+                key = key.removesuffix(FILE)
+                text = _secret(name, text)
             if key not in hints:
                 raise SettingsError(
                     f"{name} is not a setting of Incidentwire. See docs/settings.md."
                 )
+            if values.get(key, text) != text and key in SECRETS:
+                plain = PREFIX + key.upper()
+                raise SettingsError(
+                    f"{plain} and {plain}{FILE.upper()} differ: set one of them."
+                )
             values[key] = _parse(name, text, hints[key])
     return Settings(**values)
+
+
+def _secret(name: str, path: str) -> str:
+    """Return the secret in a file, without white space around it. Raises SettingsError."""
+    try:
+        secret = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise SettingsError(
+            f"{name} is {path!r}, which cannot be read: {why}"
+        ) from None
+    if not secret:
+        raise SettingsError(
+            f"{name} is {path!r}, which is empty: write the secret there"
+        )
+    return secret
 
 
 def to_env(settings: Settings) -> dict[str, str]:

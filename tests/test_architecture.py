@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from cli.processes import PROCESSES
-from incidentwire.settings import PREFIX, Settings
+from incidentwire.settings import PREFIX, SECRETS, Settings
 
 ROOT = Path(__file__).parent.parent
 CODE = sorted(
@@ -57,6 +57,8 @@ def test_compose_has_one_entry_per_process_and_they_run_the_same_modules() -> No
 def test_compose_passes_every_setting_on_under_its_own_name() -> None:
     environment = _compose()["x-process"]["environment"]
     names = {f"{PREFIX}{field.name.upper()}" for field in dataclasses.fields(Settings)}
+    secrets = {f"{PREFIX}{name}".upper() for name in SECRETS} - FIXED_IN_COMPOSE
+    names |= {f"{name}_FILE" for name in secrets}
     assert set(environment) == names, "run `make docs`"
     given = {name for name, value in environment.items() if value is not None}
     assert given == FIXED_IN_COMPOSE

@@ -43,3 +43,21 @@ def test_nonsense_is_refused_by_name(name: str, value: str, said: str) -> None:
 
 def test_other_programs_variables_are_none_of_ours() -> None:
     assert from_env({"HTTP_PROXY": "http://x", "PATH": "/bin"}) == Settings()
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("hush\n")
+    named = {"INCIDENTWIRE_SMTP_PASSWORD_FILE": str(file)}
+    settings = from_env(named)
+    assert settings.smtp_password == "hush"
+    assert from_env(named | to_env(settings)) == settings
+    with pytest.raises(SettingsError, match="set one of them"):
+        from_env(named | {"INCIDENTWIRE_SMTP_PASSWORD": "other"})
+    file.write_text("\n")
+    with pytest.raises(SettingsError, match="empty"):
+        from_env(named)
+    with pytest.raises(SettingsError, match="No such file"):
+        from_env({"INCIDENTWIRE_KEY_FILE": str(tmp_path / "none")})
+    with pytest.raises(SettingsError, match="is not a setting"):
+        from_env({"INCIDENTWIRE_DATA_DIR_FILE": str(file)})
