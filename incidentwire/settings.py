@@ -247,7 +247,7 @@ def from_env(environ: Mapping[str, str] | None = None) -> Settings:
     """
     environ = os.environ if environ is None else environ
     hints = typing.get_type_hints(Settings)
-    values = {}
+    values: dict[str, Any] = {}
     for name, text in environ.items():
         if name.startswith(PREFIX):
             key = name.removeprefix(PREFIX).lower()
