@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 import signal
 import socket
 import sys
@@ -30,6 +31,15 @@ ENVIRON = {"OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 IGNORED_OUTPUT = ("overcommit_memory",)
 
 
+def _memory(text: str) -> str:
+    """Return an amount of memory in the store's own form. Raises BadParameter."""
+    if not re.fullmatch(r"[0-9]+([kmg]b?)?", text, re.IGNORECASE):
+        raise click.BadParameter(
+            f"{text!r} is no amount. Write one such as 512mb or 2gb."
+        )
+    return text
+
+
 @click.command()
 @click.option(
     "--data-dir",
@@ -44,6 +54,7 @@ IGNORED_OUTPUT = ("overcommit_memory",)
     "--store-maxmemory",
     default="1gb",
     show_default=True,
+    callback=lambda _ctx, _parameter, text: _memory(text),
     help="Memory of the embedded store; submissions get 503 at 80 % of it.",
 )
 def up(

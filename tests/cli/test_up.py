@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 import redis
 import requests
+from click.testing import CliRunner
 
 from cli import folder_lock
 from cli.context import RUNNING
+from cli.main import command
 from cli.processes import PROCESSES
 from incidentwire.store import connect
 from tests.eventually import eventually
@@ -197,3 +199,13 @@ def test_a_demo_that_is_told_to_end_at_its_start_ends(tmp_path: Path) -> None:
     # The interpreter restores the default action just before it ends.
     assert demo.returncode in (128 + signal.SIGTERM, -signal.SIGTERM)
     os.close(folder_lock.lock(folder))  # nothing that was started still holds it
+
+
+def test_an_amount_of_memory_that_is_none_is_refused_before_a_start(
+    tmp_path: Path,
+) -> None:
+    words = ["up", "--store-maxmemory", "lots", "--data-dir", str(tmp_path / "data")]
+    done = CliRunner().invoke(command, words)
+    assert done.exit_code == 2
+    assert "Write one such as 512mb" in done.output
+    assert not (tmp_path / "data").exists()
