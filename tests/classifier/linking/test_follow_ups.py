@@ -81,6 +81,7 @@ def test_follow_ups_join_their_incident_and_not_a_round_up(
     counts: dict[str, Any],
 ) -> None:
     assert counts["tuning"] >= 17
+    assert counts["validation"] >= 19
 
 
 def test_a_fine_is_an_outcome_and_a_look_back_is_none() -> None:
