@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, diags_array, hstack  # type: ignore[import-untyped]
+from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from sklearn.linear_model import LogisticRegression
 
 from incidentwire.labels import LABELS
@@ -104,15 +104,11 @@ class Examples:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fitted:
-    """`ids`: the features, ascending; `matrix`: features x labels; `bias`: labels.
-
-    `language_bias` is that of real texts in a language, by label.
-    """
+    """`ids`: the features, ascending; `matrix`: features x labels; `bias`: labels."""
 
     ids: NDArray[np.int64]
     matrix: Floats
     bias: Floats
-    language_bias: dict[str, Floats]
 
 
 def prepare(
@@ -141,14 +137,7 @@ def flags(labels: Sequence[Sequence[str]]) -> Flags:
 
 
 class Trainer:
-    """Fits models to parts of the examples.
-
-    Real texts have each feature twice: once in common with the written rows, once of
-    their own. So the written rows teach where real ones are silent, and give way where
-    these differ (Daumé, Frustratingly Easy Domain Adaptation, 2007). Biases for
-    language, kind of text and publisher take up the shares of labels in them. The model
-    has the sums of both weights, and no bias of a publisher.
-    """
+    """Fits models to parts of the examples."""
 
     def __init__(self, examples: Examples) -> None:
         found = weighed(examples.counts)
@@ -161,18 +150,19 @@ class Trainer:
         self._examples = examples
         self._weights = label_weights(examples)
         self._sources = sources_of(examples.publishers)
-        self._groups, members = groups_of(examples)
-        self._members = csr_matrix(members, dtype=np.float64)
 
     def fit(self, rows: Flags, kinds: Sequence[int] = range(len(KINDS))) -> Fitted:
         """Return the model of these rows with features of these kinds."""
         inside = np.flatnonzero(rows)
-        known = self._known(inside, kinds)
+        data = self._values[inside]
+        own = self._ids >> HASH_BITS
+        seen = np.bincount(data.indices, minlength=len(self._ids)) >= MIN_ROWS
+        shared = self._publishers_with(inside) >= MIN_PUBLISHERS
+        seen &= shared | ~np.isin(own, TERM_KINDS)
+        known = np.flatnonzero(seen & np.isin(own, kinds))
         scale = self._scale[known]
-        scaled = self._values[inside][:, known].multiply(scale).tocsr()
-        real = diags_array((~self._examples.written[inside]).astype(np.float64))
-        doubled = hstack([scaled, real @ scaled, self._members[inside]]).tocsr()
-        coefficients = np.zeros((doubled.shape[1], len(LABELS)))
+        scaled = data[:, known].multiply(scale).tocsr()
+        matrix = np.zeros((len(known), len(LABELS)))
         bias = np.zeros(len(LABELS))
         for k in range(len(LABELS)):
             model = LogisticRegression(
@@ -184,30 +174,10 @@ class Trainer:
                 random_state=0,
             )
             wanted = self._examples.wanted[inside, k]
-            model.fit(doubled, wanted, sample_weight=self._weights[inside, k])
-            coefficients[:, k] = model.coef_[0]
+            model.fit(scaled, wanted, sample_weight=self._weights[inside, k])
+            matrix[:, k] = model.coef_[0] * scale
             bias[k] = model.intercept_[0]
-        shared, own, groups = np.split(coefficients, [len(known), 2 * len(known)])
-        return Fitted(
-            ids=self._ids[known],
-            matrix=(shared + own) * scale[:, None],
-            bias=bias,
-            language_bias={
-                language: groups[self._groups.index(f"real {language}")]
-                for language in LANGUAGES
-            },
-        )
-
-    def _known(
-        self, inside: NDArray[np.int64], kinds: Sequence[int]
-    ) -> NDArray[np.int64]:
-        """Return the columns of these kinds that occur often enough in these rows."""
-        data = self._values[inside]
-        own = self._ids >> HASH_BITS
-        seen = np.bincount(data.indices, minlength=len(self._ids)) >= MIN_ROWS
-        shared = self._publishers_with(inside) >= MIN_PUBLISHERS
-        seen &= shared | ~np.isin(own, TERM_KINDS)
-        return np.flatnonzero(seen & np.isin(own, kinds))
+        return Fitted(ids=self._ids[known], matrix=matrix, bias=bias)
 
     def _publishers_with(self, inside: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return in texts of how many publishers each feature occurs."""
@@ -219,15 +189,7 @@ class Trainer:
     def raw(self, fitted: Fitted) -> Floats:
         """Return the raw scores of all examples, examples x labels."""
         columns = np.searchsorted(self._ids, fitted.ids)
-        scores = self._values[:, columns] @ fitted.matrix + fitted.bias
-        return np.asarray(scores + self.language_biases(fitted))
-
-    def language_biases(self, fitted: Fitted) -> Floats:
-        """Return the bias of the language of all examples, examples x labels."""
-        found = np.zeros((len(self._examples.languages), len(LABELS)))
-        for language, own in fitted.language_bias.items():
-            found[self._examples.languages == language] = own
-        return found
+        return np.asarray(self._values[:, columns] @ fitted.matrix + fitted.bias)
 
     def out_of_fold(
         self, rows: Flags, kinds: Sequence[int] = range(len(KINDS))
@@ -249,19 +211,6 @@ def sources_of(publishers: NDArray[np.str_]) -> NDArray[np.int64]:
     rows = np.arange(len(publishers)).astype(str)
     names = np.where(publishers == CORRECTION, rows, publishers)
     return np.asarray(np.unique(names, return_inverse=True)[1])
-
-
-def groups_of(examples: Examples) -> tuple[list[str], Flags]:
-    """Return the groups that have a bias, and which texts are in which of them."""
-    kinds = np.where(examples.written, "written ", "real ")
-    groups = np.char.add(kinds, examples.languages)
-    names = [
-        f"{kind} {language}" for kind in ("written", "real") for language in LANGUAGES
-    ]
-    publishers = np.unique(examples.publishers[examples.real]).tolist()
-    members = [groups == name for name in names]
-    members += [examples.publishers == name for name in publishers]
-    return names, np.stack(members, axis=1)
 
 
 def label_weights(examples: Examples) -> Floats:

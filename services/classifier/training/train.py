@@ -38,12 +38,10 @@ def train(examples: Examples, lexicon: Lexicon) -> tuple[Weights, Floats]:
     """Return the model, and raw scores of the real texts without their publisher."""
     trainer = Trainer(examples)
     teaching = examples.written | examples.real
-    fitted = trainer.fit(teaching)
-    # The model has no bias of a language: the calibration takes it up.
-    raw = trainer.out_of_fold(teaching) - trainer.language_biases(fitted)
+    raw = trainer.out_of_fold(teaching)
     real = examples.real
     decisions = decide(raw[real], examples.wanted[real], examples.languages[real])
-    return pack(fitted, decisions, lexicon.digest), raw
+    return pack(trainer.fit(teaching), decisions, lexicon.digest), raw
 
 
 def pack(fitted: Fitted, decisions: dict[str, Decisions], lexicon: str) -> Weights:
