@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import replace
+from functools import partial
 
+from incidentwire.events import FeedSilent
 from incidentwire.log.event_log import IN_FLIGHT
+from services.ingest.feeds.schedule import GONE
+from services.ingest.feeds.store import FeedStore
 from tests.api.dashboard.conftest import Member, Site
 from tests.eventually import eventually
 
@@ -31,15 +37,57 @@ def a_full_store(pages: Site) -> Iterator[None]:
 
 
 @contextmanager
-def a_frozen_ingest(pages: Site) -> Iterator[None]:
-    (ingest,) = (
-        process
-        for process in pages.harness.processes
-        if "services.ingest.web" in map(str, process.args)
-    )
-    os.killpg(ingest.pid, signal.SIGSTOP)
+def a_failing_feed(pages: Site) -> Iterator[None]:
+    feeds = FeedStore(pages.harness.connection)
+    url = "https://press.example.org/gone.xml"
+    feed, _, _ = feeds.add(url, who="test", now=0.0)
+    lease = feeds.take(feed.id, time.time())
+    assert lease is not None
+    feeds.finish(lease, replace(feed, state=GONE, reason="http_410", next_poll=None))
     yield
-    os.killpg(ingest.pid, signal.SIGCONT)
+    feeds.remove(feed.id, who="test")
+
+
+@contextmanager
+def an_item_that_nobody_takes(pages: Site) -> Iterator[None]:
+    change = "UPDATE items SET state = ?, updated_ms = updated_ms + ? WHERE id = 'i_zh'"
+    hour_ms = 3_600_000
+    with closing(sqlite3.connect(pages.harness.settings.read_model)) as db:
+        with db:
+            db.execute(change, ("queued", -hour_ms))
+        yield
+        with db:
+            db.execute(change, ("classified", hour_ms))
+
+
+def frozen(pages: Site, module: str, events: int = 0) -> AbstractContextManager[None]:
+    """Stop a process for the length of a block in which so many events arrive."""
+    silent = FeedSilent(reason="empty")
+
+    @contextmanager
+    def block() -> Iterator[None]:
+        (process,) = (
+            one for one in pages.harness.processes if module in map(str, one.args)
+        )
+        os.killpg(process.pid, signal.SIGSTOP)
+        if events:
+            pages.harness.log.append("f_quiet", *[silent] * events)
+        yield
+        os.killpg(process.pid, signal.SIGCONT)
+
+    return block()
+
+
+def a_frozen_ingest(pages: Site) -> AbstractContextManager[None]:
+    return frozen(pages, "services.ingest.web")
+
+
+def a_frozen_projector(pages: Site) -> AbstractContextManager[None]:
+    return frozen(pages, "services.api.read_model.projector", events=101)
+
+
+def a_frozen_notifier(pages: Site) -> AbstractContextManager[None]:
+    return frozen(pages, "services.api.subscriptions.notifier", events=1_001)
 
 
 def test_each_fault_turns_the_page_red_and_its_end_turns_it_back(pages: Site) -> None:
@@ -52,11 +100,23 @@ def test_each_fault_turns_the_page_red_and_its_end_turns_it_back(pages: Site) ->
     for fault, words in (
         (a_lost_item, "Start classifier-keeper"),
         (a_full_store, "of the memory is in use"),
+        (a_failing_feed, "http_410"),
+        (an_item_that_nobody_takes, "Check classifier-fetcher and classifier-worker"),
         (a_frozen_ingest, "nothing can be submitted"),
+        (a_frozen_projector, "events behind the log. Check the projector"),
+        (a_frozen_notifier, "Check api-notifier"),
     ):
         with fault(pages):
-            page = admin.see("/system")
-            assert words in page, fault.__name__
+            page = eventually(partial(red, admin, words), f"{fault.__name__} is red")
             assert "Everything works" not in page
             assert "thing is wrong" in page or "things are wrong" in page
-        assert "Everything works" in admin.see("/system"), fault.__name__
+        eventually(
+            lambda: "Everything works" in admin.see("/system"),
+            f"it is green after {fault.__name__}",
+        )
+
+
+def red(admin: Member, words: str) -> str:
+    """Return the page if it has the words, else nothing."""
+    page = admin.see("/system")
+    return page if words in page else ""
