@@ -76,10 +76,13 @@ def remove(feed: str) -> None:
 @click.argument("opml", type=click.File("rb"))
 def import_opml(opml: IO[bytes]) -> None:
     """Add every feed of an OPML file (- is standard input). Exits 1 when any was refused."""
-    from cli.opml import outlines  # slow to import
+    from incidentwire.opml import OpmlError, outlines  # slow to import
 
     settings = context.current_settings()
-    wanted = list(outlines(opml.read()))
+    try:
+        wanted = list(outlines(opml.read()))
+    except OpmlError as error:
+        raise click.ClickException(str(error)) from None
     refused = 0
     with bar("importing", len(wanted)) as advance:
         for url, title in wanted:
@@ -96,7 +99,7 @@ def import_opml(opml: IO[bytes]) -> None:
 @click.argument("opml", type=click.Path(dir_okay=False, allow_dash=True), default="-")
 def export(opml: str) -> None:
     """Write all feeds to an OPML file, or to standard output."""
-    from cli.opml import opml_of
+    from incidentwire.opml import opml_of
 
     text = opml_of(_all(context.current_settings()))
     if opml == "-":

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from werkzeug.serving import make_server
 
 from cli.feeds import feeds
-from cli.opml import opml_of, outlines
+from incidentwire.opml import opml_of, outlines
 from tests.harness import Harness
 
 Run = Callable[..., Result]

@@ -16,6 +16,7 @@ from typing import Any
 import feedparser
 from feedparser.exceptions import CharacterEncodingOverride, NonXMLContentType
 
+from incidentwire.xml_repair import with_escaped_ampersands
 from services.ingest.feeds import repair
 from services.ingest.feeds.formats import absolute, read_json, read_sitemap
 from services.ingest.feeds.model import (
@@ -116,7 +117,7 @@ def parse_xml(body: bytes, url: str, headers: Mapping[str, str]) -> Any:
     body = clean
     result = feedparser.parse(io.BytesIO(body), response_headers=about)
     if _is_broken(result) and b"&" in body and b"\0" not in body:
-        escaped = repair.with_escaped_ampersands(body)
+        escaped = with_escaped_ampersands(body)
         mended = feedparser.parse(io.BytesIO(escaped), response_headers=about)
         if not mended.get("bozo"):
             # The document is still ill-formed, and that is said.

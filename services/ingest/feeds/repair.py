@@ -5,7 +5,6 @@ Each is common on real servers and has one sensible reading.
 
 from __future__ import annotations
 
-import html.entities
 import re
 import zlib
 
@@ -20,8 +19,6 @@ WIDE = ("utf-16", "utf-32", "ucs-")  # encodings whose text is full of zero byte
 
 _ENCODING = re.compile(rb"""(<\?xml[^>]{0,150}?)\s+encoding\s*=\s*["']([\w.:-]+)["']""")
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
-_AMPERSAND = re.compile(rb"&(#?\w{1,31};)?")
-_XML_ENTITIES = frozenset({b"amp;", b"lt;", b"gt;", b"quot;", b"apos;"})
 
 
 class UnpackError(ValueError):
@@ -89,34 +86,3 @@ def _is_utf8(size: int, text: str, declared: set[str]) -> bool:
         return True
     continuation_bytes = len(text.encode()) - len(text) - 2 * errors
     return continuation_bytes > 10 * errors
-
-
-def with_escaped_ampersands(body: bytes) -> bytes:
-    """Return XML with bare ampersands escaped and HTML's entities as characters.
-
-    CDATA sections are left alone. For documents in an ASCII superset.
-    """
-    parts = []
-    position = 0
-    while True:
-        begin = body.find(b"<![CDATA[", position)
-        if begin < 0:
-            parts.append(_AMPERSAND.sub(_escaped, body[position:]))
-            return b"".join(parts)
-        parts.append(_AMPERSAND.sub(_escaped, body[position:begin]))
-        end = body.find(b"]]>", begin)
-        if end < 0:
-            parts.append(body[begin:])
-            return b"".join(parts)
-        parts.append(body[begin : end + 3])
-        position = end + 3
-
-
-def _escaped(match: re.Match[bytes]) -> bytes:
-    entity = match[1]
-    if not entity:
-        return b"&amp;"
-    if entity in _XML_ENTITIES or entity.startswith(b"#"):
-        return match[0]
-    code = html.entities.name2codepoint.get(entity[:-1].decode("ascii", "replace"))
-    return f"&#{code};".encode() if code else b"&amp;" + entity
