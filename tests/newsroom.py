@@ -41,7 +41,7 @@ class Newsroom:
         **about: Any,
     ) -> str:  # fmt: skip
         """Return an item with a mention per tuple of labels, each in an incident of its own unless `into` names one; returns
-        the incident of the first. Mentions divide the text evenly."""
+        the incident of the first. Mentions divide the text evenly. `quoted` is the evidence, else four characters."""
         text = text or f"Text of {name}, which tells of something that happened."
         document = StoredDocument(
             title=title or f"Title of {name}", text=text, site=about.pop("site", None)
@@ -62,13 +62,16 @@ class Newsroom:
         url = about.pop("url", f"https://news.example.org/{name}")
         score = about.pop("score", 0.9)
         why = e.LinkReason(**about.pop("why", {}))
+        quoted = about.pop("quoted", text[:4])
+        begin = text.index(quoted)
+        span = (begin, begin + len(quoted))
         self.log.append(
             name,
             e.ItemSubmitted(url=url, via="test"),
             e.ItemFetched(document_digest=digest, text_digest=document.text_digest, words=9, final_url=url, **about),
             e.ItemClassified(
                 text_digest=document.text_digest, model="model-1", labels=labels,
-                scores=dict.fromkeys(labels, score), evidence={label: ((0, 4),) for label in labels}, mentions=refs,
+                scores=dict.fromkeys(labels, score), evidence={label: (span,) for label in labels}, mentions=refs,
             ),
         )  # fmt: skip
         self.link(name, into, why)

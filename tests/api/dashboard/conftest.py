@@ -24,10 +24,12 @@ PASSWORD = "correct horse battery"
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 
-CLINIC = """A chain of clinics left the records of 61,000 patients on an open server, a security researcher said on Wednesday. The exposed records held names, dates of birth and telephone numbers.
+LEFT_OPEN = "A chain of clinics left the records of 61,000 patients on an open server, a security researcher said on Wednesday."
+FINED = "The regulator fined the chain of clinics 2.4 million over the exposed records of 61,000 patients."
+CLINIC = f"""{LEFT_OPEN} The exposed records held names, dates of birth and telephone numbers.
 
 The company closed the server within a day. The data protection authority has opened an inquiry."""
-FINE = """The regulator fined the chain of clinics 2.4 million over the exposed records of 61,000 patients. The company said that it would not appeal."""
+FINE = f"""{FINED} The company said that it would not appeal."""
 VOICE = """A cloned voice of the mayor asked voters to stay at home. The recording was synthetic, the city said, and spread in a messenger group before it was removed."""
 CHINESE = """记者获悉，某连锁诊所约六万名患者的个人信息发生泄露，涉及姓名、出生日期和电话号码。监管部门已经介入调查，并要求企业通知受影响的人。"""
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)> \u202e=cmd|' /C calc'!A0"
@@ -83,10 +85,10 @@ def fill(room: Newsroom) -> dict[str, str]:
     ids = {}
     ids["clinic"] = room.add(
         "i_clinic", (LEAK,), title="Clinic chain exposed records of 61,000 patients",
-        text=CLINIC, published="2026-10-07", language="en", site="Daily Example",
+        text=CLINIC, quoted=LEFT_OPEN, published="2026-10-07", language="en", site="Daily Example",
     )  # fmt: skip
     room.add(
-        "i_fine", (LAW,), into=ids["clinic"], text=FINE, published="2026-11-12",
+        "i_fine", (LAW,), into=ids["clinic"], text=FINE, quoted=FINED, published="2026-11-12",
         title="Clinic chain fined over exposed records", language="en",
         url="https://law.example.net/fine",
         why={"nearest": "i_clinic#m0", "retold": True, "days": 36},

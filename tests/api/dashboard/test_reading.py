@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.api.dashboard.conftest import PASSWORD, Member, Site
+from tests.api.dashboard.conftest import LEFT_OPEN, PASSWORD, Member, Site
 
 # Colours differ between the schemes, markup does not: each page is examined once.
 PAGES = {
@@ -30,7 +30,7 @@ def test_a_person_signs_in_reads_evidence_and_signs_out(
     page.click(".brand")
     assert "What is new" in page.content()
     page.click(".row-title:has-text('Clinic chain exposed')")
-    assert page.locator("mark.label-data_leak").inner_text() == "A ch"
+    assert page.locator("mark.label-data_leak").inner_text() == LEFT_OPEN
     assert "is mainly about the same name" in page.content()
     assert page.locator("text=Decide").count() == 0  # a reader decides nothing
     cookie = next(c for c in page.context.cookies() if c["name"] == "iw_session")
