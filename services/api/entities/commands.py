@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from incidentwire.events import EntityAliased, EntityAliasRemoved
+from collections.abc import Callable
+
+from incidentwire.events import EntityAliased, EntityAliasRemoved, Event
 from incidentwire.log.event_log import EventLog, VersionConflict
 from services.api.entities.aliases import alias_id, entity_of, phrase
 from services.api.entities.queries import spellings
@@ -23,39 +25,50 @@ def declare(
     """
     _check(reader, alias, name)
     subject = alias_id(alias)
-    event = EntityAliased(alias=alias, name=name, who=who, note=note)
-    for _ in range(TRIES):
-        history = log.history(subject)
-        current = history[-1].event if history else None
+
+    def declared(current: Event | None) -> Event:
         if isinstance(current, EntityAliased):
             raise _taken(subject, current)
-        try:
-            versions = {subject: len(history)}
-            done = log.append(subject, event, expected_versions=versions)
-        except VersionConflict:
-            continue
-        return _answer(subject, event, done.last)
-    raise Busy("spelling")
+        return EntityAliased(alias=alias, name=name, who=who, note=note)
+
+    position = _append_next(log, subject, declared)
+    return {"id": subject, "alias": alias, "name": name, "position": position}
 
 
 def take_back(
     log: EventLog, subject: str, who: str, note: str = ""
 ) -> dict[str, object]:
     """Append that a declaration no longer holds. Raises UnknownAlias if none does."""
-    for _ in range(TRIES):
-        history = log.history(subject) if subject.startswith("e_") else []
-        current = history[-1].event if history else None
+    names: dict[str, str] = {}
+
+    def removed(current: Event | None) -> Event:
         if not isinstance(current, EntityAliased):
             raise UnknownAlias
-        event = EntityAliasRemoved(
-            alias=current.alias, name=current.name, who=who, note=note
-        )
+        names.update(alias=current.alias, name=current.name)
+        return EntityAliasRemoved(**names, who=who, note=note)
+
+    if not subject.startswith("e_"):
+        raise UnknownAlias
+    position = _append_next(log, subject, removed)
+    return {"id": subject, **names, "position": position}
+
+
+def _append_next(
+    log: EventLog, subject: str, next_event: Callable[[Event | None], Event]
+) -> int:
+    """Append what follows from a subject's last event; return its position.
+
+    Decides again if somebody else was faster. Raises Busy after five lost races, and
+    what `next_event` raises.
+    """
+    for _ in range(TRIES):
+        history = log.history(subject)
+        event = next_event(history[-1].event if history else None)
         try:
             versions = {subject: len(history)}
-            done = log.append(subject, event, expected_versions=versions)
+            return log.append(subject, event, expected_versions=versions).last
         except VersionConflict:
             continue
-        return _answer(subject, event, done.last)
     raise Busy("spelling")
 
 
@@ -82,14 +95,3 @@ def _taken(subject: str, current: EntityAliased) -> CommandConflict:
     )
     more = {"id": subject, "name": current.name}
     return CommandConflict("alias_of_another", message, more)
-
-
-def _answer(
-    subject: str, event: EntityAliased | EntityAliasRemoved, position: int
-) -> dict[str, object]:
-    return {
-        "id": subject,
-        "alias": event.alias,
-        "name": event.name,
-        "position": position,
-    }
