@@ -11,8 +11,11 @@ from types import ModuleType
 import pytest
 from jsonschema import Draft202012Validator
 
+from cli import demo_pages
 from incidentwire.web.api_docs.merge import operations
 from incidentwire.web.api_docs.views import DOCUMENT
+from services.classifier.extraction.extract import extract
+from services.classifier.labelling.classifier import Classifier
 
 ROOT = Path(__file__).parent.parent
 
@@ -62,6 +65,19 @@ def test_examples_in_the_openapi_document_fit_their_schemas() -> None:
 def test_no_schema_is_left_behind() -> None:
     there = {f"schemas/{path.name}" for path in (ROOT / "docs" / "schemas").iterdir()}
     assert there == {name for name in PAGES if name.startswith("schemas/")}
+
+
+def test_the_readme_shows_the_scores_that_the_demo_prints() -> None:
+    article = demo_pages.articles(None)[0]
+    page = extract(
+        demo_pages.page(article),
+        media_type="text/html",
+        charset="utf-8",
+        url="https://courier.example/7",
+    )
+    found = Classifier.load().classify(page.title or "", page.text)
+    shown = " ".join(f"{label} {found.scores[label]:.2f}" for label in found.labels)
+    assert f"{article['title']}\n    {shown}\n" in (ROOT / "README.md").read_text()
 
 
 def test_the_readmes_make_targets_exist() -> None:
