@@ -8,6 +8,7 @@ from gevent.lock import BoundedSemaphore
 
 from incidentwire import store
 from incidentwire.archive import Archive
+from incidentwire.executor import Executor, run_here
 from incidentwire.net.client import HttpClient
 from incidentwire.settings import Settings
 from incidentwire.web import auth, edge, health, openapi, problems
@@ -26,7 +27,7 @@ from services.api.items import corrections, evidence
 from services.api.items import views as item_views
 from services.api.problem_table import PROBLEMS
 from services.api.read_model.checkpoint import NAME, IncidentCheckpoint
-from services.api.read_model.reader import Executor, Reader, run_here
+from services.api.read_model.reader import Reader
 from services.api.search import views as search_views
 from services.api.subscriptions import groups, links
 from services.api.subscriptions import views as subscription_views

@@ -12,12 +12,12 @@ from threading import Lock
 
 import redis
 
+from incidentwire.executor import Executor, run_here
 from incidentwire.log.event_log import EventLog
 from incidentwire.log.log_position import LogPosition
 from services.api.errors import PositionAhead
 from services.api.read_model.checkpoint import IncidentCheckpoint, fold_until
 from services.api.read_model.incident_state import IncidentProjection
-from services.api.read_model.reader import Executor, run_here
 
 KEPT = 4  # past states: a client that reads one reads its parts too
 

@@ -12,13 +12,13 @@ from threading import Thread
 
 import redis
 
+from incidentwire.executor import Executor, run_here
 from incidentwire.log import checkpoint
 from incidentwire.log.checkpoint import CheckpointHeader, InvalidCheckpoint
 from incidentwire.log.event_log import PAGE, EventLog
 from incidentwire.telemetry import event_line
 from services.api.read_model.checkpoint_codec import InvalidCheckpointBody, pack, unpack
 from services.api.read_model.incident_state import IncidentProjection
-from services.api.read_model.reader import Executor, run_here
 
 NAME = "incidents.checkpoint"
 EVERY = 5_000  # events folded since the last one …

@@ -7,8 +7,9 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
+from incidentwire.executor import Executor, run_here
 from services.api.errors import (
     NotCaughtUp,
     QueryTimeout,
@@ -24,18 +25,6 @@ MIN_POSITION_POLL_S = 0.02
 QUERY_TIMEOUT_S = 10.0
 OPERATIONS_PER_CHECK = 100_000  # of SQLite's virtual machine: about a millisecond
 MAX_IDLE = 10  # open connections: gevent's thread pool has as many threads
-
-
-class Executor(Protocol):
-    """Calls a function and returns its result: here, or in a thread meanwhile."""
-
-    def __call__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """Return `function(*args)`."""
-
-
-def run_here(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    """Call the function in this thread."""
-    return function(*args)
 
 
 class Reader:
