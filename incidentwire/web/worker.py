@@ -9,6 +9,7 @@ import json
 import socket
 from contextlib import suppress
 from http import HTTPStatus
+from time import monotonic
 from typing import Any
 
 import gevent
@@ -19,6 +20,10 @@ from incidentwire.web.problems import MEDIA_TYPE, Problem
 
 DRAIN_S = 1.0  # for reading the rest of a request that was refused
 DRAIN_READS = 16
+# A refused body is read to its end, so that the client gets to read the answer.
+DISCARD_S = 30.0  # then the connection is closed
+DISCARD_BYTES = 65_536  # between two looks at other requests
+DISCARD_WAIT_S = 2.0  # for so many
 
 BAD_REQUEST = Problem(
     status=400,
@@ -64,6 +69,22 @@ BODY_ERRORS = (
 class Worker(GeventWorker):
     """gunicorn's gevent worker with other answers to unparsable requests."""
 
+    def handle_request(
+        self, listener_name: Any, req: Any, sock: Any, addr: Any
+    ) -> None:
+        """Answer, and drop what the view has left of the body.
+
+        gunicorn would do so in pieces of 1 KiB, each with a copy of all that has
+        arrived: 60 MB would hold the loop for many seconds. Raises StopIteration if
+        the connection is to be closed.
+        """
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        finally:
+            is_read = _discard(req.body)
+        if not is_read:
+            raise StopIteration
+
     def handle_error(
         self, req: Any, client: Any, addr: Any, exc: BaseException
     ) -> None:
@@ -77,6 +98,18 @@ class Worker(GeventWorker):
         with suppress(OSError, gevent.Timeout), gevent.Timeout(DRAIN_S):
             client.sendall(_response(problem))
             _drain(client)
+
+
+def _discard(body: Any) -> bool:
+    """Read a body to its end, and return whether that could be done."""
+    until = monotonic() + DISCARD_S
+    with suppress(OSError, parse.ParseException, gevent.Timeout):
+        while monotonic() < until:
+            with gevent.Timeout(DISCARD_WAIT_S):
+                if not body.read(DISCARD_BYTES):
+                    return True
+            gevent.idle()
+    return False
 
 
 def _drain(client: Any) -> None:
