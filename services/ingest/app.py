@@ -5,6 +5,7 @@ from __future__ import annotations
 import redis
 from flask import Flask
 
+from incidentwire.executor import Executor, run_here
 from incidentwire.log.event_log import Withdrawn
 from incidentwire.settings import Settings
 from incidentwire.web import edge, openapi, problems
@@ -18,6 +19,7 @@ from services.ingest.feeds.store import FeedStore
 from services.ingest.quota import Quota
 from services.ingest.schemas import SubmissionSchema
 from services.ingest.submit import Submitter
+from services.ingest.turns import Turns
 
 REFUSALS = {
     "503": "The store is away or full, or too much is in flight; nothing was accepted"
@@ -49,8 +51,13 @@ PROBLEMS: problems.ProblemTable = {
 }
 
 
-def create_app(settings: Settings, connection: redis.Redis) -> Flask:
-    """Return the WSGI app. `connection` must not decode responses."""
+def create_app(
+    settings: Settings, connection: redis.Redis, *, run: Executor = run_here
+) -> Flask:
+    """Return the WSGI app.
+
+    `connection` must not decode responses; `run` executes what waits for the disk.
+    """
     app = Flask(__name__, static_folder=None)
     edge.register(app, settings)
     app.config.update(
@@ -58,7 +65,8 @@ def create_app(settings: Settings, connection: redis.Redis) -> Flask:
     )
     app.extensions["incidentwire.keys"] = Keys(connection)
     app.extensions["incidentwire.sessions"] = SessionStore(connection)
-    app.extensions["incidentwire.submitter"] = Submitter(settings, connection)
+    app.extensions["incidentwire.submitter"] = Submitter(settings, connection, run)
+    app.extensions["incidentwire.turns"] = Turns()
     app.extensions["incidentwire.quota"] = Quota(settings, connection)
     app.extensions["incidentwire.feeds"] = FeedStore(connection)
     api = openapi.add_api(app, "Incidentwire ingest", REFUSALS)

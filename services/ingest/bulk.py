@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,12 +18,14 @@ from incidentwire.web.problems import FieldError, Problem
 from services.ingest.errors import IngestError
 from services.ingest.schemas import accepted, accepted_status
 from services.ingest.submission import Submission, SubmissionOutcome
+from services.ingest.turns import Turn, Turns
 
 CHUNK = 500  # lines per transaction: one fsync for all of them
 MAX_LINE_BYTES = 6_500_000  # a text of a million characters, escaped
 MAX_BLANK_LINES = 1_000  # passed over; more of them are not an NDJSON body
-IN_MEMORY_BYTES = 4_000_000  # larger bodies wait on disk
-COPY_BYTES = 256 * 1024
+CHUNK_BYTES = 4_000_000  # and bytes, but for the last line
+IN_MEMORY_BYTES = 500_000  # larger bodies wait on disk
+COPY_BYTES = 64 * 1024
 
 Read = Callable[[bytes], Submission]  # raises Problem
 Submit = Callable[[Sequence[Submission]], list[SubmissionOutcome]]
@@ -33,43 +34,66 @@ Refusal = Callable[[Exception], Problem]  # an error of `Submit` as a problem
 
 @dataclass(frozen=True, kw_only=True)
 class BulkLine:
-    """One line of the body: a submission, or what is wrong with it."""
+    """One line of the body: a submission, or what is wrong with it. `size` in bytes."""
 
     number: int
     content: Submission | Problem
+    size: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Body:
+    """A whole request body, in memory or on disk. `size` in bytes."""
+
+    file: IO[bytes]
+    size: int
+
+    def read(self) -> bytes:
+        """Return all of it, and drop it."""
+        with self.file as file:
+            return file.read()
 
 
 @dataclass(frozen=True, kw_only=True)
 class BulkHandler:
-    """How lines are read and submitted. `pause` lets other requests run."""
+    """How lines are read and submitted. A chunk is worked on in one of the `turns`."""
 
     read: Read
     submit: Submit
     refusal: Refusal
     max_items: int
-    pause: Callable[[], None]
+    turns: Turns
 
-    def results(self, body: IO[bytes]) -> Iterator[str]:
+    def results(self, body: Body) -> Iterator[str]:
         """Return JSON lines, one per line of the body that is not blank, in order.
 
         The first chunk is submitted before this returns: if nothing can be accepted,
         its error is raised. Later errors become the results of the lines concerned.
         """
-        chunks = _chunks(self._lines(body))
-        first = next(chunks, [])
-        rows = _rows(first, self._submit(first))
-        return itertools.chain([rows], self._rest(body, chunks))
+        lines = self._lines(body.file)
+        with self.turns.take(body.size) as turn:
+            first = _chunk(lines, turn)
+            rows = _rows(first, self._submit(first))
+        return itertools.chain([rows], self._rest(body, lines))
 
-    def _rest(self, body: IO[bytes], chunks: Iterator[list[BulkLine]]) -> Iterator[str]:
-        with body:
-            for chunk in chunks:
-                outcomes: Iterator[SubmissionOutcome | Problem]
-                try:
-                    outcomes = self._submit(chunk)
-                except (IngestError, RedisError, OSError) as error:
-                    # The answer has begun: it can only be reported line by line.
-                    outcomes = itertools.repeat(self.refusal(error))
-                yield _rows(chunk, outcomes)
+    def _rest(self, body: Body, lines: Iterator[BulkLine | None]) -> Iterator[str]:
+        with body.file:
+            while True:
+                with self.turns.take(body.size) as turn:
+                    chunk = _chunk(lines, turn)
+                    rows = _rows(chunk, self._try_submit(chunk))
+                if not rows:
+                    return
+                yield rows  # without a turn: the client may read slowly
+
+    def _try_submit(
+        self, chunk: Sequence[BulkLine]
+    ) -> Iterator[SubmissionOutcome | Problem]:
+        try:
+            return self._submit(chunk)
+        except (IngestError, RedisError, OSError) as error:
+            # The answer has begun: it can only be reported line by line.
+            return itertools.repeat(self.refusal(error))
 
     def _submit(
         self, chunk: Sequence[BulkLine]
@@ -77,13 +101,13 @@ class BulkHandler:
         good = [line.content for line in chunk if isinstance(line.content, Submission)]
         return iter(self.submit(good) if good else [])
 
-    def _lines(self, body: IO[bytes]) -> Iterator[BulkLine]:
+    def _lines(self, file: IO[bytes]) -> Iterator[BulkLine | None]:
+        """Yield the lines, and None now and then while a long one is passed over."""
         items = blank = 0
         for number in itertools.count(1):
-            raw = body.readline(MAX_LINE_BYTES + 1)
+            raw = file.readline(MAX_LINE_BYTES + 1)
             if not raw:
                 return
-            self.pause()
             if not raw.strip():
                 blank += 1
                 if blank > MAX_BLANK_LINES:
@@ -94,42 +118,57 @@ class BulkHandler:
             if items > self.max_items:
                 yield BulkLine(number=number, content=_too_many(self.max_items))
                 return
-            yield BulkLine(number=number, content=self._read(raw, body))
+            if len(raw) > MAX_LINE_BYTES and not raw.endswith(b"\n"):
+                yield from _skip_line(file)
+                yield BulkLine(number=number, content=_too_long())
+            else:
+                yield BulkLine(number=number, content=self._read(raw), size=len(raw))
 
-    def _read(self, raw: bytes, body: IO[bytes]) -> Submission | Problem:
-        if len(raw) > MAX_LINE_BYTES and not raw.endswith(b"\n"):
-            self._skip_line(body)
-            return _too_long()
+    def _read(self, raw: bytes) -> Submission | Problem:
         try:
             return self.read(raw)
         except Problem as problem:
             return problem
 
-    def _skip_line(self, body: IO[bytes]) -> None:
-        while rest := body.readline(MAX_LINE_BYTES):
-            self.pause()
-            if rest.endswith(b"\n"):
-                return
 
-
-def spool(stream: IO[bytes]) -> IO[bytes]:
+def spool(stream: IO[bytes], turn: Turn) -> Body:
     """Return the whole body, read to its end.
 
     A client that sends before it reads must not wait for us to read after sending.
     """
-    body: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115  # the caller closes it
+    file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115  # the caller closes it
+    size = 0
     try:
-        shutil.copyfileobj(stream, body, COPY_BYTES)
+        while data := stream.read(COPY_BYTES):
+            size += file.write(data)
+            turn.pause()
     except BaseException:
-        body.close()
+        file.close()
         raise
-    body.seek(0)
-    return body
+    file.seek(0)
+    return Body(file=file, size=size)
 
 
-def _chunks(lines: Iterator[BulkLine]) -> Iterator[list[BulkLine]]:
-    while chunk := list(itertools.islice(lines, CHUNK)):
-        yield chunk
+def _skip_line(file: IO[bytes]) -> Iterator[None]:
+    while rest := file.readline(COPY_BYTES):
+        yield None
+        if rest.endswith(b"\n"):
+            return
+
+
+def _chunk(lines: Iterator[BulkLine | None], turn: Turn) -> list[BulkLine]:
+    """Return the lines of the next transaction, with pauses; none at the end."""
+    chunk: list[BulkLine] = []
+    size = 0
+    for line in lines:
+        turn.pause()
+        if line is None:
+            continue
+        chunk.append(line)
+        size += line.size
+        if len(chunk) == CHUNK or size > CHUNK_BYTES:
+            break
+    return chunk
 
 
 def _rows(

@@ -19,7 +19,7 @@ from marshmallow import (
 from incidentwire.net.urls import UrlError
 from services.ingest.submission import SubmissionOutcome, WebAddress
 
-LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*\Z")
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,8}\Z")  # RFC 5646
 MONTH = re.compile(r"\d{4}-\d{2}")  # some publishers say no more
 MAX_TITLE = 1000  # characters
 MAX_TEXT = 1_000_000  # characters: five long novels

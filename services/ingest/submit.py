@@ -18,6 +18,7 @@ from incidentwire.events import (
     ItemSubmitted,
     ItemTextSupplied,
 )
+from incidentwire.executor import Executor, run_here
 from incidentwire.log.event_log import AppendRequest, EventLog, VersionConflict
 from incidentwire.log.recorded_event import RecordedEvent
 from incidentwire.queue import QueueEntry
@@ -35,12 +36,15 @@ from services.ingest.submission import Submission, SubmissionOutcome
 
 
 class Submitter:
-    """Hands items to the log and the queue."""
+    """Hands items to the log and the queue. `run` executes what waits for the disk."""
 
-    def __init__(self, settings: Settings, connection: redis.Redis) -> None:
+    def __init__(
+        self, settings: Settings, connection: redis.Redis, run: Executor = run_here
+    ) -> None:
         self.settings = settings
         self.log = EventLog(connection)
         self.archive = Archive(settings.archive)
+        self._run = run
         self.admission = Admission(settings, connection)
 
     def submit_many(
@@ -117,9 +121,10 @@ class Submitter:
         traceparent: str,
     ) -> None:
         """Append and queue; fill `positions`, drop from `new` what another was first with."""
+        digests = self._archive(list(new.values()))
         requests = [
-            self._request(submission, via, feed, traceparent)
-            for submission in new.values()
+            self._request(submission, digest, via, feed, traceparent)
+            for submission, digest in zip(new.values(), digests, strict=True)
         ]
         ids = list(new)
         results = self.log.append_many(
@@ -133,7 +138,12 @@ class Submitter:
                 positions[item_id] = result.first
 
     def _request(
-        self, submission: Submission, via: str, feed: str | None, traceparent: str
+        self,
+        submission: Submission,
+        digest: str | None,
+        via: str,
+        feed: str | None,
+        traceparent: str,
     ) -> AppendRequest:
         address = submission.address
         url = address.url if address else None
@@ -142,7 +152,7 @@ class Submitter:
             via=via,
             url=url,
             canonical_url=None if canonical == url else canonical,
-            given_digest=self._archive(submission),
+            given_digest=digest,
             feed=feed,
         )
         # No idempotency key: that the item has no event yet says the same.
@@ -152,10 +162,18 @@ class Submitter:
             traceparent=traceparent,
         )
 
-    def _archive(self, submission: Submission) -> str | None:
-        if submission.given is None:
-            return None
-        return self.archive.put(submission.id, submission.given.to_bytes())
+    def _archive(self, submissions: Sequence[Submission]) -> list[str | None]:
+        """Archive what was given; return the digests. A disk's sync would hold the loop."""
+        if not any(submission.given for submission in submissions):
+            return [None] * len(submissions)
+        digests: list[str | None] = self._run(self._put_all, (submissions,))
+        return digests
+
+    def _put_all(self, submissions: Sequence[Submission]) -> list[str | None]:
+        return [
+            self.archive.put(s.id, s.given.to_bytes()) if s.given else None
+            for s in submissions
+        ]
 
     def _queue(
         self, new: Iterable[Submission], via: str, feed: str | None
@@ -185,7 +203,7 @@ class Submitter:
         if not ownership.may_use_text(item, history, who):
             return None  # nothing of it is kept
         self._check_limit(history, who)
-        digest = self._archive(submission)
+        [digest] = self._archive([submission])
         if digest is None or (item.is_text_given and item.given_digest == digest):
             return None
         return self._ask(item, ItemTextSupplied(who=who, given_digest=digest), who)

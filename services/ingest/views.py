@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from time import monotonic
 from typing import Any, cast
 
 import gevent
@@ -37,9 +36,10 @@ from services.ingest.schemas import (
 )
 from services.ingest.submission import Submission, SubmissionOutcome
 from services.ingest.submit import Submitter
+from services.ingest.turns import Turn, Turns
 
 NDJSON = "application/x-ndjson"
-TURN_S = 0.002  # work on a bulk body between two looks at other requests
+MAX_VALUES = 100  # in a submission, which has five; each unknown field costs time
 # Names of the same format: tools disagree, and none is registered.
 NDJSON_TYPES = frozenset(
     {NDJSON, "application/ndjson", "application/jsonl", "application/x-jsonlines"}
@@ -87,9 +87,14 @@ def submit() -> Any:
             detail=f"Send Content-Type: application/json, or {NDJSON} for one item "
             "per line.",
         )
-    submission = read(_body())
-    _take(ITEMS)
-    [outcome] = _submit([submission])
+    body = _body(current_app.config["SETTINGS"].max_body_bytes)
+    with _turns().take(body.size) as turn:
+        try:
+            submission = read(body.read())
+        finally:
+            turn.pause()
+        _take(ITEMS)
+        [outcome] = _submit([submission])
     return Response(
         json.dumps(accepted(outcome)),
         accepted_status(outcome),
@@ -138,7 +143,7 @@ def read(raw: bytes) -> Submission:
 
     Raises Problem 400 for a body that is not JSON, and 422 naming each invalid field.
     """
-    data = json_body.parse(raw)
+    data = json_body.parse(raw, MAX_VALUES)
     try:
         return Submission.of(**submission_fields(data))
     except ValidationError as error:
@@ -164,20 +169,16 @@ def _submit_bulk() -> Response:
         submit=submit_chunk,
         refusal=copy_current_request_context(_refusal),
         max_items=settings.max_bulk_items,
-        pause=_turns(),
+        turns=_turns(),
     )
-    with (
-        _body_deadline(),
-        json_body.body_stream(request, settings.max_bulk_bytes) as stream,
-    ):
-        body = bulk.spool(stream)
+    body = _body(settings.max_bulk_bytes)
     try:
         lines = handler.results(body)
     except BaseException:
-        body.close()
+        body.file.close()
         raise
     response = Response(lines, 200, mimetype=NDJSON)
-    response.call_on_close(body.close)
+    response.call_on_close(body.file.close)
     return response
 
 
@@ -199,21 +200,8 @@ def _take(kind: str) -> None:
     _allowances()[kind] = _quota().take(g.who, kind)
 
 
-def _turns() -> Callable[[], None]:
-    """Return a function that lets other requests go on, called often during long work.
-
-    `gevent.sleep(0)` would not do: the loop runs up to a thousand such callbacks before
-    it looks at a socket.
-    """
-    last = monotonic()
-
-    def pause() -> None:
-        nonlocal last
-        if monotonic() - last > TURN_S:
-            gevent.idle()
-            last = monotonic()
-
-    return pause
+def _turns() -> Turns:
+    return cast("Turns", current_app.extensions["incidentwire.turns"])
 
 
 def _allowances() -> dict[str, Allowance | None]:
@@ -227,10 +215,9 @@ def _quota() -> Quota:
     return cast("Quota", current_app.extensions["incidentwire.quota"])
 
 
-def _body() -> bytes:
-    max_bytes = current_app.config["SETTINGS"].max_body_bytes
+def _body(max_bytes: int) -> bulk.Body:
     with _body_deadline(), json_body.body_stream(request, max_bytes) as stream:
-        return stream.read()
+        return bulk.spool(stream, Turn())
 
 
 @contextmanager

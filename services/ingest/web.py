@@ -33,6 +33,7 @@ def main(host: str, port: int, workers: int) -> None:
 
 def make_app(settings: Settings) -> Flask:
     """Return the app. Runs in the worker: imports here see gevent's patched sockets."""
+    import gevent
     import redis
 
     from incidentwire.store import request_options
@@ -40,7 +41,7 @@ def make_app(settings: Settings) -> Flask:
 
     configure_logging(settings.log_level, "ingest-web")
     connection = redis.Redis.from_url(settings.redis_url, **request_options())
-    return create_app(settings, connection)
+    return create_app(settings, connection, run=gevent.get_hub().threadpool.apply)
 
 
 if __name__ == "__main__":

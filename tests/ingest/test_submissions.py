@@ -15,6 +15,7 @@ from incidentwire.documents import StoredDocument
 from incidentwire.events import ItemFetched, ItemSubmitted, ItemWithdrawn
 from incidentwire.log.event_log import IN_FLIGHT
 from incidentwire.web.keys import Keys
+from services.ingest.app import create_app
 from tests.harness import PLAIN, Harness, Site, page
 
 URL = "https://News.Example.org:443/a?utm_source=x#part"
@@ -173,6 +174,21 @@ def test_a_bad_line_spoils_only_itself(harness: Harness) -> None:
     assert rows[4]["id"] == rows[0]["id"]
     assert rows[2]["errors"][0]["field"] == "url"
     assert harness.log.last() == 2
+
+
+def test_a_chunk_of_texts_is_stored_outside_the_event_loop(harness: Harness) -> None:
+    calls = []
+
+    def run(function: Any, args: Any) -> Any:
+        calls.append(len(args[0]))
+        return function(*args)
+
+    app = create_app(harness.settings, harness.connection, run=run)
+    lines = b"".join(b'{"text": "text %d"}\n' % n for n in range(30))
+    headers = {"Content-Type": "application/x-ndjson", **harness.auth}
+    answer = app.test_client().post("/v1/submissions", data=lines, headers=headers)
+    assert {json.loads(line)["status"] for line in answer.text.splitlines()} == {202}
+    assert calls == [30]
 
 
 def test_bulk_items_are_queued_in_batches_with_one_job_each(harness: Harness) -> None:
@@ -390,7 +406,7 @@ def test_a_pasted_line_break_around_an_address_is_dropped(harness: Harness) -> N
         b'{"url": %s}' % (b"9" * 5000),
         b'{"url": "https://a.example/", "url": "https://b.example/"}',
         b'{"text": "x", "title": NaN}',
-        b"{%s}" % b",".join(b'"k%d": 1' % n for n in range(5000)),
+        b'{"text": "x", "language": "en%s"}' % (b"-ab" * 5000),
     ],
 )
 def test_json_that_no_reader_agrees_on_is_refused_in_our_own_words(

@@ -1,0 +1,57 @@
+"""Turns on the event loop: work on a large body never keeps small requests waiting.
+
+Parsing holds the loop and cannot be interrupted. So large bodies take turns, small
+requests go first between two lines, and after a long line the loop has a rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import thread_time
+
+import gevent
+from gevent.lock import BoundedSemaphore
+
+LARGE_BYTES = 500_000  # larger bodies take turns; 4,000 URLs are smaller
+PIECE_S = 0.001  # CPU time between two looks at other requests
+LONG_S = 0.01  # CPU time after which the loop has a rest
+REST = 15  # times as long as the work: large texts take a sixteenth of the time
+MAX_REST_S = 5.0
+
+
+class Turn:
+    """A stretch of work on one body."""
+
+    def __init__(self) -> None:
+        self._since = thread_time()
+
+    def pause(self) -> None:
+        """Let other requests go on if the work since the last pause was long.
+
+        `gevent.sleep(0)` would not do: the loop runs up to a thousand such callbacks
+        before it looks at a socket.
+        """
+        worked = thread_time() - self._since
+        if worked < PIECE_S:
+            return
+        gevent.idle()
+        if worked > LONG_S:
+            gevent.sleep(min(worked * REST, MAX_REST_S))
+        self._since = thread_time()
+
+
+class Turns:
+    """Shares the event loop of one process. One per process."""
+
+    def __init__(self) -> None:
+        self._large = BoundedSemaphore(1)
+
+    @contextmanager
+    def take(self, size: int) -> Iterator[Turn]:
+        """Yield a turn, for a large body once no other has one; `size` in bytes."""
+        if size <= LARGE_BYTES:
+            yield Turn()
+            return
+        with self._large:
+            yield Turn()

@@ -1,0 +1,55 @@
+"""Large bodies wait for each other, and small requests never wait for them."""
+
+from __future__ import annotations
+
+import gevent
+from gevent.event import Event
+
+from services.ingest import turns
+from services.ingest.turns import LARGE_BYTES, Turns
+
+LARGE = LARGE_BYTES + 1
+
+
+def test_large_bodies_are_worked_on_one_at_a_time_and_small_ones_at_once():
+    shared = Turns()
+    seen = []
+    release = Event()
+
+    def work(name: str, size: int) -> None:
+        with shared.take(size):
+            seen.append(name)
+            if size == LARGE:
+                release.wait()
+
+    workers = [
+        gevent.spawn(work, name, size)
+        for name, size in (("first", LARGE), ("second", LARGE), ("small", 100))
+    ]
+    gevent.idle()
+    assert seen == ["first", "small"]
+    release.set()
+    gevent.joinall(workers, raise_error=True)
+    assert seen == ["first", "small", "second"]
+
+
+def test_between_two_pieces_of_work_others_go_on(monkeypatch):
+    monkeypatch.setattr(turns, "PIECE_S", 0.0)
+    other = gevent.spawn(str)
+    with Turns().take(LARGE) as turn:
+        turn.pause()
+    assert other.dead
+
+
+def test_after_a_long_piece_the_loop_rests_so_that_large_texts_take_little_of_it(
+    monkeypatch,
+):
+    rests: list[float] = []
+    monkeypatch.setattr(turns.gevent, "sleep", rests.append)
+    turn = turns.Turn()
+    turn._since -= 1.0  # a second of work
+    turn.pause()
+    assert rests == [turns.MAX_REST_S]
+    turn._since -= 0.1
+    turn.pause()
+    assert 0.1 * turns.REST <= rests[1] < turns.MAX_REST_S
