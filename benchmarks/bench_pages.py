@@ -9,10 +9,10 @@ search and facets of its own. It is no dependency; install it into an environmen
 from __future__ import annotations
 
 import random
+import secrets
 import shutil
 import statistics
 import subprocess
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,9 +22,8 @@ import click
 import requests
 from playwright.sync_api import sync_playwright
 
-from benchmarks.page_corpus import Corpus, Filler, fold, open_projection
+from benchmarks.page_corpus import Arrivals, Corpus
 from benchmarks.stand import Stand, free_port, row, stand, wait_for_port
-from incidentwire.log.event_log import EventLog
 from incidentwire.web.sessions import COOKIE, SessionStore
 from incidentwire.web.users import Users
 
@@ -51,39 +50,28 @@ WEIGHT = (
 @click.option("--incidents", default=20_000, show_default=True)
 @click.option("--words", default=300, show_default=True, help="Mean of a text.")
 @click.option("--datasette", type=click.Path(path_type=Path, exists=True))
-def main(items: int, incidents: int, words: int, datasette: Path | None) -> None:
+@click.option("--kept", type=click.Path(path_type=Path), help="Folder to reuse.")
+def main(
+    items: int, incidents: int, words: int, datasette: Path | None, kept: Path | None
+) -> None:
     """Print the 95th percentile of each page beside its limit."""
     corpus = Corpus(items, incidents, words)
-    with stand(store_maxmemory="4gb") as here:
-        filler = Filler(EventLog(here.connection), corpus)
-        for start in range(0, items, 500):
-            filler.append(range(start, min(items, start + 500)))
-        projection = open_projection(here, corpus)
-        last = fold(here, projection, 0)
+    with stand(store_maxmemory="4gb", kept=kept) as here:
+        arrivals = Arrivals(here, corpus)
+        arrivals.fill()
         port = free_port()
         here.start("services.api.web", "--port", str(port))
         wait_for_port(port)
-        stopped = threading.Event()
-
-        def arrive() -> None:
-            position = last
-            number = items
-            while not stopped.wait(1 / ARRIVING):
-                filler.append(range(number, number + 1))
-                number += 1
-                position = fold(here, projection, position)
-
-        arriving = threading.Thread(target=arrive)
-        arriving.start()
+        arriving = arrivals.start(ARRIVING)
         try:
             base = f"http://127.0.0.1:{port}"
-            _measure(here, base, corpus, filler.names)
-            _measure_browser(here, base, filler.names)
+            _measure(here, base, corpus, arrivals.filler.names)
+            _measure_browser(here, base, arrivals.filler.names)
+            if datasette:
+                _measure_peer(here, datasette, corpus)
         finally:
-            stopped.set()
+            arriving.terminate()
             arriving.join()
-        if datasette:
-            _measure_peer(here, datasette, corpus)
 
 
 def _measure(here: Stand, base: str, corpus: Corpus, incidents: Sequence[str]) -> None:
@@ -109,7 +97,8 @@ def _measure(here: Stand, base: str, corpus: Corpus, incidents: Sequence[str]) -
 
 def signed_in(here: Stand) -> str:
     """Return the cookie of a person who may curate."""
-    user = Users(here.connection).add("bench", "correct horse battery", "curator")
+    name = f"bench-{secrets.token_hex(4)}"
+    user = Users(here.connection).add(name, "correct horse battery", "curator")
     issuer = f"user:{user.name}:{user.serial}"
     return SessionStore(here.connection).start(user.name, user.scopes, issuer)
 

@@ -7,8 +7,11 @@ number always gives the same report, so nothing but the log and the read model i
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Sequence
 from itertools import accumulate
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 
 from benchmarks.stand import Stand
 from incidentwire import events as e
@@ -19,6 +22,7 @@ from incidentwire.labels import LABELS, Label, MentionRef
 from incidentwire.log.event_log import AppendRequest, EventLog
 from services.api.entities.countries import table
 from services.api.read_model import database
+from services.api.read_model.checkpoint import fold_until
 from services.api.read_model.incident_state import IncidentProjection
 from services.api.read_model.projection import Projection
 
@@ -149,11 +153,63 @@ def fold(here: Stand, projection: Projection, after: int) -> int:
 
 
 def open_projection(here: Stand, corpus: Corpus) -> Projection:
-    """Create the read model's file and return what fills it."""
+    """Return what fills the read model's file, which is created if there is none."""
     log = EventLog(here.connection)
-    path = database.next_generation(here.settings.read_model)
-    db = database.create(path, log.id)
-    database.activate(path, here.settings.read_model)
-    return Projection(
-        db, log.histories, corpus.documents, lambda _: IncidentProjection()
-    )
+    link = here.settings.read_model
+    if link.exists():
+        db = database.open_for_writing(link)
+    else:
+        path = database.next_generation(link)
+        db = database.create(path, log.id)
+        database.activate(path, link)
+
+    def incidents_at(position: int) -> IncidentProjection:
+        incidents = IncidentProjection()
+        fold_until(incidents, log, position)
+        return incidents
+
+    return Projection(db, log.histories, corpus.documents, incidents_at)
+
+
+class Arrivals:
+    """Fills the log and the read model of a stand, and goes on at a rate."""
+
+    def __init__(self, here: Stand, corpus: Corpus) -> None:
+        self.here = here
+        self.filler = Filler(EventLog(here.connection), corpus)
+        self.projection = open_projection(here, corpus)
+        self.position = database.checkpoint(self.projection.db).position
+
+    def fill(self) -> None:
+        """Fill an empty stand; fold what one that is not empty has."""
+        if self.filler.log.last() == 0:
+            count = self.filler.corpus.items
+            for start in range(0, count, 500):
+                self.filler.append(range(start, min(count, start + 500)))
+        self.position = fold(self.here, self.projection, self.position)
+        db = self.projection.db
+        rows = db.execute("SELECT id FROM incidents WHERE into_id IS NULL ORDER BY n")
+        self.filler.names = [name for (name,) in rows]
+        (self.arrived,) = db.execute("SELECT count(*) FROM items").fetchone()
+        incidents = self.projection.incidents or self.projection.incidents_at(self.position)  # fmt: skip
+        self.projection.incidents = incidents
+        self.filler.state = incidents.copy().state
+        db.close()
+
+    def start(self, rate: float) -> BaseProcess:
+        """Start a process in which items arrive, and are folded, at a rate per second."""
+        process = get_context("fork").Process(target=self._arrive, args=(rate,))
+        process.start()
+        return process
+
+    def _arrive(self, rate: float) -> None:
+        self.filler.log = EventLog(self.here.connection)
+        fresh = open_projection(self.here, self.filler.corpus)
+        fresh.incidents = self.projection.incidents
+        due = time.monotonic()
+        while True:
+            self.filler.append(range(self.arrived, self.arrived + 1))
+            self.arrived += 1
+            self.position = fold(self.here, fresh, self.position)
+            due += 1 / rate
+            time.sleep(max(0.0, due - time.monotonic()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -64,9 +65,12 @@ class Stand:
 
 
 @contextlib.contextmanager
-def stand(*, store_maxmemory: str = "1gb", **changes: object) -> Iterator[Stand]:
-    """Yield a fresh stand; stop and delete everything afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="incidentwire-bench-"))
+def stand(
+    *, store_maxmemory: str = "1gb", kept: Path | None = None, **changes: object
+) -> Iterator[Stand]:
+    """Yield a stand and stop it afterwards: a fresh one, deleted, or that of a folder."""
+    folder = kept or Path(tempfile.mkdtemp(prefix="incidentwire-bench-"))
+    folder.mkdir(parents=True, exist_ok=True)
     installation = Installation(data_dir=folder, store_maxmemory=store_maxmemory)
     defaults: dict[str, object] = {
         "allowed_hosts": frozenset({"127.0.0.1"}),
@@ -78,16 +82,17 @@ def stand(*, store_maxmemory: str = "1gb", **changes: object) -> Iterator[Stand]
     )  # type: ignore[arg-type]
     store = subprocess.Popen(store_command(installation), stdout=subprocess.DEVNULL)
     connection = redis.Redis.from_url(installation.store_url)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120  # a kept store reads its log first
     while True:
         try:
             connection.ping()
             break
-        except redis.ConnectionError:
+        except (redis.ConnectionError, redis.BusyLoadingError):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
-    here = Stand(settings, Keys(connection).create("bench", SCOPES))
+    key = Keys(connection).create(f"bench-{secrets.token_hex(4)}", SCOPES)
+    here = Stand(settings, key)
     try:
         yield here
     finally:
@@ -101,7 +106,8 @@ def stand(*, store_maxmemory: str = "1gb", **changes: object) -> Iterator[Stand]
                 os.killpg(process.pid, signal.SIGKILL)
         store.kill()
         store.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+        if kept is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def wait_for_port(port: int, patience_s: float = 30.0) -> None:

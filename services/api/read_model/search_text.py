@@ -12,11 +12,9 @@ from __future__ import annotations
 import re
 
 from incidentwire.stem import stem
+from services.api.search.compounds import NEAR, RUN, divisions, is_near
 from services.api.search.folding import fold
 
-RUN = re.compile(
-    r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]+"
-)
 ENGLISH = re.compile(r"[a-z]{3,}")
 COLUMNS = "{title text}"
 
@@ -38,22 +36,50 @@ def stems(*folded: str) -> str:
     return " ".join(sorted({stem(word) for word in words if stem(word) != word}))
 
 
-def expression(text: str, *, is_prefix: bool = False) -> str | None:
+def expression(
+    text: str, *, is_prefix: bool = False, is_quoted: bool = False
+) -> str | None:
     """Return the FTS5 expression of a word or phrase; None if it has no token.
 
-    A single English word also matches its other forms. What a user types never
-    reaches FTS5 as syntax: tokens are letters and digits, in quotes.
+    A single English word also matches its other forms, a Chinese compound its parts near
+    each other, unless it is quoted. What a user types never reaches FTS5 as syntax:
+    tokens are letters and digits, in quotes.
     """
     tokens = query_tokens(text)
     if not tokens:
         return None
-    phrase = '"' + " ".join(tokens) + '"'
+    phrase = _quoted(tokens)
     if is_prefix or is_open(tokens):
         return f"{COLUMNS} : {phrase} *"
-    if len(tokens) > 1 or not ENGLISH.fullmatch(tokens[0]):
+    if len(tokens) == 1 and ENGLISH.fullmatch(tokens[0]):
+        root = stem(tokens[0])
+        return f'({COLUMNS} : ({phrase} OR "{root}") OR stems : "{root}")'
+    near = [] if is_quoted else _parts(text)
+    divided = [f"NEAR({_quoted(a)} {_quoted(b)}, {NEAR})" for a, b in near]
+    if not divided:
         return f"{COLUMNS} : {phrase}"
-    root = stem(tokens[0])
-    return f'({COLUMNS} : ({phrase} OR "{root}") OR stems : "{root}")'
+    return f"{COLUMNS} : ({' OR '.join([phrase, *divided])})"
+
+
+def is_divided_in(text: str, field: str) -> bool:
+    """Return whether a title or text, as `indexed` returns it, has a word in two parts.
+
+    The same answer as `expression` gives in the index, but for the undivided phrase.
+    """
+    near = _parts(text)
+    if not near:
+        return False
+    tokens = field.split()
+    return any(is_near(first, second, tokens) for first, second in near)
+
+
+def _parts(text: str) -> list[tuple[list[str], list[str]]]:
+    """Return the tokens of the parts of a compound, for each way to divide it."""
+    return [(query_tokens(a), query_tokens(b)) for a, b in divisions(text)]
+
+
+def _quoted(tokens: list[str]) -> str:
+    return '"' + " ".join(tokens) + '"'
 
 
 def query_tokens(text: str) -> list[str]:

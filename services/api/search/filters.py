@@ -42,10 +42,14 @@ class FilterError(ValueError):
 
 @dataclass(frozen=True)
 class Words:
-    """A word, a phrase of words, or with `prefix` the beginning of a word."""
+    """A word, a phrase of words, or with `prefix` the beginning of a word.
+
+    `quoted` asks for the words as written.
+    """
 
     text: str
     prefix: bool = False
+    quoted: bool = False
 
 
 @dataclass(frozen=True)
@@ -184,7 +188,7 @@ def _tokens(text: str) -> Iterator[_Token]:
             i += 1
         elif c == '"':
             phrase, end = _quoted(text, i)
-            yield _Token("term", i, Words(phrase))
+            yield _Token("term", i, Words(phrase, quoted=True))
             i = end
         elif c in _BREAKS:
             i += 1

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import sqlite3
 
-from services.api.read_model.search_text import indexed, is_open, query_tokens
+from services.api.read_model.search_text import (
+    indexed,
+    is_divided_in,
+    is_open,
+    query_tokens,
+)
 from services.api.search.folding import fold
 
 
 def register(db: sqlite3.Connection) -> None:
     """Add the functions to a connection; idempotent."""
     db.create_function("has_words", 2, has_words, deterministic=True)
+    db.create_function("has_word", 2, has_word, deterministic=True)
     db.create_function("is_source", 2, is_source, deterministic=True)
 
 
@@ -21,6 +27,13 @@ def has_words(text: str | None, query: str) -> bool:
         return False
     phrase = " " + " ".join(tokens)
     return (phrase if is_open(tokens) else f"{phrase} ") in f" {indexed(text)} "
+
+
+def has_word(text: str | None, query: str) -> bool:
+    """Return whether a title given by a person has the word, or its parts in Chinese."""
+    if has_words(text, query):
+        return True
+    return text is not None and is_divided_in(query, indexed(text))
 
 
 def is_source(name: str | None, folded: str) -> bool:

@@ -11,6 +11,7 @@ from incidentwire.stem import stem
 from services.api.read_model.search_text import (
     ENGLISH,
     indexed,
+    is_divided_in,
     is_open,
     query_tokens,
     stems,
@@ -81,7 +82,9 @@ def _has_words(words: Words, facts: Facts) -> bool:
     if f"{phrase} " in text:
         return True
     if len(tokens) > 1 or not ENGLISH.fullmatch(tokens[0]):
-        return False
+        if words.quoted:
+            return False
+        return any(is_divided_in(words.text, field) for field in text.split("\n"))
     root = f" {stem(tokens[0])} "
     return root in text or root in facts.indexed_stems()
 

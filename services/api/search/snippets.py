@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any as AnyValue
 
 from incidentwire.stem import stem
-from services.api.read_model.search_text import ENGLISH, RUN
+from services.api.read_model.search_text import ENGLISH
+from services.api.search.compounds import RUN, divisions
 from services.api.search.filters import All, Any, Node, Words
 from services.api.search.folding import fold, simplify
 
@@ -21,12 +22,16 @@ _WORD = re.compile(r"[^\W_]+")
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What a query looks for: whole words, beginnings, stems, and runs of ideographs."""
+    """What a query looks for: whole words, beginnings, stems, and runs of ideographs.
+
+    `runs` and `parts`, those of divided runs, have the longest first.
+    """
 
     words: frozenset[str]
     prefixes: tuple[str, ...]
     stems: frozenset[str]
     runs: tuple[str, ...]
+    parts: tuple[str, ...] = ()
 
 
 def wanted(node: Node) -> Wanted:
@@ -34,9 +39,13 @@ def wanted(node: Node) -> Wanted:
     words: set[str] = set()
     prefixes: set[str] = set()
     runs: set[str] = set()
+    parts_of_runs: set[str] = set()
     for found in _words(node):
         parts = fold(found.text).split()
         runs.update(run for part in parts for run in RUN.findall(part))
+        if not found.quoted:
+            divided = divisions(found.text)
+            parts_of_runs.update(part for pair in divided for part in pair)
         plain = [word for part in parts for word in RUN.sub(" ", part).split()]
         if found.prefix and plain:
             prefixes.add(plain.pop())
@@ -46,7 +55,8 @@ def wanted(node: Node) -> Wanted:
         words=frozenset(words),
         prefixes=tuple(sorted(prefixes)),
         stems=stems,
-        runs=tuple(sorted(runs)),
+        runs=_longest_first(runs),
+        parts=_longest_first(parts_of_runs - runs),
     )
 
 
@@ -69,6 +79,10 @@ def snippet(text: str, asked: Wanted) -> dict[str, AnyValue]:
         "end": end,
         "hits": shown[:MAX_HITS],
     }
+
+
+def _longest_first(words: set[str]) -> tuple[str, ...]:
+    return tuple(sorted(words, key=lambda word: (-len(word), word)))
 
 
 def _end(text: str, start: int) -> int:
@@ -97,7 +111,7 @@ def _hits(text: str, asked: Wanted) -> list[tuple[int, int]]:
             break
         word = match[0]
         if asked.runs and RUN.search(word):
-            found += _runs_within(word, match.start(), asked.runs)
+            found += _runs_within(word, match.start(), asked)
             continue
         folded = word.lower() if word.isascii() else fold(word)
         is_hit = folded in asked.words or folded.startswith(asked.prefixes)
@@ -108,13 +122,14 @@ def _hits(text: str, asked: Wanted) -> list[tuple[int, int]]:
     return found
 
 
-def _runs_within(word: str, offset: int, runs: Sequence[str]) -> list[tuple[int, int]]:
-    """Return where the runs are in a word, in code points of the whole text."""
+def _runs_within(word: str, offset: int, asked: Wanted) -> list[tuple[int, int]]:
+    """Return where the runs, else their parts, are in a word; no two overlap.
+
+    Places are code points of the whole text.
+    """
     folded = simplify(word)  # keeps offsets
-    found = []
-    for run in runs:
-        at = folded.find(run)
-        while at >= 0:
-            found.append((offset + at, offset + at + len(run)))
-            at = folded.find(run, at + len(run))
-    return sorted(found)
+    pattern = "|".join(map(re.escape, (*asked.runs, *asked.parts)))
+    return [
+        (offset + match.start(), offset + match.end())
+        for match in re.finditer(pattern, folded)
+    ]

@@ -30,7 +30,7 @@ _OF_INCIDENT = "i.n IN (SELECT m.incident FROM item_incidents m JOIN items t ON 
 _INCIDENT_OF_WORDS = (
     "i.n IN (SELECT incident FROM item_incidents WHERE n IN"
     " (SELECT rowid FROM words WHERE words MATCH ?)"
-    " UNION SELECT n FROM incidents WHERE named = 1 AND has_words(title, ?))"
+    " UNION SELECT n FROM incidents WHERE named = 1 AND {}(title, ?))"
 )
 _HAS_WORDS = "{}.n IN (SELECT rowid FROM words WHERE words MATCH ?)"
 _FROM_SOURCE = (
@@ -118,7 +118,7 @@ def _joined(parts: Sequence[Condition], word: str, empty: Condition) -> Conditio
 def _positive(node: Node) -> Sequence[str]:
     match node:
         case Words():
-            found = expression(node.text, is_prefix=node.prefix)
+            found = _expression(node)
             return [found] if found else []
         case All() | Any():
             return [text for part in node.parts for text in _positive(part)]
@@ -129,20 +129,21 @@ def _positive(node: Node) -> Sequence[str]:
 # -- words and fields ------------------------------------------------------------------
 
 
-def _words_of(table: str, text: str, *, is_prefix: bool = False) -> Condition:
-    found = expression(text, is_prefix=is_prefix)
-    return (_HAS_WORDS.format(table), [found]) if found else NOTHING
+def _expression(words: Words) -> str | None:
+    return expression(words.text, is_prefix=words.prefix, is_quoted=words.quoted)
 
 
 def _item_words(words: Words) -> Condition:
-    return _words_of("i", words.text, is_prefix=words.prefix)
+    found = _expression(words)
+    return (_HAS_WORDS.format("i"), [found]) if found else NOTHING
 
 
 def _incident_words(words: Words) -> Condition:
-    found = expression(words.text, is_prefix=words.prefix)
+    found = _expression(words)
     if found is None:
         return NOTHING
-    return _INCIDENT_OF_WORDS, [found, words.text]
+    in_title = "has_words" if words.quoted or words.prefix else "has_word"
+    return _INCIDENT_OF_WORDS.format(in_title), [found, words.text]
 
 
 # every spelling of the entity that a name belongs to, or the name alone

@@ -40,7 +40,10 @@ LEAK = Facts(
         ("", EVERYTHING),
         ("clinic", Words("clinic")),
         ("clin*", Words("clin", prefix=True)),
-        ('"patient files" open', All((Words("patient files"), Words("open")))),
+        (
+            '"patient files" open',
+            All((Words("patient files", quoted=True), Words("open"))),
+        ),
         ("a OR b c", Any((Words("a"), All((Words("b"), Words("c")))))),
         ("label:data_leak", Field("label", "data_leak")),
         ("LABEL:Data_Leak", Field("label", "data_leak")),

@@ -42,7 +42,20 @@ REPORTS: dict[str, dict[str, Any]] = {
         "labels": ("consent",),
     },
 }
-MORE = ["office", "cafe", "fool", "the OR 争议", "同意 -hotel", "園", "passport guests"]
+MORE = [
+    "人脸争议",
+    "人脸同意",
+    '"人脸争议"',
+    "系统没有",
+    "AI人脸",
+    "office",
+    "cafe",
+    "fool",
+    "the OR 争议",
+    "同意 -hotel",
+    "園",
+    "passport guests",
+]
 
 
 @pytest.fixture
@@ -119,6 +132,7 @@ def test_every_field_is_documented() -> None:
         ("office", "bank", ["ofﬁce"]),
         ("识别", "face", ["識別"]),
         ("cafe*", "bank", ["café"]),
+        ("人脸争议", "face", ["人脸", "争议"]),
     ],
 )
 def test_a_snippet_shows_where_the_stored_text_matches(
