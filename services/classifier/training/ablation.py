@@ -1,26 +1,35 @@
 """What each kind of features, and each file of the corpus, is worth.
 
-Mean F1 on real texts by cross-validation over publishers, at thresholds fitted to the
-same scores, without one part at a time:
-python -m services.classifier.training.ablation [--files]
+Scores of the real texts by models that saw no text of the same publisher, without one
+part at a time:
+python -m services.classifier.training.ablation [--files] [--write]
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
+from sklearn.metrics import average_precision_score
 
 from incidentwire.labels import LABELS
 from services.classifier.labelling import features
 from services.classifier.labelling.classifier import MODEL_FOLDER
 from services.classifier.labelling.lexicon import Lexicon
 from services.classifier.labelling.model_file import LANGUAGES, LEXICON_FILE
-from services.classifier.training.calibrating import assigned, decide, f1, probabilities
+from services.classifier.training.calibrating import decide, probabilities
 from services.classifier.training.corpus import corpus_files, read_rows
+from services.classifier.training.figures import RESAMPLES, SEED
 from services.classifier.training.fitting import Examples, Floats, Trainer, prepare
 
+RESULTS_FILE = Path(__file__).parent / "ablation.json"
+EVERYTHING = "everything"
+ALL_WRITTEN = "all written rows"
+LEAST_PROBABILITY = 1e-4  # keeps the log loss of a single text finite
 ALL = range(len(features.KINDS))
 FAMILIES = {
     "words": (features.WORD, features.TITLE_WORD),
@@ -41,52 +50,123 @@ FAMILIES = {
 }
 
 
-def without_families(examples: Examples) -> Iterator[tuple[str, Floats]]:
-    """Yield the raw scores of everything, and without each family of features."""
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """Figures without one part, on the real texts of one language.
+
+    `precision` is the mean average precision of the labels, `loss` their mean log loss.
+    `gain` is how much the loss rises without the part, with the 95 % interval by
+    resampling publishers: a part with a negative gain does harm.
+    """
+
+    part: str
+    rows: int
+    language: str
+    precision: float
+    loss: float
+    gain: float
+    interval: tuple[float, float]
+
+
+def without_families(examples: Examples) -> Iterator[tuple[str, int, Floats]]:
+    """Yield name, rows and raw scores without each family of features."""
     trainer = Trainer(examples)
     teaching = examples.written | examples.real
-    yield "everything", trainer.out_of_fold(teaching)
     for name, kinds in FAMILIES.items():
         rest = [kind for kind in ALL if kind not in kinds]
-        yield f"without {name}", trainer.out_of_fold(teaching, rest)
+        yield name, 0, trainer.out_of_fold(teaching, rest)
 
 
-def without_files(examples: Examples) -> Iterator[tuple[str, Floats]]:
-    """Yield the raw scores without each file of the corpus."""
+def without_files(examples: Examples) -> Iterator[tuple[str, int, Floats]]:
+    """Yield name, rows and raw scores without each file, then without all of them."""
     trainer = Trainer(examples)
     start = 0
     for file in corpus_files():
         end = start + len(read_rows([file]))
         teaching = examples.written | examples.real
         teaching[start:end] = False
-        yield f"without {file.name}", trainer.out_of_fold(teaching)
+        yield file.stem, end - start, trainer.out_of_fold(teaching)
         start = end
+    yield ALL_WRITTEN, start, trainer.out_of_fold(examples.real)
 
 
-def mean_f1(examples: Examples, raw: Floats, language: str) -> float:
-    """Return the mean F1 of the labels on the real texts of a language."""
-    rows = examples.real & (examples.languages == language)
-    languages = examples.languages[rows]
-    wanted = examples.wanted[rows]
+def compare(
+    examples: Examples, base: Floats, part: str, rows: int, raw: Floats
+) -> Iterator[Result]:
+    """Yield the result of each language; `base` are the raw scores with everything."""
+    random = np.random.default_rng(SEED)
+    for language in LANGUAGES:
+        texts = examples.real & (examples.languages == language)
+        losses = _losses(examples, raw, language)
+        gains = losses - _losses(examples, base, language)
+        wanted = examples.wanted[texts]
+        precision = [
+            average_precision_score(wanted[:, k], raw[texts][:, k])
+            for k in range(len(LABELS))
+        ]
+        low, high = _interval(gains, examples.publishers[texts], random)
+        yield Result(
+            part=part,
+            rows=rows,
+            language=language,
+            precision=round(float(np.mean(precision)), 4),
+            loss=round(float(losses.mean()), 5),
+            gain=round(float(gains.mean()), 5),
+            interval=(round(low, 5), round(high, 5)),
+        )
+
+
+def _losses(examples: Examples, raw: Floats, language: str) -> Floats:
+    """Return the mean log loss of the labels of each real text of a language."""
     real = examples.real
     decisions = decide(raw[real], examples.wanted[real], examples.languages[real])
-    answers = assigned(
-        probabilities(raw[rows], languages, decisions), languages, decisions
-    )
-    return float(np.mean([f1(answers[:, k], wanted[:, k]) for k in range(len(LABELS))]))
+    rows = real & (examples.languages == language)
+    found = probabilities(raw[rows], examples.languages[rows], decisions)
+    found = np.clip(found, LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY)
+    right = np.where(examples.wanted[rows], found, 1.0 - found)
+    return np.asarray(-np.log(right).mean(axis=1))
+
+
+def _interval(
+    gains: Floats, publishers: np.ndarray, random: np.random.Generator
+) -> tuple[float, float]:
+    """Return the 95 % interval of the mean gain by resampling publishers."""
+    _, places = np.unique(publishers, return_inverse=True)
+    sums = np.bincount(places, weights=gains)
+    sizes = np.bincount(places)
+    drawn = random.integers(0, len(sums), (RESAMPLES, len(sums)))
+    means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def read_results(file: Path = RESULTS_FILE) -> list[Result]:
+    """Return the stored results of the last run with --write."""
+    rows = json.loads(file.read_text(encoding="utf-8"))
+    return [Result(**row | {"interval": tuple(row["interval"])}) for row in rows]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a line per part."""
+    """Print a line per part and language."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", action="store_true", help="each file of the corpus")
+    parser.add_argument(
+        "--write", action="store_true", help="store the results for the model card"
+    )
     options = parser.parse_args(arguments)
     lexicon = Lexicon.load(MODEL_FOLDER / LEXICON_FILE)
     examples = prepare(read_rows(corpus_files()), lexicon)
+    base = Trainer(examples).out_of_fold(examples.written | examples.real)
+    results = list(compare(examples, base, EVERYTHING, 0, base))
+    print(*results, sep="\n", flush=True)
     tried = without_files(examples) if options.files else without_families(examples)
-    for name, raw in tried:
-        scores = [f"{mean_f1(examples, raw, language):.3f}" for language in LANGUAGES]
-        print(name, *scores, flush=True)
+    for part in tried:
+        found = list(compare(examples, base, *part))
+        print(*found, sep="\n", flush=True)
+        results += found
+    if options.write:
+        lines = ",\n".join(json.dumps(asdict(one)) for one in results)
+        RESULTS_FILE.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -126,6 +126,26 @@ def test_the_title_counts_and_evidence_comes_from_the_text(
     assert_valid(answer, text)
 
 
+def test_evidence_shows_the_case_of_the_title_beside_another_one(
+    classifier: Classifier,
+) -> None:
+    text = (
+        "The state of Marrow reached a settlement with the map maker Quillon on Friday."
+        " The suit said that Quillon went on tracking walkers after they had switched"
+        " the feature off, and sold the routes. Last year the state also settled with"
+        " Tarn Social after suing it for capturing biometric data of residents."
+    )
+    answer = classifier.classify(
+        "State settles with Quillon for tracking walkers", text
+    )
+    shown = {
+        label: " ".join(text[start:end] for start, end in spans)
+        for label, spans in answer.evidence.items()
+    }
+    assert "went on tracking walkers" in shown["consent"]
+    assert "settlement with the map maker" in shown["regulation"]
+
+
 def test_a_title_alone_is_a_question_for_a_person(classifier: Classifier) -> None:
     answer = classifier.classify(
         "Data breach exposes passwords and home addresses of 2 million users", ""
