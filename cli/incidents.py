@@ -55,6 +55,7 @@ def incidents() -> None:
 )
 @click.option("--text", "q", help="Words of its items.")
 @click.option("--entity", help="A name in its items' titles, in any spelling.")
+@click.option("--topic", help="A topic that it is on.")
 @click.option("--country", help="Country that an item names: code or name.")
 @click.option("--source", help="Host or site of an item.")
 @click.option("--from", "since", help="With a report on or after this day.")

@@ -52,6 +52,7 @@ def items() -> None:
 @items.command("list")
 @label_option
 @click.option("--state", type=click.Choice([*map(str, State)]))
+@click.option("--topic", help="Is on this topic.")
 @click.option("--host", help="Of this host.")
 @click.option("--text", "q", help="Contains these words.")
 @limit_option

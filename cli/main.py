@@ -33,6 +33,10 @@ COMMANDS = {
         "cli.entities",
         "Names with several spellings: alias, unalias, list.",
     ),
+    "topics": (
+        "cli.topics",
+        "Topics of your own beside the labels: add, list, remove.",
+    ),
     "tail": ("cli.tail", "Follow the event log, resuming after interruptions."),
     "feeds": ("cli.feeds", "Add, list and remove feeds; import and export OPML."),
     "subscriptions": (

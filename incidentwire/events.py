@@ -73,6 +73,10 @@ class EntityEvent(Event):
     """An event whose subject is a spelling of an entity's name."""
 
 
+class TopicEvent(Event):
+    """An event whose subject is a topic, a named filter."""
+
+
 # -- items ---------------------------------------------------------------------------------------------------------
 
 
@@ -433,6 +437,31 @@ class EntityAliasRemoved(EntityEvent):
     name: str
     who: str
     note: str = ""
+
+
+# -- topics --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicDefined(TopicEvent):
+    """A curator defined a topic, or defined it anew: the items that `filter` matches. Name, description and filter are
+    the curator's own text."""
+
+    type = "topic.defined"
+    name: str
+    filter: str
+    colour: str
+    who: str
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicRemoved(TopicEvent):
+    """A curator removed a topic."""
+
+    type = "topic.removed"
+    name: str
+    who: str
 
 
 # -- feeds and subscriptions ---------------------------------------------------------------------------------------

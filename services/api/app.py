@@ -31,6 +31,7 @@ from services.api.read_model.reader import Reader
 from services.api.search import views as search_views
 from services.api.subscriptions import groups, links
 from services.api.subscriptions import views as subscription_views
+from services.api.topics import views as topic_views
 
 MAX_BODY_BYTES = 1_000_000  # commands are short; submissions go to ingest
 MAX_RENDITIONS = 4  # at once: the thread pool also serves queries
@@ -41,6 +42,7 @@ BLUEPRINTS = (
     item_views.blueprint,
     corrections.blueprint,
     entity_views.blueprint,
+    topic_views.blueprint,
     evidence.blueprint,
     search_views.blueprint,
     exports.blueprint,

@@ -49,6 +49,13 @@ class UnknownAlias(NotFound):
         )
 
 
+class UnknownTopic(NotFound):
+    """No topic with this id is defined."""
+
+    def __init__(self) -> None:
+        super().__init__("No topic has this id. GET /v1/topics lists them.")
+
+
 class UnknownEventType(NotFound):
     """No event type has this name."""
 

@@ -17,6 +17,7 @@ COMMAND_STATUS = {
     "not_found": 404,
     "bad_status": 422,
     "bad_name": 422,
+    "bad_topic": 422,
 }  # every other refusal: 409
 
 
@@ -38,6 +39,7 @@ PROBLEMS: ProblemTable = {
     e.UnknownItem: as_problem(404, "unknown-item"),
     e.UnknownIncident: as_problem(404, "unknown-incident"),
     e.UnknownAlias: as_problem(404, "unknown-alias"),
+    e.UnknownTopic: as_problem(404, "unknown-topic"),
     e.UnknownEventType: as_problem(404, "unknown-type"),
     e.NoText: as_problem(404, "no-text"),
     e.NoEvidence: as_problem(404, "no-evidence"),

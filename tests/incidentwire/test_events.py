@@ -185,6 +185,7 @@ def test_lists_of_types_follow_from_what_each_type_does() -> None:
         events.FeedEvent,
         events.SubscriptionEvent,
         events.EntityEvent,
+        events.TopicEvent,
     )
     for name, cls in events.TYPES.items():
         (kind,) = [kind for kind in kinds if issubclass(cls, kind)]

@@ -24,6 +24,7 @@ MULTIPLE = ("label", "status")
 FACETS = (
     "label",
     "status",
+    "topic",
     "country",
     "entity",
     "source",
@@ -114,6 +115,7 @@ def facet_names() -> dict[str, str]:
     return {
         "label": _("Label"),
         "status": _("Status"),
+        "topic": _("Topic"),
         "country": _("Country"),
         "entity": _("Name"),
         "source": _("Source"),

@@ -19,7 +19,18 @@ from services.api.incidents.schemas import ListQuerySchema
 PER_PAGE = 25
 MAX_EXPORT = 100_000  # rows of a file
 PARAMETERS = frozenset(
-    {"q", "label", "status", "source", "entity", "country", "from", "to", "sort"}
+    {
+        "q",
+        "label",
+        "status",
+        "topic",
+        "source",
+        "entity",
+        "country",
+        "from",
+        "to",
+        "sort",
+    }
 )
 SORTS = ("newest", "updated", "items", "last_report", "oldest")
 

@@ -36,6 +36,8 @@ from services.api.cells import printable
 from services.api.dashboard import assets, language
 from services.api.dashboard.language import translate as _
 from services.api.entities.countries import shown_name
+from services.api.http import reader
+from services.api.topics.queries import colours
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -86,6 +88,7 @@ def prepare(app: Flask) -> None:
         country_name=country_name,
         label_name=label_name,
         label_table=LABEL_TABLE,
+        topic_colour=topic_colour,
         languages=language.LANGUAGES,
     )
 
@@ -201,6 +204,13 @@ def label_name(label: str) -> str:
 def country_name(code: str) -> str:
     """Return the name of a country in the language of the current request."""
     return shown_name(code, language.current())
+
+
+def topic_colour(name: str) -> str:
+    """Return the colour of a topic, read once per request; grey if it is gone."""
+    if "topic_colours" not in g:
+        g.topic_colours = reader().read(colours)
+    return str(g.topic_colours.get(name, "grey"))
 
 
 # -- errors ----------------------------------------------------------------------------

@@ -26,11 +26,12 @@ FACETS: Mapping[str, str] = {
     "status": "i.status",
     "source": "i.hosts",
     "language": "i.languages",
+    "topic": "i.topics",
     "country": "i.countries",
     "entity": "i.names",
     "month": "substr(i.first_report, 1, 7)",
 }
-ARRAYS = frozenset({"label", "source", "language", "country", "entity"})
+ARRAYS = frozenset({"label", "source", "language", "topic", "country", "entity"})
 
 
 def facets(

@@ -24,6 +24,7 @@ from services.api.dashboard import (
     subscription_form,
     subscriptions,
     system,
+    topics,
 )
 from services.api.http import settings
 
@@ -45,6 +46,7 @@ BLUEPRINTS = (
     subscription_form.blueprint,
     subscriptions.blueprint,
     system.blueprint,
+    topics.blueprint,
 )
 
 

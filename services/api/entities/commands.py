@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from incidentwire.events import EntityAliased, EntityAliasRemoved, Event
-from incidentwire.log.event_log import EventLog, VersionConflict
+from incidentwire.log.event_log import EventLog
+from services.api.appending import append_next
 from services.api.entities.aliases import alias_id, entity_of, phrase
 from services.api.entities.queries import spellings
-from services.api.errors import Busy, CommandConflict, UnknownAlias
+from services.api.errors import CommandConflict, UnknownAlias
 from services.api.read_model.reader import Reader
 from services.api.search.folding import fold
-
-TRIES = 5  # each failure means that somebody else decided about the same spelling
 
 
 def declare(
@@ -31,7 +28,7 @@ def declare(
             raise _taken(subject, current)
         return EntityAliased(alias=alias, name=name, who=who, note=note)
 
-    position = _append_next(log, subject, declared)
+    position = append_next(log, subject, declared, "spelling")
     return {"id": subject, "alias": alias, "name": name, "position": position}
 
 
@@ -49,27 +46,8 @@ def take_back(
 
     if not subject.startswith("e_"):
         raise UnknownAlias
-    position = _append_next(log, subject, removed)
+    position = append_next(log, subject, removed, "spelling")
     return {"id": subject, **names, "position": position}
-
-
-def _append_next(
-    log: EventLog, subject: str, next_event: Callable[[Event | None], Event]
-) -> int:
-    """Append what follows from a subject's last event; return its position.
-
-    Decides again if somebody else was faster. Raises Busy after five lost races, and
-    what `next_event` raises.
-    """
-    for _ in range(TRIES):
-        history = log.history(subject)
-        event = next_event(history[-1].event if history else None)
-        try:
-            versions = {subject: len(history)}
-            return log.append(subject, event, expected_versions=versions).last
-        except VersionConflict:
-            continue
-    raise Busy("spelling")
 
 
 def _check(reader: Reader, alias: str, name: str) -> None:

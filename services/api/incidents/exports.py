@@ -41,6 +41,7 @@ COLUMNS: Mapping[str, str] = {
     "opened_at": "time at which the incident was recorded first (UTC)",
     "updated_at": "time of the last change (UTC)",
     "countries": "countries that the reports name, ISO 3166-1 codes",
+    "topics": "topics that it is on, with a vertical bar between them",
 }
 
 blueprint = Blueprint(
@@ -225,6 +226,7 @@ def _csv_lines(pages: Iterator[IncidentPage]) -> Iterator[bytes]:
         for incident in page.incidents:
             row = dict(incident)
             row |= {name: " ".join(incident[name]) for name in ("labels", "countries")}
+            row["topics"] = " | ".join(incident["topics"])
             writer.writerow([defused(row[name]) for name in COLUMNS])
         yield text.getvalue().encode()
 

@@ -69,6 +69,8 @@ CONDITIONS: Mapping[str, str] = {
 TREES: Mapping[str, Callable[[Any], sql.Condition]] = {
     "q": sql.incident,
     "entity": lambda name: sql.incident(Field("entity", fold(name))),
+    "topic": lambda name: sql.incident(Field("topic", fold(name))),
+    "without_topic": lambda name: sql.incident(Not(Field("topic", fold(name)))),
     "without_entity": lambda name: sql.incident(Not(Field("entity", fold(name)))),
 }
 FILTERS = frozenset(CONDITIONS) | frozenset(TREES)
@@ -143,6 +145,7 @@ def as_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "split_from": row["split_from"],
         "same_as": json.loads(row["same_as"]),
         "countries": json.loads(row["countries"]),
+        "topics": json.loads(row["topics"]),
         "position": row["position"],
         "opened_at": rfc3339(row["opened_ms"]),
         "updated_at": rfc3339(row["updated_ms"]),

@@ -62,6 +62,7 @@ class IncidentFilterSchema(AsOfSchema):
     status = Names(STATUSES, "incidents in any of these statuses")
     entity = text("a name in a title of its items, in any of its spellings", most=200)
     country = CountryField()
+    topic = text("name of a topic that one of its items is on")
     source = text(
         "host of an item's URL, or the site's name as its pages give it", most=253
     )
@@ -164,6 +165,11 @@ class IncidentSchema(Schema):
         fields.String(),
         required=True,
         metadata={"description": "that its items name, ISO 3166-1 codes"},
+    )
+    topics = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "names of the topics that it is on"},
     )
     position = fields.Integer(
         required=True, metadata={"description": "of the last event that changed it"}

@@ -13,6 +13,7 @@ from incidentwire.log.cloudevents import rfc3339
 from services.api.search import functions, sql
 from services.api.search.filters import Field
 from services.api.search.folding import fold
+from services.api.topics.queries import of_items as topics_of_items
 
 MAX_ALIASES = 10  # hops
 
@@ -51,6 +52,7 @@ CONDITIONS: Mapping[str, Callable[[Any], Condition]] = {
     "to": _compared("i.day <= ?"),
     "q": sql.item,
     "entity": lambda name: sql.item(Field("entity", fold(name))),
+    "topic": lambda name: sql.item(Field("topic", fold(name))),
     "country": lambda code: sql.item(Field("country", code)),
     "review": _needs_review,
 }
@@ -86,8 +88,13 @@ def page(
     texts = _texts(db, [row for row in rows[:limit] if row["evidence"] != "{}"])
     numbers = [row["n"] for row in rows[:limit]]
     incidents = _incidents(db, numbers)
+    topics = topics_of_items(db, numbers)
     found = [
-        as_json(row, texts.get(row["n"])) | {"incidents": incidents.get(row["n"], [])}
+        as_json(row, texts.get(row["n"]))
+        | {
+            "incidents": incidents.get(row["n"], []),
+            "topics": topics.get(row["n"], []),
+        }
         for row in rows[:limit]
     ]
     following = rows[limit - 1]["n"] if len(rows) > limit else None
@@ -104,6 +111,7 @@ def one(db: sqlite3.Connection, item_id: str) -> dict[str, Any] | None:
         "SELECT id FROM items WHERE alias_of = ? ORDER BY n", (row["id"],)
     )
     found["incidents"] = _incidents(db, [row["n"]]).get(row["n"], [])
+    found["topics"] = topics_of_items(db, [row["n"]]).get(row["n"], [])
     found["aliases"] = [name for (name,) in aliases]
     if row["id"] != item_id:
         found["requested_id"] = item_id

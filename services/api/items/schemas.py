@@ -45,6 +45,9 @@ class ItemSchema(Schema):
     incidents = fields.List(
         fields.String(), metadata={"description": "ids of the incidents it reports"}
     )
+    topics = fields.List(
+        fields.String(), metadata={"description": "names of the topics it is on"}
+    )
     position = fields.Integer(required=True)
     version = fields.Integer(required=True, metadata={"description": "events so far"})
     state = fields.String(

@@ -21,6 +21,7 @@ COLUMNS: Mapping[str, str] = {
         label: f"1 if the item has the label {label.replace('_', ' ')}, else 0"
         for label in LABELS
     },
+    "topics": "topics that it is on, with a vertical bar between them",
     "labelled_by": "person, model, or empty if there is no label",
     "evidence": "quotations that the labels rest on, with a vertical bar between them; empty"
     " if the text is no longer stored",
@@ -53,6 +54,7 @@ def item_row(item: Mapping[str, Any]) -> Row:
         **{name: item[name] for name in SAME},
         **{label: int(label in labels) for label in LABELS},
         "incidents": " ".join(item["incidents"]),
+        "topics": " | ".join(item["topics"]),
         "labelled_by": next((found["by"] for found in labels.values()), ""),
         "evidence": " | ".join(dict.fromkeys(quotes)),
         "source": item["host"],

@@ -52,6 +52,7 @@ class ItemFilterSchema(ReadQuerySchema):
     language = text("ISO 639-1 code", most=8)
     entity = text("a name in its title, in any of its spellings")
     country = CountryField()
+    topic = text("name of a topic that it is on")
     host = text("host of the item's URL", most=253)
     site = text("the site's name as its pages give it")
     via = text("name of the key or feed that submitted it")

@@ -37,7 +37,8 @@ class Changes:
     """What a batch of events changes.
 
     `states` holds every item of the batch as it is so far, `changed` those that differ
-    from the database; `aliases` the events about spellings, in order. `erased` tells that
+    from the database; `aliases` and `topics` the events about spellings and topics, in
+    order. `erased` tells that
     stored text was deleted, so that its traces in the index must be purged.
     """
 
@@ -45,6 +46,7 @@ class Changes:
     incidents: IncidentProjection
     changed: dict[str, ItemState] = field(default_factory=dict)
     aliases: list[RecordedEvent] = field(default_factory=list)
+    topics: list[RecordedEvent] = field(default_factory=list)
     erased: bool = False
 
     def put(self, state: ItemState) -> None:
@@ -88,3 +90,5 @@ def apply(changes: Changes, entry: RecordedEvent) -> None:
         changes.incidents.apply(entry)
     elif issubclass(cls, e.EntityEvent):
         changes.aliases.append(entry)
+    elif issubclass(cls, e.TopicEvent):
+        changes.topics.append(entry)

@@ -20,7 +20,7 @@ from incidentwire.log.log_position import LogPosition
 from incidentwire.telemetry import event_line
 
 # Raise it with any change below, or of the rows written: the projector then rebuilds.
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 BUSY_TIMEOUT_S = 10.0
 # https://www.sqlite.org/fts5.html#the_secure_delete_configuration_option
 SECURE_FTS = (3, 42, 0)
@@ -76,6 +76,12 @@ CREATE TABLE entity_spellings ( -- all of them flattened; folded, but for `shown
   spelling TEXT PRIMARY KEY, entity TEXT NOT NULL, shown TEXT NOT NULL, phrase TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX entity_spellings_entity ON entity_spellings (entity);
+CREATE TABLE topics (           -- in force; `folded` is the name as filters compare it
+  id TEXT PRIMARY KEY, name TEXT NOT NULL, folded TEXT NOT NULL, filter TEXT NOT NULL, colour TEXT NOT NULL,
+  description TEXT NOT NULL, who TEXT NOT NULL, defined_ms INTEGER NOT NULL, position INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE item_topics (n INTEGER NOT NULL, topic TEXT NOT NULL, PRIMARY KEY (n, topic)) WITHOUT ROWID;
+CREATE INDEX item_topics_topic ON item_topics (topic, n);
 CREATE TABLE documents (n INTEGER PRIMARY KEY, digest TEXT NOT NULL, title TEXT NOT NULL, text TEXT NOT NULL);
 CREATE VIRTUAL TABLE words USING fts5 (title, text, stems, content = '', tokenize = 'unicode61 remove_diacritics 2');
 CREATE TABLE incidents (       -- columns in the order of incident_rows.INCIDENTS
@@ -94,7 +100,8 @@ CREATE TABLE incidents (       -- columns in the order of incident_rows.INCIDENT
   split_from TEXT,
   position INTEGER NOT NULL,   -- of the last event that changed what it shows
   opened_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
-  same_as TEXT NOT NULL        -- JSON array of addresses
+  same_as TEXT NOT NULL,       -- JSON array of addresses
+  topics TEXT NOT NULL         -- JSON array of names: of its items, and of a title given by a person
 );
 CREATE INDEX incidents_last ON incidents (last_report, n);
 CREATE INDEX incidents_items ON incidents (items, n);

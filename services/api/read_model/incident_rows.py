@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 
 from incidentwire.labels import MentionId
 from services.api.entities.names import names
+from services.api.read_model import topic_rows
 from services.api.read_model.incident_state import IncidentProjection
+from services.api.topics.topic import Topic
 
 INCIDENTS = (
     "n", "id", "into_id", "title", "named", "status", "closed_empty", "labels", "first_report", "last_report",
     "items", "mentions", "sources", "hosts", "languages", "countries", "names", "version",
-    "split_from", "position", "opened_ms", "updated_ms", "same_as",
+    "split_from", "position", "opened_ms", "updated_ms", "same_as", "topics",
 )  # fmt: skip
 MEMBERSHIPS = (
     "item",
@@ -43,7 +45,7 @@ class ItemSummary(NamedTuple):
     """An item as its incident sees it.
 
     `score` is the highest of its labels, `mentions` the number of mentions the model found,
-    `countries` are codes.
+    `countries` are codes, `topics` names.
     """
 
     id: str
@@ -56,6 +58,7 @@ class ItemSummary(NamedTuple):
     score: float
     mentions: int
     countries: tuple[str, ...]
+    topics: tuple[str, ...]
 
 
 def write(db: sqlite3.Connection, incidents: IncidentProjection) -> None:
@@ -107,12 +110,14 @@ def rows(
     summaries = _summaries(
         db, {MentionId.parse(key).item for keys in shown.values() for key in keys}
     )
-    return [
-        _row(
-            incidents, name, shown[name], summaries, _title(db, shown[name], summaries)
-        )
-        for name in names
-    ]
+    topics = topic_rows.in_force(db)
+    found = []
+    for name in names:
+        title = _title(db, shown[name], summaries)
+        row = _row(incidents, name, shown[name], summaries, title)
+        row["topics"] = _topics(topics, shown[name], summaries, row)
+        found.append(tuple(row[column] for column in INCIDENTS))
+    return found
 
 
 def membership(incidents: IncidentProjection, key: str) -> tuple[Any, ...]:
@@ -140,13 +145,13 @@ def _row(
     keys: Sequence[str],
     summaries: Mapping[str, ItemSummary],
     title: str | None,
-) -> tuple[Any, ...]:
+) -> dict[str, Any]:
     incident = incidents.state.by_id[name]
     stamp = incidents.stamps[name]
     ids = dict.fromkeys(MentionId.parse(key).item for key in keys)
     items = [summaries[item] for item in ids if item in summaries]
     days = sorted(item.day for item in items)
-    values: dict[str, Any] = {
+    return {
         "n": stamp.n,
         "id": name,
         "into_id": incident.into,
@@ -171,7 +176,21 @@ def _row(
         "updated_ms": stamp.updated_ms,
         "same_as": json.dumps(incident.same_as),
     }
-    return tuple(values[column] for column in INCIDENTS)
+
+
+def _topics(
+    topics: Sequence[Topic],
+    keys: Sequence[str],
+    summaries: Mapping[str, ItemSummary],
+    row: Mapping[str, Any],
+) -> str:
+    """Return the topics of an incident as a JSON array of names."""
+    items = {MentionId.parse(key).item for key in keys} & summaries.keys()
+    of_items = {topic for item in items for topic in summaries[item].topics}
+    is_live = row["into_id"] is None
+    return topic_rows.of_incident(
+        topics, of_items, row if row["named"] and is_live else None
+    )
 
 
 def _distinct(values: Iterable[str | None]) -> str:
@@ -225,7 +244,8 @@ def lead(passage: str) -> str:
 def _summaries(db: sqlite3.Connection, items: Iterable[str]) -> dict[str, ItemSummary]:
     found = db.execute(
         "SELECT id, n, title, COALESCE(host, site), host, language, day, labels, scores, mentions,"
-        " (SELECT group_concat(c.country) FROM item_countries c WHERE c.n = items.n) FROM items"
+        " (SELECT group_concat(c.country) FROM item_countries c WHERE c.n = items.n),"
+        " (SELECT json_group_array(p.topic) FROM item_topics p WHERE p.n = items.n) FROM items"
         " WHERE id IN (SELECT value FROM json_each(?))",
         (json.dumps(sorted(items)),),
     )
@@ -233,7 +253,20 @@ def _summaries(db: sqlite3.Connection, items: Iterable[str]) -> dict[str, ItemSu
 
 
 def _summary(row: Sequence[Any]) -> ItemSummary:
-    (item, n, title, source, host, language, day, labels, scores, mentions, found) = row
+    (
+        item,
+        n,
+        title,
+        source,
+        host,
+        language,
+        day,
+        labels,
+        scores,
+        mentions,
+        found,
+        on,
+    ) = row
     by_label = json.loads(scores)
     score = max((by_label.get(label, 0.0) for label in json.loads(labels)), default=0.0)
     return ItemSummary(
@@ -247,4 +280,5 @@ def _summary(row: Sequence[Any]) -> ItemSummary:
         score=score,
         mentions=len(json.loads(mentions)),
         countries=tuple(found.split(",")) if found else (),
+        topics=tuple(json.loads(on)),
     )

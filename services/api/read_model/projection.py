@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from incidentwire.items import Item
 from incidentwire.log.log_position import event_digest
 from incidentwire.log.recorded_event import RecordedEvent
-from services.api.read_model import alias_rows, incident_rows, item_rows
+from services.api.read_model import alias_rows, incident_rows, item_rows, topic_rows
 from services.api.read_model.changes import Changes, ItemState, apply, apply_to_item
 from services.api.read_model.incident_state import IncidentProjection
 
@@ -70,8 +70,11 @@ class Projection:
         for entry in batch:
             apply(changes, entry)
         item_rows.write(self.db, changes.changed, self.documents)
-        incident_rows.write(self.db, changes.incidents)
         alias_rows.write(self.db, changes.aliases)
+        is_redefined = topic_rows.write(self.db, changes)
+        incident_rows.write(self.db, changes.incidents)
+        if is_redefined:
+            topic_rows.write_incidents(self.db)
         last = batch[-1]
         changes.incidents.position = last.position
         self.db.execute(

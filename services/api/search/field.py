@@ -11,7 +11,7 @@ from services.api.search.filters import MAX_CHARS, FilterError, parse
 
 DESCRIPTION = (
     'filter language: words, "phrases", AND, OR, NOT, prefix*, and fields such as '
-    "label: source: entity: country: lang: status: after: before: (docs/search.md)"
+    "label: source: entity: country: topic: lang: status: after: before: (docs/search.md)"
 )
 
 

@@ -134,6 +134,9 @@ FIELDS: Mapping[str, FieldRule] = {
         meaning="names this country in its title or first 1,500 characters",
         normalise=code_of,
     ),
+    "topic": FieldRule(
+        meaning="is on this topic, which a curator defined", normalise=fold
+    ),
     "lang": FieldRule(meaning="is in this language (ISO 639-1 code)", normalise=fold),
     "status": FieldRule(
         meaning="belongs to an incident with this status", normalise=_choice(STATUSES)

@@ -24,7 +24,8 @@ class Facts:
     """What is known of one item, incident or event when a filter decides on it.
 
     `text` is the title, a line break, and the text; `sources` and `entities` are folded (see `fold`), the latter in
-    every spelling; `countries` are codes; `days` are the ISO days of the first and the last report.
+    every spelling; `countries` are codes, `topics` folded names; `days` are the ISO days of the first
+    and the last report.
     """
 
     text: str = ""
@@ -32,6 +33,7 @@ class Facts:
     sources: frozenset[str] = frozenset()
     entities: frozenset[str] = frozenset()
     countries: frozenset[str] = frozenset()
+    topics: frozenset[str] = frozenset()
     languages: frozenset[str] = frozenset()
     statuses: frozenset[str] = frozenset()
     states: frozenset[str] = frozenset()
@@ -94,6 +96,7 @@ _SETS = {
     "label": "labels",
     "entity": "entities",
     "country": "countries",
+    "topic": "topics",
     "lang": "languages",
     "status": "statuses",
     "state": "states",

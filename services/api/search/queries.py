@@ -15,6 +15,7 @@ from services.api.items import queries as item_queries
 from services.api.search import functions, snippets, sql
 from services.api.search.filters import Node
 from services.api.search.folding import fold
+from services.api.topics.queries import of_items as topics_of_items
 
 WEIGHTS = "5.0, 1.0, 0.5"  # of title, text and stems, for bm25
 FACET_VALUES = 20  # the most frequent of each facet
@@ -60,6 +61,7 @@ def items(
         )
     )
     wanted = snippets.wanted(query)
+    topics = topics_of_items(db, [row["n"] for row in rows])
     hits = [
         {
             "kind": "item",
@@ -69,6 +71,7 @@ def items(
             "day": row["day"],
             "language": row["language"],
             "labels": _labels(row),
+            "topics": topics.get(row["n"], []),
             "snippet": _snippet(texts.get(row["n"]), row["id"], wanted),
             "link": f"/v1/items/{row['id']}",
         }
@@ -285,16 +288,18 @@ INCIDENT_COLUMNS: Mapping[str, str] = {
     "label": "i.labels",
     "status": "i.status",
     "country": "i.countries",
+    "topic": "i.topics",
     "entity": "i.names",
     "lang": "i.languages",
     "source": "i.hosts",
     "month": "substr(i.last_report, 1, 7)",
 }
-ARRAYS = frozenset({"label", "country", "entity", "lang", "source"})
+ARRAYS = frozenset({"label", "country", "topic", "entity", "lang", "source"})
 # facet -> table beside `items`, its column
 ITEM_TABLES: Mapping[str, tuple[str, str]] = {
     "label": ("item_labels", "label"),
     "country": ("item_countries", "country"),
+    "topic": ("item_topics", "topic"),
     "entity": ("item_names", "name"),
 }
 _AMONG = "n IN (SELECT value FROM json_each(:found))"

@@ -192,6 +192,10 @@ ITEM_FIELDS: Fields = {
     "source": _compared(_FROM_SOURCE.format("i")),
     "entity": lambda value: _entity("i", value),
     "country": _compared("i.n IN (SELECT n FROM item_countries WHERE country = ?)"),
+    "topic": _compared(
+        "i.n IN (SELECT t.n FROM item_topics t JOIN topics p ON p.name = t.topic"
+        " WHERE p.folded = ?)"
+    ),
     "lang": _compared("i.language = ?"),
     "status": _compared(_IN_INCIDENT.format("c.status = ?")),
     "state": _compared("i.state = ?"),
@@ -213,6 +217,10 @@ INCIDENT_FIELDS: Fields = {
     "source": _through_items(_compared(_FROM_SOURCE.format("t"))),
     "entity": _incident_entity,
     "country": _compared("instr(i.countries, '\"' || ? || '\"')"),
+    "topic": _compared(
+        "EXISTS (SELECT 1 FROM topics p WHERE p.folded = ?"
+        " AND instr(i.topics, json_quote(p.name)))"
+    ),
     "lang": _compared("instr(i.languages, '\"' || ? || '\"')"),
     "status": _compared("i.status = ?"),
     "state": _through_items(_compared("t.state = ?")),

@@ -14,8 +14,8 @@ from typing import Any
 
 from incidentwire.log.cloudevents import rfc3339
 from incidentwire.log.recorded_event import RecordedEvent
-from services.api.entities.names import names
 from services.api.search.folding import fold
+from services.api.search.item_facts import entities, item_facts, sources
 from services.api.search.matching import Facts
 
 MAX_ITEMS = 100  # of one incident whose texts a filter can see
@@ -98,6 +98,7 @@ def read(db: sqlite3.Connection, entry: RecordedEvent, *, texts: bool) -> EntryF
         sources=facts.sources,
         entities=facts.entities,
         countries=facts.countries,
+        topics=facts.topics,
         languages=facts.languages,
         statuses=facts.statuses,
         states=facts.states,
@@ -155,9 +156,12 @@ def _incident(db: sqlite3.Connection, name: str, texts: bool) -> tuple[Subject, 
     facts = Facts(
         text=_text(row["title"] or "", members, titles, texts),
         labels=frozenset(subject.labels),
-        sources=_sources(members),
-        entities=_entities(db, [row["title"] or "", *titles]),
+        sources=sources(
+            member[column] for member in members for column in ("host", "site")
+        ),
+        entities=entities(db, [row["title"] or "", *titles]),
         countries=frozenset(json.loads(row["countries"])),
+        topics=frozenset(fold(name) for name in json.loads(row["topics"])),
         languages=frozenset(m["language"] for m in members if m["language"]),
         statuses=frozenset({row["status"]}),
         days=(row["first_report"], row["last_report"]),
@@ -169,18 +173,6 @@ def _item(db: sqlite3.Connection, name: str, texts: bool) -> tuple[Subject, Fact
     row = db.execute("SELECT * FROM items WHERE id = ?", (name,)).fetchone()
     if row is None:
         return Subject(kind="item", id=name), Facts()
-    text = None
-    if texts:
-        text = db.execute(
-            "SELECT text FROM documents WHERE n = ?", (row["n"],)
-        ).fetchone()
-    statuses = db.execute(
-        "SELECT i.status FROM incidents i JOIN memberships m ON m.incident = i.n WHERE m.item = ?",
-        (name,),
-    )
-    countries = db.execute(
-        "SELECT country FROM item_countries WHERE n = ?", (row["n"],)
-    )
     title = row["title"] or ""
     subject = Subject(
         kind="item",
@@ -192,18 +184,7 @@ def _item(db: sqlite3.Connection, name: str, texts: bool) -> tuple[Subject, Fact
         last_report=row["day"],
         url=row["url"] or "",
     )
-    facts = Facts(
-        text=f"{title}\n{text['text'] if text else ''}",
-        labels=frozenset(subject.labels),
-        sources=_sources([row]),
-        entities=_entities(db, [title]),
-        countries=frozenset(country for (country,) in countries),
-        languages=frozenset({row["language"]} if row["language"] else ()),
-        statuses=frozenset(status["status"] for status in statuses),
-        states=frozenset({row["state"]}),
-        days=(row["day"], row["day"]),
-    )
-    return subject, facts
+    return subject, item_facts(db, row["n"], texts=texts)
 
 
 def _resolved(db: sqlite3.Connection, name: str) -> sqlite3.Row | None:
@@ -233,19 +214,3 @@ def _text(
     if texts:
         parts += [member["text"] or "" for member in members]
     return "\n".join(parts)
-
-
-def _sources(rows: Sequence[sqlite3.Row]) -> frozenset[str]:
-    names = {row[column] for row in rows for column in ("host", "site") if row[column]}
-    return frozenset(fold(name) for name in names)
-
-
-def _entities(db: sqlite3.Connection, titles: Sequence[str]) -> frozenset[str]:
-    """Return the folded names in titles, in every spelling that curators declared."""
-    found = {fold(name) for name, _ in names(titles)}
-    rows = db.execute(
-        "SELECT b.spelling FROM entity_spellings a JOIN entity_spellings b"
-        " ON b.entity = a.entity WHERE a.spelling IN (SELECT value FROM json_each(?))",
-        (json.dumps(sorted(found)),),
-    )
-    return frozenset(found | {spelling for (spelling,) in rows})

@@ -161,6 +161,22 @@ def test_two_spellings_are_declared_one_on_a_page_and_parted_again(
     assert refused.status_code == 403
 
 
+def test_a_topic_of_ones_own_is_a_badge_and_a_facet(pages: Site) -> None:
+    curator = Member(pages, "curator")
+    form = {"name": "Voices <b>", "filter": "voice", "colour": "teal"}
+    shown = curator.fill_in("/topics", **form).text
+    assert "Voices &lt;b&gt;" in shown
+    assert "<b>" not in shown
+    assert "just so already" in curator.fill_in("/topics", **form).text
+    found = Member(pages, "reader").see("/incidents?topic=voices+%3Cb%3E")
+    assert 'class="tag topic topic-teal"' in found
+    assert "Topic: voices &lt;b&gt;" in found
+    removal = re.search(r'action="(/topics/t_\w+/remove)"', shown)
+    assert removal is not None
+    assert "No topic is defined yet" in curator.fill_in(removal[1]).text
+    assert Member(pages, "reader").fill_in("/topics", **form).status_code == 403
+
+
 def test_a_month_of_one_country_is_one_address(pages: Site) -> None:
     reader = Member(pages, "reader")
     assert "Unknown country" in reader.get(pages.base + "/incidents?country=x").text

@@ -1,0 +1,1 @@
+"""Topics of one's own beside the four labels: named filters that curators define."""
