@@ -9,9 +9,9 @@ from incidentwire.labels import LABELS
 
 COLUMNS: output.Columns = {
     "id": lambda hit: hit["id"],
-    "date": lambda hit: hit["day"],
+    "date": lambda hit: hit.get("day") or hit.get("last_report"),
     "labels": lambda hit: hit["labels"],
-    "title": lambda hit: hit["title"] or hit["url"],
+    "title": lambda hit: hit["title"] or hit.get("url"),
     "passage": lambda hit: (hit["snippet"] or {}).get("text"),
 }
 

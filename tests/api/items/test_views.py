@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from incidentwire import events as e
+from tests.eventually import eventually
 from tests.harness import Harness
 
 
@@ -206,11 +207,10 @@ def test_an_alias_answers_with_the_item_it_stands_for(stocked: Harness) -> None:
 
 def test_a_read_waits_for_the_position_that_was_written(harness: Harness) -> None:
     harness.add_item("i_a")
-    harness.projector().catch_up()
-    last = harness.add_item("i_b")
     client = harness.api_client()
-    assert client.get("/v1/items/i_b").status_code == 404
     harness.run_projector()
+    eventually(lambda: client.get("/v1/items/i_a").status_code == 200)
+    last = harness.add_item("i_b")
     assert client.get(f"/v1/items/i_b?min_position={last}").status_code == 200
     assert client.get(f"/v1/items?min_position={last + 1}").status_code == 409
 
