@@ -6,7 +6,10 @@ import json
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
+
+PATIENCE_S = 60.0  # with a stream that should end
 
 
 class Closed(Exception):
@@ -85,11 +88,16 @@ class EventStream:
         return [next(events).id for _ in range(count)]
 
     def until_closed(self) -> tuple[list[Message], bool]:
-        """Every message that is still to come, and whether the server then ended the stream properly."""
+        """Every message that is still to come, and whether the server then ended the stream properly.
+
+        Raises AssertionError for a stream that stays open.
+        """
         messages: list[Message] = []
+        deadline = monotonic() + PATIENCE_S
         try:
-            while True:
+            while monotonic() < deadline:
                 messages.append(self.next())
+            raise AssertionError("the server does not end the stream")
         except Closed as closed:
             return messages, closed.clean
 

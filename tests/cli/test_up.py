@@ -127,6 +127,7 @@ def test_a_folder_in_use_is_refused_and_a_killed_up_leaves_nothing_running(
         capture_output=True,
         text=True,
         check=False,
+        timeout=60,  # one that is not refused would stay
     )
     assert second.returncode == 1
     assert f"in use by process {up.process.pid}" in second.stderr

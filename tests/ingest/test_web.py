@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import resource
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from tests.harness import Harness
 from tests.store import Store, free_port
 
 MAX_RSS_KB = 400_000
+FEW_FILES = 100  # the soft limit that the server starts with
 NDJSON = "application/x-ndjson"
 # Each is a few MB: at 60 MB the same paths are taken (benchmarks/bench_bodies.py).
 # Media type, body, and the words of the limit that refuses it.
@@ -52,9 +55,21 @@ def impatient(store: Store, tmp_path: Path) -> Iterator[Harness]:
 def _served(store: Store, tmp_path: Path, **settings: float) -> Iterator[Harness]:
     with Harness(store.connect(), store.url, tmp_path, **settings) as harness:
         harness.port = free_port()
-        harness.run("services.ingest.web", "--port", str(harness.port))
+        with soft_limit_of_files(FEW_FILES):
+            harness.run("services.ingest.web", "--port", str(harness.port))
         eventually(harness.answers, "ingest-web answers")
         yield harness
+
+
+@contextmanager
+def soft_limit_of_files(limit: int) -> Iterator[None]:
+    """Have processes that start meanwhile begin with so few files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def post(harness: Harness, body: bytes, media_type: str) -> tuple[int, str, bytes]:
@@ -98,6 +113,16 @@ def test_what_no_parser_accepts_and_what_comes_too_slowly_is_a_problem(
             "application/problem+json",
             expected,
         )
+
+
+def test_idle_connections_beyond_the_soft_limit_of_files_hold_up_nobody(
+    served: Harness,
+) -> None:
+    address = ("127.0.0.1", served.port)
+    with ExitStack() as stack:
+        for _ in range(FEW_FILES + 20):
+            stack.enter_context(socket.create_connection(address, timeout=60))
+        assert post(served, b'{"text": "good"}', "application/json")[0] == 202
 
 
 def test_a_large_refused_body_is_read_to_its_end_and_the_connection_goes_on(

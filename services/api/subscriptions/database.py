@@ -6,14 +6,18 @@ Web processes and the notifier write it in short transactions.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from incidentwire.log.log_position import LogPosition
+
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 10.0
+MARKS = 50  # former heads to go back to if the log loses its tail
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -103,9 +107,23 @@ class Database:
         rows = dict(self.db.execute("SELECT name, value FROM meta").fetchall())
         return int(rows.get("head", "0")), rows.get("log_id", "")
 
-    def set_head(self, position: int, log_id: str) -> None:
-        self._set_meta("head", str(position))
-        self._set_meta("log_id", log_id)
+    def set_head(self, reached: LogPosition) -> None:
+        """Store the head, and keep the former ones to go back to."""
+        self._set_meta("head", str(reached.position))
+        self._set_meta("log_id", reached.log_id)
+        former = [mark for mark in self.marks() if mark.position < reached.position]
+        marks = [reached, *former][:MARKS]
+        rows = [[mark.log_id, mark.position, mark.event] for mark in marks]
+        self._set_meta("marks", json.dumps(rows))
+
+    def marks(self) -> list[LogPosition]:
+        """Return the newest positions that were heads, with their events, newest first."""
+        found = self.db.execute("SELECT value FROM meta WHERE name = 'marks'")
+        row = found.fetchone()
+        return [
+            LogPosition(log_id=log_id, position=position, event=event)
+            for log_id, position, event in json.loads(row["value"] if row else "[]")
+        ]
 
     def _set_meta(self, name: str, value: str) -> None:
         self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from incidentwire.log.log_position import LogPosition
 from incidentwire.log.recorded_event import RecordedEvent
 from services.api.search.filters import FilterError, Node, parse
 from services.api.search.matching import fields_used, matches
@@ -110,7 +111,7 @@ class Matcher:
         with self.database.transaction():
             self.pending.add_pending(rows)
             if entries:
-                self.database.set_head(entries[-1].position, log_id)
+                self.database.set_head(LogPosition.of(log_id, entries[-1]))
             self._stop_full(rows, entries)
         return len(rows)
 

@@ -15,6 +15,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ import redis
 
 from incidentwire.lifecycle import shutdown_event, touch_heartbeat
 from incidentwire.log.event_log import EventLog
+from incidentwire.log.log_position import LogPosition
 from incidentwire.net.client import HttpClient
 from incidentwire.settings import Settings, from_env
 from incidentwire.store import connect_when_ready
@@ -121,23 +123,45 @@ class Notifier:
     def _head(self) -> int:
         """Return the position up to which the log was matched; at first, its end.
 
-        A restored log has another id and may be shorter: what is beyond its end never
-        happened in it.
+        A log that was restored, or lost its tail and grew again, has other events there:
+        matching goes back to the newest head whose event the log still has.
         """
-        head, log_id = self.database.head()
-        if log_id == self.log.id:
+        head, former = self.database.head()
+        reason = self._mismatch(head, former)
+        if not reason:
             return head
-        last = self.log.last()
-        head = min(head, last) if log_id else last
-        if log_id:
-            logger.warning(
-                event_line("log was replaced", former=log_id, now=self.log.id)
-            )
+        self.log = EventLog(self.connection)  # its identity may be another one
+        intact = self._intact_head() if former else self.log.last()
+        if former:
+            logger.warning(event_line("log was replaced", reason=reason, head=intact))
         with self.database.transaction():
-            self.pending.drop_beyond(last)
-            self.store.limit_scanned(last)
-            self.database.set_head(head, self.log.id)
-        return head
+            self.pending.drop_beyond(intact)
+            self.store.limit_scanned(intact)
+            self.database.set_head(self._position(intact))
+        return intact
+
+    def _mismatch(self, head: int, log_id: str) -> str:
+        """Return why the log does not continue from the head, "" if it does."""
+        marks = self.database.marks()
+        if marks:
+            return marks[0].mismatch(self.log)
+        # at position 0, or in a file of an earlier version
+        return LogPosition(log_id=log_id).mismatch(self.log)
+
+    def _intact_head(self) -> int:
+        log_id = self.log.id
+        marks = self.database.marks()
+        for mark in marks:
+            if not replace(mark, log_id=log_id).mismatch(self.log):
+                return mark.position
+        oldest = marks[-1].position if marks else self.database.head()[0]
+        return min(oldest, self.log.last())
+
+    def _position(self, position: int) -> LogPosition:
+        entry = self.log.get(position)
+        if entry is None:
+            return LogPosition(log_id=self.log.id)
+        return LogPosition.of(self.log.id, entry)
 
     def _current_matcher(self) -> Matcher:
         """Return the matcher on the read model in place; a rebuild brings a new file."""
@@ -216,13 +240,17 @@ class Notifier:
 
     def _delivery(self) -> Delivery:
         """Return this thread's connections, renewed when the read model was rebuilt."""
-        known = getattr(self._local, "delivery", None)
-        if known is None or self._local.inode != self._inode:
+        known: Delivery | None = getattr(self._local, "delivery", None)
+        if (
+            known is None
+            or known.log is not self.log
+            or self._local.inode != self._inode
+        ):
             known = Delivery(
                 settings=self.settings,
                 database=Database(self.settings.subscriptions),
                 read_model=open_read_model(self.settings.read_model),
-                log=EventLog(self.connection),
+                log=self.log,
                 client=self.client,
                 box=self.box,
             )

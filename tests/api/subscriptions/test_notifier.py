@@ -8,6 +8,7 @@ import pytest
 
 from incidentwire.log.event_log import LOG_ID
 from services.api.subscriptions import notifier
+from tests import lost_tail
 from tests.api.subscriptions.conftest import Desk
 from tests.eventually import eventually
 from tests.harness import kill_with_children
@@ -101,11 +102,26 @@ def test_after_a_restore_nothing_is_left_out_and_ids_are_new(
     desk.settle()
     desk.room.add("i_b", (LEAK,))  # the notifier has not seen it
     desk.harness.connection.delete(LOG_ID)  # as `restore` leaves it
-    del desk.notifier.log.id
     desk.notifier.pending.add_pending([(created["id"], 10_000, False)])
     desk.settle()
     assert len(set(receiver.ids())) == 2
     assert receiver.ids()[0].split("_")[2] != receiver.ids()[1].split("_")[2]
+    assert desk.show(created["id"])["pending"] == 0
+
+
+def test_what_follows_in_a_log_that_lost_its_tail_is_delivered(
+    desk: Desk, receiver: Receiver
+) -> None:
+    created = desk.webhook(receiver, scope="new")
+    desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    kept = desk.notifier.log.last()
+    desk.room.add("i_b", (LEAK,))
+    desk.settle()
+    lost_tail.cut(desk.harness.connection, kept)
+    desk.room.add("i_c", (LEAK,))  # at the positions of i_b
+    desk.settle()
+    assert "i_c" in str(receiver.bodies()[-1])
     assert desk.show(created["id"])["pending"] == 0
 
 

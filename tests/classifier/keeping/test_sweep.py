@@ -4,7 +4,10 @@ installed: options of newer ones are an error on Redis 7.0."""
 from __future__ import annotations
 
 import pytest
+import redis
+from rq.registry import FailedJobRegistry
 
+from incidentwire import queue
 from incidentwire.log.event_log import IN_FLIGHT
 from services.classifier.keeping.sweep import HASHES, Sweep
 from tests.store import Store
@@ -20,3 +23,15 @@ def test_only_records_of_ended_items_are_removed(own_store: Store, name: str) ->
     connection.hset(name, mapping={ENDED: b"{}", UNDER_WAY: b"{}"})
     assert Sweep(connection).run(0.0) is False
     assert list(connection.hgetall(name)) == [UNDER_WAY.encode()]
+
+
+def test_jobs_that_earlier_versions_kept_as_failed_go_with_their_results(
+    connection: redis.Redis,
+) -> None:
+    work = queue.open_queue(queue.CLASSIFY, connection)
+    job = work.create_job(queue.WORK_ON_ITEMS, args=(["i_a"],))
+    job.save()
+    FailedJobRegistry(queue=work).add(job, ttl=-1, exc_string="Traceback: a word")
+    connection.set(f"rq:results:{job.id}", "Traceback: a word")
+    Sweep(connection).run(0.0)
+    assert list(connection.scan_iter("rq:*")) == []
