@@ -25,6 +25,11 @@ from incidentwire.web.keys import SCOPES, Keys
 
 FIRST_KEY = "first"
 STORE_READY_S = 120.0  # a large log takes its time to be read
+STORE_ENDED = (
+    "The store does not start. Its reason stands above. If its append-only file is damaged,"
+    " move the folder `store` away and restore a backup, or cut the file where the damage"
+    " begins with `redis-check-aof --fix`: docs/operations.md, Damage."
+)
 # One machine runs all processes: no BLAS threads to each.
 ENVIRON = {"OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 # Advice about the machine, not about this installation: nothing for a first start.
@@ -176,7 +181,9 @@ def _store_answers(url: str, supervisor: Supervisor) -> bool:
             connection.ping()
         except (redis.ConnectionError, redis.TimeoutError) as error:
             left -= supervisor.tick()
-            if left < 0 or any(child.failures for child in supervisor.children):
+            if any(child.failures for child in supervisor.children):
+                raise click.ClickException(STORE_ENDED) from None
+            if left < 0:
                 raise click.ClickException(
                     f"The store does not answer: {error}"
                 ) from None

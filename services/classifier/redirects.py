@@ -10,7 +10,7 @@ import redis
 
 from incidentwire.net import urls
 
-TARGETS = "iw:fetch_targets"  # hash: item id of the target -> item id; 55 bytes each
+TARGETS = "iw:fetch_targets"  # hash: item id of the target -> item id; 71 bytes each
 
 
 def remember(connection: redis.Redis, item_id: str, final_url: str) -> None:

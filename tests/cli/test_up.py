@@ -22,6 +22,7 @@ from cli.processes import PROCESSES
 from incidentwire.store import connect
 from tests.eventually import eventually
 from tests.running_up import CLI, Up, running_up
+from tests.store import free_port
 
 MAX_MEMORY = 500_000_000  # bytes, of `up` and all its processes; 430 MB in 2026
 
@@ -210,3 +211,24 @@ def test_an_amount_of_memory_that_is_none_is_refused_before_a_start(
     assert done.exit_code == 2
     assert "Write one such as 512mb" in done.output
     assert not (tmp_path / "data").exists()
+
+
+def test_a_damaged_store_is_named_with_the_way_out(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    files = folder / "store" / "appendonlydir"
+    files.mkdir(parents=True)
+    (files / "appendonly.aof.manifest").write_text(
+        "file appendonly.aof.1.incr.aof seq 1 type i\n"
+    )
+    (files / "appendonly.aof.1.incr.aof").write_bytes(b"\0" * 100)
+    ports = ["--api-port", str(free_port()), "--ingest-port", str(free_port())]
+    done = subprocess.run(
+        [*CLI, "up", "--data-dir", str(folder), *ports],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "Bad file format" in done.stdout
+    assert "redis-check-aof --fix" in done.stderr
