@@ -35,3 +35,41 @@ def test_a_malformed_chunked_body_is_a_400(harness: Harness, body: str) -> None:
     harness.run_web()
     status, media_type, _ = exchange(harness, POST.format(key=harness.key) + body)
     assert (status, media_type) == (400, "application/problem+json")
+
+
+FORGED = (
+    "Host: forged.example",
+    "X-Forwarded-Host: forged.example",
+    "X-Forwarded-Proto: https",
+    "X-Forwarded-For: 203.0.113.9",
+    "Forwarded: host=forged.example;proto=https",
+    "SCRIPT_NAME: /forged",
+    "Script-Name: /forged",
+)
+
+
+def test_no_answer_repeats_what_a_client_says_about_the_server(
+    harness: Harness,
+) -> None:
+    projector = harness.projector()
+    projector.catch_up()
+    projector.close()
+    harness.run_web()
+    for path in (
+        "/v1/incidents.atom",
+        "/v1/items/",
+        "/v1/items",
+        "/openapi.json",
+        "/docs",
+        "/",
+    ):
+        lines = (f"GET {path} HTTP/1.1", *FORGED, "Connection: close")
+        head = "\r\n".join((*lines, f"Authorization: Bearer {harness.key}"))
+        with socket.create_connection(("127.0.0.1", harness.port), timeout=20) as sock:
+            sock.sendall(f"{head}\r\n\r\n".encode())
+            data = b""
+            while part := sock.recv(65_536):
+                data += part
+        assert b"forged" not in data, path
+        assert data.startswith(b"HTTP/1.1 "), path
+        assert b" 500 " not in data.split(b"\r\n")[0], path
