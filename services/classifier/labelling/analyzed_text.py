@@ -1,24 +1,32 @@
-"""A text as the model reads it: sentences with their words, their pairs of Chinese characters and their concepts.
+"""A text as the model reads it: sentences with the hashes of their terms, and their concepts.
 
-Words are strings, pairs are numbers (see bigrams.py). Pairs are found once for the whole text; a sentence has a slice.
+Terms are the stems of words and the pairs of Chinese characters. Hashes are made once for
+the whole text; a sentence has slices of them.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
 
 from incidentwire.stem import stem
-from services.classifier.labelling.hashing import hashes_of_pairs
+from services.classifier.labelling.hashing import hash_of, hashes_of_pairs
 from services.classifier.labelling.lexicon import Lexicon
-from services.classifier.text.bigrams import Codes, bigrams, is_han, letters
+from services.classifier.text.bigrams import (
+    Codes,
+    Flags,
+    bigram,
+    bigrams,
+    is_han,
+    letters,
+)
 from services.classifier.text.sentences import Span, considered, sentences
 from services.classifier.text.stop_words import STOP_WORDS
 
@@ -28,20 +36,24 @@ MIN_TERMS = 5  # a line with fewer besides numbers is clutter of the page: a sec
 _TOKEN = re.compile("[a-z0-9\u00df-\u024f]+")
 _NONE = np.zeros(0, dtype=np.int64)
 _NOTHING: set[str] = set()
+_STOP_WORD = -1  # in the place of a hash
+_NUMBER = 1 << 32  # set beside the hash of a number
+_HASH = _NUMBER - 1
 
 
 # A page has a hundred: a frozen dataclass takes three times as long to make.
 class Sentence(NamedTuple):
     """A sentence (or clause) with its terms and what the lexicon finds in it.
 
-    `span` is in code points of the text, (0, 0) for the title. `words` are stems;
-    `pairs` are the codes of each two adjacent Chinese characters, `hashes` their hashes.
+    `span` is in code points of the text, (0, 0) for the title. `words` are the hashes of
+    the stems of its words, `pairs` those of each two adjacent Chinese characters.
+    `telling` is the number of terms besides numbers.
     """
 
     span: Span = (0, 0)
-    words: tuple[str, ...] = ()
+    words: Codes = _NONE
     pairs: Codes = _NONE
-    hashes: Codes = _NONE
+    telling: int = 0
     concepts: tuple[str, ...] = ()
     signals: tuple[str, ...] = ()
 
@@ -88,27 +100,30 @@ def _title(title: str, lexicon: Lexicon) -> Sentence:
 
 def _sentences(
     text: str, spans: Sequence[Span], offset: int, lexicon: Lexicon
-) -> Iterator[Sentence]:
+) -> list[Sentence]:
     """Return the sentences at `spans` of a text that begins at `offset`."""
     lower = _lower(text)
-    pairs = [(_NONE, _NONE)] * len(spans)
-    runs = [_NOTHING] * len(spans)
+    words = [_TOKEN.findall(lower, start, end) for start, end in spans]
+    concepts = [lexicon.in_words(own) if own else _NOTHING for own in words]
+    hashes, telling = _words(words)
+    pairs = [_NONE] * len(spans)
     if not lower.isascii():
         codes = letters(lower)
         bounds = np.array(spans, dtype=np.int64).reshape(-1, 2)
         pairs = _pairs(codes, bounds)
-        runs = lexicon.in_runs(lower, codes, bounds)
-    for (start, end), (own, hashes), found in zip(spans, pairs, runs, strict=True):
-        words = _TOKEN.findall(lower, start, end)
-        if words:
-            found = found | lexicon.in_words(words)
-        yield Sentence(
+        in_runs = lexicon.in_runs(lower, codes, bounds)
+        concepts = [a | b for a, b in zip(concepts, in_runs, strict=True)]
+    columns = zip(spans, hashes, pairs, telling, concepts, strict=True)
+    return [
+        Sentence(
             (start + offset, end + offset),
-            _stems(words) if words else (),
-            own,
-            hashes,
+            own_words,
+            own_pairs,
+            number + len(own_pairs),
             *lexicon.meaning(frozenset(found)),
         )
+        for (start, end), own_words, own_pairs, number, found in columns
+    ]
 
 
 def _lower(text: str) -> str:
@@ -116,42 +131,80 @@ def _lower(text: str) -> str:
     return text.replace("\u0130", "i").lower()
 
 
-def _stems(words: list[str]) -> tuple[str, ...]:
-    return tuple([_term(word) for word in words if word not in STOP_WORDS])
+def _words(sentences: Sequence[Sequence[str]]) -> tuple[list[Codes], list[int]]:
+    """Return the hashes of each sentence's terms, and how many are no numbers."""
+    lengths = [len(words) for words in sentences]
+    terms = np.fromiter(
+        map(_term, chain.from_iterable(sentences)), np.int64, sum(lengths)
+    )
+    is_term = terms != _STOP_WORD
+    ends = np.cumsum(lengths, dtype=np.int64)
+    bounds = _before(is_term, ends)
+    telling = np.diff(_before(is_term & (terms < _NUMBER), ends), prepend=0)
+    hashes = terms[is_term] & _HASH
+    slices = zip([0, *bounds[:-1].tolist()], bounds.tolist(), strict=False)
+    return [hashes[start:end] for start, end in slices], telling.tolist()
+
+
+def _before(flags: Flags, ends: Codes) -> Codes:
+    """Return how many flags are set before each index."""
+    return np.append(0, np.cumsum(flags))[ends]
 
 
 @lru_cache(maxsize=1 << 16)
-def _term(word: str) -> str:
+def _term(word: str) -> int:
+    """Return the hash of a word's term, _STOP_WORD for a stop word."""
+    if word in STOP_WORDS:
+        return _STOP_WORD
+    return hash_of(_stem(word)) | (_NUMBER if word.isdigit() else 0)
+
+
+def _stem(word: str) -> str:
     """Return the stem of a word; of a number as many zeros as it has digits."""
     if word.isdigit():
         return "0" * len(word)
     return word if word[0].isdigit() else stem(word)
 
 
-def _pairs(text: Codes, bounds: Codes) -> list[tuple[Codes, Codes]]:
-    """Return codes and hashes of the Chinese pairs of each sentence.
+def _pairs(text: Codes, bounds: Codes) -> list[Codes]:
+    """Return the hashes of the Chinese pairs of each sentence.
 
     `bounds` are sentences x 2.
     """
-    han = is_han(text)
-    at = np.flatnonzero(han[:-1] & han[1:])
+    codes, at = _pair_codes(text)
     if not len(at):
-        return [(_NONE, _NONE)] * len(bounds)
-    codes = bigrams(text, at)
+        return [_NONE] * len(bounds)
     hashes = hashes_of_pairs(codes)
     starts = np.searchsorted(at, bounds[:, 0]).tolist()
     ends = np.searchsorted(at, bounds[:, 1] - 1).tolist()
-    return [
-        (codes[start:end], hashes[start:end])
-        for start, end in zip(starts, ends, strict=True)
-    ]
+    return [hashes[start:end] for start, end in zip(starts, ends, strict=True)]
 
 
-def plain_terms(passage: str) -> frozenset[str | int]:
-    """Return the distinct words and pairs of a passage, without its concepts."""
+def _pair_codes(text: Codes) -> tuple[Codes, Codes]:
+    """Return the codes of the Chinese pairs of a text, and their places."""
+    han = is_han(text)
+    at = np.flatnonzero(han[:-1] & han[1:])
+    return bigrams(text, at), at
+
+
+def plain_terms(passage: str) -> frozenset[int]:
+    """Return the distinct hashes of a passage's terms."""
     lower = _lower(passage)
-    ((pairs, _),) = _pairs(letters(lower), np.array([(0, len(lower))]))
-    return frozenset((*_stems(_TOKEN.findall(lower)), *pairs.tolist()))
+    (words,), _ = _words([_TOKEN.findall(lower)])
+    codes, _ = _pair_codes(letters(lower))
+    return frozenset((*words.tolist(), *hashes_of_pairs(codes).tolist()))
+
+
+def term_names(passage: str) -> dict[int, str]:
+    """Return the terms of a passage by their hashes."""
+    lower = _lower(passage)
+    words = {_stem(word) for word in _TOKEN.findall(lower) if word not in STOP_WORDS}
+    codes, _ = _pair_codes(letters(lower))
+    hashes = hashes_of_pairs(codes).tolist()
+    pairs = map(bigram, codes.tolist())
+    return {hash_of(word): word for word in words} | dict(
+        zip(hashes, pairs, strict=True)
+    )
 
 
 def _opening(title: Sentence, body: Sequence[Sentence]) -> Sequence[Sentence]:
@@ -159,18 +212,15 @@ def _opening(title: Sentence, body: Sequence[Sentence]) -> Sequence[Sentence]:
     sentences = (
         sentence
         for sentence in body
-        if _tells(sentence) and not _same_terms(sentence, title)
+        if sentence.telling >= MIN_TERMS and not _same_terms(sentence, title)
     )
     return tuple(islice(sentences, OPENING_SENTENCES)) or body[:OPENING_SENTENCES]
 
 
-def _tells(sentence: Sentence) -> bool:
-    wanted = MIN_TERMS - len(sentence.pairs)
-    return wanted <= 0 or len([1 for w in sentence.words if w[0] != "0"]) >= wanted
-
-
 def _same_terms(one: Sentence, other: Sentence) -> bool:
-    return one.words == other.words and np.array_equal(one.pairs, other.pairs)
+    return np.array_equal(one.words, other.words) and np.array_equal(
+        one.pairs, other.pairs
+    )
 
 
 def sentences_in(

@@ -152,7 +152,7 @@ class Classifier:
         self, title: str, text: str, top: int = 10
     ) -> dict[str, tuple[Reason, ...]]:
         """Per label what weighed most for it or against it, strongest first."""
-        return explain(self._scorer, analyze(title, article(text), self._lexicon), top)
+        return explain(self._scorer, title, article(text), self._lexicon, top)
 
     def _decide(
         self, scores: dict[str, float], language: str, has_text: bool

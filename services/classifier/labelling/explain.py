@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from incidentwire.labels import LABELS
-from services.classifier.labelling.analyzed_text import AnalyzedText
+from services.classifier.labelling.analyzed_text import analyze, term_names
 from services.classifier.labelling.features import KINDS
 from services.classifier.labelling.hashing import HASH_BITS
+from services.classifier.labelling.lexicon import Lexicon
 from services.classifier.labelling.scoring import Scorer
 
 TOP = 10
@@ -26,10 +27,12 @@ class Reason:
 
 
 def explain(
-    scorer: Scorer, text: AnalyzedText, top: int = TOP
+    scorer: Scorer, title: str, text: str, lexicon: Lexicon, top: int = TOP
 ) -> dict[str, tuple[Reason, ...]]:
     """Return, per label, the `top` strongest reasons for or against it."""
-    contributions = scorer.contributions(text)
+    contributions = scorer.contributions(
+        analyze(title, text, lexicon), term_names(f"{title}\n{text}")
+    )
     found: dict[str, tuple[Reason, ...]] = {}
     for k, label in enumerate(LABELS):
         ranked = sorted(

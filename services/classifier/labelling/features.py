@@ -30,7 +30,7 @@ from services.classifier.labelling.hashing import (
     HASH_MASK,
     hash_of,
 )
-from services.classifier.text.bigrams import Codes, bigram
+from services.classifier.text.bigrams import Codes
 
 Floats = NDArray[np.float64]
 
@@ -181,9 +181,10 @@ def _often(counts: Codes, _: Codes) -> Floats:
 
 
 def _terms(sentences: Sequence[Sentence]) -> list[Codes]:
-    words = [hash_of(word) for one in sentences for word in one.words]
-    hashes = [one.hashes for one in sentences if len(one.hashes)]
-    return [np.array(words, dtype=np.int64), *hashes]
+    """Return the hashes of the terms of sentences, in parts."""
+    words = [one.words for one in sentences if len(one.words)]
+    pairs = [one.pairs for one in sentences if len(one.pairs)]
+    return words + pairs
 
 
 # Kinds of values that derive from the counts of another kind.
@@ -221,13 +222,9 @@ def alone_and_paired(names: _Names) -> _Names:
 
 
 def names_of(text: AnalyzedText) -> dict[int, str]:
-    """Return a readable name for each hash in a text: for explanations."""
+    """Return a readable name for each hash of a concept or signal: for explanations."""
     found: dict[int, str] = {}
     for one in (text.title, *text.body):
         names = (*alone_and_paired(one.concepts), *alone_and_paired(one.signals))
         found |= {hash_of(name): name.replace("&", " and ") for name in names}
-        found |= {hash_of(word): word for word in one.words}
-        pairs = map(bigram, one.pairs.tolist())
-        found |= dict(zip(one.hashes.tolist(), pairs, strict=True))
-    found |= {hash_of(name): name for name in text.lead_signals}
-    return found
+    return found | {hash_of(name): name for name in text.lead_signals}

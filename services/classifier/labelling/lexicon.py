@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,9 @@ from services.classifier.labelling.chinese_patterns import ChinesePatternMatcher
 from services.classifier.text.bigrams import Codes
 
 MAX_WORDS_BETWEEN = 3
-_REMEMBERED = 50_000  # words, and sets of concepts; beyond it the cache is emptied
+_REMEMBERED = 50_000  # words, pairs of words, and sets of concepts
 
-# Concept, how the second word begins ("" if anything may follow), all words but the first.
-_Pattern = tuple[str, str, tuple[str, ...]]
+_Pattern = tuple[str, tuple[str, ...]]  # concept, all words but the first
 
 
 class Lexicon:
@@ -29,10 +29,9 @@ class Lexicon:
         self._exact: dict[str, list[_Pattern]] = {}
         self._begins: dict[str, list[_Pattern]] = {}
         self._begin_lengths: tuple[int, ...] = ()
-        self._known: dict[str, tuple[_Pattern, ...]] = {}
-        self._meanings: dict[
-            frozenset[str], tuple[tuple[str, ...], tuple[str, ...]]
-        ] = {}
+        self._starting = lru_cache(_REMEMBERED)(self._patterns_of)
+        self._continuing = lru_cache(_REMEMBERED)(self._decided_by_two)
+        self.meaning = lru_cache(_REMEMBERED)(self._meaning)
         groups = concepts.get("group", {})
         self._groups = tuple(
             (name, frozenset(group["of"])) for name, group in groups.items()
@@ -64,39 +63,42 @@ class Lexicon:
     def _add_words(self, concept: str, pattern: str) -> None:
         first, *rest = pattern.split()
         table = self._begins if first.endswith("*") else self._exact
-        second = rest[0].rstrip("*") if rest and rest[0][0] not in "~!" else ""
-        table.setdefault(first.rstrip("*"), []).append((concept, second, tuple(rest)))
+        table.setdefault(first.rstrip("*"), []).append((concept, tuple(rest)))
 
-    def _starting(self, word: str) -> tuple[_Pattern, ...]:
-        """Return the patterns that begin with `word`; cached."""
+    def _patterns_of(self, word: str) -> tuple[_Pattern, ...]:
+        """Return the patterns that begin with `word`."""
         patterns = list(self._exact.get(word, ()))
         for length in self._begin_lengths:
-            patterns += (
-                self._begins.get(word[:length], ()) if length <= len(word) else ()
-            )
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()
-        self._known[word] = tuple(patterns)
-        return self._known[word]
+            if length <= len(word):
+                patterns += self._begins.get(word[:length], ())
+        return tuple(patterns)
 
-    def meaning(
+    def _decided_by_two(
+        self, word: str, after: str
+    ) -> tuple[frozenset[str], tuple[_Pattern, ...]]:
+        """Return the concepts that `word` before `after` has, and the patterns that it
+        may begin. `after` is empty at the end of a sentence."""
+        words = [word, after] if after else [word]
+        certain = set()
+        longer = []
+        for concept, rest in self._starting(word):
+            needed = [wanted for wanted in rest if wanted[0] != "!"]
+            if len(needed) > 1:
+                if needed[0] == "~" or _fits(after, needed[0]):
+                    longer.append((concept, rest))
+            elif _follows(words, 1, rest):
+                certain.add(concept)
+        return frozenset(certain), tuple(longer)
+
+    def _meaning(
         self, concepts: frozenset[str]
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the concepts of a sentence with their groups, sorted, and its signals."""
-        if concepts not in self._meanings:
-            if len(self._meanings) >= _REMEMBERED:
-                self._meanings.clear()
-            groups = {
-                name
-                for name, members in self._groups
-                if not members.isdisjoint(concepts)
-            }
-            present = concepts | groups
-            self._meanings[concepts] = (
-                tuple(sorted(present)),
-                tuple(self._signalled(present)),
-            )
-        return self._meanings[concepts]
+        groups = {
+            name for name, members in self._groups if not members.isdisjoint(concepts)
+        }
+        present = concepts | groups
+        return tuple(sorted(present)), tuple(self._signalled(present))
 
     def _signalled(self, present: frozenset[str]) -> Iterator[str]:
         for name, lists, unless in self._signals:
@@ -108,17 +110,14 @@ class Lexicon:
     def in_words(self, words: list[str]) -> set[str]:
         """Return the concepts whose English patterns occur in `words` (lower case)."""
         found: set[str] = set()
-        known = self._known
         after = [*words[1:], ""]
-        for index, word in enumerate(words):
-            patterns = known[word] if word in known else self._starting(word)
-            for concept, second, rest in patterns:
-                if (
-                    concept not in found
-                    and after[index].startswith(second)
-                    and (not rest or _follows(words, index + 1, rest))
-                ):
-                    found.add(concept)
+        for index, patterns in enumerate(map(self._starting, words)):
+            if patterns:
+                certain, longer = self._continuing(words[index], after[index])
+                found |= certain
+                for concept, rest in longer:
+                    if concept not in found and _follows(words, index + 1, rest):
+                        found.add(concept)
         return found
 
     def in_runs(self, lower: str, letters: Codes, bounds: Codes) -> list[set[str]]:
@@ -140,13 +139,16 @@ def _follows(words: list[str], index: int, rest: tuple[str, ...]) -> bool:
             continue
         if index >= len(words):
             return False
-        word = words[index]
-        if not (
-            word.startswith(wanted[:-1]) if wanted.endswith("*") else word == wanted
-        ):
+        if not _fits(words[index], wanted):
             return False
         index += 1
     return True
+
+
+def _fits(word: str, wanted: str) -> bool:
+    if wanted.endswith("*"):
+        return word.startswith(wanted[:-1])
+    return word == wanted
 
 
 def _follows_soon(words: list[str], index: int, rest: tuple[str, ...]) -> bool:

@@ -55,10 +55,15 @@ class Scorer:
         )
         return np.asarray(names + self.of_features(term_features(sentences)))
 
-    def contributions(self, text: AnalyzedText) -> list[tuple[int, str, Scores]]:
-        """Return each known feature as kind-and-hash, name and what it adds per label."""
+    def contributions(
+        self, text: AnalyzedText, terms: dict[int, str]
+    ) -> list[tuple[int, str, Scores]]:
+        """Return each known feature as kind-and-hash, name and what it adds per label.
+
+        `terms` are the terms of the text by their hashes.
+        """
         found = features([text])
-        names = names_of(text)
+        names = terms | names_of(text)
         known, added = self._known(found)
         return [
             (feature, names.get(feature & HASH_MASK, "?"), own)

@@ -14,6 +14,7 @@ from services.classifier.labelling.analyzed_text import (
     analyze,
     plain_terms,
     sentences_in,
+    term_names,
     untitled,
 )
 from services.classifier.labelling.chinese_patterns import (
@@ -27,7 +28,6 @@ from services.classifier.labelling.scoring import Scorer
 from services.classifier.text.bigrams import (
     bigram,
     bigrams,
-    codes_of,
     distinct,
     letters,
 )
@@ -59,10 +59,8 @@ TEXTS = [
 
 def by_name(title: str, text: str) -> list[float]:
     """Return the scores by their definition."""
-    told = sum(
-        (added for _, _, added in SCORER.contributions(analyze(title, text, LEXICON))),
-        np.zeros(4),
-    )
+    contributions = SCORER.contributions(analyze(title, text, LEXICON), {})
+    told = sum((added for _, _, added in contributions), np.zeros(4))
     return [float(one) for one in told + np.array(MODEL.bias)]
 
 
@@ -132,10 +130,8 @@ def test_a_letter_that_grows_in_lower_case_moves_nothing() -> None:
 
 
 def test_terms_of_a_passage_are_its_words_and_pairs() -> None:
-    assert plain_terms("The leak: 数据，泄露") == {
-        "leak",
-        *codes_of(["数据", "泄露"]).tolist(),
-    }
+    assert set(term_names("The leaks: 数据，泄露").values()) == {"leak", "数据", "泄露"}
+    assert plain_terms("The leaks: 数据") == term_names("The leaks: 数据").keys()
     assert plain_terms("") == frozenset()
 
 
