@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
 from incidentwire.stem import stem
-from services.classifier.labelling.hashing import hash_of, hashes_of_pairs
+from services.classifier.labelling.hashing import (
+    HASH_BITS,
+    HASH_MASK,
+    hash_of,
+    hashes_of_pairs,
+)
 from services.classifier.labelling.lexicon import Lexicon
 from services.classifier.text.bigrams import (
     Codes,
-    Flags,
     bigram,
     bigrams,
     is_han,
@@ -37,8 +41,7 @@ _TOKEN = re.compile("[a-z0-9\u00df-\u024f]+")
 _NONE = np.zeros(0, dtype=np.int64)
 _NOTHING: set[str] = set()
 _STOP_WORD = -1  # in the place of a hash
-_NUMBER = 1 << 32  # set beside the hash of a number
-_HASH = _NUMBER - 1
+_NUMBER = 1 << HASH_BITS  # set beside the hash of a number
 
 
 # A page has a hundred: a frozen dataclass takes three times as long to make.
@@ -46,14 +49,13 @@ class Sentence(NamedTuple):
     """A sentence (or clause) with its terms and what the lexicon finds in it.
 
     `span` is in code points of the text, (0, 0) for the title. `words` are the hashes of
-    the stems of its words, `pairs` those of each two adjacent Chinese characters.
-    `telling` is the number of terms besides numbers.
+    the stems of its words, with a bit above HASH_MASK set for a number; `pairs` are the
+    hashes of each two adjacent Chinese characters.
     """
 
     span: Span = (0, 0)
-    words: Codes = _NONE
+    words: tuple[int, ...] = ()
     pairs: Codes = _NONE
-    telling: int = 0
     concepts: tuple[str, ...] = ()
     signals: tuple[str, ...] = ()
 
@@ -100,30 +102,26 @@ def _title(title: str, lexicon: Lexicon) -> Sentence:
 
 def _sentences(
     text: str, spans: Sequence[Span], offset: int, lexicon: Lexicon
-) -> list[Sentence]:
+) -> Iterator[Sentence]:
     """Return the sentences at `spans` of a text that begins at `offset`."""
     lower = _lower(text)
-    words = [_TOKEN.findall(lower, start, end) for start, end in spans]
-    concepts = [lexicon.in_words(own) if own else _NOTHING for own in words]
-    hashes, telling = _words(words)
     pairs = [_NONE] * len(spans)
+    runs = [_NOTHING] * len(spans)
     if not lower.isascii():
         codes = letters(lower)
         bounds = np.array(spans, dtype=np.int64).reshape(-1, 2)
         pairs = _pairs(codes, bounds)
-        in_runs = lexicon.in_runs(lower, codes, bounds)
-        concepts = [a | b for a, b in zip(concepts, in_runs, strict=True)]
-    columns = zip(spans, hashes, pairs, telling, concepts, strict=True)
-    return [
-        Sentence(
+        runs = lexicon.in_runs(lower, codes, bounds)
+    for (start, end), own, found in zip(spans, pairs, runs, strict=True):
+        words = _TOKEN.findall(lower, start, end)
+        if words:
+            found = found | lexicon.in_words(words)
+        yield Sentence(
             (start + offset, end + offset),
-            own_words,
-            own_pairs,
-            number + len(own_pairs),
+            _terms(words) if words else (),
+            own,
             *lexicon.meaning(frozenset(found)),
         )
-        for (start, end), own_words, own_pairs, number, found in columns
-    ]
 
 
 def _lower(text: str) -> str:
@@ -131,24 +129,8 @@ def _lower(text: str) -> str:
     return text.replace("\u0130", "i").lower()
 
 
-def _words(sentences: Sequence[Sequence[str]]) -> tuple[list[Codes], list[int]]:
-    """Return the hashes of each sentence's terms, and how many are no numbers."""
-    lengths = [len(words) for words in sentences]
-    terms = np.fromiter(
-        map(_term, chain.from_iterable(sentences)), np.int64, sum(lengths)
-    )
-    is_term = terms != _STOP_WORD
-    ends = np.cumsum(lengths, dtype=np.int64)
-    bounds = _before(is_term, ends)
-    telling = np.diff(_before(is_term & (terms < _NUMBER), ends), prepend=0)
-    hashes = terms[is_term] & _HASH
-    slices = zip([0, *bounds[:-1].tolist()], bounds.tolist(), strict=False)
-    return [hashes[start:end] for start, end in slices], telling.tolist()
-
-
-def _before(flags: Flags, ends: Codes) -> Codes:
-    """Return how many flags are set before each index."""
-    return np.append(0, np.cumsum(flags))[ends]
+def _terms(words: list[str]) -> tuple[int, ...]:
+    return tuple([term for term in map(_term, words) if term != _STOP_WORD])
 
 
 @lru_cache(maxsize=1 << 16)
@@ -190,9 +172,9 @@ def _pair_codes(text: Codes) -> tuple[Codes, Codes]:
 def plain_terms(passage: str) -> frozenset[int]:
     """Return the distinct hashes of a passage's terms."""
     lower = _lower(passage)
-    (words,), _ = _words([_TOKEN.findall(lower)])
+    words = [term & HASH_MASK for term in _terms(_TOKEN.findall(lower))]
     codes, _ = _pair_codes(letters(lower))
-    return frozenset((*words.tolist(), *hashes_of_pairs(codes).tolist()))
+    return frozenset((*words, *hashes_of_pairs(codes).tolist()))
 
 
 def term_names(passage: str) -> dict[int, str]:
@@ -212,15 +194,18 @@ def _opening(title: Sentence, body: Sequence[Sentence]) -> Sequence[Sentence]:
     sentences = (
         sentence
         for sentence in body
-        if sentence.telling >= MIN_TERMS and not _same_terms(sentence, title)
+        if _tells(sentence) and not _same_terms(sentence, title)
     )
     return tuple(islice(sentences, OPENING_SENTENCES)) or body[:OPENING_SENTENCES]
 
 
+def _tells(sentence: Sentence) -> bool:
+    wanted = MIN_TERMS - len(sentence.pairs)
+    return wanted <= 0 or len([1 for w in sentence.words if w < _NUMBER]) >= wanted
+
+
 def _same_terms(one: Sentence, other: Sentence) -> bool:
-    return np.array_equal(one.words, other.words) and np.array_equal(
-        one.pairs, other.pairs
-    )
+    return one.words == other.words and np.array_equal(one.pairs, other.pairs)
 
 
 def sentences_in(

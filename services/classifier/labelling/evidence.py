@@ -87,11 +87,11 @@ def _competing(reading: AnalyzedText, label: str) -> set[int]:
     return near.intersection(every)
 
 
-def _terms(sentence: Sentence) -> set[str | int]:
-    return {*sentence.words, *sentence.hashes.tolist()}
+def _terms(sentence: Sentence) -> set[int]:
+    return {*sentence.words, *sentence.pairs.tolist()}
 
 
-def _gain(sentence: Sentence, title: set[str | int]) -> float:
+def _gain(sentence: Sentence, title: set[int]) -> float:
     """Return what a sentence gains by its words of the title, and loses as a heading."""
     shared = len(_terms(sentence) & title) / max(len(title), 1)
     start, end = sentence.span

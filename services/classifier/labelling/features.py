@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations
+from itertools import chain, combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -182,9 +182,9 @@ def _often(counts: Codes, _: Codes) -> Floats:
 
 def _terms(sentences: Sequence[Sentence]) -> list[Codes]:
     """Return the hashes of the terms of sentences, in parts."""
-    words = [one.words for one in sentences if len(one.words)]
+    words = list(chain.from_iterable(one.words for one in sentences))
     pairs = [one.pairs for one in sentences if len(one.pairs)]
-    return words + pairs
+    return [np.array(words, dtype=np.int64) & HASH_MASK, *pairs]
 
 
 # Kinds of values that derive from the counts of another kind.

@@ -9,16 +9,44 @@ import hashlib
 import tomllib
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.classifier.labelling.chinese_patterns import ChinesePatternMatcher
 from services.classifier.text.bigrams import Codes
 
 MAX_WORDS_BETWEEN = 3
-_REMEMBERED = 50_000  # words, pairs of words, and sets of concepts
+_REMEMBERED = 50_000  # words, and sets of concepts
 
 _Pattern = tuple[str, tuple[str, ...]]  # concept, all words but the first
+
+
+class _Beginning(NamedTuple):
+    """The patterns that begin with a word, by what must follow for them to match."""
+
+    alone: frozenset[str]  # concepts for which the word is the whole pattern
+    exact: dict[str, tuple[_Pattern, ...]]  # by the second word
+    prefixes: tuple[str, ...]
+    prefixed: tuple[_Pattern, ...]  # with a second word that starts with a prefix
+    near: frozenset[str]
+    near_prefixes: tuple[str, ...]
+    gapped: tuple[_Pattern, ...]  # with a gap, and then a word of these two
+    others: tuple[_Pattern, ...]
+
+    def possible(self, words: list[str], index: int) -> tuple[_Pattern, ...]:
+        """Return the patterns that the word before `index` may begin."""
+        second = words[index] if index < len(words) else ""
+        found = self.others + self.exact.get(second, ())
+        if second.startswith(self.prefixes):
+            found += self.prefixed
+        if self.gapped:
+            soon = words[index : index + MAX_WORDS_BETWEEN + 1]
+            if not self.near.isdisjoint(soon) or any(
+                word.startswith(self.near_prefixes) for word in soon
+            ):
+                found += self.gapped
+        return found
 
 
 class Lexicon:
@@ -29,8 +57,7 @@ class Lexicon:
         self._exact: dict[str, list[_Pattern]] = {}
         self._begins: dict[str, list[_Pattern]] = {}
         self._begin_lengths: tuple[int, ...] = ()
-        self._starting = lru_cache(_REMEMBERED)(self._patterns_of)
-        self._continuing = lru_cache(_REMEMBERED)(self._decided_by_two)
+        self._beginning = lru_cache(_REMEMBERED)(self._begun_by)
         self.meaning = lru_cache(_REMEMBERED)(self._meaning)
         groups = concepts.get("group", {})
         self._groups = tuple(
@@ -65,30 +92,13 @@ class Lexicon:
         table = self._begins if first.endswith("*") else self._exact
         table.setdefault(first.rstrip("*"), []).append((concept, tuple(rest)))
 
-    def _patterns_of(self, word: str) -> tuple[_Pattern, ...]:
-        """Return the patterns that begin with `word`."""
+    def _begun_by(self, word: str) -> _Beginning | None:
+        """Return the patterns that begin with `word`, None if there are none."""
         patterns = list(self._exact.get(word, ()))
         for length in self._begin_lengths:
             if length <= len(word):
                 patterns += self._begins.get(word[:length], ())
-        return tuple(patterns)
-
-    def _decided_by_two(
-        self, word: str, after: str
-    ) -> tuple[frozenset[str], tuple[_Pattern, ...]]:
-        """Return the concepts that `word` before `after` has, and the patterns that it
-        may begin. `after` is empty at the end of a sentence."""
-        words = [word, after] if after else [word]
-        certain = set()
-        longer = []
-        for concept, rest in self._starting(word):
-            needed = [wanted for wanted in rest if wanted[0] != "!"]
-            if len(needed) > 1:
-                if needed[0] == "~" or _fits(after, needed[0]):
-                    longer.append((concept, rest))
-            elif _follows(words, 1, rest):
-                certain.add(concept)
-        return frozenset(certain), tuple(longer)
+        return _beginning(patterns) if patterns else None
 
     def _meaning(
         self, concepts: frozenset[str]
@@ -110,12 +120,10 @@ class Lexicon:
     def in_words(self, words: list[str]) -> set[str]:
         """Return the concepts whose English patterns occur in `words` (lower case)."""
         found: set[str] = set()
-        after = [*words[1:], ""]
-        for index, patterns in enumerate(map(self._starting, words)):
-            if patterns:
-                certain, longer = self._continuing(words[index], after[index])
-                found |= certain
-                for concept, rest in longer:
+        for index, begun in enumerate(map(self._beginning, words)):
+            if begun is not None:
+                found |= begun.alone
+                for concept, rest in begun.possible(words, index + 1):
                     if concept not in found and _follows(words, index + 1, rest):
                         found.add(concept)
         return found
@@ -123,6 +131,37 @@ class Lexicon:
     def in_runs(self, lower: str, letters: Codes, bounds: Codes) -> list[set[str]]:
         """Return the concepts whose Chinese patterns occur in each sentence."""
         return self._runs.find(lower, letters, bounds)
+
+
+def _beginning(patterns: list[_Pattern]) -> _Beginning:
+    """Return patterns with one first word by what must follow."""
+    exact: dict[str, tuple[_Pattern, ...]] = {}
+    prefixed: dict[str, tuple[_Pattern, ...]] = {}
+    gapped: dict[str, tuple[_Pattern, ...]] = {}
+    others = []
+    for pattern in patterns:
+        rest = pattern[1]
+        if not rest:
+            continue
+        if rest[0][0] == "!" or (rest[0] == "~" and rest[1][0] in "!~"):
+            others.append(pattern)
+        elif rest[0] == "~":
+            gapped[rest[1]] = (*gapped.get(rest[1], ()), pattern)
+        elif rest[0].endswith("*"):
+            prefixed[rest[0][:-1]] = (*prefixed.get(rest[0][:-1], ()), pattern)
+        else:
+            exact[rest[0]] = (*exact.get(rest[0], ()), pattern)
+    near = {word for word in gapped if not word.endswith("*")}
+    return _Beginning(
+        alone=frozenset(concept for concept, rest in patterns if not rest),
+        exact=exact,
+        prefixes=tuple(prefixed),
+        prefixed=tuple(chain.from_iterable(prefixed.values())),
+        near=frozenset(near),
+        near_prefixes=tuple(word[:-1] for word in gapped if word not in near),
+        gapped=tuple(chain.from_iterable(gapped.values())),
+        others=tuple(others),
+    )
 
 
 def _follows(words: list[str], index: int, rest: tuple[str, ...]) -> bool:

