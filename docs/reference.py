@@ -63,7 +63,7 @@ def dictionary_page() -> str:
         (
             "Incidents of the API",
             "`GET /v1/incidents/export.csv`: one row for each incident, with ids. The"
-            " table of items names the sources and evidence of each id",
+            " table of items has more of each report",
             exports.COLUMNS,
         ),
     )

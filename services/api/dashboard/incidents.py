@@ -67,14 +67,14 @@ def show_file(kind: str) -> Response:
     """Answer with the same list as a file: csv, xlsx, json or atom."""
     asked, sort = read_query(request.args)
     if kind in ("atom", "json"):
-        found = reader().read(list_query.page, asked, "updated", None, exports.ENTRIES)
+        found = reader().read(
+            list_query.page_with_reports, asked, "updated", None, exports.ENTRIES
+        )
         return _feed(kind, found)
     if kind not in tables.WRITERS:
         raise NotFound("Use .csv, .xlsx, .json or .atom.")
-    found = reader().read(list_query.page, asked, sort, None, MAX_EXPORT)
-    base = public_url("/incidents/")
-    rows = [tables.incident_row(incident, base) for incident in found.incidents]
-    body = reader().run(tables.WRITERS[kind], (rows, found.position))
+    rows, position = _rows(asked, sort)
+    body = reader().run(tables.WRITERS[kind], (rows, position))
     headers = {"Content-Disposition": f'attachment; filename="incidents.{kind}"'}
     return Response(body, 200, headers, mimetype=tables.TYPES[kind])
 
@@ -112,6 +112,25 @@ def _facts(
         "total": min(len(found), queries.MAX_COUNTED),
         "is_more": len(found) > queries.MAX_COUNTED,
     }
+
+
+def _rows(asked: dict[str, Any], sort: str) -> tuple[list[tables.Row], int]:
+    """Return the rows of a file, at most MAX_EXPORT, and the position of the last."""
+    base = public_url("/incidents/")
+    rows: list[tables.Row] = []
+    after = None
+    while len(rows) < MAX_EXPORT:
+        found = reader().read(
+            list_query.page_with_reports, asked, sort, after, exports.PAGE
+        )
+        rows += [
+            tables.incident_row(one, found.reports[one["id"]], base)
+            for one in found.incidents
+        ]
+        after = found.after
+        if after is None:
+            break
+    return rows, found.position
 
 
 def _after(cursor: str | None, sort: str) -> tuple[str, int] | None:

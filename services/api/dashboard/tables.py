@@ -12,6 +12,8 @@ import xlsxwriter
 from flask import Response
 
 from services.api.cells import defused
+from services.api.incidents.exports import REPORT_COLUMNS, report_cells
+from services.api.incidents.reports import Report
 
 Row = Mapping[str, Any]
 
@@ -32,12 +34,15 @@ COLUMNS: Mapping[str, str] = {
     "opened_at": "time at which the incident was recorded first (UTC)",
     "updated_at": "time of the last change (UTC)",
     "link": "permanent address of the incident",
+    **REPORT_COLUMNS,
 }
 LABEL_COLUMNS = ("data_leak", "consent", "deepfake", "regulation")
 
 
-def incident_row(incident: Mapping[str, Any], base: str) -> Row:
-    """Return an incident of a list as a flat row; `base` begins its address."""
+def incident_row(
+    incident: Mapping[str, Any], found: Sequence[Report], base: str
+) -> Row:
+    """Return an incident and its reports as a flat row; `base` begins its address."""
     return {
         **{label: int(label in incident["labels"]) for label in LABEL_COLUMNS},
         "title": incident["title"] or incident["id"],
@@ -51,6 +56,7 @@ def incident_row(incident: Mapping[str, Any], base: str) -> Row:
         "opened_at": incident["opened_at"],
         "updated_at": incident["updated_at"],
         "link": base + str(incident["id"]),
+        **report_cells(incident, found),
     }
 
 

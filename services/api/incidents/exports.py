@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET  # only written here, never read
 
@@ -15,9 +15,16 @@ from incidentwire.log.cloudevents import rfc3339
 from incidentwire.web.auth import require
 from services.api.cells import defused, printable
 from services.api.http import Blueprint, filters_of, public_url, reader, wait_for
-from services.api.incidents import list_query
-from services.api.incidents.list_query import IncidentPage
+from services.api.incidents.list_query import IncidentPage, page_with_reports
 from services.api.incidents.past import as_of
+from services.api.incidents.reports import (
+    MAX_QUOTED,
+    MAX_REPORTS,
+    Report,
+    addresses_of,
+    quotes_of,
+    report_html,
+)
 from services.api.incidents.schemas import IncidentFilterSchema
 from services.api.read_model.reader import Reader
 
@@ -25,6 +32,13 @@ ENTRIES = 50  # of a feed: the latest changes
 PAGE = 1000  # rows per query of an export
 ALL = 10**9  # rows of an export as of an earlier moment, which is read at once
 ATOM = "http://www.w3.org/2005/Atom"
+# columns that reports fill; both files of incidents end with them
+REPORT_COLUMNS: Mapping[str, str] = {
+    "item_ids": f"ids of its reports in the table of items; the earliest {MAX_REPORTS}",
+    "source_urls": "addresses of the same reports, separated by spaces",
+    "evidence": f"quotations of its first {MAX_QUOTED} reports that its labels rest on, with a"
+    " vertical bar between them; empty if no text is stored",
+}
 # column -> what it means; the order is that of the file
 COLUMNS: Mapping[str, str] = {
     "id": "permanent id of the incident",
@@ -42,6 +56,7 @@ COLUMNS: Mapping[str, str] = {
     "updated_at": "time of the last change (UTC)",
     "countries": "countries that the reports name, ISO 3166-1 codes",
     "topics": "topics that it is on, with a vertical bar between them",
+    **REPORT_COLUMNS,
 }
 
 blueprint = Blueprint(
@@ -105,22 +120,31 @@ def atom(page: IncidentPage, address: str) -> bytes:
     _add(_add(feed, "author"), "name", "Incidentwire")
     _add(feed, "link", rel="self", href=address)
     for incident in page.incidents:
-        _add_entry(feed, page.log_id, incident)
+        found = page.reports.get(incident["id"], ())
+        _add_entry(feed, page.log_id, incident, found)
     body: bytes = ET.tostring(feed, "utf-8", xml_declaration=True)
     return body
 
 
-def _add_entry(feed: ET.Element, log_id: str, incident: dict[str, Any]) -> None:
+def _add_entry(
+    feed: ET.Element, log_id: str, incident: dict[str, Any], found: Sequence[Report]
+) -> None:
     entry = _add(feed, "entry")
     _add(entry, "id", f"urn:incidentwire:{log_id}:{incident['id']}")
     _add(entry, "title", _title(incident))
     _add(entry, "updated", incident["updated_at"])
     _add(entry, "published", incident["opened_at"])
-    address = public_url(f"/v1/incidents/{incident['id']}")
-    _add(entry, "link", rel="alternate", type="application/json", href=address)
-    for label in incident["labels"]:
-        _add(entry, "category", term=label)
+    page = public_url(f"/incidents/{incident['id']}")
+    _add(entry, "link", rel="alternate", type="text/html", href=page)
+    data = public_url(f"/v1/incidents/{incident['id']}")
+    _add(entry, "link", rel="alternate", type="application/json", href=data)
+    for report in found:
+        if report.url:
+            _add(entry, "link", rel="via", href=printable(report.url))
+    for term in (*incident["labels"], *incident["topics"]):
+        _add(entry, "category", term=term)
     _add(entry, "summary", _summary(incident))
+    _add(entry, "content", printable(report_html(found, public_url(""))), type="html")
 
 
 def json_items(page: IncidentPage, address: str) -> dict[str, Any]:
@@ -128,12 +152,15 @@ def json_items(page: IncidentPage, address: str) -> dict[str, Any]:
     items = [
         {
             "id": f"urn:incidentwire:{page.log_id}:{incident['id']}",
-            "url": public_url(f"/v1/incidents/{incident['id']}"),
+            "url": public_url(f"/incidents/{incident['id']}"),
             "title": _title(incident),
             "content_text": _summary(incident),
+            "content_html": report_html(
+                page.reports.get(incident["id"], ()), public_url("")
+            ),
             "date_published": incident["opened_at"],
             "date_modified": incident["updated_at"],
-            "tags": incident["labels"],
+            "tags": [*incident["labels"], *incident["topics"]],
             "_incidentwire": incident | {"title": printable(incident["title"])},
         }
         for incident in page.incidents
@@ -178,7 +205,8 @@ def _add(
 def _latest(query: dict[str, Any]) -> IncidentPage:
     wait_for(query.get("min_position"))
     asked = filters_of(query)
-    return reader().read(list_query.page, asked, "updated", None, ENTRIES, as_of(query))
+    past = as_of(query)
+    return reader().read(page_with_reports, asked, "updated", None, ENTRIES, past)
 
 
 def _address() -> str:
@@ -205,7 +233,7 @@ def _all(query: dict[str, Any]) -> Iterator[IncidentPage]:
     past = as_of(query)
     asked = filters_of(query)
     limit = PAGE if past is None else ALL
-    first = reader().read(list_query.page, asked, "oldest", None, limit, past)
+    first = reader().read(page_with_reports, asked, "oldest", None, limit, past)
     return _pages(reader(), asked, first)
 
 
@@ -214,7 +242,7 @@ def _pages(
 ) -> Iterator[IncidentPage]:
     yield page
     while page.after:
-        page = source.read(list_query.page, asked, "oldest", page.after, PAGE)
+        page = source.read(page_with_reports, asked, "oldest", page.after, PAGE)
         yield page
 
 
@@ -227,8 +255,20 @@ def _csv_lines(pages: Iterator[IncidentPage]) -> Iterator[bytes]:
             row = dict(incident)
             row |= {name: " ".join(incident[name]) for name in ("labels", "countries")}
             row["topics"] = " | ".join(incident["topics"])
+            row |= report_cells(incident, page.reports.get(incident["id"], ()))
             writer.writerow([defused(row[name]) for name in COLUMNS])
         yield text.getvalue().encode()
+
+
+def report_cells(
+    incident: Mapping[str, Any], found: Sequence[Report]
+) -> dict[str, str]:
+    """Return the cells of REPORT_COLUMNS."""
+    return {
+        "item_ids": " ".join(incident["item_ids"]),
+        "source_urls": " ".join(addresses_of(found)),
+        "evidence": " | ".join(quotes_of(found)),
+    }
 
 
 def _json_parts(pages: Iterator[IncidentPage]) -> Iterator[bytes]:
@@ -238,7 +278,9 @@ def _json_parts(pages: Iterator[IncidentPage]) -> Iterator[bytes]:
             head = f'"position":{page.position},"log_id":"{page.log_id}"'
             yield f'{{{head},"incidents":['.encode()
         for incident in page.incidents:
-            yield comma + json.dumps(incident, ensure_ascii=False).encode()
+            urls = addresses_of(page.reports.get(incident["id"], ()))
+            whole = incident | {"source_urls": urls}
+            yield comma + json.dumps(whole, ensure_ascii=False).encode()
             comma = b","
     yield b"]}"
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from incidentwire.log.cloudevents import rfc3339
 from services.api.incidents.as_of import candidates
+from services.api.incidents.reports import Report, item_ids, reports
 from services.api.read_model import incident_rows
 from services.api.read_model.incident_rows import INCIDENTS, MEMBERSHIPS
 from services.api.read_model.incident_state import IncidentProjection
@@ -81,13 +82,15 @@ class IncidentPage:
     """Incidents as JSON objects.
 
     `after` is the sort key and n of the last one if there are more. `position` and
-    `log_id` are the read model's, or the position is the one asked for.
+    `log_id` are the read model's, or the position is the one asked for. `reports` is by
+    incident, for exports and feeds only.
     """
 
     incidents: list[dict[str, Any]]
     after: tuple[str, int] | None
     position: int
     log_id: str
+    reports: Mapping[str, Sequence[Report]] = field(default_factory=dict)
 
 
 def page(
@@ -118,12 +121,24 @@ def page(
         found = _found_then(db, past, names, query, values, limit + 1)
     position, log_id = db.execute("SELECT position, log_id FROM checkpoint").fetchone()
     last = found[limit - 1] if len(found) > limit else None
+    shown = [as_json(row) for row in found[:limit]]
+    items = item_ids(db, [one["id"] for one in shown], past)
     return IncidentPage(
-        incidents=[as_json(row) for row in found[:limit]],
+        incidents=[one | {"item_ids": items[one["id"]]} for one in shown],
         after=(_key(last, sort), last["n"]) if last else None,
         position=past.position if past else position,
         log_id=log_id,
     )
+
+
+def page_with_reports(
+    db: sqlite3.Connection, asked: Mapping[str, Any], sort: str, after: tuple[str, int] | None, limit: int,
+    past: IncidentProjection | None = None,
+) -> IncidentPage:  # fmt: skip
+    """Return what `page` returns, with the reports of each incident."""
+    found = page(db, asked, sort, after, limit, past)
+    items = {one["id"]: one["item_ids"] for one in found.incidents}
+    return replace(found, reports=reports(db, items))
 
 
 def as_json(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from services.api.http import (
     text,
 )
 from services.api.incidents.list_query import FILTERS, SORTS
+from services.api.incidents.reports import MAX_REPORTS
 from services.api.search.field import CountryField, QueryField
 
 _N = "[1-9][0-9]{0,15}"
@@ -144,6 +145,12 @@ class IncidentSchema(Schema):
     first_report = _text("day of the earliest item")
     last_report = _text("day of the latest item")
     item_count = fields.Integer(required=True)
+    item_ids = fields.List(
+        fields.String(),
+        metadata={
+            "description": f"in lists: its items, the earliest {MAX_REPORTS} reports"
+        },
+    )
     mention_count = fields.Integer(required=True)
     source_count = fields.Integer(
         required=True,

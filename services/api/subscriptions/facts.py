@@ -50,11 +50,16 @@ class Subject:
     items: int = 0
     sources: int = 0
     url: str = ""
+    incidents: tuple[str, ...] = ()  # of an item
+    item_ids: tuple[str, ...] = ()  # of an incident, at most MAX_ITEMS
 
     def as_json(self) -> dict[str, Any]:
         """Return the subject without empty fields."""
         plain = {name: value for name, value in vars(self).items() if value}
         plain["labels"] = list(self.labels)
+        for name in ("incidents", "item_ids"):
+            if name in plain:
+                plain[name] = list(plain[name])
         return plain
 
 
@@ -90,8 +95,7 @@ def read(db: sqlite3.Connection, entry: RecordedEvent, *, texts: bool) -> EntryF
         subject, facts = Subject(kind=kind, id=entry.subject), Facts()
     related = {entry.subject, subject.id}
     related |= {data[key] for key in ("into", "item") if isinstance(data.get(key), str)}
-    if subject.kind == "item":
-        related |= set(_incidents_of(db, entry.subject))
+    related |= set(subject.incidents)
     merged = Facts(
         text=facts.text,
         labels=facts.labels | set(named),
@@ -152,6 +156,7 @@ def _incident(db: sqlite3.Connection, name: str, texts: bool) -> tuple[Subject, 
         last_report=row["last_report"],
         items=row["items"],
         sources=row["sources"],
+        item_ids=tuple(member["id"] for member in members),
     )
     facts = Facts(
         text=_text(row["title"] or "", members, titles, texts),
@@ -183,6 +188,7 @@ def _item(db: sqlite3.Connection, name: str, texts: bool) -> tuple[Subject, Fact
         first_report=row["day"],
         last_report=row["day"],
         url=row["url"] or "",
+        incidents=tuple(_incidents_of(db, name)),
     )
     return subject, item_facts(db, row["n"], texts=texts)
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import html
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from xml.etree import ElementTree as ET  # only written here, never read
 
 from incidentwire.log.event_log import EventLog
 from incidentwire.log.recorded_event import RecordedEvent
+from services.api.incidents.reports import Report, report_html, reports
 from services.api.subscriptions import messages
-from services.api.subscriptions.facts import EntryFacts
+from services.api.subscriptions.facts import EntryFacts, Subject
 from services.api.subscriptions.model import Subscription
 from services.api.subscriptions.preview import ReadModelQuery, accepted, compile_filter
 
@@ -25,13 +27,15 @@ ATOM = "http://www.w3.org/2005/Atom"
 
 @dataclass(frozen=True, kw_only=True)
 class FeedContent:
-    """A feed before it has a form. `groups` holds the changes of one subject each, newest first."""
+    """A feed before it has a form. `groups` holds the changes of one subject each, newest
+    first; `reports` the items of a subject."""
 
     id: str
     title: str
     base: str
     log_id: str
     groups: tuple[tuple[EntryFacts, ...], ...]
+    reports: Mapping[str, Sequence[Report]] = field(default_factory=dict)
 
 
 def content(
@@ -50,12 +54,14 @@ def content(
     for found in reversed(matched):
         groups.setdefault(found.subject.id, []).append(found)
     newest = list(groups.values())[:ENTRIES]
+    items = {group[0].subject.id: _items(group[0].subject) for group in newest}
     return FeedContent(
         id=subscription.id,
         title=subscription.name,
         base=base,
         log_id=log.id,
         groups=tuple(tuple(group) for group in newest),
+        reports=read(reports, items),
     )
 
 
@@ -77,7 +83,7 @@ def atom(found: FeedContent) -> bytes:
         _add(entry, "link", rel="alternate", href=messages.link(found.base, subject))
         for label in subject.labels:
             _add(entry, "category", term=label)
-        body = _add(entry, "content", _plain(_html(group)))
+        body = _add(entry, "content", _plain(_html(found, group)))
         body.set("type", "html")
     document: bytes = ET.tostring(root, "utf-8", xml_declaration=True)
     return document
@@ -90,7 +96,7 @@ def json_feed(found: FeedContent) -> bytes:
             "id": f"urn:incidentwire:{found.log_id}:{group[0].subject.id}",
             "url": messages.link(found.base, group[0].subject),
             "title": _plain(group[0].subject.title or group[0].subject.id),
-            "content_html": _html(group),
+            "content_html": _html(found, group),
             "date_modified": group[0].time,
             "date_published": group[-1].time,
             "tags": list(group[0].subject.labels),
@@ -105,12 +111,26 @@ def json_feed(found: FeedContent) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode()
 
 
-def _html(group: tuple[EntryFacts, ...]) -> str:
+def _items(subject: Subject) -> Sequence[str]:
+    return subject.item_ids if subject.kind == "incident" else (subject.id,)
+
+
+def _html(found: FeedContent, group: tuple[EntryFacts, ...]) -> str:
+    """Return what changed, then the quotes and sources, and the incidents of an item."""
+    subject = group[0].subject
     changes = "".join(
         f"<li>{each.time[:16].replace('T', ' ')} UTC: {html.escape(messages.describe(each))}</li>"
         for each in group[: messages.MAX_LINES_PER_SUBJECT]
     )
-    return f"<ul>{changes}</ul>"
+    incidents = "".join(
+        f'<li><a href="{html.escape(found.base)}/incidents/{name}">{name}</a></li>'
+        for name in subject.incidents
+    )
+    return (
+        f"<ul>{changes}</ul>"
+        + report_html(found.reports.get(subject.id, ()), found.base)
+        + (f"<ul>{incidents}</ul>" if incidents else "")
+    )
 
 
 def _plain(text: str) -> str:

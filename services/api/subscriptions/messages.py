@@ -183,6 +183,7 @@ def _group_text(group: Sequence[Notification], base: str) -> list[str]:
     for label, quote in _quotes(group):
         lines.append(f"  {_names([label])}: “{quote}”")
     lines.append(link(base, subject))
+    lines += [f"{base}/incidents/{name}" for name in subject.incidents]
     return lines
 
 

@@ -49,6 +49,9 @@ def test_an_atom_feed_follows_a_filter(room: Newsroom) -> None:
         room.ids["a"],
     ]
     assert parsed.entries[1].tags[0].term == "data_leak"
+    links = {link.rel: link.href for link in parsed.entries[1].links}
+    assert links["via"] == "https://news.example.org/i_a1"
+    assert "<blockquote>Text</blockquote>" in parsed.entries[1].content[0].value
 
 
 def test_a_feed_that_did_not_change_is_not_sent_again(room: Newsroom) -> None:
@@ -71,13 +74,20 @@ def test_what_changed_last_comes_first_in_a_json_feed(room: Newsroom) -> None:
         feed["items"][0]["content_text"]
         == "confirmed; data_leak; 1 item from 1 source; 2024-03-01"
     )
-    assert feed["items"][0]["url"].endswith(f"/v1/incidents/{room.ids['a']}")
+    assert feed["items"][0]["url"].endswith(f"/incidents/{room.ids['a']}")
+    content = feed["items"][0]["content_html"]
+    assert "<blockquote>Text</blockquote>" in content
+    assert '<a href="https://news.example.org/i_a1">=HYPERLINK(&quot;' in content
+    assert feed["items"][0]["_incidentwire"]["item_ids"] == ["i_a1"]
 
 
 def test_formulas_are_defused_in_csv(room: Newsroom) -> None:
     answer = get(room, "incidents/export.csv")
     rows = list(csv.DictReader(io.StringIO(answer.data.decode(), newline="")))
     assert [row["id"] for row in rows] == [room.ids["a"], room.ids["b"]]
+    assert [row["item_ids"] for row in rows] == ["i_a1", "i_b1"]
+    assert rows[0]["source_urls"] == "https://news.example.org/i_a1"
+    assert rows[0]["evidence"] == "Text"
     assert rows[0]["title"] == '\'=HYPERLINK("http://x.example")'
     assert (rows[0]["labels"], rows[0]["item_count"], rows[1]["title"]) == (
         "data_leak",

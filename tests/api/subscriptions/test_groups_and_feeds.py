@@ -80,7 +80,10 @@ def test_a_feed_has_an_entry_per_incident_that_says_what_changed(desk: Desk) -> 
         "Harbour & <clinics>"
     ]
     assert incident in entries[0].find(f"{ATOM}link").attrib["href"]  # type: ignore[union-attr]
-    assert "New incident" in (entries[0].findtext(f"{ATOM}content") or "")
+    content = entries[0].findtext(f"{ATOM}content") or ""
+    assert "New incident" in content
+    assert '<a href="https://news.example.org/i_a">' in content
+    assert "<blockquote>Text</blockquote>" in content
     again = anonymous.get(path, headers={"If-None-Match": answer.headers["ETag"]})
     assert again.status_code == 304
     body = anonymous.get(path.replace(".atom", ".json")).get_json(force=True)
