@@ -184,7 +184,8 @@ def _print(found: dict[str, Any]) -> None:
         detail = found["detail"] or ""
         click.echo(context.printable(f"reason: {found['reason']} {detail}"))
     for row in found["labels"]:
-        score = "" if row["score"] is None else f" {row['score']:.2f}"
+        is_scored = row["by"] == "model" and row["score"] is not None
+        score = f" {row['score']:.2f}" if is_scored else ""
         click.echo(f"\n{row['label']}{score} by {row['by']}")
         for passage in row["evidence"]:
             if passage["quote"]:

@@ -240,7 +240,8 @@ class Settings:
 def from_env(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the INCIDENTWIRE_* variables.
 
-    A secret may stand in a file: INCIDENTWIRE_<SECRET>_FILE names it.
+    A secret may stand in a file: INCIDENTWIRE_<SECRET>_FILE names it. Of the two
+    variables, one may be empty.
 
     Raises SettingsError for an invalid value, and for a variable that does not exist: a
     misspelt name must not silently leave the default.
@@ -251,7 +252,10 @@ def from_env(environ: Mapping[str, str] | None = None) -> Settings:
     for name, text in environ.items():
         if name.startswith(PREFIX):
             key = name.removeprefix(PREFIX).lower()
-            if key.endswith(FILE) and key.removesuffix(FILE) in SECRETS:
+            is_file = key.endswith(FILE) and key.removesuffix(FILE) in SECRETS
+            if not text and (is_file or f"{name}{FILE.upper()}" in environ):
+                continue  # compose passes names that are not set as empty ones
+            if is_file:
                 key = key.removesuffix(FILE)
                 text = _secret(name, text)
             if key not in hints:

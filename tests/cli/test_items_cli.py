@@ -73,6 +73,7 @@ def test_an_item_is_listed_shown_corrected_and_withdrawn(
     assert run("items", "correct", item, "consent", "--note", "seen").exit_code == 0
     labels = [row["label"] for row in _show(run, item)["labels"]]
     assert labels == ["consent"]
+    assert "\nconsent by person\n" in run("items", "show", item).output
     assert run("items", "correct", item, "--undo").exit_code == 0
     assert "data_leak" in [row["label"] for row in _show(run, item)["labels"]]
     assert "queued" in run("items", "retry", item).output

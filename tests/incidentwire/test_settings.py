@@ -54,6 +54,9 @@ def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
     assert from_env(named | to_env(settings)) == settings
     with pytest.raises(SettingsError, match="set one of them"):
         from_env(named | {"INCIDENTWIRE_SMTP_PASSWORD": "other"})
+    assert from_env(named | {"INCIDENTWIRE_SMTP_PASSWORD": ""}) == settings
+    empty = {"INCIDENTWIRE_SMTP_PASSWORD_FILE": ""}
+    assert from_env(empty | {"INCIDENTWIRE_SMTP_PASSWORD": "hush"}) == settings
     file.write_text("\n")
     with pytest.raises(SettingsError, match="empty"):
         from_env(named)

@@ -177,15 +177,12 @@ class Projector:
         """
         began = time.monotonic()
         path = database.next_generation(self.link)
-        logger.warning(
-            event_line(
-                "read model is rebuilt",
-                why=reason,
-                file=path.name,
-                log_id=log.id,
-                last=log.last(),
-            )
-        )
+        # none is there: a first start, or somebody deleted it as docs/operations.md says
+        is_new = not os.path.lexists(self.link)
+        level = logging.INFO if is_new else logging.WARNING
+        facts = {"file": path.name, "log_id": log.id, "last": log.last()}
+        event = "read model is built" if is_new else "read model is rebuilt"
+        logger.log(level, event_line(event, why=reason, **facts))
         db = database.create(path, log.id)
         if not self.link.exists():
             database.activate(path, self.link)
