@@ -16,6 +16,7 @@ from incidentwire.normal_form import normalize
 MAX_CHARS = 200
 EARLIEST = 1990  # news on the web begin here; an earlier year is a date in a story
 LATEST = date(2100, 1, 1)
+MAX_AHEAD = timedelta(days=1)  # the date line, and clocks that are wrong by hours
 MAX_EPOCH_S = 2_000_000_000  # May 2033; above it stand dates such as 2034050612
 MAX_RELATIVE_DAYS = 366  # "2 years ago" is too vague for a date
 
@@ -159,6 +160,15 @@ def known_instant(value: str | None) -> str | None:
         return None
     instant = moment(value)
     return rfc3339(instant) if instant else value[:10]
+
+
+def unless_future(value: str | None, now: datetime) -> str | None:
+    """Return a date of publication, None if it is more than MAX_AHEAD after `now`.
+
+    Templates, deadlines and wrong clocks give such dates.
+    """
+    latest = (now.astimezone(UTC) + MAX_AHEAD).date().isoformat()
+    return value if value is not None and value[:10] <= latest else None
 
 
 def rfc3339(instant: datetime) -> str:

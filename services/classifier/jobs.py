@@ -328,7 +328,7 @@ class _Processing:
     def _given_revision(self) -> Revision:
         digest = self.item.given_digest or ""
         given = self._archived(digest)
-        document = outcomes.clean_given(given)
+        document = outcomes.clean_given(given, self.context.recorder.now())
         if document != given:
             digest = self.context.archive.put(self.item.id, document.to_bytes())
         return Revision(document=document, document_digest=digest)
@@ -344,7 +344,7 @@ class _Processing:
         given = None
         if digest and self.context.archive.has(self.item.id, digest):
             given = self._archived(digest)
-        document = outcomes.document_of(found, given)
+        document = outcomes.document_of(found, given, self.context.recorder.now())
         return Revision(
             document=document,
             document_digest=self.context.archive.put(self.item.id, document.to_bytes()),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from incidentwire.dates import unless_future
 from incidentwire.documents import StoredDocument
 from incidentwire.events import (
     Event,
@@ -45,32 +46,37 @@ class Revision:
     completeness: float = 1.0
 
 
-def document_of(found: Document, given: StoredDocument | None) -> StoredDocument:
+def document_of(
+    found: Document, given: StoredDocument | None, now: datetime
+) -> StoredDocument:
     """Return the document of a page.
 
-    The submitter's title, date and language are used if the page states none.
+    The submitter's title, date and language are used if the page states none. A date of
+    publication after `now` is none.
     """
     given = given or StoredDocument()
+    published = unless_future(found.published, now)
     return StoredDocument(
         title=found.title or given.title,
         text=found.text,
         author=found.author,
-        published=found.published or given.published,
+        published=published or unless_future(given.published, now),
         language=found.language or given.language,
         site=found.site,
         section=found.section,
     )
 
 
-def clean_given(given: StoredDocument) -> StoredDocument:
+def clean_given(given: StoredDocument, now: datetime) -> StoredDocument:
     """Return a submitted document in the form of stored texts.
 
-    This is NFC, without control characters other than line breaks and tabs.
+    This is NFC, without control characters other than line breaks and tabs, and without
+    a date of publication after `now`.
     """
     return StoredDocument(
         title=_clean(given.title),
         text=_clean(given.text),
-        published=given.published,
+        published=unless_future(given.published, now),
         language=given.language,
     )
 

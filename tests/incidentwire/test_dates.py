@@ -178,3 +178,18 @@ HOSTILE = ["1", "1.", "1/", " ", "a", "1 a ", "年", "2031-", "(", "ago ", "周"
 def test_long_text_costs_no_more_than_its_beginning(part: str) -> None:
     text = part * 100_000
     assert dates.parse(text) == dates.parse(text[: dates.MAX_CHARS])
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("2026-03-10", True),
+        ("2026-03-11T09:00:00+14:00", True),
+        ("2026-03-12", False),
+        ("2041-11-16T18:11:00+00:00", False),
+        ("2026-03", True),
+        ("2026-04", False),
+    ],
+)
+def test_a_day_after_today_is_no_day_of_publication(value: str, *, kept: bool) -> None:
+    assert dates.unless_future(value, NOW) == (value if kept else None)

@@ -100,6 +100,10 @@ def links_to_others(tree: html.HtmlElement, host: str) -> frozenset[str]:
         for node in tree.iter(*_LINK_BLOCKS)
         if len(node) and _links_away(node, host)
     }
+    for cell in tree.iter("td"):
+        links = list(cell.iter("a"))
+        if len(links) >= 2 and _links_away(cell, host):  # navigation of a layout table
+            found.update(squeeze(link.text_content()) for link in links)
     for node in tree.iter(*_LISTS):
         items = [child for child in node if child.tag == "li"]
         if len(items) >= 2 and all(_links_away(item, host) for item in items):

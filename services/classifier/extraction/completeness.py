@@ -48,6 +48,20 @@ _ERROR_TITLE = re.compile(
     r"(?:文章|内容|网页)(?:已被?删除|不存在|已下线)|访问(?:被拒绝|受限|过于频繁)|安全验证|人机验证|滑动验证",
     re.I,
 )  # fmt: skip
+# The whole of a title: a page of these words only is an error, however long its teasers.
+_ERROR_WHOLE = re.compile(
+    r"\W*(?:(?:error|http)\W*)?(?:404|410|403|500|503)?\W*(?:error\W*)?"
+    r"(?:(?:the )?(?:page|article|story|content|file)(?: you requested)?"
+    r" (?:(?:was |is |could |can)?(?:not be |not )found|(?:is )?no longer available"
+    r"|(?:is )?(?:not |un)available|does ?n[o'’]t exist)"
+    r"|not found|access denied|forbidden|gone|internal server error"
+    r"|service (?:temporarily )?unavailable|something went wrong"
+    r"|(?:seite|artikel) (?:wurde )?nicht gefunden|página no encontrada"
+    r"|page (?:non trouvée|introuvable)|pagina non trovata|página não encontrada"
+    r"|pagina niet gevonden|sidan hittades inte|(?:strona )?nie została znaleziona"
+    r"|страница не найдена|ページが見つかりません|页面(?:不存在|未找到|找不到|已删除))?\W*",
+    re.I,
+)
 # Buttons and sentences of a consent form. A story on consent may quote the buttons, but
 # does not write "we".
 _BUTTON = re.compile(
@@ -172,6 +186,8 @@ def _garbled_share(text: str, words: int) -> float:
 
 
 def _is_error(page: PageSignals, words: int) -> bool:
+    if page.title and _ERROR_WHOLE.fullmatch(page.title):
+        return True
     if words >= ERROR_WORDS and page.teaser_share < LIST_SHARE:
         return False
     opening = page.text.split("\n", 1)[0] if page.text else page.visible[:200]

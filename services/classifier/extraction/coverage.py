@@ -3,6 +3,8 @@ stories, and how much of the article's own container it holds."""
 
 from __future__ import annotations
 
+from itertools import islice
+
 from lxml import etree, html
 
 from services.classifier.extraction.boilerplate import squeeze
@@ -12,7 +14,9 @@ MAX_COMPARED_CHARS = 1_000_000_000  # some 0.1 s of searching
 MIN_TEASERS = 5  # fewer are the "more stories" of an article
 _HEADINGS = ("h2", "h3", "h4", "h5")
 _ITEMS_WITH_LINKS = etree.XPath("descendant::li[descendant::a[@href]]")
-_TEASER_BLOCKS = ("p", "div", "span")
+_LINK_LINES = ("p", "div", "dt")  # with nothing but a link, they head a teaser
+MIN_LINE_CHARS = 15  # of such a line; shorter ones are "more" and the like
+_TEASER_BLOCKS = ("p", "div", "span", "dd")
 _FURNITURE = frozenset(
     {"aside", "footer", "nav", "form", "figure", "header", "button", "h1", "script"}
 )
@@ -23,8 +27,8 @@ def teaser_share(tree: html.HtmlElement, text: str) -> float:
     list items that are links; 0 for fewer than MIN_TEASERS of them."""
     parts: set[str] = set()
     count = 0
-    for heading in tree.iter(*_HEADINGS):
-        if not _links_away(heading):
+    for heading in tree.iter(*_HEADINGS, *_LINK_LINES):
+        if not _links_away(heading) or not _is_heading(heading):
             continue
         count += 1
         parts.add(squeeze(heading.text_content()))
@@ -50,11 +54,20 @@ def _link_texts(node: html.HtmlElement) -> set[str]:
     return {squeeze(link.text_content()) for link in node.iter("a") if link.get("href")}
 
 
+def _is_heading(node: html.HtmlElement) -> bool:
+    """Return True for a heading, or a line that is one link with text after it."""
+    if node.tag in _HEADINGS:
+        return True
+    if node.getnext() is None or len(node.findall(".//a")) != 1:
+        return False
+    whole = squeeze(node.text_content())
+    return len(whole) >= MIN_LINE_CHARS and whole in _link_texts(node)
+
+
 def _links_away(heading: html.HtmlElement) -> bool:
-    parent = heading.getparent()
     link = heading.find(".//a")
-    if link is None and parent is not None and parent.tag == "a":
-        link = parent
+    if link is None:
+        link = next(islice(heading.iterancestors("a"), 1), None)
     href = "" if link is None else (link.get("href") or "").strip()
     return bool(href) and not href.startswith("#")
 

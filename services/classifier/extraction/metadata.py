@@ -25,6 +25,7 @@ DAY_FIRST_DOMAINS = frozenset({"uk", "ie", "au", "nz", "in", "za", "sg", "hk", "
 MAX_AUTHORS = 8
 MAX_AUTHOR_CHARS = 80
 MAX_META_CHARS = 2_000
+MAX_PAGE_LINKS = 200  # links such as "2" or "next page" that are looked at
 MAX_MARKED = 20  # elements marked as an author, searched for a name
 MAX_BYLINE_CHARS = 300
 AUTHOR_TAGS = ("a", "span", "div", "p", "address", "li", "em", "b", "strong", "cite")
@@ -80,12 +81,20 @@ _NO_NAME = re.compile(
     r"|^(?:published|updated|posted|modified|publicado|actualizado|veröffentlicht"
     r"|aktualisiert|publié|mis à jour|发布|更新|photo|image|source|leave a comment)\b"
     r"|^(?:来源|來源|图片|圖片)|前$|\b(?:minute|min) read$|^reading time|^lesezeit"
+    r"|^(?:read|see|show|continue|view|about|more|contact|email|today|yesterday)\b"
     r"|^(?:share|print|advertisement|comments?|subscribe|follow us|listen|by|last week"
     r"|just now|mon|tues|wednes|thurs|fri|satur|sun)(?:day)?$",
     re.I,
 )
+# A date or a job after a name: "Ann Lee | 5 March", "Ann Lee, 05.03.24", "Ann Lee, editor".
+_AFTER_NAME = re.compile(
+    r"(?<=\w) ?[|•·] ?|(?<=[^\W\d]), ?(?=\d|(?:\w{1,20} ){0,3}(?:reporter|editor|writer"
+    r"|correspondent|journalist|redakteur(?:in)?)\b)",
+    re.I,
+)
 _NEXT_PAGE = re.compile(
-    r"next page|^\W*2\W*$|nächste seite|page suivante|página siguiente|下一页|下一頁",
+    r"^\W*\d{1,2}\W*$|next page|\b(?:page|seite|página|pagina|sivu|sida|side|strona) \d"
+    r"|nächste seite|page suivante|página siguiente|pagina successiva|下一页|下一頁",
     re.I,
 )
 _BYLINE = re.compile(
@@ -205,15 +214,24 @@ def _is_continuation(links: dict[str, str], base: str, url: str) -> bool:
 def _is_continued(
     tree: html.HtmlElement, links: dict[str, str], base: str, url: str
 ) -> bool:
-    """Return True if `rel=next` names a further page, by its URL or its link's text."""
+    """Return True if `rel=next` names a further page, by its URL or its link's text, or
+    if a link of that text has the URL of one."""
     after = absolute(base, links.get("next"))
-    if after is None:
-        return False
-    return continues(url, after) or any(
-        absolute(base, link.get("href")) == after
-        and _NEXT_PAGE.search(clean(link.text_content()[:100]))
-        for link in tree.iter("a")
-    )
+    if after is not None and continues(url, after):
+        return True
+    named = (link for link in tree.iter("a") if _names_page(link))
+    for link in islice(named, MAX_PAGE_LINKS):
+        target = absolute(base, link.get("href"))
+        if target and (target == after or continues(url, target)):
+            return True
+    related = (link for link in tree.iter("a") if link.get("rel") == "next")
+    targets = (absolute(base, link.get("href")) for link in islice(related, 1))
+    return any(target and continues(url, target) for target in targets)
+
+
+def _names_page(link: html.HtmlElement) -> bool:
+    """Return True if the text of a link is that of a further page."""
+    return bool(_NEXT_PAGE.search(clean(link.text_content()[:100])))
 
 
 def _language_tag(
@@ -284,12 +302,16 @@ def _marks_author(node: html.HtmlElement) -> bool:
         return True
     if not _BYLINE.search(node.get("class") or ""):
         return False
-    return all(up.tag not in ("aside", "footer", "nav") for up in node.iterancestors())
+    return not any(
+        up.tag in publication.ASIDE or publication.is_other_box(up)
+        for up in node.iterancestors()
+    )
 
 
 def _names(text: str) -> Iterator[str]:
     """Yield the people of a byline, without "By"; nothing if the text is no name."""
-    name = _BY.sub("", clean(text)).strip(" ,;:|/·-")
+    name = _BY.sub("", clean(text))
+    name = _AFTER_NAME.split(name, maxsplit=1)[0].strip(" ,;:|/·-")
     if not 1 < len(name) <= MAX_AUTHOR_CHARS or _NO_NAME.search(name):
         return
     if dates.parse(name, now=publication.ANY_TIME) is None:

@@ -28,17 +28,20 @@ _CONTAINERS_OF_PARAGRAPHS = etree.XPath(
     f"descendant-or-self::*[{' or '.join(f'self::{tag}' for tag in _CONTAINERS)}]"
     f"[{' or '.join(_PARAGRAPH_BESIDE)}]"
 )
+_PICTURES = ("img picture video audio svg iframe object table pre figcaption").split()
 _BARE_BOXES = ("div", "center", "section", "figure")
 _HIDDEN_STYLE = re.compile(
     r"(?:display\s*+:\s*+none|visibility\s*+:\s*+hidden|clip\s*+:\s*+rect\(\s*+[01](?:px)?\b"
-    r"|text-indent\s*+:\s*+-\d{3}|(?:left|right|top)\s*+:\s*+-\d{4})",
+    r"|text-indent\s*+:\s*+-\d{3}|font-size\s*+:\s*+0(?:px|em|rem|pt|%)?\s*+(?:[;!]|$)|(?:left|right|top)\s*+:\s*+-\d{4})",
     re.I,
 )
 _HIDDEN_CLASSES = frozenset(
     "sr-only visually-hidden visuallyhidden screen-reader-text screen-reader-only"
-    " u-hidden u-hiddenvisually is-hidden hidden d-none".split()
+    " screenreader-only screenreader-text screen-reader sronly element-invisible"
+    " visually-hidden-focusable u-hidden u-hiddenvisually is-hidden hidden d-none"
+    " hide".split()
 )
-_MAY_BE_HIDDEN = etree.XPath("descendant::*[@hidden or @class or @style]")
+_MAY_BE_HIDDEN = etree.XPath("descendant::*[@hidden or @inert or @class or @style]")
 # With one of these, "hidden" and "d-none" hold on screens of some widths only.
 _RESPONSIVE = re.compile(r":|\bd-(?:sm|md|lg|xl|xxl|print)-")
 
@@ -48,6 +51,7 @@ def normalize_tree(tree: html.HtmlElement) -> None:
     _open_noscript(tree)
     _drop_hidden(tree)
     _open_details(tree)
+    _open_figures(tree)
     for node in _CONTAINERS_OF_PARAGRAPHS(tree):
         _wrap_bare_text(node)
 
@@ -68,6 +72,13 @@ def _open_details(tree: html.HtmlElement) -> None:
             summary.tag = "p"
 
 
+def _open_figures(tree: html.HtmlElement) -> None:
+    """Rename figures with neither picture nor caption, which only lay out text."""
+    for node in tree.iter("figure"):
+        if next(node.iter(*_PICTURES), None) is None:
+            node.tag = "div"
+
+
 def _drop_hidden(tree: html.HtmlElement) -> None:
     most = HIDDEN_SHARE * len(tree.text_content())
     for node in _MAY_BE_HIDDEN(tree):
@@ -81,6 +92,8 @@ def _drop_hidden(tree: html.HtmlElement) -> None:
 def _is_hidden(node: html.HtmlElement) -> bool:
     hidden = node.get("hidden")
     if hidden is not None and hidden != "until-found":
+        return True
+    if node.get("inert") is not None:
         return True
     classes = (node.get("class") or "").lower()
     hiding = not _HIDDEN_CLASSES.isdisjoint(classes.split())

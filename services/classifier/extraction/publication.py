@@ -71,6 +71,9 @@ _OTHERS = re.compile(
     r"|trending|most-read|more-stories|more-news)(?:$|[\s_-])",
     re.I,
 )
+OTHER_BOXES = frozenset(
+    "comment comments comment-list commentlist promo sidebar".split()
+)
 UNRESOLVED = "unresolved"  # an age such as "3 hours ago"
 ANY_TIME = datetime(2000, 6, 15, tzinfo=UTC)  # to distinguish an age from a date
 LINE_CHARS = 500  # read of a line; only its opening counts beyond DATELINE_CHARS
@@ -147,16 +150,33 @@ def _times(
 
 
 def _is_own(node: html.HtmlElement, heading: html.HtmlElement | None) -> bool:
-    """Return False for elements in boxes of other stories."""
-    for up in node.iterancestors():
-        if up.tag in ASIDE or _OTHERS.search(up.get("class") or ""):
-            return False
+    """Return False for elements in boxes of other stories, or after the article."""
+    if _is_in_other_box(node, heading):
+        return False
     if heading is None:
         return True
     article = next(heading.iterancestors("article"), None)
     if article is None or article in node.iterancestors():
         return True
     return not _follows(node, article)
+
+
+def is_other_box(node: html.HtmlElement) -> bool:
+    """Return True for a box whose class says that it holds other stories or comments."""
+    classes = node.get("class") or ""
+    if _OTHERS.search(classes):
+        return True
+    return not OTHER_BOXES.isdisjoint(classes.lower().split())
+
+
+def _is_in_other_box(node: html.HtmlElement, heading: html.HtmlElement | None) -> bool:
+    """Return True for elements in a box of other stories, which lacks the headline."""
+    own = [] if heading is None else list(heading.iterancestors())
+    return any(
+        up.tag in ASIDE or is_other_box(up)
+        for up in node.iterancestors()
+        if up not in own
+    )
 
 
 def _beside(
@@ -220,7 +240,7 @@ def _own_parts(tree: html.HtmlElement, headline: str) -> html.HtmlElement:
             for sibling in list(up.itersiblings()):
                 sibling.getparent().remove(sibling)
     for node in list(own.iter("aside", "nav", "div", "section", "ul", "footer")):
-        if node.tag in ASIDE or _OTHERS.search(node.get("class") or ""):
+        if node.tag in ASIDE or is_other_box(node):
             node.drop_tree()
     for node in own.iter():
         text = node.text if isinstance(node.tag, str) else None
@@ -281,7 +301,7 @@ def _dateline(
     for index, node in enumerate(nodes[first : start + NEAR_ELEMENTS], first):
         for text in (node.text, node.tail):
             value = _line_date(text, sources)
-            if not value or not _is_own(node, None):
+            if not value or _is_in_other_box(node, heading):
                 continue
             marked = _MARKED.search(f"{node.get('class') or ''} {node.get('id') or ''}")
             if value == UNRESOLVED and not marked:

@@ -26,6 +26,7 @@ MAX_COMPARED_CHARS = 1_000_000_000  # some 0.1 s of searching
 MIN_CHARS = 60  # of a paragraph worth recovering
 MATCH_CHARS = 30  # of a paragraph, to identify it in the extracted text
 MAX_LINKED = 0.5  # share of its characters within links
+PROSE_ITEM_CHARS = 40  # of the items of a list of sentences, on average
 STANDFIRST_MAX_CHARS = 900
 OPENING_CHARS = 60  # of the squeezed text, to find its start on the page
 NEAR_ELEMENTS = 400  # after the headline, searched for a standfirst
@@ -119,11 +120,24 @@ def _paragraphs(tree: html.HtmlElement) -> list[tuple[html.HtmlElement, str, str
 def _is_list_between(
     node: html.HtmlElement, offsets: Mapping[html.HtmlElement, int]
 ) -> bool:
-    """Return True for a list between two paragraphs of the article."""
+    """Return True for a list between two paragraphs of the article, or for a list of
+    sentences after its last one."""
     if node.getprevious() not in offsets:
         return False
+    if node.getnext() is None and _is_of_sentences(node):
+        return True
     chars = sum(len(link.text_content()) for link in node.iter("a"))
     return node.getnext() in offsets and chars < MAX_LINKED * len(node.text_content())
+
+
+def _is_of_sentences(node: html.HtmlElement) -> bool:
+    """Return True for a list without links whose items are long and end as sentences."""
+    items = [clean(item.text_content()) for item in node.iter("li", "dd")]
+    if not items or node.find(".//a") is not None:
+        return False
+    length = sum(len(item) for item in items)
+    whole = all(item.endswith(SENTENCE_ENDS) for item in items)
+    return whole and length >= PROSE_ITEM_CHARS * len(items)
 
 
 def _lines_of(node: html.HtmlElement, text: str) -> list[TextLine]:

@@ -26,8 +26,14 @@ HEAD_CHARS = 100_000  # of a script, searched for them
 # Strings are copied; comments and trailing commas are removed. Unclosed strings and
 # comments reach to the end, so each character is read once.
 _TO_REPAIR = re.compile(
-    r'("(?:[^"\\]|\\.)*+(?:"|\Z))|//[^\n]*+|/\*(?:.*?\*/|.*+\Z)|,\s*+(?=[}\]])', re.S
+    r'("(?:[^"\\]|\\.)*+(?:"|\Z))|//[^\n]*+|/\*(?:.*?\*/|.*+\Z)|,\s*+(?=[}\]])'
+    r"|(\bundefined\b)|[\u00a0\u200b\ufeff]",
+    re.S,
 )
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.S)
+_ESCAPE = re.compile(r'\\(?:(["\\/bfnrt]|u[0-9a-fA-F]{4})|.)', re.S)
+_NO_BRACKET = re.compile(r"[^][{}]++")
+_CLOSING = {"{": "}", "[": "]"}
 _CDATA = re.compile(r"<!\[CDATA\[|\]\](?:>|&gt;)")
 _DECODER = json.JSONDecoder(strict=False)
 _TAGS = re.compile(r"<(?:br|/p|/div|/li|/h\d)[^>]*>|\n", re.I)
@@ -42,6 +48,7 @@ _BOOLEANS = {
 }
 # Keys of objects that may hold the article itself. Others (`citation`,
 # `itemListElement`) hold related articles.
+_UPDATE_KEYS = ("articleBody", "text", "description")  # of a live blog's update
 _NESTED_KEYS = ("@graph", "mainEntity", "mainEntityOfPage", "hasPart", "isPartOf")
 
 
@@ -160,7 +167,7 @@ def _load(text: str) -> Any:
 def _repaired(text: str) -> list[Any]:
     """Return the objects in a script with comments, CDATA marks, trailing commas, or
     anything around or between the objects."""
-    text = _TO_REPAIR.sub(lambda match: match[1] or "", _CDATA.sub("\n", text))
+    text = _closed(_TO_REPAIR.sub(_kept, _CDATA.sub("\n", text)))
     found: list[Any] = []
     start = _first_object(text, 0)
     while start >= 0:
@@ -171,6 +178,28 @@ def _repaired(text: str) -> list[Any]:
         found.append(value)
         start = _first_object(text, end)
     return found
+
+
+def _kept(match: re.Match[str]) -> str:
+    """Return a string with readable escapes, null for undefined, "" for the rest."""
+    if match[1]:
+        return _ESCAPE.sub(
+            lambda escape: escape[0] if escape[1] else escape[0][1:], match[1]
+        )
+    return "null" if match[2] else ""
+
+
+def _closed(text: str) -> str:
+    """Return a script with the brackets at its end that it leaves open."""
+    stack: list[str] = []
+    for bracket in _NO_BRACKET.sub("", _STRING.sub("", text)):
+        if bracket in _CLOSING:
+            stack.append(_CLOSING[bracket])
+        elif stack and stack[-1] == bracket:
+            stack.pop()
+        else:
+            return text
+    return text.rstrip().rstrip(",") + "".join(reversed(stack)) if stack else text
 
 
 def _first_object(text: str, start: int) -> int:
@@ -269,7 +298,9 @@ def _body(node: dict[str, Any]) -> str:
         if isinstance(update, dict)
         for part in (
             _plain(update.get("headline")),
-            _paragraphs(update.get("articleBody")),
+            next(
+                filter(None, (_paragraphs(update.get(key)) for key in _UPDATE_KEYS)), ""
+            ),
         )
         if part
     ]

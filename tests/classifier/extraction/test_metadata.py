@@ -211,6 +211,11 @@ def test_a_canonical_address_that_is_none_is_not_told(href: str) -> None:
         ('<span class="author">记者：李明</span>', "李明"),
         ('<span class="author">admin</span>', ""),
         ("<p>By the sea.</p>", ""),
+        ('<span class="byline">Mira Oduya | 5 March 2024</span>', "Mira Oduya"),
+        ('<span class="byline">Mira Oduya, 05.03.24, 14:30</span>', "Mira Oduya"),
+        ('<p class="byline">By Mira Oduya, Chief Harbour Reporter</p>', "Mira Oduya"),
+        ('<p class="byline">Read more</p>', ""),
+        ('<ul class="comments"><li class="author">Bob</li></ul>', ""),
     ],
 )
 def test_a_byline_is_a_name_without_by(body: str, author: str) -> None:
@@ -235,6 +240,11 @@ JSON_LD = """{"@type": "NewsArticle", "headline": "Ferry line sold passenger lis
         '{"@type": "WebSite", "name": "Post"}\n' + JSON_LD,
         JSON_LD + "\n[" + '{"@type": "BreadcrumbList"}' + "]",
         JSON_LD.replace('"', "&quot;"),
+        JSON_LD.replace("Ferry line", "Ferry line\\'s crew"),
+        JSON_LD.replace("Ferry line", "Ferry \\line"),
+        JSON_LD.replace(": ", ":\u00a0"),
+        JSON_LD.replace('"author"', '"image": undefined, "author"'),
+        '{"@graph": [' + JSON_LD,
     ],
 )
 def test_json_ld_is_read_through_what_templates_wrap_it_in(script: str) -> None:
@@ -303,6 +313,23 @@ OTHERS = (
 )
 def test_an_age_is_no_date_and_another_storys_date_neither(age: str, lang: str) -> None:
     assert dated(f"<p class='byline date'>{age}</p>", lang, OTHERS) is None
+
+
+@pytest.mark.parametrize("box", ["sidebar", "promo left", "comments", "sidebar wide"])
+def test_a_date_beside_the_article_is_not_its_own(box: str) -> None:
+    beside = f"<div class='{box}'><a href='/b'>B</a> <span class='date'>7 January 2019</span></div>"
+    assert dated("", "en", beside) is None
+    inside = dated("<p class='date'>5 March 2024</p>", "en")
+    assert inside == "2024-03-05"
+
+
+def test_a_page_whose_body_is_named_after_its_sidebar_keeps_its_date() -> None:
+    page = page_of(
+        "<title>Keys are gone</title>",
+        f"<div class='sidebar'><h1>Keys are gone</h1><p class='date'>5 March 2024</p>"
+        f"<p>{PARAGRAPH * 3}</p></div>",
+    )
+    assert read(page).published == "2024-03-05"
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,13 @@ def read(body: str, head: str = "", title: str = TITLE, url: str = "") -> Docume
         f"<article><h1>{TITLE}</h1><p>{FIRST}</p><details><summary>Who</summary><div>{SECOND}</div></details>"
         f"<p>{THIRD}</p><p>{FOURTH}</p></article>",
         f"<h1>{TITLE}</h1><p>{FIRST}</p><dl><dt>Lists</dt><dd>{SECOND}</dd></dl><p>{THIRD}</p><p>{FOURTH}</p>",
+        f"<h1>{TITLE}</h1><p>{FIRST}</p><p>{SECOND}</p><ul><li>{THIRD}</li><li>{FOURTH}</li></ul>",
+        f"<article><h1>{TITLE}</h1><p>{FIRST}</p><figure><p>{SECOND}</p></figure><p>{THIRD}</p><p>{FOURTH}</p></article>",
     ],
-    ids="div list-in-body center bare noscript br section figure details dl".split(),
+    ids=(
+        "div list-in-body center bare noscript br section figure details dl"
+        " list-at-the-end figure-of-paragraphs"
+    ).split(),
 )
 def test_no_sentence_of_the_article_is_lost_and_none_is_joined(body: str) -> None:
     lines = read(body).text.split("\n")
@@ -64,6 +69,10 @@ def test_no_sentence_of_the_article_is_lost_and_none_is_joined(body: str) -> Non
         "<p style='position:absolute; left:-9999px'>{}</p>",
         "<p style='clip: rect(0, 0, 0, 0)'>{}</p>",
         "<p style='text-indent:-9999px'>{}</p>",
+        "<p style='color:red;font-size:0'>{}</p>",
+        "<div inert><p>{}</p></div>",
+        "<div class='screenreader-only'><p>{}</p></div>",
+        "<div class='hide'><p>{}</p></div>",
     ],
 )
 def test_what_no_reader_sees_is_left_out(hidden: str) -> None:
@@ -86,9 +95,20 @@ def test_what_is_hidden_on_small_screens_only_is_kept() -> None:
     assert THIRD in text
 
 
-def test_a_live_blog_holds_the_updates_that_the_page_hides() -> None:
+def test_the_navigation_of_a_layout_table_is_no_text() -> None:
+    links = "<a href='/'>Front page</a><br><a href='/archive'>Archive</a>"
+    text = "<br><br>".join((FIRST, SECOND, THIRD, FOURTH))
+    found = read(
+        f"<table><tr><td>{links}</td><td><h1>{TITLE}</h1>{text}</td></tr></table>"
+    )
+    assert "Archive" not in found.text
+    assert FOURTH in found.text
+
+
+@pytest.mark.parametrize("key", ["articleBody", "text", "description"])
+def test_a_live_blog_holds_the_updates_that_the_page_hides(key: str) -> None:
     updates = [
-        {"@type": "BlogPosting", "headline": f"Update {n}", "articleBody": body * 2}
+        {"@type": "BlogPosting", "headline": f"Update {n}", key: body * 2}
         for n, body in enumerate((FIRST, SECOND, THIRD, FOURTH))
     ]
     data = {"@type": "LiveBlogPosting", "headline": TITLE, "liveBlogUpdate": updates}
@@ -104,6 +124,24 @@ def cards(count: int) -> str:
         f"<p>{FIRST.replace('eleven', str(n + 12))}</p></div>"
         for n in range(count)
     )
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        "<a href='/s{0}'><div><h3>{1}</h3><p>{2}</p></div></a>",
+        "<div><p><strong><a href='/s{0}'>{1}</a></strong></p><p>{2}</p></div>",
+        "<dl><dt><a href='/s{0}'>{1}</a></dt><dd>{2}</dd></dl>",
+        "<div><div class='title'><a href='/s{0}'>{1}</a></div><div>{2}</div></div>",
+        "<article><h2><a href='/s{0}'>{1}</a></h2><p>{2}</p></article>",
+    ],
+)
+def test_teasers_in_every_markup_are_no_article(card: str) -> None:
+    cards = "".join(
+        card.format(n, f"Story number {n} of the day", FIRST.replace("eleven", f"{n}0"))
+        for n in range(10)
+    )
+    assert read(f"<h1>News</h1>{cards}", title="News").shortcoming == "section_page"
 
 
 def test_a_section_front_is_no_article() -> None:
@@ -124,6 +162,16 @@ def test_an_apology_with_teasers_is_an_error_page() -> None:
     sorry = "<h1>Page not found</h1><p>The page you asked for may have moved.</p>"
     found = read(f"<main>{sorry}{cards(10)}</main>", title="Page not found - Post")
     assert found.shortcoming == "error_page"
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Page not found", "404", "Not Found", "Seite nicht gefunden", "页面不存在"],
+)
+def test_a_page_titled_as_an_error_is_none_however_long_its_teaser(title: str) -> None:
+    story = f"<p>{FIRST}</p><p>{SECOND}</p><p>{THIRD}</p><p>{FOURTH}</p>" * 3
+    body = f"<h1>{title}</h1><p>Sorry.</p><section><h2>Latest</h2>{story}</section>"
+    assert read(body, title=f"{title} - The Post").shortcoming == "error_page"
 
 
 def test_an_article_with_teasers_below_it_stays_an_article() -> None:
@@ -150,6 +198,34 @@ def test_a_page_that_goes_on_elsewhere_says_so_in_its_completeness() -> None:
     assert first.completeness < 1.0
     assert second.completeness < 1.0
     assert second.is_continuation
+
+
+@pytest.mark.parametrize(
+    "pager",
+    [
+        "<a rel='next' href='/ferry?page=2'>Next</a>",
+        "<div>1 <a href='/ferry?page=2'>2</a> <a href='/ferry?page=3'>3</a></div>",
+        "<p>Page 1 <a href='/ferry/2'>Next page</a></p>",
+        "<a href='/ferry?seite=2'>Weiter auf Seite 2</a>",
+        "<nav><a href='/ferry/page/2'>下一页</a></nav>",
+    ],
+)
+def test_a_pager_below_the_text_says_that_there_is_more(pager: str) -> None:
+    body = f"<article><h1>{TITLE}</h1><p>{FIRST}</p><p>{SECOND}</p><p>{THIRD}</p>{pager}</article>"
+    assert read(body).completeness < 1
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "<a href='/ferry-2'>Next »</a>",
+        "<a rel='next' href='/another-story'>Next story</a>",
+        "<a href='/other?page=2'>2</a>",
+    ],
+)
+def test_a_link_to_the_next_story_is_no_pager(link: str) -> None:
+    body = f"<article><h1>{TITLE}</h1><p>{FIRST}</p><p>{SECOND}</p><p>{THIRD}</p>{link}</article>"
+    assert read(body).completeness == 1
 
 
 def test_text_of_a_wrong_decoding_is_refused() -> None:
