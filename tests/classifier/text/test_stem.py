@@ -28,6 +28,10 @@ def test_a_word_longer_than_any_real_one_stays_as_it_is(letters: str) -> None:
     assert stem(word) == word
 
 
+def test_a_word_with_a_lone_surrogate_stays_as_it_is() -> None:
+    assert stem("caf\ud800s") == "caf\ud800s"
+
+
 def test_stop_words_are_lower_case_and_no_word_of_the_field_is_one() -> None:
     assert all(word == word.lower() for word in STOP_WORDS)
     assert not STOP_WORDS & {"without", "against", "consent", "must", "illegal"}
