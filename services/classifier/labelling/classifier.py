@@ -37,11 +37,10 @@ FOREIGN = 0.97
 # From here an item of a list has a label that the list as a whole does not have.
 SURE = 0.75
 # A short ground deep in a long text is outvoted by the rest. Two sentences that signal one
-# of these labels, and are as sure of it alone, give it to the whole text. On validation
-# texts this pays in English only.
-PASSAGE_SURE = 0.95
-PASSAGE_LABELS = frozenset({"data_leak", "consent"})
-PASSAGE_LANGUAGES = ("en",)
+# of these labels, and are as sure of it alone, give it to the whole text. On real texts of
+# publishers that the model had not seen, this raised strict and lenient F1 in both languages.
+PASSAGE_SURE = 0.96
+PASSAGE_LABELS = frozenset({"data_leak", "consent", "regulation"})
 MIN_SIGNALS = (
     2  # and so does a paragraph that is as sure, with as many sentences that signal it
 )
@@ -174,7 +173,7 @@ class Classifier:
         self, scores: dict[str, float], text: AnalyzedText, language: str
     ) -> dict[str, float]:
         """Return the scores, past the band of doubt if a passage alone is sure."""
-        if language not in PASSAGE_LANGUAGES:
+        if language not in (*SUPPORTED, UNKNOWN):
             return scores
         decisions = self._decisions_in(language)
         open_labels = {k for k in PASSAGE_LABELS if scores[k] < decisions[k].high}
