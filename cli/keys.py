@@ -37,13 +37,21 @@ def create(name: str, scopes: tuple[str, ...]) -> None:
 @output.json_option
 def list_keys(as_json: bool) -> None:
     """List names, scopes and dates; never the keys."""
+    stored = _keys()
+    used = stored.last_used()
     rows = (
-        {"name": key.name, "scopes": key.scopes, "created": key.created}
-        for key in _keys().list()
+        {
+            "name": key.name,
+            "scopes": key.scopes,
+            "created": key.created,
+            "last_used": used.get(key.digest),
+        }
+        for key in stored.list()
     )
     columns: output.Columns = {
         "name": lambda key: key["name"],
         "created": lambda key: key["created"],
+        "last used": lambda key: key["last_used"] or "never",
         "scopes": lambda key: key["scopes"],
     }
     output.write(rows, columns, as_json=as_json)

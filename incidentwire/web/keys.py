@@ -6,6 +6,7 @@ This module imports no web framework, so that a command starts fast.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -19,9 +20,11 @@ from typing import Any, cast
 import redis
 
 KEYS = "iw:keys"
+USED = "iw:keys:used"  # digest -> Unix time
 PREFIX = "iwk_"
 SCOPES = ("submit", "read", "curate", "admin")
 REMEMBER_S = 5.0  # a revoked key is refused everywhere within this time
+NOTE_USE_S = 60.0  # between two writes of when a key was used, by each process
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,7 @@ class Keys:
         self.connection = connection
         self.clock = clock
         self._seen: dict[str, tuple[float, Key | None]] = {}
+        self._noted: dict[str, float] = {}
 
     def create(self, name: str, scopes: Iterable[str]) -> str:
         """Create a key and return its secret, which is never shown again.
@@ -95,7 +99,23 @@ class Keys:
     def revoke(self, name: str) -> bool:
         """Delete the key of that name; return False if there is none."""
         digests = [key.digest for key in self.list() if key.name == name]
-        return bool(digests and self.connection.hdel(KEYS, *digests))
+        if not digests:
+            return False
+        self.connection.hdel(USED, *digests)
+        return bool(self.connection.hdel(KEYS, *digests))
+
+    def last_used(self) -> dict[str, str]:
+        """Return by digest when each key was last used, to the minute (RFC 3339).
+
+        Keys that were never used are left out.
+        """
+        rows = cast("dict[bytes, bytes]", self.connection.hgetall(USED))
+        return {
+            digest.decode(): datetime.fromtimestamp(int(at), UTC).isoformat(
+                timespec="seconds"
+            )
+            for digest, at in rows.items()
+        }
 
     def find(self, secret: str) -> Key | None:
         """Return the key of a secret, or None."""
@@ -107,7 +127,18 @@ class Keys:
             if len(self._seen) > 10_000:  # guesses must not fill the memory
                 self._seen.clear()
             self._seen[digest] = (self.clock(), key)
+            if key:
+                self._note_use(digest)
         return key if key and hmac.compare_digest(key.digest, digest) else None
+
+    def _note_use(self, digest: str) -> None:
+        """Write that a key is used; a store that refuses writes stops no request."""
+        now = self.clock()
+        if now - self._noted.get(digest, float("-inf")) < NOTE_USE_S:
+            return
+        self._noted[digest] = now
+        with contextlib.suppress(redis.exceptions.RedisError):
+            self.connection.hset(USED, digest, int(time.time()))
 
 
 def _digest(secret: str) -> str:

@@ -7,6 +7,7 @@ from flask import Flask
 
 from incidentwire.executor import Executor, run_here
 from incidentwire.log.event_log import Withdrawn
+from incidentwire.net.rate_limit import HostBusy
 from incidentwire.settings import Settings
 from incidentwire.web import edge, openapi, problems
 from incidentwire.web.api_docs import views as api_docs
@@ -25,6 +26,7 @@ REFUSALS = {
     "503": "The store is away or full, or too much is in flight; nothing was accepted"
 }
 RETRY_LIMITED_S = 3_600
+HOST_RETRY_S = 10
 
 
 def _quota_problem(error: errors.QuotaExceeded) -> problems.Problem:
@@ -40,6 +42,7 @@ PROBLEMS: problems.ProblemTable = {
     errors.Overloaded: as_problem(503, "overloaded", retry_after_s=admission.RETRY_S),
     errors.UnknownReceipt: as_problem(404, "unknown-item"),
     errors.UnknownFeed: as_problem(404, "unknown-feed"),
+    HostBusy: as_problem(503, "host-busy", retry_after_s=HOST_RETRY_S),
     errors.ItemInFlight: as_problem(409, "in-flight"),
     errors.ItemChanged: as_problem(409, "changed"),
     errors.ItemIsWithdrawn: as_problem(410, "withdrawn"),

@@ -40,6 +40,20 @@ def add() -> Response:
     return go_to("/feeds", done="added")
 
 
+@blueprint.post("/feeds/test")
+@page("curate")
+def test() -> Response:
+    """Show what a feed would bring; nothing is stored."""
+    url = request.form.get("url", "").strip()
+    try:
+        reply = ingest_client.post("/v1/feeds/test", {"url": url})
+    except ingest_client.IngestAway:
+        return _list(_away(), url)
+    if reply.status >= 400:
+        return _list(ingest_client.refused(reply).detail, url)
+    return _list(url=url, trial=reply.body)
+
+
 @blueprint.get("/feeds.opml")
 @page("read")
 def export() -> Response:
@@ -96,7 +110,12 @@ def remove(feed_id: str) -> Response:
 
 
 def _list(
-    wrong: str = "", url: str = "", *, status: int = 200, result: str = ""
+    wrong: str = "",
+    url: str = "",
+    *,
+    status: int = 200,
+    result: str = "",
+    trial: dict[str, Any] | None = None,
 ) -> Response:
     feeds: list[dict[str, Any]] | None = None
     try:
@@ -111,6 +130,7 @@ def _list(
         feeds=feeds,
         wrong=wrong,
         asked_url=url,
+        trial=trial,
         done=result or request.args.get("done"),
         result=result,
     )

@@ -51,6 +51,7 @@ def _list(wrong: str = "", secret: str = "", name: str = "") -> Response:
         "keys.html",
         422 if wrong else 200,
         keys=_keys().list(),
+        last_used=_keys().last_used(),
         users=users.list(),
         scopes=SCOPES,
         wrong=wrong,

@@ -174,11 +174,25 @@ def render(template: str, status: int = 200, **context: Any) -> Response:
         "allows": allows,
         "lang": language.current(),
         "here": request.path,
-        "full_path": request.full_path.rstrip("?"),
+        "full_path": _path_to_return_to(),
         **context,
     }
     body = render_template(f"dashboard/{template}", **shown)
     return Response(body, status, mimetype="text/html")
+
+
+def _path_to_return_to() -> str:
+    """Return the path of this page, or of the one whose form it answers."""
+    if request.method != "POST":
+        return request.full_path.rstrip("?")
+    path = request.path
+    while path.count("/") > 1 and not _is_page(path):
+        path = path.rpartition("/")[0]
+    return path if _is_page(path) else "/"
+
+
+def _is_page(path: str) -> bool:
+    return current_app.url_map.bind("").test(path, "GET")
 
 
 def band(score: float | None) -> str:

@@ -13,13 +13,16 @@ from marshmallow import Schema, fields, validate
 
 from incidentwire.dates import rfc3339
 from incidentwire.net.client import HttpClient, OutboundError
+from incidentwire.net.rate_limit import HostRateLimiter
 from incidentwire.web.auth import require
 from incidentwire.web.blueprint import Blueprint, QuerySchema
 from incidentwire.web.problems import FieldError, invalid_fields
 from services.ingest.errors import UnknownFeed
 from services.ingest.feeds import redirects, schedule
+from services.ingest.feeds.poll import Poller
 from services.ingest.feeds.schedule import Feed
 from services.ingest.feeds.store import FeedStore
+from services.ingest.feeds.trial import try_feed
 from services.ingest.schemas import (
     MAX_TITLE,
     AddressField,
@@ -52,6 +55,53 @@ class NewFeedSchema(StrictSchema):
         validate=[validate.Length(max=MAX_TITLE), check_text],
         metadata={"description": "a name for it; empty: the feed's own title"},
     )
+
+
+class FeedAddressSchema(StrictSchema):
+    """The address of a feed."""
+
+    url = AddressField(
+        required=True, metadata={"example": "https://example.org/feed.xml"}
+    )
+
+
+class TrialEntrySchema(Schema):
+    """An entry of a feed that is not added."""
+
+    url = fields.String(required=True, allow_none=True)
+    title = fields.String(required=True)
+    published = fields.String(required=True, allow_none=True)
+    item = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "the item that its address already is"},
+    )
+
+
+class TrialSchema(Schema):
+    """What one reading of a feed found."""
+
+    kind = fields.String(allow_none=True)
+    title = fields.String(allow_none=True)
+    problem = fields.String(
+        allow_none=True,
+        metadata={"description": "what is wrong with a document that could be read"},
+    )
+    reason = fields.String(
+        allow_none=True,
+        metadata={"description": "why it cannot be read: a stable slug"},
+    )
+    detail = fields.String(allow_none=True)
+    redirected_to = fields.String(allow_none=True)
+    entries = fields.Integer(required=True)
+    usable = fields.Integer(
+        required=True, metadata={"description": "entries with an address"}
+    )
+    new = fields.Integer(
+        required=True,
+        metadata={"description": "items that the first poll would submit, at most 500"},
+    )
+    first = fields.List(fields.Nested(TrialEntrySchema), required=True)
 
 
 class FeedsQuerySchema(QuerySchema):
@@ -177,6 +227,35 @@ def add(asked: dict[str, Any]) -> Any:
     )
 
 
+@blueprint.route("/feeds/test", methods=["POST"])
+@require("curate")
+@blueprint.arguments(FeedAddressSchema)
+@blueprint.response(200, TrialSchema)
+@blueprint.alt_response(503, description="The host is busy with other requests of ours")
+def test(asked: dict[str, Any]) -> dict[str, Any]:
+    """Read a feed once and show what it would bring; nothing is stored.
+
+    A feed that cannot be read is answered with 200 and a `reason`.
+    """
+    url = asked["url"].url
+    _refuse_address(url)
+    with HttpClient.of(current_app.config["SETTINGS"]) as client:
+        trial = try_feed(_poller(client), url)
+    return {
+        **{name: getattr(trial, name) for name in ("entries", "usable", "new")},
+        **{name: getattr(trial, name) or None for name in TRIAL_TEXTS},
+        "first": [
+            {
+                "url": entry.url,
+                "title": entry.title,
+                "published": entry.published,
+                "item": item_id,
+            }
+            for entry, item_id in trial.shown
+        ],
+    }
+
+
 @blueprint.route("/feeds", methods=["GET"])
 @require("read", "curate")
 @blueprint.arguments(FeedsQuerySchema, location="query")
@@ -232,6 +311,18 @@ def _feeds() -> FeedStore:
     return cast("FeedStore", current_app.extensions["incidentwire.feeds"])
 
 
+def _poller(client: HttpClient) -> Poller:
+    settings = current_app.config["SETTINGS"]
+    feeds = _feeds()
+    return Poller(
+        feeds=feeds,
+        submitter=current_app.extensions["incidentwire.submitter"],
+        client=client,
+        limiter=HostRateLimiter.of(settings, feeds.connection),
+        clock=time.time,
+    )
+
+
 def _refuse_address(url: str) -> None:
     """Refuse an address that can never be polled, now and not in a failure later."""
     with HttpClient.of(current_app.config["SETTINGS"]) as client:
@@ -255,6 +346,9 @@ PLAIN = (
 )
 TIMES = ("failing_since", "last_poll", "last_success", "last_new", "next_poll")
 TEXTS = ("problem", "reason", "detail", "silent", "redirected_to", "moved_from")
+
+
+TRIAL_TEXTS = ("kind", "title", "problem", "reason", "detail", "redirected_to")
 
 
 def _shown(feed: Feed) -> dict[str, Any]:

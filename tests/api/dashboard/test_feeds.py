@@ -7,6 +7,7 @@ import requests
 from incidentwire.opml import opml_of, outlines
 from services.ingest.feeds.store import feed_id
 from tests.api.dashboard.conftest import Member, Site
+from tests.loopback import answering
 
 QUAY = {"url": "https://quay.example/feed?a=1&b=2", "title": "Quay & <b>Herald</b>"}
 PRIVATE = {"url": "ftp://quay.example/feed", "title": "Private"}
@@ -48,3 +49,15 @@ def test_a_reader_may_take_the_list_but_not_import_one(pages: Site) -> None:
     reader = Member(pages, "reader")
     assert send(reader, opml_of([QUAY]).encode()).status_code == 403
     assert reader.get(f"{reader.base}/feeds.opml", timeout=30).ok
+
+
+def test_a_feed_can_be_tested_before_it_is_added(pages: Site) -> None:
+    curator = Member(pages, "curator")
+    feed = b"<rss version='2.0'><channel><title>Quay &amp; Co</title><item><title>Ferry</title><link>https://quay.example/1</link></item></channel></rss>"
+    with answering(lambda asked: (200, {}, feed)) as port:
+        form = {"csrf": curator.csrf, "url": f"http://127.0.0.1:{port}/feed"}
+        shown = curator.post(f"{curator.base}/feeds/test", data=form, timeout=30)
+    assert "1 entries, 1 with an address; 1 would be new here." in shown.text
+    assert "Quay &amp; Co" in shown.text
+    assert 'name="next" value="/feeds"' in shown.text  # the language can be switched
+    assert form["url"] not in curator.get(f"{curator.base}/feeds.opml", timeout=30).text

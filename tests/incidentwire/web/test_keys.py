@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import redis
 
-from incidentwire.web.keys import KEYS, REMEMBER_S, Keys
+from incidentwire.web.keys import KEYS, NOTE_USE_S, REMEMBER_S, USED, Keys
 
 
 def test_a_key_is_found_by_its_secret_and_kept_only_as_a_digest(
@@ -51,6 +51,31 @@ def test_a_revoked_key_is_refused_once_it_is_forgotten(connection: redis.Redis) 
     assert not keys.revoke("desk")
     now[0] += REMEMBER_S + 0.1
     assert keys.find(secret) is None
+
+
+def test_the_last_use_of_a_key_is_written_once_a_minute(
+    connection: redis.Redis,
+) -> None:
+    now = [100.0]
+    keys = Keys(connection, clock=lambda: now[0])
+    secret = keys.create("desk", ["read"])
+    assert keys.last_used() == {}
+    for _ in range(3):
+        assert keys.find(secret)
+        connection.hset(USED, keys.list()[0].digest, 0)  # shows whether it is written
+        now[0] += REMEMBER_S + 0.1
+    assert set(keys.last_used().values()) == {"1970-01-01T00:00:00+00:00"}
+    now[0] += NOTE_USE_S
+    assert keys.find(secret)
+    assert next(iter(keys.last_used().values())) > "2026"
+    keys.revoke("desk")
+    assert keys.last_used() == {}
+
+
+def test_a_store_that_refuses_writes_stops_no_request(connection: redis.Redis) -> None:
+    secret = Keys(connection).create("desk", ["read"])
+    connection.set(USED, "a value of another type, so that HSET fails")
+    assert Keys(connection).find(secret)
 
 
 @pytest.mark.parametrize("scopes", [[], ["write"], ["read", "root"]])

@@ -10,6 +10,7 @@ from incidentwire.web.keys import Keys
 from services.ingest.feeds.schedule import PollFailure, failed
 from services.ingest.feeds.store import FeedStore
 from tests.harness import Harness
+from tests.loopback import answering
 
 URL = "https://quay.example/feed"
 
@@ -145,3 +146,35 @@ def test_the_api_document_speaks_of_feeds(harness: Harness) -> None:
     assert set(paths["/v1/feeds/{feed_id}"]) >= {"get", "delete"}
     for operation in (paths["/v1/feeds"]["get"], paths["/v1/feeds"]["post"]):
         assert "application/problem+json" in operation["responses"]["422"]["content"]
+
+
+RSS = b"""<rss version="2.0"><channel><title>The Quay</title>
+<item><title>Ferry late</title><link>https://quay.example/1</link></item>
+<item><title>Ferry sunk</title><link>https://quay.example/2</link></item>
+<item><title>No address</title></item></channel></rss>"""
+
+
+def try_feed(harness: Harness, url: str) -> Any:
+    return call(harness, "POST", "/v1/feeds/test", json={"url": url})
+
+
+def test_a_feed_is_tried_and_nothing_is_stored(harness: Harness) -> None:
+    known = harness.submit(url="https://quay.example/2")
+    before = harness.log.last()
+    with answering(
+        lambda asked: (200, {"Content-Type": "application/rss+xml"}, RSS)
+    ) as port:
+        tried = try_feed(harness, f"http://127.0.0.1:{port}/")
+    found = tried.get_json()
+    assert (found["kind"], found["title"], found["reason"]) == ("rss", "The Quay", None)
+    assert (found["entries"], found["usable"], found["new"]) == (3, 2, 1)
+    assert [entry["item"] for entry in found["first"]] == [None, known, None]
+    assert call(harness, "GET", "/v1/feeds").get_json()["feeds"] == []
+    assert harness.log.last() == before
+
+
+def test_a_feed_that_cannot_be_read_says_why(harness: Harness) -> None:
+    with answering(lambda asked: (404, {}, b"")) as port:
+        tried = try_feed(harness, f"http://127.0.0.1:{port}/")
+    assert (tried.status_code, tried.get_json()["reason"]) == (200, "not_found")
+    assert try_feed(harness, "http://10.0.0.1/").status_code == 422
