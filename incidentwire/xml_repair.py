@@ -6,6 +6,9 @@ import html.entities
 import re
 
 _AMPERSAND = re.compile(rb"&(#?\w{1,31};)?")
+_REFERENCES = re.compile(rb"(?:&#(?:[0-9]{1,10}|[xX][0-9a-fA-F]{1,8});){1,2}")
+_NUMBER = re.compile(rb"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));")
+_MAX_CODE_POINT = 0x10FFFF
 _XML_ENTITIES = frozenset({b"amp;", b"lt;", b"gt;", b"quot;", b"apos;"})
 
 
@@ -28,6 +31,32 @@ def with_escaped_ampersands(body: bytes) -> bytes:
             return b"".join(parts)
         parts.append(body[begin : end + 3])
         position = end + 3
+
+
+def with_possible_references(body: bytes) -> bytes:
+    """Return XML in which each numeric reference names a character.
+
+    The two halves of a surrogate pair become the one character that they stand for, a
+    lone half or a number beyond Unicode U+FFFD. For documents in an ASCII superset.
+    """
+    return _REFERENCES.sub(_possible, body)
+
+
+def _possible(match: re.Match[bytes]) -> bytes:
+    codes = [
+        int(number[1], 16) if number[1] else int(number[2])
+        for number in _NUMBER.finditer(match[0])
+    ]
+    if not any(_is_surrogate(code) or code > _MAX_CODE_POINT for code in codes):
+        return match[0]
+    pair = "".join(chr(min(code, _MAX_CODE_POINT)) for code in codes)
+    text = pair.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    known = (char if ord(char) < _MAX_CODE_POINT else "\ufffd" for char in text)
+    return "".join(f"&#{ord(char)};" for char in known).encode()
+
+
+def _is_surrogate(code: int) -> bool:
+    return 0xD800 <= code <= 0xDFFF
 
 
 def _escaped(match: re.Match[bytes]) -> bytes:

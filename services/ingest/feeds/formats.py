@@ -39,7 +39,9 @@ _BLANKS = re.compile(r"\s")
 # Marks without a width, which copying leaves. feedparser joins a link that begins with
 # one to the feed's own address.
 _INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
-_HAS_INVISIBLE = re.compile(f"[{_INVISIBLE}]")
+_AROUND = " \t\r\n\"'<>"  # what people put around an address
+# Such a link is an address that was written wrongly, not a relative one.
+_NO_LINK = re.compile(rf'[{_INVISIBLE}"<>\\]|\Awww\.', re.IGNORECASE)
 
 
 def absolute(base: str, link: object) -> str | None:
@@ -50,8 +52,8 @@ def absolute(base: str, link: object) -> str | None:
     """
     if not isinstance(link, str):
         return None
-    link = _BREAKS.sub("", link.strip().strip(_INVISIBLE).strip())
-    if not link or _HAS_INVISIBLE.search(link):
+    link = _BREAKS.sub("", link.strip().strip(_INVISIBLE).strip(_AROUND))
+    if not link or _NO_LINK.search(link):
         return None
     before, mark, _ = link.partition("#")
     if mark and before in ("", base):

@@ -16,7 +16,10 @@ from typing import Any
 import feedparser
 from feedparser.exceptions import CharacterEncodingOverride, NonXMLContentType
 
-from incidentwire.xml_repair import with_escaped_ampersands
+from incidentwire.xml_repair import (
+    with_escaped_ampersands,
+    with_possible_references,
+)
 from services.ingest.feeds import repair
 from services.ingest.feeds.formats import absolute, read_json, read_sitemap
 from services.ingest.feeds.model import (
@@ -36,6 +39,7 @@ from services.ingest.feeds.model import (
 
 HEAD_BYTES = 20_000  # the first element begins within them
 MAX_NAME = 40  # characters of a root element's name in a message
+DOCUMENT_TYPES = ("application/pdf", "text/plain")  # that are read beside HTML
 FEED_ROOTS = ("rss", "rdf", "feed", "channel")
 PERIODS_S = {
     "hourly": 3600,
@@ -114,7 +118,7 @@ def parse_xml(body: bytes, url: str, headers: Mapping[str, str]) -> Any:
     about["content-location"] = url  # the base of relative links, for feedparser
     clean, about["content-type"] = repair.as_utf8(body, about["content-type"])
     has_bad_bytes = b"\xef\xbf\xbd" in clean and b"\xef\xbf\xbd" not in body
-    body = clean
+    body = clean if b"\0" in clean else with_possible_references(clean)
     result = feedparser.parse(io.BytesIO(body), response_headers=about)
     if _is_broken(result) and b"&" in body and b"\0" not in body:
         escaped = with_escaped_ampersands(body)
@@ -137,21 +141,21 @@ def _mend_link(entry: Any) -> None:
 
     feedparser knows relations by their short names only, and lets a link element
     without href that comes after the page's own, such as an enclosure, take its place.
+    If there is no web page, the first other representation is the entry's.
     """
-    pages = [link["href"] for link in dict.get(entry, "links", ()) if _is_page(link)]
+    links = [link for link in dict.get(entry, "links", ()) if _is_alternate(link)]
+    pages = [link["href"] for link in links if "html" in link.get("type", "html")]
+    if not pages and (dict.get(entry, "guidislink") or not dict.get(entry, "link")):
+        pages = [link["href"] for link in links if link.get("type") in DOCUMENT_TYPES]
     if pages and dict.get(entry, "link") not in pages:
         entry["link"] = pages[0]
         entry["guidislink"] = False
 
 
-def _is_page(link: Mapping[str, str]) -> bool:
+def _is_alternate(link: Mapping[str, str]) -> bool:
     # A relation may be written as an IRI: http://www.iana.org/assignments/relation/…
     relation = link.get("rel", "").lower().rpartition("/")[2]
-    return (
-        relation == "alternate"
-        and bool(link.get("href"))
-        and "html" in link.get("type", "html")
-    )
+    return relation == "alternate" and bool(link.get("href"))
 
 
 def _read_xml(
@@ -240,6 +244,8 @@ def _address(entry: Any, base: str, names: frozenset[str]) -> str | None:
     if origin:
         return absolute(base, origin)
     link = dict.get(entry, "link")
+    if isinstance(link, str) and link.startswith(f"{base.rpartition('/')[0]}/www."):
+        return None  # feedparser joins www.example.org/a to the feed's address
     if dict.get(entry, "guidislink") and link == dict.get(entry, "id"):
         # feedparser joins a guid such as 48213 to the feed's address
         return absolute("", link) if link in names else None

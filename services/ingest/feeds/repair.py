@@ -14,6 +14,7 @@ PROLOG_BYTES = 200
 # Stray bytes in a document that is UTF-8 all the same, and their share of its bytes.
 MAX_ERRORS = 5
 MAX_ERROR_SHARE = 0.002
+MAX_WESTERN_SHARE = 0.1  # of accented letters and quotes in Western text
 UTF8_NAMES = frozenset({"utf-8", "utf8"})
 WIDE = ("utf-16", "utf-32", "ucs-")  # encodings whose text is full of zero bytes
 
@@ -66,10 +67,21 @@ def as_utf8(body: bytes, content_type: str = "") -> tuple[bytes, str]:
     header = _CHARSET.search(content_type)
     declared = {prolog, header[1].lower() if header else ""} - {""}
     text = body.decode("utf-8", "replace")
-    if not _is_utf8(len(body), text, declared):
+    if declared <= UTF8_NAMES and _is_single_byte(text):
+        text = body.decode("windows-1252", "replace")
+    elif not _is_utf8(len(body), text, declared):
         return body, content_type
     media_type = content_type.partition(";")[0].strip()
     return text.encode(), f"{media_type}; charset=utf-8"
+
+
+def _is_single_byte(text: str) -> bool:
+    """Return whether bytes were no UTF-8 wherever they were not ASCII, and as rare as
+    in Western languages; Cyrillic or Hebrew has many more of them."""
+    errors = text.count("\ufffd")
+    if errors > MAX_WESTERN_SHARE * len(text):
+        return False
+    return errors > 0 and len(text.encode()) - len(text) == 2 * errors
 
 
 def _is_utf8(size: int, text: str, declared: set[str]) -> bool:

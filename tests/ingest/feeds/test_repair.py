@@ -9,7 +9,10 @@ from time import process_time
 
 import pytest
 
-from incidentwire.xml_repair import with_escaped_ampersands
+from incidentwire.xml_repair import (
+    with_escaped_ampersands,
+    with_possible_references,
+)
 from services.ingest.feeds import repair
 from services.ingest.feeds.formats import absolute
 from services.ingest.feeds.model import Entry, ParsedFeed
@@ -82,7 +85,9 @@ def test_no_address_is_made_from_a_name(guid: str, url: str | None) -> None:
     assert entry_of(item(guid + enclosure)).url == url
 
 
-@pytest.mark.parametrize("link", ["#4", "\u200bhttps://quay.example/a"])
+@pytest.mark.parametrize(
+    "link", ["#4", "\u200bhttps://quay.example/a", "www.quay.example/a"]
+)
 def test_a_link_that_names_no_page_makes_no_address(link: str) -> None:
     assert entry_of(item(f"<link>{link}</link>")).url is None
 
@@ -102,6 +107,10 @@ def test_a_link_that_names_no_page_makes_no_address(link: str) -> None:
         ("#latest", None),
         (f"{URL}#latest", None),
         ("javascript:alert(1)", None),
+        ("<https://quay.example/a>", "https://quay.example/a"),
+        ('"https://quay.example/a"', "https://quay.example/a"),
+        ("https:\\\\quay.example\\a", None),
+        ("www.quay.example/a", None),
         ("", None),
     ],
 )
@@ -120,6 +129,38 @@ def test_a_relation_is_known_by_any_of_its_names(relation: str) -> None:
         f'<link rel="{relation}" href="/a"/></entry></feed>'
     ).encode()
     assert entry_of(body).url == "https://quay.example/a"
+
+
+def test_a_press_release_that_is_only_a_pdf_has_its_address() -> None:
+    body = (
+        b'<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>urn:q:1</id>'
+        b'<link rel="alternate" type="application/json" href="/a.json"/>'
+        b'<link rel="alternate" type="application/pdf" href="/a.pdf"/></entry></feed>'
+    )
+    assert entry_of(body).url == "https://quay.example/a.pdf"
+
+
+@pytest.mark.parametrize(
+    ("reference", "title"),
+    [
+        ("&#55357;&#56832;", "A \U0001f600"),
+        ("&#xD83D;&#xDE00;", "A \U0001f600"),
+        ("&#xD800;", "A \ufffd"),
+        ("&#9999999999;", "A \ufffd"),
+        ("&#8217;&#8217;", "A \u2019\u2019"),
+    ],
+)
+def test_a_reference_to_no_character_spoils_no_feed(reference: str, title: str) -> None:
+    body = item(f"<title>A {reference}</title><link>/a</link>")
+    assert entry_of(body).title == title
+
+
+@pytest.mark.parametrize("prolog", [b"", b'<?xml version="1.0" encoding="utf-8"?>'])
+def test_bytes_that_are_nowhere_utf8_are_windows_1252(prolog: bytes) -> None:
+    body = prolog + item("<title>“Zürich” élan</title><link>/a</link>").decode().encode(
+        "windows-1252"
+    )
+    assert entry_of(body, Content_Type="text/xml").title == "“Zürich” élan"
 
 
 def test_one_stray_byte_leaves_the_other_characters_alone() -> None:
@@ -231,6 +272,8 @@ GROWING: dict[str, Callable[[int], bytes]] = {
     "blanks": lambda n: b"<html><link href" + b" " * n + b"=",
     "sitemap depth": lambda n: b"<urlset>" + b"<url>" * n,
     "locations": lambda n: b"<urlset>" + b"<url><loc>/a</loc></url>" * n,
+    "references": lambda n: b"<rss>" + b"&#55357;" * n,
+    "open references": lambda n: b"<rss>" + b"&#x" * n,
     "stray bytes": lambda n: b"<rss>" + b"\xe9 " * n,
     "gzip members": lambda n: gzip.compress(b"<rss/>") * (n // 20),
 }
@@ -242,9 +285,9 @@ def test_twice_the_input_costs_about_twice_the_time(kind: str) -> None:
         body = GROWING[kind](size)
         began = process_time()
         repaired, _ = repair.as_utf8(body)
-        with_escaped_ampersands(repaired)
+        with_escaped_ampersands(with_possible_references(repaired))
         if not kind.startswith(
-            ("ampersands", "entities", "stray", "open CDATA", "guids")
+            ("ampersands", "entities", "stray", "open", "guids", "references")
         ):
             read(body, url=URL)
         return process_time() - began
