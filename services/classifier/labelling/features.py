@@ -138,20 +138,6 @@ def count(texts: Sequence[AnalyzedText]) -> Counts:
     )
 
 
-def term_features(sentences: Sequence[Sentence]) -> Features:
-    """Return the features of the terms of sentences, each a text of its own."""
-    owners, hashes, counts = counted([_terms((one,)) for one in sentences])
-    return weighed(
-        Counts(
-            rows=len(sentences),
-            owners=owners,
-            ids=WORD << HASH_BITS | hashes,
-            counts=counts,
-            sentences=np.ones(len(sentences), dtype=np.int64),
-        )
-    )
-
-
 def weighed(found: Counts) -> Features:
     """Return the values of counted features."""
     kinds = found.ids >> HASH_BITS

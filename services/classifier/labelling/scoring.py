@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +14,11 @@ from services.classifier.labelling.features import (
     Features,
     features,
     names_of,
-    term_features,
 )
 from services.classifier.labelling.hashing import HASH_MASK
 from services.classifier.labelling.model_file import Calibration, Weights
 
 Scores = NDArray[np.float64]
-
-_REMEMBERED = 20_000  # sets of names that meet in a sentence
 
 
 class Scorer:
@@ -32,7 +28,6 @@ class Scorer:
         self._bias = np.array(weights.bias)
         self._ids = np.append(weights.ids, np.iinfo(np.int64).max)
         self._matrix = weights.matrix
-        self._of_names = lru_cache(maxsize=_REMEMBERED)(self._score_names)
 
     def raw(self, texts: Sequence[AnalyzedText]) -> Scores:
         """Return raw scores (log-odds before calibration), texts x labels."""
@@ -50,10 +45,7 @@ class Scorer:
 
     def sentences(self, sentences: Sequence[Sentence]) -> Scores:
         """Return raw scores of sentences as documents of their own, sentences x labels."""
-        names = np.array(
-            [self._of_names(one.concepts, one.signals) for one in sentences]
-        )
-        return np.asarray(names + self.of_features(term_features(sentences)))
+        return self.raw([untitled((one,)) for one in sentences])
 
     def contributions(
         self, text: AnalyzedText, terms: dict[int, str]
@@ -77,13 +69,6 @@ class Scorer:
         known = np.flatnonzero(self._ids[at] == found.ids)
         weights = np.take(self._matrix, at[known], axis=0)
         return known, np.asarray(weights * found.values[known, None])
-
-    def _score_names(
-        self, concepts: tuple[str, ...], signals: tuple[str, ...]
-    ) -> Scores:
-        """Return what the names in a single sentence add to its raw scores."""
-        alone = Sentence(concepts=concepts, signals=signals)
-        return np.asarray(self.raw([untitled((alone,))])[0] - self._bias)
 
 
 def calibrated(raw: float, decision: Calibration) -> float:
