@@ -51,7 +51,7 @@ def test_the_rest_of_a_body_is_read_in_large_pieces_and_others_run_meanwhile(pai
     sender.join()
     beside.kill()
     assert reader.length == 0
-    assert reader.reads < 2 * SIZE / worker.DISCARD_BYTES
+    assert reader.reads < SIZE / 10_000  # each copies what has arrived
     assert len(turns) > 10
 
 
