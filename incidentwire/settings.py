@@ -85,6 +85,11 @@ class Settings:
     items_per_minute: int = _setting(
         60_000, "items that one key may submit; 0: no limit", least=0
     )
+    prompt_items_per_minute: int = _setting(
+        600,
+        "single submissions of one key that are worked on before bulk ones; 0: all",
+        least=0,
+    )
     body_timeout_s: float = _setting(
         120.0, "whole time for a request body to arrive", least=0.1
     )

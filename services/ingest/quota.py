@@ -22,6 +22,7 @@ LOTS = 200  # a full bucket is this many lots
 MAX_KEYS = 10_000  # remembered in a process
 REQUESTS = "requests"
 ITEMS = "items"
+PROMPT = "prompt"  # single submissions worked on before bulk ones
 
 # KEYS[1] hash of tokens and the time (s) they were counted. ARGV: limit, window in s,
 # needed, wanted. Returns tokens granted (0, or needed to wanted), tokens left, and the
@@ -77,6 +78,7 @@ class Quota:
         self.limits = {
             REQUESTS: settings.requests_per_minute,
             ITEMS: settings.items_per_minute,
+            PROMPT: settings.prompt_items_per_minute,
         }
         self.connection = connection
         self.clock = clock
@@ -96,6 +98,17 @@ class Quota:
             lot = self._take_lot(who, kind, limit, count)
         lot.held -= count
         return Allowance(kind=kind, limit=limit, left=lot.left + lot.held)
+
+    def is_prompt(self, who: str) -> bool:
+        """Return whether a single submission of the key goes before bulk ones.
+
+        A key with more of them than its share would keep the others waiting.
+        """
+        try:
+            self.take(who, PROMPT)
+        except QuotaExceeded:
+            return False
+        return True
 
     def _take_lot(self, who: str, kind: str, limit: int, count: int) -> _Lot:
         wanted = max(count, limit // LOTS)

@@ -53,9 +53,11 @@ class Submitter:
         *,
         via: str,
         feed: str | None = None,
+        bulk: bool = True,
         traceparent: str = "",
     ) -> list[SubmissionOutcome]:
-        """Append what is new and queue it; on disk when this returns.
+        """Append what is new and queue it, after single ones if `bulk`; on disk
+        when this returns.
 
         Known items are left alone, except for a text that `ownership.may_use_text`.
         Of two copies in one body, the first counts. Raises Overloaded, and for supplied
@@ -68,7 +70,7 @@ class Submitter:
                 new.setdefault(submission.id, submission)
         self.admission.admit(len(new))
         if new:
-            self._append(new, positions, via, feed, traceparent)
+            self._append(new, positions, via, feed, bulk, traceparent)
         outcomes = []
         for submission in submissions:
             is_new = new.get(submission.id) is submission
@@ -118,6 +120,7 @@ class Submitter:
         positions: dict[str, int],
         via: str,
         feed: str | None,
+        bulk: bool,
         traceparent: str,
     ) -> None:
         """Append and queue; fill `positions`, drop from `new` what another was first with."""
@@ -128,7 +131,7 @@ class Submitter:
         ]
         ids = list(new)
         results = self.log.append_many(
-            requests, in_same_transaction=self._queue(new.values(), via, feed)
+            requests, in_same_transaction=self._queue(new.values(), via, bulk)
         )
         for item_id, result in zip(ids, results, strict=True):
             if isinstance(result, Exception):
@@ -176,7 +179,7 @@ class Submitter:
         ]
 
     def _queue(
-        self, new: Iterable[Submission], via: str, feed: str | None
+        self, new: Iterable[Submission], via: str, bulk: bool
     ) -> Callable[[redis.client.Pipeline], None]:
         """Return what queues the submissions: for the fetcher, or for a worker."""
         entries = [
@@ -191,7 +194,7 @@ class Submitter:
             self.log.connection,
             entries,
             batch_items=self.settings.batch_items,
-            bulk=len(entries) > 1 or feed is not None,
+            bulk=bulk,
         )
 
     def _supply_text(self, submission: Submission, who: str) -> int | None:

@@ -94,7 +94,7 @@ def submit() -> Any:
         finally:
             turn.pause()
         _take(ITEMS)
-        [outcome] = _submit([submission])
+        outcome = _submit(submission)
     return Response(
         json.dumps(accepted(outcome)),
         accepted_status(outcome),
@@ -246,9 +246,14 @@ def _refusal(error: Exception) -> Problem:
     return Problem(status=body["status"], slug=slug, detail=body.get("detail", ""))
 
 
-def _submit(submissions: list[Submission]) -> list[SubmissionOutcome]:
-    trace = traceparent_from(request.headers.get("traceparent"))
-    return _submitter().submit_many(submissions, via=g.who, traceparent=trace)
+def _submit(submission: Submission) -> SubmissionOutcome:
+    [outcome] = _submitter().submit_many(
+        [submission],
+        via=g.who,
+        bulk=not _quota().is_prompt(g.who),
+        traceparent=traceparent_from(request.headers.get("traceparent")),
+    )
+    return outcome
 
 
 def _submitter() -> Submitter:

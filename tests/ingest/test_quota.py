@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from incidentwire import queue
 from incidentwire.web.keys import Keys
 from services.ingest.errors import QuotaExceeded
 from services.ingest.quota import ITEMS, REQUESTS, Quota
@@ -78,6 +79,18 @@ def test_a_bucket_is_shared_by_processes_and_refills(
     there.take("ann", REQUESTS)
     with pytest.raises(QuotaExceeded):
         there.take("ann", REQUESTS)
+
+
+def test_beyond_its_share_a_keys_single_items_wait_behind_those_of_others(
+    connection: redis.Redis, store: Store, tmp_path: Path
+) -> None:
+    harness = Harness(connection, store.url, tmp_path, prompt_items_per_minute=2)
+    other = Keys(connection).create("other", ["submit"])
+    for n in range(4):
+        assert harness.post({"text": f"text {n}"}).status_code == 202
+    harness.post({"text": "of another"}, Authorization=f"Bearer {other}")
+    first, bulk = queue.open_item_queues(connection)
+    assert (first.count, bulk.count) == (3, 2)
 
 
 def test_without_a_limit_nothing_is_counted(
