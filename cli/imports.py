@@ -99,7 +99,9 @@ def _records(file: IO[bytes], *needed: str) -> Iterator[Record]:
         missing = [name for name in needed if name not in header.values()]
         if missing or not {"url", "link", "text", *needed} & set(header.values()):
             wanted = ", ".join(missing) or "url or text"
-            raise click.ClickException(f"The first line names no column {wanted}.")
+            raise click.ClickException(
+                f"The first line names no column {wanted}. See docs/migration.md."
+            )
         for row in reader:
             yield {
                 header[name]: value.strip()

@@ -35,7 +35,7 @@ COMMANDS = {
     ),
     "topics": (
         "cli.topics",
-        "Topics of your own beside the labels: add, list, remove.",
+        "Topics of your own: add, list, remove.",
     ),
     "tail": ("cli.tail", "Follow the event log, resuming after interruptions."),
     "feeds": ("cli.feeds", "Add, list and remove feeds; import and export OPML."),
@@ -109,6 +109,17 @@ class CommandTable(click.Group):
             for name, (_, text) in COMMANDS.items()
             if name.startswith(incomplete)
         ]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name not in ("--data-dir", "--profile", "--json"):
+                raise
+            raise click.UsageError(
+                f"Put {error.option_name} after the command, as in:"
+                f" incidentwire items list {error.option_name} …"
+            ) from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

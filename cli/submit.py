@@ -98,8 +98,14 @@ def _submissions(
         return
     lines = urls or (file.read().decode("utf-8-sig").splitlines() if file else ())
     for line in lines:
-        if line.strip() and not line.lstrip().startswith("#"):
-            yield {"url": line.strip()}
+        url = _without_comment(line)
+        if url:
+            yield {"url": url}
+
+
+def _without_comment(line: str) -> str:
+    """Return the URL of a line; a # at its beginning or after a blank begins a comment."""
+    return f" {line}".replace("\t", " ").partition(" #")[0].strip()
 
 
 def _json_lines(file: IO[bytes]) -> Iterator[Answer]:

@@ -62,4 +62,6 @@ def _root(document: bytes) -> Any:
             return fromstring(attempt, forbid_dtd=True)
         except (ParseError, DefusedXmlException, ValueError) as error:
             problem = str(error)
-    raise OpmlError(f"This is not OPML: {problem}")
+    raise OpmlError(
+        f"This is not OPML: {problem}. Export the list of your reader as OPML."
+    )

@@ -100,7 +100,10 @@ def _key_of_header(header: str) -> Key:
     keys: Keys = current_app.extensions["incidentwire.keys"]
     key = keys.find(secret.strip()) if kind.lower() == "bearer" else None
     if key is None:
-        raise _unauthorized("key-unknown", "The API key is unknown or revoked.")
+        raise _unauthorized(
+            "key-unknown",
+            "The API key is unknown or revoked. Make one: incidentwire keys create NAME.",
+        )
     return key
 
 

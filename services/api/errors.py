@@ -166,7 +166,8 @@ class PositionAhead(ApiError):
 
     def __init__(self, last: int, held: Mapping[str, Any] | None = None) -> None:
         super().__init__(
-            f"The log ends at position {last}. The position is of another log, or wrong.",
+            f"The log ends at position {last}. The position is of another log, or wrong."
+            " Load the lists again, and follow the log from their position.",
             held,
         )
 

@@ -96,6 +96,7 @@ def test_a_text_is_submitted_with_its_title_and_waited_for(
         (["demo", "--articles", "/nowhere"], "does not exist"),
         (["items", "correct", "i_x"], "--none"),
         (["sumbit"], "submit"),
+        (["--profile", "x", "items", "list"], "after the command"),
         (["classify"], "--input"),
         (["keys", "create", "x", "--scope", "root"], "'read'"),
         (["explain", "no-such-file.txt"], "standard input"),

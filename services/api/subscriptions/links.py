@@ -116,7 +116,9 @@ def _entries(token: str) -> feed.FeedContent:
     def run(service: SubscriptionService) -> feed.FeedContent:
         subscription = service.find_token("feed", token)
         if subscription is None:
-            raise UnknownToken("This feed address is unknown or was replaced.")
+            raise UnknownToken(
+                "This feed address is unknown or was replaced. Ask its owner for the new one."
+            )
         reader = cast("Reader", current_app.extensions["incidentwire.reader"])
         return feed.content(
             subscription, service.log, reader.read, service.settings.api_url

@@ -318,7 +318,11 @@ class SubscriptionService:
             try:
                 self.client.check(target)
             except OutboundError as error:
-                raise InvalidSubscription("target", str(error)) from None
+                raise InvalidSubscription(
+                    "target",
+                    f"{error}. Use a public address, or let the operator list the host"
+                    " in INCIDENTWIRE_ALLOWED_HOSTS.",
+                ) from None
         if channel in (Channel.FEED, Channel.PULL) and target:
             raise InvalidSubscription(
                 "target", "A feed and a group have no target. Leave it out."

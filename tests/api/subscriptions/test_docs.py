@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from cli.main import command as incidentwire
 from services.api.subscriptions import webhook
 from services.api.subscriptions.secrets import new_webhook_secret
 from tests.harness import Harness
+from tests.javascript import node
 from tests.store import Store
 
 PAGE = Path(__file__).parents[3] / "docs" / "subscriptions.md"
@@ -71,11 +71,10 @@ def test_the_examples_of_shell_python_and_javascript_work(
     printed = output_of([sys.executable, "-c", python], environment)
     assert printed == "3 item.classified i_a\n"
     [script] = [code for code in blocks("js") if "fetch" in code]
-    if shutil.which("node"):
-        file = tmp_path / "poll.mjs"
-        file.write_text(script)
-        lines = output_of(["node", file], environment).splitlines()
-        assert lines[2] == "3 item.classified i_a"
+    file = tmp_path / "poll.mjs"
+    file.write_text(script)
+    lines = output_of([node(), file], environment).splitlines()
+    assert lines[2] == "3 item.classified i_a"
 
 
 def test_the_commands_exist_with_their_options() -> None:

@@ -1,7 +1,6 @@
 // Read [{secret, headers, body}, …] from standard input; write which of them verify.
-const { createRequire } = require("node:module");
 const { readFileSync } = require("node:fs");
-const { Webhook } = createRequire(process.argv[2] + "/")("standardwebhooks");
+const { Webhook } = require(process.argv[2]);
 
 const results = JSON.parse(readFileSync(0, "utf8")).map(({ secret, headers, body }) => {
   try {
