@@ -106,11 +106,15 @@ def _facts(
     after: tuple[str, int] | None,
 ) -> dict[str, Any]:
     found = queries.numbers(db, asked)
+    is_all = len(found) <= queries.MAX_COUNTED
+    # what was found is not looked for again, unless the page may need older ones
+    begins_newest = sort == "newest" and after is None
+    narrowed = {"among": found} if is_all or begins_newest else asked
     return {
-        "page": list_query.page(db, asked, sort, after, PER_PAGE),
+        "page": list_query.page(db, narrowed, sort, after, PER_PAGE),
         "counts": queries.facets(db, asked, found),
         "total": min(len(found), queries.MAX_COUNTED),
-        "is_more": len(found) > queries.MAX_COUNTED,
+        "is_more": not is_all,
     }
 
 

@@ -42,6 +42,7 @@ _NUMBERS_THEN = (
 )
 # parameter of GET /v1/incidents -> condition; the value is bound under its name
 CONDITIONS: Mapping[str, str] = {
+    "among": "i.n IN (SELECT value FROM json_each(:among))",  # found before
     "from": "i.last_report >= :from",
     "to": "i.first_report <= :to AND i.first_report <> ''",
     "source": (
@@ -74,7 +75,7 @@ TREES: Mapping[str, Callable[[Any], sql.Condition]] = {
     "without_topic": lambda name: sql.incident(Not(Field("topic", fold(name)))),
     "without_entity": lambda name: sql.incident(Not(Field("entity", fold(name)))),
 }
-FILTERS = frozenset(CONDITIONS) | frozenset(TREES)
+FILTERS = (frozenset(CONDITIONS) | frozenset(TREES)) - {"among"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,9 +49,7 @@ def items(
     with_facets: bool = True,
 ) -> SearchPage:
     """Return items that satisfy the query, the most relevant first."""
-    where, values = sql.named(sql.item(query), "q")
-    where = f"({where}) AND i.state <> 'aliased'"
-    found = _item_hits(db, query, where, values)
+    found = _item_hits(db, query)
     shown, following = found.page(limit, after)
     rows = _rows(db, "items", shown)
     texts = dict(
@@ -90,9 +88,7 @@ def incidents(
     with_facets: bool = True,
 ) -> SearchPage:
     """Return incidents that satisfy the query, the most relevant first."""
-    where, values = sql.named(sql.incident(query), "q")
-    where = f"({where}) AND i.into_id IS NULL"
-    found = _incident_hits(db, query, where, values)
+    found = _incident_hits(db, query)
     shown, following = found.page(limit, after)
     rows = _rows(db, "incidents", shown)
     wanted = snippets.wanted(query)
@@ -180,35 +176,93 @@ def _ranks(db: sqlite3.Connection, query: Node, oldest: int) -> dict[int, float]
     return dict(db.execute(_MATCHED, {"r": ranking, "oldest": oldest}))
 
 
-def _item_hits(
-    db: sqlite3.Connection, query: Node, where: str, values: Mapping[str, Any]
-) -> Hits:
-    found = _found(db, "items", where, values)
+_LIVE_ITEM = "i.state <> 'aliased'"
+_LIVE_INCIDENT = "i.into_id IS NULL"
+# CROSS JOIN keeps the index of words first: it yields the newest by itself, and the rest
+# of the archive is not looked at.
+_ITEMS_FROM_INDEX = (
+    f"SELECT words.rowid, bm25(words.words, {WEIGHTS}) FROM words"
+    " CROSS JOIN items i ON i.n = words.rowid"
+    f" WHERE words.words MATCH :m AND ({{}}) AND {_LIVE_ITEM}"
+    f" ORDER BY words.rowid DESC LIMIT {MAX_HITS + 1}"
+)
+_INCIDENTS_FROM_INDEX = (
+    f"SELECT i.n, words.rowid, bm25(words.words, {WEIGHTS}) FROM words"
+    " CROSS JOIN item_incidents m ON m.n = words.rowid"
+    " CROSS JOIN incidents i ON i.n = m.incident"
+    f" WHERE words.words MATCH :m AND ({{}}) AND {_LIVE_INCIDENT}"
+    f" ORDER BY words.rowid DESC LIMIT {MAX_HITS + 1}"
+)
+
+
+def _item_hits(db: sqlite3.Connection, query: Node) -> Hits:
+    driven = sql.driven(query)
+    if driven is None:
+        where, values = sql.named(sql.item(query), "q")
+        found = _found(db, "items", f"({where}) AND {_LIVE_ITEM}", values)
+        shown = found[:MAX_HITS]
+        ranks = _ranks(db, query, shown[-1]) if shown else {}
+        ranked = [(ranks.get(n, 0.0), n) for n in shown]
+        return Hits(ranked=ranked, best={}, is_all=len(found) <= MAX_HITS)
+    functions.register(db)
+    rest, values = sql.named(sql.rest_of_items(driven.rest), "q")
+    rows = db.execute(
+        _ITEMS_FROM_INDEX.format(rest), {**values, "m": driven.expression}
+    ).fetchall()
+    ranked = [(rank, n) for n, rank in rows[:MAX_HITS]]
+    return Hits(ranked=ranked, best={}, is_all=len(rows) <= MAX_HITS)
+
+
+def _incident_hits(db: sqlite3.Connection, query: Node) -> Hits:
+    """Return incidents, each with the rank of its item that matches best."""
+    driven = sql.driven(query)
+    if driven is not None and driven.words:
+        return _incidents_from_index(db, driven)
+    where, values = sql.named(sql.incident(query), "q")
+    found = _found(db, "incidents", f"({where}) AND {_LIVE_INCIDENT}", values)
     shown = found[:MAX_HITS]
-    ranks = _ranks(db, query, shown[-1]) if shown else {}
+    ranking = sql.ranking(query)
+    given = {"r": ranking, "oldest": 0}
+    rows = db.execute(_RANKED_INCIDENTS, given) if ranking else ()
+    ranks, best = _best(rows)
+    ranked = [(ranks.get(n, 0.0), n) for n in shown]
+    return Hits(ranked=ranked, best=best, is_all=len(found) <= MAX_HITS)
+
+
+def _incidents_from_index(db: sqlite3.Connection, driven: sql.Driven) -> Hits:
+    """Return the incidents of the newest items that match, and those of a given title."""
+    functions.register(db)
+    rest, values = sql.named(sql.incident(driven.rest), "q")
+    rows = db.execute(
+        _INCIDENTS_FROM_INDEX.format(rest), {**values, "m": driven.expression}
+    ).fetchall()
+    title, words = sql.named(sql.titled(driven.words), "t")
+    titled = _found(
+        db,
+        "incidents",
+        f"{title} AND ({rest}) AND {_LIVE_INCIDENT}",
+        {**values, **words},
+    )
+    ranks, best = _best(rows[:MAX_HITS])
+    numbers = sorted({*ranks, *titled[:MAX_HITS]}, reverse=True)
     return Hits(
-        ranked=[(ranks.get(n, 0.0), n) for n in shown],
-        best={},
-        is_all=len(found) <= MAX_HITS,
+        ranked=[(ranks.get(n, 0.0), n) for n in numbers],
+        best=best,
+        is_all=len(rows) <= MAX_HITS and len(titled) <= MAX_HITS,
     )
 
 
-def _incident_hits(
-    db: sqlite3.Connection, query: Node, where: str, values: Mapping[str, Any]
-) -> Hits:
-    """Return incidents, each with the rank of its item that matches best."""
-    found = _found(db, "incidents", where, values)
-    shown = found[:MAX_HITS]
-    best: dict[int, int] = {}
+def _best(
+    rows: Iterable[tuple[int, int, float]],
+) -> tuple[dict[int, float], dict[int, int]]:
+    """Return by incident the best rank of its items, and the item that has it."""
     ranks: dict[int, float] = {}
-    ranking = sql.ranking(query)
-    given = {"r": ranking, "oldest": 0}
-    for incident, n, rank in db.execute(_RANKED_INCIDENTS, given) if ranking else ():
-        if rank < ranks.get(incident, 0.0):
+    best: dict[int, int] = {}
+    for incident, n, rank in rows:
+        if incident not in ranks or rank < ranks[incident]:
             ranks[incident] = rank
             best[incident] = n
-    ranked = [(ranks.get(n, 0.0), n) for n in shown]
-    return Hits(ranked=ranked, best=best, is_all=len(found) <= MAX_HITS)
+    return ranks, best
 
 
 def _rows(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any as AnyValue
 
 from incidentwire.stem import stem
@@ -17,7 +18,11 @@ WIDTH = 240  # code points of a snippet
 BEFORE = 60  # of them before the first hit
 EXAMINED = 100_000  # code points of a text; later hits are found but not shown
 MAX_HITS = 20
-_WORD = re.compile(r"[^\W_]+")
+STEM_END = 2  # letters of a stem that a word may have otherwise: dying, die
+_REST = r"[^\W_]*"  # of a word
+_WITH_OTHERS = (
+    r"[0-9A-Za-z]*[^\W_\x00-\x7f][^\W_]*"  # a word with a letter outside ASCII
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +111,7 @@ def _words(node: Node) -> Sequence[Words]:
 
 def _hits(text: str, asked: Wanted) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
-    for match in _WORD.finditer(text):
+    for match in _candidates(asked).finditer(text):
         if found and match.start() > found[0][0] + WIDTH:
             break
         word = match[0]
@@ -120,6 +125,22 @@ def _hits(text: str, asked: Wanted) -> list[tuple[int, int]]:
         if is_hit and folded:
             found.append(match.span())
     return found
+
+
+@lru_cache(maxsize=256)
+def _candidates(asked: Wanted) -> re.Pattern[str]:
+    """Return a pattern of the words that may be hits: the others are not looked at.
+
+    These are the words with a beginning that is wanted, and all with a letter outside
+    ASCII, which folding may change. A word and its stem begin alike, but for the last
+    two letters of the stem. The pattern looks at each character twice at most.
+    """
+    heads = {root[: max(1, len(root) - STEM_END)] for root in asked.stems}
+    heads |= {word for word in (*asked.words, *asked.prefixes) if word.isascii()}
+    beginnings = [f"{re.escape(head)}{_REST}" for head in sorted(heads)]
+    return re.compile(
+        rf"(?<![^\W_])(?:{'|'.join([*beginnings, _WITH_OTHERS])})", re.IGNORECASE
+    )
 
 
 def _runs_within(word: str, offset: int, asked: Wanted) -> list[tuple[int, int]]:

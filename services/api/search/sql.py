@@ -7,6 +7,7 @@ conditions, `i` is the table of the subject: items for `item`, incidents for `in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any as AnyValue
 
 from services.api.entities.aliases import phrase
@@ -38,6 +39,63 @@ _FROM_SOURCE = (
     " WHERE is_source(host, ?)) OR {0}.site IN (SELECT site FROM"
     " (SELECT DISTINCT site FROM items) WHERE is_source(site, ?)))"
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Driven:
+    """A query whose matches the index of words yields by itself, the newest first.
+
+    Matches satisfy the FTS5 `expression` and `rest`. `words` are those of the expression
+    if any one of them is enough, which is what incidents are found by; else empty.
+    """
+
+    expression: str
+    rest: Node
+    words: tuple[Words, ...]
+
+
+def driven(node: Node) -> Driven | None:
+    """Return the query as a search in the index and the rest; None if it is none."""
+    parts = node.parts if isinstance(node, All) else (node,)
+    found = [(part, _in_index(part)) for part in parts]
+    expressions = [expression for _, expression in found if expression]
+    if not expressions:
+        return None
+    rest = tuple(part for part, expression in found if expression is None)
+    inside = [part for part, expression in found if expression]
+    words = _alternatives(inside[0]) if len(inside) == 1 else ()
+    joined = " AND ".join(f"({expression})" for expression in expressions)
+    return Driven(expression=joined, rest=All(rest), words=words)
+
+
+def _in_index(node: Node) -> str | None:
+    """Return the FTS5 expression of words, or of words joined by OR."""
+    found = [_expression(words) for words in _alternatives(node)]
+    known = [expression for expression in found if expression]
+    return " OR ".join(known) if found and len(known) == len(found) else None
+
+
+def _alternatives(node: Node) -> tuple[Words, ...]:
+    """Return the words of which one is enough; empty for any other query."""
+    if isinstance(node, Words):
+        return (node,)
+    parts = node.parts if isinstance(node, Any) else ()
+    words = tuple(part for part in parts if isinstance(part, Words))
+    return words if len(words) == len(parts) else ()
+
+
+def rest_of_items(node: Node) -> Condition:
+    """Return the condition on items that the index of words has found."""
+    return _condition(node, _item_words, ITEM_FIELDS_BESIDE_WORDS)
+
+
+def titled(words: Sequence[Words]) -> Condition:
+    """Return the condition that a title given by a person has one of the words."""
+    parts: list[Condition] = [
+        (f"{_in_title(one)}(i.title, ?)", [one.text]) for one in words
+    ]
+    sql, values = _joined(parts, " OR ", NOTHING)
+    return f"i.named = 1 AND ({sql})", values
 
 
 def item(query: Node | str) -> Condition:
@@ -142,8 +200,11 @@ def _incident_words(words: Words) -> Condition:
     found = _expression(words)
     if found is None:
         return NOTHING
-    in_title = "has_words" if words.quoted or words.prefix else "has_word"
-    return _INCIDENT_OF_WORDS.format(in_title), [found, words.text]
+    return _INCIDENT_OF_WORDS.format(_in_title(words)), [found, words.text]
+
+
+def _in_title(words: Words) -> str:
+    return "has_words" if words.quoted or words.prefix else "has_word"
 
 
 # every spelling of the entity that a name belongs to, or the name alone
@@ -203,10 +264,13 @@ ITEM_FIELDS: Fields = {
     "before": _compared("i.day < ?"),
     "subject": _compared(f"i.id = ? OR {_IN_INCIDENT.format('c.id = ?')}"),
 }
-# A unary plus keeps SQLite from an index of a column with few values: the index of words
-# leaves fewer rows.
+# A unary plus keeps SQLite from an index of a column with few values, EXISTS from the list
+# of all items with a label: the index of words leaves fewer rows.
+_HAS_VALUE = "EXISTS (SELECT 1 FROM {0} v WHERE v.{1} = ? AND v.n = i.n)"
 ITEM_FIELDS_BESIDE_WORDS: Fields = {
     **ITEM_FIELDS,
+    "label": _compared(_HAS_VALUE.format("item_labels", "label")),
+    "country": _compared(_HAS_VALUE.format("item_countries", "country")),
     "lang": _compared("+i.language = ?"),
     "state": _compared("+i.state = ?"),
     "after": _compared("+i.day >= ?"),
