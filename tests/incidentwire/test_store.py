@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,8 @@ from incidentwire.store import (
     request_options,
 )
 from tests.store import Store
+
+PATIENCE_S = 25.0  # with a probe, which gives up within a second
 
 READ_ONLY = "replicaof 127.0.0.1 1"
 FULL = "config set maxmemory 1"
@@ -90,11 +93,13 @@ def test_a_store_that_hangs_is_away_and_a_probe_says_so_within_its_time(
     connection.ping()
     assert own_store.process is not None
     os.kill(own_store.process.pid, signal.SIGSTOP)
-    try:
-        with pytest.raises(StoreAway) as raised, outages():
-            probe(connection).ping()
-    finally:
-        os.kill(own_store.process.pid, signal.SIGCONT)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(probe(connection).ping)
+        try:
+            with pytest.raises(StoreAway) as raised, outages():
+                asked.result(timeout=PATIENCE_S)
+        finally:
+            os.kill(own_store.process.pid, signal.SIGCONT)
     assert raised.value.reason is StoreOutage.HANGS
 
 

@@ -50,6 +50,8 @@ def test_damaged_pages_are_found_at_the_start_and_rebuilt(harness: Harness) -> N
     client = harness.api_client()
     before = client.get("/v1/items").get_json()
     overwrite_pages(harness)
+    with sqlite3.connect(harness.settings.read_model.resolve()) as db:
+        assert database.damage_found(db)
     harness.projector().catch_up()
     assert client.get("/v1/items").get_json() == before
     with database.open_for_reading(harness.settings.read_model) as db:
@@ -85,6 +87,16 @@ def test_a_damaged_read_model_is_a_503_and_not_ready(harness: Harness) -> None:
     assert "damaged" in ready.get_json()["detail"]
     harness.projector().catch_up()
     assert harness.api_client().get("/readyz").status_code == 200
+
+
+def test_damage_that_another_process_found_makes_this_one_not_ready(
+    harness: Harness,
+) -> None:
+    harness.projector().catch_up()
+    client = harness.api_client()
+    assert client.get("/readyz").status_code == 200
+    database.report_damage(harness.settings.read_model, ValueError("elsewhere"))
+    assert client.get("/readyz").status_code == 503
 
 
 def test_a_log_that_lost_its_tail_and_grew_again_is_noticed(harness: Harness) -> None:

@@ -81,6 +81,16 @@ def test_the_linker_unlinks_nothing_that_a_curator_moved_meanwhile(
     assert linker.state.where("i_a#m0") is None
 
 
+def test_of_two_linkers_with_one_state_the_second_is_refused(log: EventLog) -> None:
+    RecordedSteps(log).classify("i_a", (LEAK,))
+    linkers = [Writer(log), Writer(log)]
+    for linker in linkers:
+        linker.catch_up()
+    decided = [withdrawn("i_a", linker) for linker in linkers]
+    assert isinstance(linkers[0].append(decided[0]), Appended)
+    assert isinstance(linkers[1].append(decided[1]), VersionConflict)
+
+
 def test_the_linker_unlinks_nothing_from_a_split_that_was_undone_meanwhile(
     log: EventLog,
 ) -> None:
