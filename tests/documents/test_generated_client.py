@@ -1,4 +1,8 @@
-"""A client generated from the OpenAPI document by a tool that knows nothing of us works."""
+"""Clients made from the OpenAPI document by tools that know nothing of us work.
+
+In Python openapi-python-client writes one; in JavaScript swagger-client, which the page
+/docs brings along, builds its calls from the document.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from incidentwire.web.api_docs.views import DOCUMENT
+from tests.browser import chromium
 from tests.harness import Harness
+
+# Calls operations by their ids; returns status and body of each.
+CALLS = """async ([key, calls]) => {
+  const { fn } = SwaggerUIBundle({ spec: {}, dom_id: "#api" }).getSystem();
+  const spec = await (await fetch("/openapi.json")).json();
+  spec.servers = [{ url: location.origin }];
+  const securities = { authorized: { key: { value: key } } };
+  const answers = [];
+  for (const call of calls) {
+    try {
+      const { status, body } = await fn.execute({ spec, securities, ...call });
+      answers.push([status, body]);
+    } catch (error) {
+      answers.push([error.status ?? String(error), error.response?.body]);
+    }
+  }
+  return answers;
+}"""
 
 
 @pytest.fixture
@@ -56,3 +80,34 @@ def test_a_generated_client_reads_items_and_events_and_subscribes(
             "i_none", client=client
         )
         assert refused.status_code == 404
+
+
+def test_a_javascript_client_reads_items_and_events_and_subscribes(
+    harness: Harness,
+) -> None:
+    harness.add_item("i_a", labels=("data_leak",), title="Harbour clinics")
+    harness.projector().catch_up()
+    harness.run_web()
+    calls = [
+        {"operationId": "list_items"},
+        {"operationId": "list_events", "parameters": {"after": 1}},
+        {
+            "operationId": "create_subscription",
+            "requestBody": {"name": "Leaks", "channel": "feed"},
+        },
+        {"operationId": "show_item", "parameters": {"item_id": "i_none"}},
+    ]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{harness.port}/docs")
+        items, events, created, refused = page.evaluate(CALLS, [harness.key, calls])
+        browser.close()
+    assert [item["title"] for item in items[1]["items"]] == ["Harbour clinics"]
+    types = [event["type"] for event in events[1]["events"]]
+    assert types == ["item.fetched", "item.classified"]
+    assert created[0] == 201
+    assert created[1]["feed_url"].endswith(".atom")
+    assert refused[0] == 404
