@@ -42,7 +42,7 @@ def show() -> Response:
 
 
 def _facts(db: sqlite3.Connection, seen: int) -> dict[str, Any]:
-    latest = list_query.page(db, {}, "updated", None, LATEST)
+    latest = list_query.page(db, {}, "updated", None, LATEST, with_items=False)
     return {
         "latest": latest.incidents,
         "position": latest.position,

@@ -111,7 +111,7 @@ def _facts(
     begins_newest = sort == "newest" and after is None
     narrowed = {"among": found} if is_all or begins_newest else asked
     return {
-        "page": list_query.page(db, narrowed, sort, after, PER_PAGE),
+        "page": list_query.page(db, narrowed, sort, after, PER_PAGE, with_items=False),
         "counts": queries.facets(db, asked, found),
         "total": min(len(found), queries.MAX_COUNTED),
         "is_more": not is_all,

@@ -96,9 +96,12 @@ class IncidentPage:
 
 def page(
     db: sqlite3.Connection, asked: Mapping[str, Any], sort: str, after: tuple[str, int] | None, limit: int,
-    past: IncidentProjection | None = None,
+    past: IncidentProjection | None = None, *, with_items: bool = True,
 ) -> IncidentPage:  # fmt: skip
-    """Return live incidents that satisfy every filter; `asked` has keys of FILTERS."""
+    """Return live incidents that satisfy every filter; `asked` has keys of FILTERS.
+
+    `with_items` names the items of each, which takes long for the largest.
+    """
     functions.register(db)
     where, values = where_of(asked)
     key, direction = SORTS[sort]
@@ -123,9 +126,11 @@ def page(
     position, log_id = db.execute("SELECT position, log_id FROM checkpoint").fetchone()
     last = found[limit - 1] if len(found) > limit else None
     shown = [as_json(row) for row in found[:limit]]
-    items = item_ids(db, [one["id"] for one in shown], past)
+    if with_items:
+        items = item_ids(db, [one["id"] for one in shown], past)
+        shown = [one | {"item_ids": items[one["id"]]} for one in shown]
     return IncidentPage(
-        incidents=[one | {"item_ids": items[one["id"]]} for one in shown],
+        incidents=shown,
         after=(_key(last, sort), last["n"]) if last else None,
         position=past.position if past else position,
         log_id=log_id,

@@ -20,7 +20,7 @@ from incidentwire.log.log_position import LogPosition
 from incidentwire.telemetry import event_line
 
 # Raise it with any change below, or of the rows written: the projector then rebuilds.
-SCHEMA_VERSION = 12
+SCHEMA_VERSION = 13
 BUSY_TIMEOUT_S = 10.0
 # https://www.sqlite.org/fts5.html#the_secure_delete_configuration_option
 SECURE_FTS = (3, 42, 0)
@@ -124,6 +124,7 @@ CREATE INDEX memberships_doubt ON memberships (item, mention) WHERE person = 0 A
 CREATE TABLE item_incidents (  -- memberships by number, for conditions on many items
   n INTEGER NOT NULL, incident INTEGER NOT NULL, PRIMARY KEY (n, incident)
 ) WITHOUT ROWID;
+CREATE INDEX item_incidents_incident ON item_incidents (incident, n);
 CREATE TABLE state_counts (state TEXT PRIMARY KEY, items INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE label_counts (label TEXT PRIMARY KEY, items INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TRIGGER item_came AFTER INSERT ON items BEGIN
