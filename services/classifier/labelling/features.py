@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, combinations
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -138,6 +138,20 @@ def count(texts: Sequence[AnalyzedText]) -> Counts:
     )
 
 
+def term_features(sentences: Sequence[Sentence]) -> Features:
+    """Return the features of the terms of sentences, each a text of its own."""
+    owners, hashes, counts = counted([_terms((one,)) for one in sentences])
+    return weighed(
+        Counts(
+            rows=len(sentences),
+            owners=owners,
+            ids=WORD << HASH_BITS | hashes,
+            counts=counts,
+            sentences=np.ones(len(sentences), dtype=np.int64),
+        )
+    )
+
+
 def weighed(found: Counts) -> Features:
     """Return the values of counted features."""
     kinds = found.ids >> HASH_BITS
@@ -168,9 +182,11 @@ def _often(counts: Codes, _: Codes) -> Floats:
 
 def _terms(sentences: Sequence[Sentence]) -> list[Codes]:
     """Return the hashes of the terms of sentences, in parts."""
-    words = list(chain.from_iterable(one.words for one in sentences))
-    pairs = [one.pairs for one in sentences if len(one.pairs)]
-    return [np.array(words, dtype=np.int64) & HASH_MASK, *pairs]
+    parts = [one.pairs for one in sentences if len(one.pairs)]
+    words = [word for one in sentences for word in one.words]
+    if words:
+        parts.append(np.array(words, dtype=np.int64) & HASH_MASK)
+    return parts
 
 
 # Kinds of values that derive from the counts of another kind.

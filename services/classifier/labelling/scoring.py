@@ -14,20 +14,25 @@ from services.classifier.labelling.features import (
     Features,
     features,
     names_of,
+    term_features,
 )
 from services.classifier.labelling.hashing import HASH_MASK
 from services.classifier.labelling.model_file import Calibration, Weights
 
 Scores = NDArray[np.float64]
+_Names = tuple[tuple[str, ...], tuple[str, ...]]  # concepts, signals
+
+_REMEMBERED = 20_000  # sets of names that meet in a sentence
 
 
 class Scorer:
-    """Scores with one set of weights. Immutable."""
+    """Scores with one set of weights. Immutable, except for a bounded cache."""
 
     def __init__(self, weights: Weights) -> None:
         self._bias = np.array(weights.bias)
         self._ids = np.append(weights.ids, np.iinfo(np.int64).max)
         self._matrix = weights.matrix
+        self._known_names: dict[_Names, Scores] = {}
 
     def raw(self, texts: Sequence[AnalyzedText]) -> Scores:
         """Return raw scores (log-odds before calibration), texts x labels."""
@@ -45,7 +50,9 @@ class Scorer:
 
     def sentences(self, sentences: Sequence[Sentence]) -> Scores:
         """Return raw scores of sentences as documents of their own, sentences x labels."""
-        return self.raw([untitled((one,)) for one in sentences])
+        names = [(one.concepts, one.signals) for one in sentences]
+        added = np.array(self._scores_of(names))
+        return np.asarray(added + self.of_features(term_features(sentences)))
 
     def contributions(
         self, text: AnalyzedText, terms: dict[int, str]
@@ -69,6 +76,21 @@ class Scorer:
         known = np.flatnonzero(self._ids[at] == found.ids)
         weights = np.take(self._matrix, at[known], axis=0)
         return known, np.asarray(weights * found.values[known, None])
+
+    def _scores_of(self, names: Sequence[_Names]) -> list[Scores]:
+        """Return what the names in each sentence add to its raw scores.
+
+        New sets of names are scored together, each as a sentence of its own.
+        """
+        if len(self._known_names) > _REMEMBERED:
+            self._known_names.clear()
+        known = self._known_names
+        new = sorted({one for one in names if one not in known})
+        if new:
+            alone = [Sentence(concepts=own, signals=signals) for own, signals in new]
+            raw = self.raw([untitled((one,)) for one in alone])
+            known.update(zip(new, raw - self._bias, strict=True))
+        return [known[one] for one in names]
 
 
 def calibrated(raw: float, decision: Calibration) -> float:

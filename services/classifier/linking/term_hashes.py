@@ -16,7 +16,8 @@ from services.classifier.linking.terms import PLAIN
 from services.classifier.text.bigrams import Codes, bigram
 
 MAX_WORDS = 1 << 16  # remembered: about 10 MB
-_BUCKET_BITS, _WAY_BITS = 16, 2  # bigrams remembered: 262,144 in 3 MB
+_BUCKET_BITS = 17
+_WAY_BITS = 2  # bigrams remembered: 524,288 in 6 MB
 _WAYS = 1 << _WAY_BITS
 _SPREAD = (
     0x9E3779B1  # odd, near 2^32 / the golden ratio (Knuth, multiplicative hashing)
@@ -57,7 +58,8 @@ class TermHasher:
         found = np.zeros(len(codes), dtype=np.uint64)
         with self._lock:
             found[is_plain] = self._words_of(plain)[codes[is_plain] - PLAIN]
-            found[~is_plain] = self._of_bigrams(codes[~is_plain])
+            if not is_plain.all():
+                found[~is_plain] = self._of_bigrams(codes[~is_plain])
         return found
 
     def _words_of(self, words: list[str]) -> Digests64:
