@@ -73,6 +73,10 @@ release: check test  ## check, test, build the wheel, try it elsewhere, write th
 bench: .venv/.ready  ## the table of figures, each beside its limit or peer
 	$(BIN)/python -m benchmarks
 
+.PHONY: contract
+contract: .venv/.ready  ## call both services in chains of CHAINS=100 that the OpenAPI document allows
+	CHAINS=$(or $(CHAINS),100) $(BIN)/pytest -q -p no:cacheprovider tests/contract.py
+
 SECONDS ?= 300
 .PHONY: fuzz
 fuzz: .venv/.fuzz  ## fuzz every reader of strangers' input for SECONDS each (Linux)

@@ -147,6 +147,21 @@ def page_of_links(count: int) -> str:
     return page("".join(f"<p><a href='/{n}'>{SENTENCE}</a></p>" for n in range(count)))
 
 
+def page_of(block: str) -> Callable[[int], str]:
+    return lambda count: page(block * count + f"<p>{SENTENCE * 5}</p>")
+
+
+def page_with(before: str, pump: str, after: str) -> Callable[[int], str]:
+    return lambda count: page(before + pump * count + after + f"<p>{SENTENCE}</p>")
+
+
+def page_of_updates(count: int) -> str:
+    updates = [{"headline": "News", "articleBody": SENTENCE}] * count
+    data = {"@type": "LiveBlogPosting", "headline": "A", "liveBlogUpdate": updates}
+    script = json.dumps(data)
+    return page(SENTENCE, f"<script type='application/ld+json'>{script}</script>")
+
+
 def page_of_json(count: int) -> str:
     nodes = [{"@type": "NewsArticle", "headline": str(n)} for n in range(count)]
     # The trailing comma makes the text go through the repair.
@@ -172,6 +187,7 @@ def read_feed(body: bytes) -> object:
         pytest.param(read_page, page_of_paragraphs, 1_000, id="paragraphs"),
         pytest.param(read_page, page_of_links, 1_000, id="links"),
         pytest.param(read_page, page_of_json, 3_000, id="structured data"),
+        pytest.param(read_page, page_of_updates, 1_500, id="live blog"),
         pytest.param(read_feed, feed_of_entries, 1_000, id="feed"),
         pytest.param(sentences, lambda n: SENTENCE * n, 1_200, id="sentences"),
         pytest.param(sentences, lambda n: "a" * n, 80_000, id="one long word"),
@@ -201,6 +217,59 @@ def test_a_parser_is_linear_in_its_input(
         return lambda: read(text)
 
     assert grows_linearly(work, size)
+
+
+@pytest.mark.parametrize(
+    ("text_of", "size"),
+    [
+        pytest.param(page_of(f"<p>{SENTENCE}</p>"), 1_000, id="equal paragraphs"),
+        pytest.param(page_of(f"<h1>{SENTENCE}</h1>"), 1_000, id="headings"),
+        pytest.param(page_of("<p>1/2/2020</p>"), 2_000, id="dates"),
+        pytest.param(page_of("<p class=byline>5 March</p>"), 2_000, id="bylines"),
+        pytest.param(page_of("<a href='?page=2'>2</a> "), 3_000, id="pager"),
+        pytest.param(
+            page_of(f"<dl><dt><a href=/x>{SENTENCE}</a></dt><dd>{SENTENCE}</dd></dl>"),
+            500, id="teasers",
+        ),
+        pytest.param(
+            page_of("<table><tr><td><a href=/a>ab</a><a href=/b>cd</a></td></tr></table>"),
+            1_000, id="tables",
+        ),
+        pytest.param(page_of(f"<figure><p>{SENTENCE}</p></figure>"), 1_000, id="figures"),
+        pytest.param(page_of("<!---->"), 20_000, id="comments"),
+        pytest.param(page_with("<p>", " ", "</p>"), 80_000, id="blanks"),
+        pytest.param(page_with("<p>", ".", "</p>"), 80_000, id="dots"),
+        pytest.param(page_with("<p>", "-", "</p>"), 80_000, id="dashes"),
+        pytest.param(page_with("<p>", "(", "</p>"), 80_000, id="brackets"),
+        pytest.param(page_with("<p>", "1", "</p>"), 80_000, id="digits"),
+        pytest.param(page_with("<p>", '"', "</p>"), 80_000, id="quotes"),
+        pytest.param(page_with("<p>", "。！？，", "</p>"), 40_000, id="cjk marks"),
+        pytest.param(page_with("<p>", "\u202e\u200fa", "</p>"), 50_000, id="rtl marks"),
+        pytest.param(page_with("<p>a", "\u0301\u0323", "</p>"), 40_000, id="accents"),
+        pytest.param(page_with("<p>", "&amp;", "</p>"), 50_000, id="entities"),
+        pytest.param(page_with("<p ", "a ", ">b</p>"), 100_000, id="one attribute"),
+        pytest.param(page_with("<i class='", "a ", "'>b</i>"), 50_000, id="classes"),
+        pytest.param(
+            page_with("<img src='data:image/png;base64,", "A", "'>"), 2_000_000,
+            id="inline picture",
+        ),
+    ],
+)  # fmt: skip
+def test_a_page_is_linear_in_every_kind_of_block(
+    text_of: Callable[[int], str], size: int
+) -> None:
+    def work(count: int) -> Callable[[], object]:
+        text = text_of(count)
+        return lambda: read_page(text)
+
+    assert grows_linearly(work, size)
+
+
+def test_an_element_with_thousands_of_attributes_is_refused() -> None:
+    attributes = " ".join(f"a{n}='x y z'" for n in range(20_000))
+    assert read_page(page(f"<p {attributes}>{SENTENCE}</p>")) == "too_complex"
+    long = f"<p class='{'a ' * 20_000}'>{SENTENCE * 5}</p>"
+    assert read_page(page(long)) == "read"
 
 
 @pytest.mark.parametrize("opening", ["<div>", "<b>", "<table><tr><td>", "<ul><li>"])

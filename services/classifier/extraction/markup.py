@@ -13,6 +13,9 @@ from services.classifier.extraction.decoding import clean
 MAX_CHARS = 6_000_000
 MAX_ELEMENTS = 40_000
 MAX_DEPTH = 400
+# The parser compares each attribute of an element with all others of it.
+MAX_ATTRIBUTES = 500
+LONG_TAG_CHARS = 2 * MAX_ATTRIBUTES  # a shorter tag cannot hold more attributes
 # A page with a refresh and more words is an article: live tickers reload themselves.
 MAX_REFRESH_WORDS = 80
 MAX_REFRESH_DELAY_S = 15.0
@@ -28,6 +31,7 @@ _COUNT = etree.XPath("count(//*)")
 _TOO_DEEP = etree.XPath(f"boolean({'/*' * (MAX_DEPTH + 1)})")
 _INLINE_DATA = re.compile(r"data:[^\"'<>\s)]{200,}+")  # pictures in the page itself
 _TAG = re.compile(r"<[A-Za-z!/]")
+_QUOTED = re.compile(r"\"[^\"]*+\"|'[^']*+'")
 
 
 class MarkupError(Exception):
@@ -52,6 +56,10 @@ def parse(markup: str) -> html.HtmlElement:
         )
     if len(_TAG.findall(markup)) > 4 * MAX_ELEMENTS:
         raise MarkupError("too_complex", f"more than {4 * MAX_ELEMENTS} tags")
+    if any(_has_too_many_attributes(part) for part in markup.split("<")):
+        raise MarkupError(
+            "too_complex", f"an element with more than {MAX_ATTRIBUTES} attributes"
+        )
     data = _XML_INVALID.sub("", markup).encode("utf-8", "replace")
     if not data.strip():
         raise MarkupError("empty", "the page has no content")
@@ -70,6 +78,14 @@ def parse(markup: str) -> html.HtmlElement:
         raise MarkupError("unreadable", "the HTML parser failed") from error
     _check_bounds(tree)
     return tree
+
+
+def _has_too_many_attributes(part: str) -> bool:
+    """Return True for what follows a "<" if its tag has too many attributes."""
+    if len(part) < LONG_TAG_CHARS or not part[0].isalpha():
+        return False
+    tag = _QUOTED.sub("=", part).partition(">")[0]
+    return len(tag.replace("=", " ").split()) > 2 * MAX_ATTRIBUTES
 
 
 def _check_bounds(tree: html.HtmlElement) -> None:
