@@ -143,9 +143,10 @@ def _measure_peer(here: Stand, program: Path, corpus: Corpus) -> None:
     try:
         wait_for_port(port)
         words = [q for q in _queries(corpus) if q.isalpha() and q.isascii()]
+        database = file.stem.replace(".", "~2E")  # as Datasette writes it in paths
         where = "n+in+(select+rowid+from+words+where+words+match+'{}')"
         asked = (
-            f"/{quote(file.stem)}/items.json?_size=25&_facet=language&_facet=host"
+            f"/{database}/items.json?_size=25&_facet=language&_facet=host"
             f"&_facet=state&_where={where.format(word)}"
             for word in words
         )

@@ -111,18 +111,18 @@ def fill(room: Newsroom) -> dict[str, str]:
         url="https://evil.example.org/\"><script>alert(2)</script>", language="en",
     )  # fmt: skip
     for number in range(12):
-        doubt(room, f"i_doubt{number:02}", number)
+        doubt(room.harness, f"i_doubt{number:02}", number)
     return ids
 
 
-def doubt(room: Newsroom, name: str, number: int) -> None:
+def doubt(harness: Harness, name: str, number: int) -> None:
     """Append an item about which the model is unsure."""
     text = f"An app for parents collected the voices of children, number {number}, and trained a model with them."
     document = StoredDocument(
         title=f"App kept recordings of children, part {number}", text=text
     )
-    digest = room.harness.archive.put(name, document.to_bytes())
-    room.log.append(
+    digest = harness.archive.put(name, document.to_bytes())
+    harness.log.append(
         name,
         e.ItemSubmitted(url=f"https://apps.example.org/{number}", via="test"),
         e.ItemFetched(document_digest=digest, text_digest=document.text_digest, words=17,

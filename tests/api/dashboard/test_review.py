@@ -18,7 +18,7 @@ def waiting(text: str) -> int:
 
 def test_what_is_left_as_it_is_stays_out_of_the_queue(pages: Site) -> None:
     curator = Member(pages, "curator")
-    doubt(pages.room, "i_left", 99)
+    doubt(pages.harness, "i_left", 99)
     eventually(lambda: "part 99" in curator.see("/review"), "it is the newest")
     before = waiting(curator.see("/review"))
     n = pages.harness.log.history("i_left")[0].position
@@ -68,7 +68,7 @@ def test_a_link_in_doubt_is_left_or_moved(pages: Site) -> None:
 def test_one_label_is_added_to_all_results_and_taken_back(pages: Site) -> None:
     curator = Member(pages, "curator")
     for number in range(3):
-        doubt(pages.room, f"i_bulk{number}", 500 + number)
+        doubt(pages.harness, f"i_bulk{number}", 500 + number)
     harness = pages.harness
     harness.log.append("i_bulk2", e.ItemCorrected(who="ann", labels=("consent",)))
     query = "subject:i_bulk0 OR subject:i_bulk1 OR subject:i_bulk2"
