@@ -193,7 +193,9 @@ def _store() -> list[SystemCheck]:
 
 def _disk() -> SystemCheck:
     free = shutil.disk_usage(settings().read_model.parent).free
-    text = _("%d GB are free.") % (free // 1_000_000_000)
+    text = _("%.1f GB are free.") % (free / 1_000_000_000)
+    if free <= FREE_BYTES:
+        text += " " + _("Make room: nothing can be kept on a full disk.")
     return SystemCheck(name=_("Disk"), is_good=free > FREE_BYTES, text=text)
 
 

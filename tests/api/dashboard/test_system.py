@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import time
@@ -11,12 +12,15 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 
+import pytest
+
 from incidentwire.events import FeedSilent
 from incidentwire.log.event_log import IN_FLIGHT
 from services.ingest.feeds.schedule import GONE
 from services.ingest.feeds.store import FeedStore
 from tests.api.dashboard.conftest import Member, Site
 from tests.eventually import eventually
+from tests.harness import Harness
 
 
 @contextmanager
@@ -46,6 +50,19 @@ def a_failing_feed(pages: Site) -> Iterator[None]:
     feeds.finish(lease, replace(feed, state=GONE, reason="http_410", next_poll=None))
     yield
     feeds.remove(feed.id, who="test")
+
+
+@contextmanager
+def a_wrong_audit(pages: Site) -> Iterator[None]:
+    """Count an item as queued that nobody has in work."""
+    change = "UPDATE state_counts SET items = items + ? WHERE state = 'queued'"
+    with closing(sqlite3.connect(pages.harness.settings.read_model)) as db:
+        with db:
+            db.execute("INSERT OR IGNORE INTO state_counts VALUES ('queued', 0)")
+            db.execute(change, (1,))
+        yield
+        with db:
+            db.execute(change, (-1,))
 
 
 @contextmanager
@@ -100,6 +117,7 @@ def test_each_fault_turns_the_page_red_and_its_end_turns_it_back(pages: Site) ->
     for fault, words in (
         (a_lost_item, "Start classifier-keeper"),
         (a_full_store, "of the memory is in use"),
+        (a_wrong_audit, "1 items are unaccounted for"),
         (a_failing_feed, "http_410"),
         (an_item_that_nobody_takes, "Check classifier-fetcher and classifier-worker"),
         (a_frozen_ingest, "nothing can be submitted"),
@@ -114,6 +132,16 @@ def test_each_fault_turns_the_page_red_and_its_end_turns_it_back(pages: Site) ->
             lambda: "Everything works" in admin.see("/system"),
             f"it is green after {fault.__name__}",
         )
+
+
+@pytest.mark.parametrize(("free", "is_red"), [(999_999_999, True), (2 * 10**9, False)])
+def test_a_disk_that_is_nearly_full_is_told_and_what_to_do(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, *, free: int, is_red: bool
+) -> None:
+    usage = shutil.disk_usage("/")._replace(free=free)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    page = harness.api_client().get("/system", headers=harness.auth).text
+    assert ("Make room" in page) is is_red
 
 
 def red(admin: Member, words: str) -> str:
