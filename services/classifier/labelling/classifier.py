@@ -116,10 +116,10 @@ class Classifier:
         scores = self._raised(scores, reading, language_read)
         labels, review = self._decide(scores, language_read, bool(reading.body))
 
-        def marked(heading: str, stretch: str, part: bool) -> str:
+        def fingerprint_of(heading: str, passage: str, part: bool) -> str:
             return self._fingerprinter(
                 heading[:TITLE_CHARS],
-                stretch[:HEAD_CHARS],
+                passage[:HEAD_CHARS],
                 language_read,
                 published,
                 key,
@@ -129,14 +129,14 @@ class Classifier:
         groups = self._mention_groups(title, text, reading, labels, language_read)
         found: tuple[Mention, ...] = ()
         if len(groups) > 1:
-            found = mentions.several(groups, text, marked)
+            found = mentions.several(groups, text, fingerprint_of)
             labels = tuple(
                 k
                 for k in LABELS
                 if k in labels or any(k in mention.labels for mention in found)
             )
         elif labels:
-            found = mentions.single(title, text, labels, marked)
+            found = mentions.single(title, text, labels, fingerprint_of)
         spans = evidence.choose(reading, self._scorer.sentences, labels)
         return Classification(
             labels=labels,
@@ -157,15 +157,15 @@ class Classifier:
         self, scores: dict[str, float], language: str, has_text: bool
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Labels, and what to review."""
-        says = self._says(scores, language)
+        found = self._labels_by_threshold(scores, language)
         if (
             not has_text
         ):  # a label without a sentence to show for it is a question, not an answer
-            return (), says
+            return (), found
         if language not in (*SUPPORTED, UNKNOWN):
-            return says, ("language",)
+            return found, ("language",)
         decisions = self._decisions_in(language)
-        return says, tuple(
+        return found, tuple(
             k for k in LABELS if decisions[k].low <= scores[k] < decisions[k].high
         )
 
@@ -198,7 +198,9 @@ class Classifier:
     def _decisions_in(self, language: str) -> Decisions:
         return self._decisions.get(language, self._decisions[SUPPORTED[0]])
 
-    def _says(self, scores: dict[str, float], language: str) -> tuple[str, ...]:
+    def _labels_by_threshold(
+        self, scores: dict[str, float], language: str
+    ) -> tuple[str, ...]:
         if language not in (*SUPPORTED, UNKNOWN):
             return tuple(k for k in LABELS if scores[k] >= FOREIGN)
         decisions = self._decisions_in(language)
@@ -266,8 +268,12 @@ class Classifier:
             for k in clear
             if scores[k] >= SURE and (passage.item or signals[k] >= MIN_SIGNALS)
         }
-        said = signals.keys() & self._says(scores, language) if passage.item else clear
-        return tuple(k for k in LABELS if k in said and (k in labels or k in alone))
+        candidates = clear
+        if passage.item:
+            candidates = signals.keys() & self._labels_by_threshold(scores, language)
+        return tuple(
+            k for k in LABELS if k in candidates and (k in labels or k in alone)
+        )
 
 
 def article(text: str) -> str:

@@ -40,11 +40,15 @@ class LinkerCheckpoint:
     """The checkpoint in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.path = folder, folder / NAME
+        self.folder = folder
+        self.path = folder / NAME
         self.saved_at = 0  # position of what this process wrote or read last
 
     def load(self, log: EventLog) -> LinkerState | None:
-        """Return the stored state if it fits this log and code; else log why and return None."""
+        """Return the stored state if it fits this log and code.
+
+        Otherwise log why and return None.
+        """
         try:
             folded = read(self.path, log)
         except FileNotFoundError:
@@ -60,12 +64,14 @@ class LinkerCheckpoint:
         return position - self.saved_at >= max(EVERY, position // EVERY_SHARE)
 
     def save(self, log: EventLog, folded: LinkerState) -> None:
-        """Write, where anything was folded since the last one. What goes wrong is logged: the linker can do without."""
+        """Write a checkpoint if anything was folded since the last one.
+
+        A failure is logged: the linker can do without a checkpoint.
+        """
         if folded.position == self.saved_at:
             return
-        self.saved_at = (
-            folded.position
-        )  # also where it fails: a full disk is not to be asked after every event
+        # Also if it fails: a full disk is not to be asked after every event.
+        self.saved_at = folded.position
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with _alone(self.folder / f"{NAME}.lock"):
@@ -83,7 +89,7 @@ class LinkerCheckpoint:
 
 
 def write(path: Path, mark: CheckpointHeader, folded: LinkerState) -> int:
-    """Put a checkpoint in the place of the old one, and return its size in bytes. One at a time."""
+    """Replace the checkpoint; return its size in bytes. Not for two callers at once."""
 
     def body(out: HashingWriter) -> None:
         compressor = zstandard.ZstdCompressor(level=LEVEL)

@@ -20,7 +20,7 @@ from services.classifier.linking.fingerprint_table import (
 from services.classifier.linking.terms import TermKind
 
 TOP_TERMS = 3  # heaviest terms of a mention, among which the lead name must be
-REPEATED = 6  # stored weight of a name in the heading or said twice; once gives 5
+REPEATED = 6  # stored weight of a name in the heading or used twice; once gives 5
 _WEIGHT = 15
 
 Flags = NDArray[np.bool_]

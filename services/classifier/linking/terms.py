@@ -201,19 +201,16 @@ def _kinds(
     plain: list[str],
 ) -> NDArray[np.uint8]:
     """Mark words as names: first seen in quotes, or capitalised in half of their occurrences."""
-    told = dict.fromkeys(
-        chain.from_iterable(part.amounts for part in parts), TermKind.AMOUNT
-    )
-    told |= dict.fromkeys(
-        chain.from_iterable(part.dates for part in parts), TermKind.DATE
-    )
+    amounts = chain.from_iterable(part.amounts for part in parts)
+    dates = chain.from_iterable(part.dates for part in parts)
+    kind_of = dict.fromkeys(amounts, TermKind.AMOUNT)
+    kind_of |= dict.fromkeys(dates, TermKind.DATE)
     capitals = Counter(chain.from_iterable(part.capitals for part in parts))
     kinds = np.where(quoted, TermKind.NAME, TermKind.WORD).astype(np.uint8)
     of_plain = codes >= PLAIN
     at = codes[of_plain] - PLAIN
-    kind = np.fromiter(
-        map(told.get, plain, repeat(TermKind.WORD)), np.uint8, len(plain)
-    )[at]
+    words = repeat(TermKind.WORD)
+    kind = np.fromiter(map(kind_of.get, plain, words), np.uint8, len(plain))[at]
     capital = np.fromiter(map(capitals.get, plain, repeat(0)), np.int64, len(plain))[at]
     named = (kind == TermKind.WORD) & (capital * 2 >= np.maximum(counts[of_plain], 2))
     kinds[of_plain] = np.where(named, TermKind.NAME, kind)

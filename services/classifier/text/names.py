@@ -1,4 +1,7 @@
-"""Names in a passage, well enough to tell one happening from another: no model, English capitals and Chinese marks."""
+"""Names in a passage, by English capitals and Chinese marks.
+
+Not exact, but enough to tell one incident from another.
+"""
 
 from __future__ import annotations
 
