@@ -91,8 +91,8 @@ bench-against: .venv/.ready  ## the figures of this checkout beside those of ano
 	$(BIN)/python -m benchmarks.compare $(OTHER)
 
 .PHONY: train
-train: .venv/.ready  ## train the model from the corpus
-	$(BIN)/python -m services.classifier.training.train
+train: .venv/.ready  ## train the model from corpus, real texts and CORRECTIONS=exported.jsonl
+	$(BIN)/python -m services.classifier.training.train $(addprefix --extra ,$(CORRECTIONS))
 
 .PHONY: gate
 gate: .venv/.ready  ## refuse a model that is worse than the last on validation texts

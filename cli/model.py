@@ -14,7 +14,7 @@ from rich.text import Text
 from cli import ids, output
 from cli.context import call, current_settings, printable
 from cli.progress import bar
-from incidentwire.archive import Archive, ContentNotFound
+from incidentwire.archive import Archive, ContentCorrupt, ContentNotFound
 from incidentwire.documents import StoredDocument
 from incidentwire.labels import LABEL_TABLE, LABELS, certainty
 from incidentwire.log.event_log import EventLog
@@ -24,7 +24,11 @@ from services.classifier import reclassify as again
 from services.classifier.extraction.extract import ExtractError
 from services.classifier.extraction.extract import extract as read_page
 from services.classifier.fetching.result import FetchFailure
-from services.classifier.labelling.classifier import Classification, Classifier
+from services.classifier.labelling.classifier import (
+    Classification,
+    Classifier,
+    language_of,
+)
 from services.classifier.linking.fingerprint_key import fingerprint_key
 from services.classifier.page_reading import fetch_document
 from services.classifier.recorder import utc_now
@@ -102,7 +106,11 @@ def corrections() -> None:
     help="JSON lines; - is standard output.",
 )
 def export(output: IO[str]) -> None:
-    """Write corrected items as training rows: id, lang, genre, title, text, labels."""
+    """Write what people decided as training rows: id, lang, genre, title, text, labels.
+
+    `review decide` counts as `items correct` does. Train with them in a checkout:
+    make train CORRECTIONS=FILE
+    """
     settings = current_settings()
     log, archive = EventLog(connect(settings.redis_url)), Archive(settings.archive)
     for item in again.kept_items(log):
@@ -112,11 +120,11 @@ def export(output: IO[str]) -> None:
             document = StoredDocument.from_bytes(
                 archive.get(item.id, item.fetched.document_digest)
             )
-        except ContentNotFound:
+        except (ContentNotFound, ContentCorrupt):
             continue
         row = {
             "id": f"correction-{item.id}",
-            "lang": document.language or "en",
+            "lang": language_of(document.title, document.text, document.language),
             "genre": "correction",
             "title": document.title,
             "text": document.text,

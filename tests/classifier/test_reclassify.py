@@ -132,6 +132,21 @@ def test_corrections_are_exported_as_training_rows(
     )
 
 
+def test_a_decision_about_a_chinese_text_is_exported_as_chinese(
+    harness: Harness,
+) -> None:
+    item = harness.submit(
+        title="长椅", text="公园在湖边新装了十二张长椅，游客说坐着很舒服。" * 3
+    )
+    harness.work()
+    harness.log.append(item, ItemCorrected(who="ann", labels=()))
+    result = CliRunner().invoke(
+        command, ["corrections", "export"], env=to_env(harness.settings)
+    )
+    row = json.loads(result.stdout)
+    assert (row["lang"], row["labels"]) == ("zh", [])
+
+
 def test_the_command_prints_the_difference(
     harness: Harness, pair: tuple[str, str]
 ) -> None:

@@ -104,9 +104,7 @@ class Classifier:
         `language` (ISO 639-1) is what the page states, used if the text does not show
         its own. `published` and `key` go into the fingerprints of the mentions.
         """
-        language_read = detect(f"{title[:TITLE_CHARS]}\n{text[: 2 * TITLE_CHARS]}")
-        if language_read == UNKNOWN and language:
-            language_read = language.lower()[:2]
+        language_read = language_of(title, text, language)
         text = article(text)
         reading = analyze(title, text, self._lexicon)
         # A title without text is judged as a text of one sentence, for the review.
@@ -274,6 +272,12 @@ class Classifier:
         return tuple(
             k for k in LABELS if k in candidates and (k in labels or k in alone)
         )
+
+
+def language_of(title: str, text: str, stated: str | None) -> str:
+    """Return the language of a text (ISO 639-1), or the stated one if it shows none."""
+    found = detect(f"{title[:TITLE_CHARS]}\n{text[: 2 * TITLE_CHARS]}")
+    return stated.lower()[:2] if found == UNKNOWN and stated else found
 
 
 def article(text: str) -> str:

@@ -2,15 +2,17 @@
 
 Scores of the real texts by models that saw no text of the same publisher, without one
 part at a time:
-python -m services.classifier.training.ablation [--files] [--write]
+python -m services.classifier.training.ablation [--files | --kinds] [--only NAME] [--write]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,7 @@ from services.classifier.training.fitting import Examples, Floats, Trainer, prep
 RESULTS_FILE = Path(__file__).parent / "ablation.json"
 EVERYTHING = "everything"
 ALL_WRITTEN = "all written rows"
+_NUMBER = re.compile(r"_[a-h0-9]$")
 LEAST_PROBABILITY = 1e-4  # keeps the log loss of a single text finite
 ALL = range(len(features.KINDS))
 FAMILIES = {
@@ -77,17 +80,37 @@ def without_families(examples: Examples) -> Iterator[tuple[str, int, Floats]]:
         yield name, 0, trainer.out_of_fold(teaching, rest)
 
 
-def without_files(examples: Examples) -> Iterator[tuple[str, int, Floats]]:
-    """Yield name, rows and raw scores without each file, then without all of them."""
-    trainer = Trainer(examples)
+def parts_of_corpus(kinds: bool) -> dict[str, list[tuple[int, int]]]:
+    """Return the rows of each file, or of each kind of files, by name.
+
+    Files of one kind differ in their number or letter only. The last part is all of them.
+    """
+    found: dict[str, list[tuple[int, int]]] = {}
     start = 0
     for file in corpus_files():
         end = start + len(read_rows([file]))
-        teaching = examples.written | examples.real
-        teaching[start:end] = False
-        yield file.stem, end - start, trainer.out_of_fold(teaching)
+        name = kind_of(file.stem) if kinds else file.stem
+        found.setdefault(name, []).append((start, end))
         start = end
-    yield ALL_WRITTEN, start, trainer.out_of_fold(examples.real)
+    return found | {ALL_WRITTEN: [(0, start)]}
+
+
+def kind_of(name: str) -> str:
+    """Return the name of a file without its number or letter."""
+    return _NUMBER.sub("", name)
+
+
+def without_rows(
+    examples: Examples, parts: dict[str, list[tuple[int, int]]]
+) -> Iterator[tuple[str, int, Floats]]:
+    """Yield name, rows and raw scores without the rows of each part."""
+    trainer = Trainer(examples)
+    for name, spans in parts.items():
+        teaching = examples.written | examples.real
+        for start, end in spans:
+            teaching[start:end] = False
+        rows = sum(end - start for start, end in spans)
+        yield name, rows, trainer.out_of_fold(teaching)
 
 
 def compare(
@@ -141,15 +164,26 @@ def _interval(
 
 
 def read_results(file: Path = RESULTS_FILE) -> list[Result]:
-    """Return the stored results of the last run with --write."""
-    rows = json.loads(file.read_text(encoding="utf-8"))
+    """Return the stored results."""
+    rows = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
     return [Result(**row | {"interval": tuple(row["interval"])}) for row in rows]
+
+
+def write_results(found: list[Result], file: Path = RESULTS_FILE) -> None:
+    """Store results, in place of those of the same parts."""
+    names = {one.part for one in found}
+    kept = [one for one in read_results(file) if one.part not in names]
+    ranked = sorted([*kept, *found], key=lambda one: (one.part, one.language))
+    lines = ",\n".join(json.dumps(asdict(one)) for one in ranked)
+    file.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a line per part and language."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", action="store_true", help="each file of the corpus")
+    parser.add_argument("--kinds", action="store_true", help="each kind of files")
+    parser.add_argument("--only", default="", help="begin of the names of the parts")
     parser.add_argument(
         "--write", action="store_true", help="store the results for the model card"
     )
@@ -157,16 +191,20 @@ def main(arguments: list[str] | None = None) -> None:
     lexicon = Lexicon.load(MODEL_FOLDER / LEXICON_FILE)
     examples = prepare(read_rows(corpus_files()), lexicon)
     base = Trainer(examples).out_of_fold(examples.written | examples.real)
-    results = list(compare(examples, base, EVERYTHING, 0, base))
-    print(*results, sep="\n", flush=True)
-    tried = without_files(examples) if options.files else without_families(examples)
-    for part in tried:
+    tried: Iterable[tuple[str, int, Floats]] = without_families(examples)
+    if options.files or options.kinds:
+        parts = parts_of_corpus(options.kinds)
+        chosen = {
+            name: spans
+            for name, spans in parts.items()
+            if name.startswith(options.only)
+        }
+        tried = without_rows(examples, chosen)
+    for part in chain([(EVERYTHING, 0, base)], tried):
         found = list(compare(examples, base, *part))
         print(*found, sep="\n", flush=True)
-        results += found
-    if options.write:
-        lines = ",\n".join(json.dumps(asdict(one)) for one in results)
-        RESULTS_FILE.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+        if options.write:
+            write_results(found)
 
 
 if __name__ == "__main__":
