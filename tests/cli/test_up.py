@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -95,7 +96,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 def test_other_users_can_read_nothing_and_no_key_is_in_the_output(up: Up) -> None:
     key = (up.data_dir / "key").read_text().strip()
-    assert up.running["redis_url"].startswith("unix://")
+    socket_file = Path(urlsplit(up.running["redis_url"]).path)
+    assert stat.S_IMODE(socket_file.stat().st_mode) & 0o077 == 0
+    assert stat.S_IMODE(socket_file.parent.stat().st_mode) == 0o700
     assert stat.S_IMODE(up.data_dir.stat().st_mode) == 0o700
     for path in up.data_dir.rglob("*"):
         if path.is_file():

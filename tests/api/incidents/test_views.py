@@ -81,6 +81,15 @@ def test_an_incident_tells_its_own_story(room: Newsroom) -> None:
     assert first["mentions"][0]["key"] == "i_a1#m0"
 
 
+def test_the_items_of_an_incident_come_in_pages(room: Newsroom) -> None:
+    path = f"/{room.ids['leak']}?limit=1"
+    first = room.get(path)
+    second = room.get(f"{path}&cursor={first['next_items']}")
+    shown = [[item["id"] for item in page["items"]] for page in (first, second)]
+    assert shown == [["i_a1"], ["i_a2"]]
+    assert second["next_items"] is None
+
+
 def test_a_round_up_belongs_to_several_incidents_each_with_its_passage(
     room: Newsroom,
 ) -> None:
