@@ -22,7 +22,7 @@ from incidentwire.labels import LABELS, Label, MentionRef
 from incidentwire.log.event_log import AppendRequest, EventLog
 from services.api.entities.countries import table
 from services.api.read_model import database
-from services.api.read_model.checkpoint import fold_until
+from services.api.read_model.checkpoint import NAME, IncidentCheckpoint, fold_until
 from services.api.read_model.incident_state import IncidentProjection
 from services.api.read_model.projection import Projection
 
@@ -195,6 +195,9 @@ class Arrivals:
         self.projection.incidents = incidents
         self.filler.state = incidents.copy().state
         db.close()
+        # as the projector does; web processes would fold the whole log without one
+        saved = IncidentCheckpoint(self.here.settings.read_model.with_name(NAME))
+        saved.save(self.filler.log, self.filler.log.id, incidents)
 
     def start(self, rate: float) -> BaseProcess:
         """Start a process in which items arrive, and are folded, at a rate per second."""
