@@ -86,7 +86,10 @@ def send(url: str, headers: dict[str, str], media_type: str, body: bytes) -> int
 def sink(listener: socket.socket) -> None:
     """Read requests to their end, and answer each 204."""
     while True:
-        client, _ = listener.accept()
+        try:
+            client, _ = listener.accept()
+        except OSError:
+            return  # closed: the run is over
         with client:
             head, _, rest = client.recv(65_536).partition(b"\r\n\r\n")
             length = head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]
