@@ -1,25 +1,21 @@
-"""Search in the read model: hits by relevance, snippets, facets. No HTTP here."""
+"""Search in the read model: hits by relevance, with snippets. No HTTP here."""
 
 from __future__ import annotations
 
 import heapq
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from services.api.incidents import list_query
 from services.api.items import queries as item_queries
-from services.api.search import functions, snippets, sql
+from services.api.search import facets, functions, snippets, sql
 from services.api.search.filters import Node
-from services.api.search.folding import fold
 from services.api.topics.queries import of_items as topics_of_items
 
 WEIGHTS = "5.0, 1.0, 0.5"  # of title, text and stems, for bm25
-FACET_VALUES = 20  # the most frequent of each facet
-Facets = dict[str, list[dict[str, Any]]]  # facet -> value and count
 Cursor = tuple[float, int]  # rank and n of the last hit
 
 
@@ -75,8 +71,8 @@ def items(
         }
         for row in rows
     ]
-    facets = _item_facets(db, found.numbers) if with_facets else {}
-    return _search_page(db, hits, following, found, facets)
+    counts = facets.of_items(db, found.numbers) if with_facets else {}
+    return _search_page(db, hits, following, found, counts)
 
 
 def incidents(
@@ -103,8 +99,8 @@ def incidents(
                 "link": f"/v1/incidents/{row['id']}",
             }
         )
-    facets = _incident_facets(db, found.numbers) if with_facets else {}
-    return _search_page(db, hits, following, found, facets)
+    counts = facets.of_incidents(db, found.numbers) if with_facets else {}
+    return _search_page(db, hits, following, found, counts)
 
 
 KINDS: Mapping[str, Callable[..., SearchPage]] = {
@@ -327,106 +323,3 @@ def _text_of(
     )
     found = db.execute(sql_text, (best,)).fetchone()
     return (found[0], found[1]) if found else (None, None)
-
-
-# -- facets ------------------------------------------------------------------------------
-
-# facet -> column of the table; a JSON array counts for each of its values
-ITEM_COLUMNS: Mapping[str, str] = {
-    "state": "i.state",
-    "lang": "i.language",
-    "source": "i.host",
-    "month": "substr(i.day, 1, 7)",
-}
-INCIDENT_COLUMNS: Mapping[str, str] = {
-    "label": "i.labels",
-    "status": "i.status",
-    "country": "i.countries",
-    "topic": "i.topics",
-    "entity": "i.names",
-    "lang": "i.languages",
-    "source": "i.hosts",
-    "month": "substr(i.last_report, 1, 7)",
-}
-ARRAYS = frozenset({"label", "country", "topic", "entity", "lang", "source"})
-# facet -> table beside `items`, its column
-ITEM_TABLES: Mapping[str, tuple[str, str]] = {
-    "label": ("item_labels", "label"),
-    "country": ("item_countries", "country"),
-    "topic": ("item_topics", "topic"),
-    "entity": ("item_names", "name"),
-}
-_AMONG = "n IN (SELECT value FROM json_each(:found))"
-
-
-def _item_facets(db: sqlite3.Connection, found: Sequence[int]) -> Facets:
-    """Return the most frequent values of each facet among these items, with counts."""
-    counts = _counted(db, "items", ITEM_COLUMNS, found)
-    given = {"found": json.dumps(found)}
-    for name, (table, column) in ITEM_TABLES.items():
-        rows = db.execute(f"SELECT {column} FROM {table} WHERE {_AMONG}", given)
-        counts[name] = Counter(value for (value,) in rows)
-    return _most_frequent(db, counts)
-
-
-def _incident_facets(db: sqlite3.Connection, found: Sequence[int]) -> Facets:
-    """Return the most frequent values of each facet among these incidents."""
-    counts = _counted(db, "incidents", INCIDENT_COLUMNS, found)
-    return _most_frequent(
-        db,
-        {
-            name: _taken_apart(stored) if name in ARRAYS else stored
-            for name, stored in counts.items()
-        },
-    )
-
-
-def _counted(
-    db: sqlite3.Connection,
-    table: str,
-    columns: Mapping[str, str],
-    found: Sequence[int],
-) -> dict[str, Counter[str]]:
-    """Count the values of columns, which are read in one pass over the rows."""
-    picked = ", ".join(columns.values())
-    given = {"found": json.dumps(found)}
-    rows = db.execute(f"SELECT {picked} FROM {table} i WHERE i.{_AMONG}", given)
-    stored = [Counter(column) for column in zip(*rows, strict=True)]
-    stored = stored or [Counter() for _ in columns]
-    return dict(zip(columns, stored, strict=True))
-
-
-def _taken_apart(stored: Mapping[str, int]) -> Counter[str]:
-    """Count the values of JSON arrays."""
-    counts: Counter[str] = Counter()
-    for text, count in stored.items():
-        for value in json.loads(text):
-            counts[value] += count
-    return counts
-
-
-def _most_frequent(
-    db: sqlite3.Connection, counts: Mapping[str, Counter[str]]
-) -> Facets:
-    spellings = dict(db.execute("SELECT spelling, shown FROM entity_spellings"))
-    shown: Facets = {}
-    for name, found in counts.items():
-        joined = name == "entity" and spellings
-        values = joined_spellings(found, spellings) if joined else found
-        ordered = sorted(
-            ((value, count) for value, count in values.items() if value),
-            key=lambda one: (-one[1], one[0]),
-        )
-        best = ordered[:FACET_VALUES]
-        shown[name] = [{"value": value, "count": count} for value, count in best]
-    return shown
-
-
-def joined_spellings(
-    counts: Mapping[str, int], shown: Mapping[str, str]
-) -> Counter[str]:
-    """Return the counts with the spellings of one entity added up under its name."""
-    joined: Counter[str] = Counter()
-    for value, count in counts.items():
-        joined[shown.get(fold(value), value)] += count
-    return joined
