@@ -34,6 +34,29 @@ ALL_WRITTEN = "all written rows"
 _NUMBER = re.compile(r"_[a-h0-9]$")
 LEAST_PROBABILITY = 1e-4  # keeps the log loss of a single text finite
 ALL = range(len(features.KINDS))
+# What the files of the corpus are for, by the begin of their names.
+PURPOSES = {
+    "en_dry": "long reports and features in a dry tone",
+    "en_long": "long features and essays, ground deep in the text",
+    "en_middle": "reports and posts of 1,100 characters",
+    "en_newswire": "plain positives of the wire; lure words with another object",
+    "en_notes": "digest items of 200 characters",
+    "en_reports": "news reports, incidents, legal news",
+    "en_short": "headlines, leads, digest items",
+    "extra_en_digest": "digest items of 90 characters",
+    "extra_en_none": "lure words in another sense",
+    "extra_zh_news": "wire items of 60 characters",
+    "zh_analyses": "long analyses",
+    "zh_briefs": "briefs",
+    "zh_essays": "essays",
+    "zh_headlines": "headlines",
+    "zh_incidents": "incident reports",
+    "zh_legal": "laws and cases",
+    "zh_negatives": "short notes near a border",
+    "zh_newswire": "plain positives of the wire; lure words with another object",
+    "zh_notes": "stories told in a roundabout way",
+    "zh_reports": "news reports",
+}
 FAMILIES = {
     "words": (features.WORD, features.TITLE_WORD),
     "concepts": (
@@ -69,6 +92,11 @@ class Result:
     loss: float
     gain: float
     interval: tuple[float, float]
+
+
+def purpose_of(part: str) -> str:
+    """Return what a part of the corpus is for, empty for other parts."""
+    return next((why for name, why in PURPOSES.items() if part.startswith(name)), "")
 
 
 def without_families(examples: Examples) -> Iterator[tuple[str, int, Floats]]:

@@ -11,6 +11,12 @@ import numpy as np
 from incidentwire.labels import LABELS
 from services.classifier.labelling.model_file import LANGUAGES, Weights
 from services.classifier.training import calibrating, fitting
+from services.classifier.training.ablation import (
+    EVERYTHING,
+    Result,
+    purpose_of,
+    read_results,
+)
 from services.classifier.training.calibrating import assigned, probabilities
 from services.classifier.training.figures import Figures, measure
 from services.classifier.training.fitting import Examples, Flags, Floats
@@ -33,6 +39,7 @@ def card(model: Weights, examples: Examples, raw: Floats) -> str:
         "validation": _figures(validate(model, examples)),
         "decisions": _decisions(model),
         "reviewed_share": f"{calibrating.REVIEWED_SHARE:.0%}".replace("%", " %"),
+        "ablation": _ablation(read_results()),
     }
     return Template(TEMPLATE_FILE.read_text(encoding="utf-8")).substitute(parts)
 
@@ -113,6 +120,27 @@ def _figures(figures: dict[str, Figures]) -> str:
             [f"**{language} mean**", str(one.texts), "", "", strict, lenient, ""]
         )
     head = ["", "positives", "precision", "recall", "strict F1", "lenient F1", "ECE"]
+    return table(head, lines)
+
+
+def _ablation(results: Sequence[Result]) -> str:
+    """Return what the loss of the own language rises by without each part, in 1/1000."""
+    lines = []
+    for one in results:
+        in_name = [language for language in LANGUAGES if f"{language}_" in one.part]
+        if one.language not in (in_name or LANGUAGES) or one.part == EVERYTHING:
+            continue
+        low, high = one.interval
+        lines.append(
+            [
+                f"{one.part} ({one.language})",
+                str(one.rows),
+                purpose_of(one.part),
+                f"{one.precision:.3f}",
+                f"{one.gain * 1000:+.2f} [{low * 1000:+.2f}, {high * 1000:+.2f}]",
+            ]
+        )
+    head = ["left out", "rows", "what it is for", "mean AP", "rise of log loss x 1000"]
     return table(head, lines)
 
 
