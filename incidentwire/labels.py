@@ -73,6 +73,10 @@ BORDERS = (
     "Files of a company are data_leak only if data of people is said to be among them.",
     "General worry about privacy is not consent; a practice without valid consent that"
     " someone objects to is.",
+    "Collecting more than is needed, forced permissions or unclear terms are consent only"
+    " if missing, forced or undisclosed agreement is said.",
+    "Machine-made intimate images of a real person are deepfake, and consent if the missing"
+    " agreement is said.",
     "A rule, suit or fine about missing consent is both regulation and consent; one that"
     " only orders security, storage or notice is regulation alone.",
     "Secret watching, recording or tracking that someone objects to is consent.",
@@ -81,6 +85,9 @@ BORDERS = (
     "What a company bans, changes or promises is not regulation.",
     "Cyber-security law without personal data is not regulation, and neither is law on"
     " copyright, competition, export or content that is not about the subjects above.",
+    "That leaks, deepfakes or abuses happen often, a word in a list or the aim of a policy"
+    " is no ground; an event, a practice or a rule is, however short.",
+    "Fiction, satire and opinion are judged by what they talk about.",
     "A digest of several stories has the labels of all of them.",
 )
 
