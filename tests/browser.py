@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import redis
 from hypothesis import settings
+from playwright.sync_api import Browser, sync_playwright
 
 from incidentwire.log.event_log import EventLog
+from tests.browser import FLAGS, chromium
 from tests.harness import Harness, Site, site
 from tests.store import Store, free_port, server_binaries
 
@@ -73,3 +75,12 @@ def harness(connection: redis.Redis, store: Store, tmp_path: Path) -> Iterator[H
     """All services on the shared store."""
     with Harness(connection, store.url, tmp_path) as harness:
         yield harness
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start Chromium, once per process: a second one would not start beside it."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield running
+        running.close()

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 
 from incidentwire.web.api_docs.views import DOCUMENT
-from tests.browser import chromium
 from tests.harness import Harness
 
 # Calls operations by their ids; returns status and body of each.
@@ -83,7 +82,7 @@ def test_a_generated_client_reads_items_and_events_and_subscribes(
 
 
 def test_a_javascript_client_reads_items_and_events_and_subscribes(
-    harness: Harness,
+    harness: Harness, browser: Browser
 ) -> None:
     harness.add_item("i_a", labels=("data_leak",), title="Harbour clinics")
     harness.projector().catch_up()
@@ -97,14 +96,10 @@ def test_a_javascript_client_reads_items_and_events_and_subscribes(
         },
         {"operationId": "show_item", "parameters": {"item_id": "i_none"}},
     ]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_page()
-        page.goto(f"http://127.0.0.1:{harness.port}/docs")
-        items, events, created, refused = page.evaluate(CALLS, [harness.key, calls])
-        browser.close()
+    page = browser.new_page()
+    page.goto(f"http://127.0.0.1:{harness.port}/docs")
+    items, events, created, refused = page.evaluate(CALLS, [harness.key, calls])
+    page.close()
     assert [item["title"] for item in items[1]["items"]] == ["Harbour clinics"]
     types = [event["type"] for event in events[1]["events"]]
     assert types == ["item.fetched", "item.classified"]

@@ -26,6 +26,7 @@ MAX_GARBLED = 0.2  # marks of a wrong decoding per word
 DOUBTFUL_GARBLED = 0.02
 STATED_SHARE = 0.5  # of the word count stated by the page
 
+_WORDS = re.compile(r"[\w'’]+")
 _GARBLED = re.compile("\ufffd|[ÃÂÐÑ][\x80-\xbf]|â€|ï»¿|锟斤拷")
 _ERROR_TITLE = re.compile(
     r"^\W*(?:error\s*)?(?:400|401|403|404|410|429|451|500|502|503|504)\b(?!\s*(?:\w+\s+){3})|^\W*(?:(?:oops|"
@@ -48,18 +49,18 @@ _ERROR_TITLE = re.compile(
     r"(?:文章|内容|网页)(?:已被?删除|不存在|已下线)|访问(?:被拒绝|受限|过于频繁)|安全验证|人机验证|滑动验证",
     re.I,
 )  # fmt: skip
-# The whole of a title: a page of these words only is an error, however long its teasers.
+# The words of a whole title: a page of these only is an error, however long its teasers.
 _ERROR_WHOLE = re.compile(
-    r"\W*(?:(?:error|http)\W*)?(?:404|410|403|500|503)?\W*(?:error\W*)?"
-    r"(?:(?:the )?(?:page|article|story|content|file)(?: you requested)?"
+    r"(?:error |http |status )*(?:404|410|403|500|503)(?: error)?"
+    r"(?: (?:(?:page )?not found|access denied|forbidden|gone|internal server error"
+    r"|service (?:temporarily )?unavailable))?"
+    r"|(?:error )?(?:the )?(?:page|article|story|content|file)(?: you requested)?"
     r" (?:(?:was |is |could |can)?(?:not be |not )found|(?:is )?no longer available"
-    r"|(?:is )?(?:not |un)available|does ?n[o'’]t exist)"
-    r"|not found|access denied|forbidden|gone|internal server error"
-    r"|service (?:temporarily )?unavailable|something went wrong"
-    r"|(?:seite|artikel) (?:wurde )?nicht gefunden|página no encontrada"
+    r"|(?:is )?(?:not |un)available|does ?n[o'’]?t exist)"
+    r"|not found|(?:seite|artikel) (?:wurde )?nicht gefunden|página no encontrada"
     r"|page (?:non trouvée|introuvable)|pagina non trovata|página não encontrada"
     r"|pagina niet gevonden|sidan hittades inte|(?:strona )?nie została znaleziona"
-    r"|страница не найдена|ページが見つかりません|页面(?:不存在|未找到|找不到|已删除))?\W*",
+    r"|страница не найдена|ページが見つかりません|页面(?:不存在|未找到|找不到|已删除)",
     re.I,
 )
 # Buttons and sentences of a consent form. A story on consent may quote the buttons, but
@@ -186,7 +187,7 @@ def _garbled_share(text: str, words: int) -> float:
 
 
 def _is_error(page: PageSignals, words: int) -> bool:
-    if page.title and _ERROR_WHOLE.fullmatch(page.title):
+    if _ERROR_WHOLE.fullmatch(" ".join(_WORDS.findall(page.title))):
         return True
     if words >= ERROR_WORDS and page.teaser_share < LIST_SHARE:
         return False

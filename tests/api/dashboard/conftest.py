@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from incidentwire import events as e
 from incidentwire.documents import StoredDocument
@@ -21,8 +20,6 @@ from tests.newsroom import FAKE, LAW, LEAK, Newsroom
 from tests.store import Store, free_port
 
 PASSWORD = "correct horse battery"
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 
 LEFT_OPEN = "A chain of clinics left the records of 61,000 patients on an open server, a security researcher said on Wednesday."
 FINED = "The regulator fined the chain of clinics 2.4 million over the exposed records of 61,000 patients."
@@ -130,17 +127,6 @@ def doubt(harness: Harness, name: str, number: int) -> None:
         e.ItemClassified(text_digest=document.text_digest, model="model-1", labels=(),
             scores={"consent": 0.34}, evidence={}, review=("consent",)),
     )  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Start an installed Chromium."""
-    if not CHROMIUM.exists():
-        pytest.fail("no Chromium is installed at /usr/bin/chromium")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield running
-        running.close()
 
 
 class Visitor:

@@ -174,6 +174,13 @@ def test_a_page_titled_as_an_error_is_none_however_long_its_teaser(title: str) -
     assert read(body, title=f"{title} - The Post").shortcoming == "error_page"
 
 
+@pytest.mark.parametrize("title", ["Forbidden", "Gone", "Access denied", "* * *"])
+def test_an_article_may_have_the_words_of_an_error_as_its_title(title: str) -> None:
+    story = "".join(f"<p>{s * 3}</p>" for s in (FIRST, SECOND, THIRD, FOURTH))
+    found = read(f"<article><h1>{title}</h1>{story}</article>", title=title)
+    assert found.shortcoming is None
+
+
 def test_an_article_with_teasers_below_it_stays_an_article() -> None:
     story = "".join(f"<p>{s * 3}</p>" for s in (FIRST, SECOND, THIRD, FOURTH))
     found = read(f"<article><h1>{TITLE}</h1>{story}</article>{cards(6)}")
