@@ -119,6 +119,12 @@ class Quota:
             raise QuotaExceeded(kind, limit, ceil(wait_ms / 1000))
         if len(self._lots) > MAX_KEYS:
             self._lots.clear()
-        lot = _Lot(held=granted, left=left, until=self.clock() + WINDOW_S)
+        now = self.clock()
+        before = self._lots.get(
+            (who, kind)
+        )  # another request may have got one meanwhile
+        if before is not None and before.until >= now:
+            granted += before.held
+        lot = _Lot(held=granted, left=left, until=now + WINDOW_S)
         self._lots[who, kind] = lot
         return lot

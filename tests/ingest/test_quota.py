@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,19 @@ def test_an_answer_says_what_is_left(small: Harness) -> None:
     headers = small.post({"text": "text"}).headers
     assert headers["RateLimit-Policy"] == '"requests";q=3;w=60, "items";q=5;w=60'
     assert headers["RateLimit"] == '"requests";r=2;t=20, "items";r=4;t=12'
+
+
+def test_requests_at_the_same_time_lose_none_of_the_quota(
+    connection: redis.Redis, store: Store, tmp_path: Path
+) -> None:
+    harness = Harness(connection, store.url, tmp_path, requests_per_minute=6_000)
+    quota = Quota(harness.settings, connection)
+    connection.client_pause(300)  # so that all of them ask the store
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda _: quota.take("me", REQUESTS), range(16)))
+    allowance = quota.take("me", REQUESTS)
+    assert allowance is not None
+    assert allowance.left > 5_900
 
 
 def test_items_of_a_bulk_body_count_one_by_one(small: Harness) -> None:
