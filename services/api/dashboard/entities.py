@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from flask import Response, g, request
 
-from services.api.dashboard.layout import go_to, page, page_blueprint, render
+from services.api.dashboard.layout import (
+    go_to,
+    page,
+    page_blueprint,
+    render,
+    wait_for_own_change,
+)
 from services.api.entities import commands, queries
 from services.api.entities.views import NewAliasSchema
 from services.api.errors import CommandConflict
-from services.api.http import event_log, reader, wait_for
+from services.api.http import event_log, reader
 
 blueprint = page_blueprint("entities")
 
@@ -17,9 +23,7 @@ blueprint = page_blueprint("entities")
 @page("read")
 def show() -> Response:
     """Show the declared spellings; `alias` and `name` prefill the form."""
-    position = request.args.get("min_position", "")
-    if position.isdigit() and len(position) < 17:
-        wait_for(int(position))
+    wait_for_own_change()
     return _list()
 
 

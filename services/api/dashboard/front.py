@@ -12,6 +12,7 @@ from incidentwire.web.problems import problem_of
 from services.api import health as api_health
 from services.api.dashboard import charts, ingest_client, queries
 from services.api.dashboard.layout import allows, page, page_blueprint, render
+from services.api.dashboard.numbers import whole_number
 from services.api.errors import ReadModelUnavailable
 from services.api.http import reader
 from services.api.incidents import list_query
@@ -81,9 +82,10 @@ def seen_position() -> int | None:
 
 def _seen() -> tuple[int, int, int]:
     parts = request.cookies.get(SEEN, "").split(".")
-    if len(parts) != 3 or not all(part.isdigit() and len(part) < 17 for part in parts):
+    numbers = [one for one in map(whole_number, parts) if one is not None]
+    if len(parts) != 3 or len(numbers) != 3:
         return (0, 0, 0)
-    before, this, at = (int(part) for part in parts)
+    before, this, at = numbers
     is_over = time.time() - at > VISIT_S
     return (this if is_over else before, this, at)
 

@@ -18,6 +18,7 @@ from services.api.dashboard.layout import (
     page_blueprint,
     render,
 )
+from services.api.dashboard.numbers import whole_number
 from services.api.errors import CommandConflict, UnknownIncident
 from services.api.http import reader
 from services.api.incidents import detail_query
@@ -85,8 +86,9 @@ def _body(verb: str) -> dict[str, Any]:
         if name in ("csrf", "then"):
             continue
         value = request.form[name]
-        if name in NUMBERS and value.isdigit() and len(value) < 17:
-            body[name] = int(value)
+        number = whole_number(value) if name in NUMBERS else None
+        if number is not None:
+            body[name] = number
         else:
             body[name] = request.form.getlist(name) if name in LISTS else value
     if verb == "merge":

@@ -14,9 +14,17 @@ from incidentwire.log.recorded_event import RecordedEvent
 from services.api.dashboard import ingest_client, queries, word_diff
 from services.api.dashboard.highlight import segments
 from services.api.dashboard.language import translate as _
-from services.api.dashboard.layout import address, go_to, page, page_blueprint, render
+from services.api.dashboard.layout import (
+    address,
+    go_to,
+    page,
+    page_blueprint,
+    render,
+    wait_for_own_change,
+)
+from services.api.dashboard.numbers import whole_number
 from services.api.errors import ApiError, StaleVersion, UnknownItem
-from services.api.http import archive, event_log, filters_of, reader, wait_for
+from services.api.http import archive, event_log, filters_of, reader
 from services.api.items import corrections, revisions
 from services.api.items import queries as item_queries
 from services.api.items.corrections import CorrectionSchema, WithdrawCorrectionSchema
@@ -56,9 +64,7 @@ def show_list() -> Response:
 @page("read")
 def show(item_id: str) -> Response:
     """Show one item; an alias redirects to its target."""
-    position = request.args.get("min_position", "")
-    if position.isdigit() and len(position) < 17:
-        wait_for(int(position))
+    wait_for_own_change()
     facts = reader().read(_facts, item_id)
     history = event_log().history(item_id) if item_id.startswith("i_") else []
     if facts is None:
@@ -88,7 +94,7 @@ def show(item_id: str) -> Response:
 def correct(item_id: str) -> Response:
     """Correct the labels, or withdraw the correction."""
     given: dict[str, Any] = {
-        "version": _number(request.form.get("version", "")),
+        "version": whole_number(request.form.get("version")) or 0,
         "note": request.form.get("note", ""),
     }
     try:
@@ -210,7 +216,3 @@ def _difference(history: Any, old: str | None, new: str | None) -> list[Any] | N
         texts.append(document.text)
     compared: list[Any] = reader().run(word_diff.compare, (texts[0], texts[1]))
     return compared
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdigit() and len(text) < 17 else 0

@@ -35,8 +35,9 @@ from incidentwire.web.sessions import Session, SessionStore, check_csrf
 from services.api.cells import printable
 from services.api.dashboard import assets, language
 from services.api.dashboard.language import translate as _
+from services.api.dashboard.numbers import whole_number
 from services.api.entities.countries import shown_name
-from services.api.http import reader
+from services.api.http import reader, wait_for
 from services.api.topics.queries import colours
 
 P = ParamSpec("P")
@@ -157,6 +158,11 @@ def address(path: str, **query: Any) -> str:
 def go_to(path: str, **query: Any) -> Response:
     """Return a redirect (303) to a page of ours after a form was sent."""
     return cast("Response", redirect(address(path, **query), 303))
+
+
+def wait_for_own_change() -> None:
+    """Wait until the page shows the change that led here, if the address names one."""
+    wait_for(whole_number(request.args.get("min_position")))
 
 
 def local_path(wanted: str, default: str) -> str:

@@ -10,17 +10,22 @@ from flask import Response, g, request
 from incidentwire.labels import LABELS
 from services.api.dashboard import queries
 from services.api.dashboard.highlight import segments
-from services.api.dashboard.layout import go_to, page, page_blueprint, render
+from services.api.dashboard.layout import (
+    go_to,
+    page,
+    page_blueprint,
+    render,
+    wait_for_own_change,
+)
+from services.api.dashboard.numbers import whole_number
 from services.api.errors import StaleVersion
-from services.api.http import reader, wait_for
+from services.api.http import reader
 from services.api.items import corrections
 from services.api.items.corrections import (
     CorrectionSchema,
     ReviewSchema,
     WithdrawCorrectionSchema,
 )
-
-MAX_NUMBER = 16  # digits
 
 blueprint = page_blueprint("review")
 
@@ -29,9 +34,8 @@ blueprint = page_blueprint("review")
 @page("curate")
 def show() -> Response:
     """Show the next item that the model is unsure of, newest first."""
-    if position := _number(request.args.get("min_position")):
-        wait_for(position)
-    before = _number(request.args.get("before"))
+    wait_for_own_change()
+    before = whole_number(request.args.get("before"))
     found = reader().read(_next, before)
     item = found["item"]
     marked = None
@@ -57,10 +61,10 @@ def show() -> Response:
 @page("curate")
 def decide(item_id: str) -> Response:
     """Set the labels and go to the next item."""
-    place = _number(request.form.get("n"))
+    place = whole_number(request.form.get("n"))
     body = CorrectionSchema().load(
         {
-            "version": _number(request.form.get("version")),
+            "version": whole_number(request.form.get("version")),
             "labels": _labels(),
             "note": request.form.get("note", ""),
         }
@@ -77,7 +81,7 @@ def decide(item_id: str) -> Response:
 def leave(item_id: str) -> Response:
     """Leave the labels as they are, for everybody, and go to the next item."""
     corrections.mark_reviewed(item_id, {"about": "labels", "withdrawn": False}, g.who)
-    return go_to("/review", before=_number(request.form.get("n")), left=item_id)
+    return go_to("/review", before=whole_number(request.form.get("n")), left=item_id)
 
 
 @blueprint.post("/review/<item_id>/undo-leave")
@@ -89,7 +93,7 @@ def undo_leave(item_id: str) -> Response:
     done = corrections.mark_reviewed(item_id, body, g.who)
     if about != "labels":
         return go_to("/review/links", min_position=done["position"])
-    place = _number(request.form.get("before"))
+    place = whole_number(request.form.get("before"))
     return go_to("/review", before=place and place + 1, min_position=done["position"])
 
 
@@ -103,7 +107,7 @@ def undo(item_id: str) -> Response:
         done = _restore(item_id, version)
     except StaleVersion as error:  # the read model is behind the log
         done = _restore(item_id, int(error.more["version"]))
-    place = _number(request.form.get("before"))
+    place = whole_number(request.form.get("before"))
     return go_to("/review", before=place and place + 1, min_position=done["position"])
 
 
@@ -111,8 +115,7 @@ def undo(item_id: str) -> Response:
 @page("curate")
 def show_links() -> Response:
     """Show a mention whose link is in doubt, with the other incidents that came near."""
-    if position := _number(request.args.get("min_position")):
-        wait_for(position)
+    wait_for_own_change()
     after = _key(request.args.get("after", ""))
     found = reader().read(_links, after)
     return render("review_links.html", left=request.args.get("left"), **found)
@@ -175,10 +178,3 @@ def _spans(item: dict[str, Any]) -> list[tuple[int, int, str]]:
 def _restore(item_id: str, version: int) -> dict[str, Any]:
     body = WithdrawCorrectionSchema().load({"version": version, "note": ""})
     return corrections.restore_labels(item_id, dict(body), g.who)
-
-
-def _number(text: str | None) -> int | None:
-    """Return the whole number, None for anything else."""
-    if text and text.isascii() and text.isdigit() and len(text) <= MAX_NUMBER:
-        return int(text)
-    return None

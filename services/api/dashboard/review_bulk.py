@@ -10,6 +10,7 @@ from marshmallow import ValidationError
 from incidentwire.labels import LABELS, Label
 from services.api.dashboard.language import translate as _
 from services.api.dashboard.layout import go_to, page, page_blueprint, render
+from services.api.dashboard.numbers import whole_number
 from services.api.http import event_log, reader
 from services.api.items import bulk
 from services.api.search.filters import MAX_CHARS, FilterError, parse
@@ -45,7 +46,7 @@ def show() -> Response:
         wrong=wrong,
         done=done if _DECISION.fullmatch(done) else "",
         changed=request.args.get("changed", "0"),
-        undone=undone if undone.isdigit() else "",
+        undone=undone if whole_number(undone) is not None else "",
         all_labels=LABELS,
     )
 

@@ -17,6 +17,7 @@ from services.api.dashboard.layout import (
     render,
     sessions,
 )
+from services.api.dashboard.numbers import whole_number
 from services.api.http import reader
 from services.api.subscriptions.access import owned, visible, with_service
 from services.api.subscriptions.model import Subscription
@@ -25,7 +26,6 @@ from services.api.subscriptions.service import NotVerified, SubscriptionService
 from services.api.subscriptions.shapes import as_json, deliveries_json, feed_url
 
 DELIVERIES = 50  # per page
-MAX_NUMBER = 16  # digits
 
 blueprint = page_blueprint("subscriptions")
 
@@ -84,7 +84,7 @@ def change(subscription_id: str, verb: str) -> Response:
 
 def show_one(subscription_id: str, status: int = 200, **shown_once: Any) -> Response:
     """Return the page of a subscription; `secret` and `address` are shown this once."""
-    cursor = _number(request.args.get("cursor"))
+    cursor = whole_number(request.args.get("cursor"))
 
     def run(service: SubscriptionService) -> dict[str, Any]:
         subscription = owned(service, subscription_id)
@@ -99,7 +99,7 @@ def show_one(subscription_id: str, status: int = 200, **shown_once: Any) -> Resp
         "subscription.html",
         status,
         done=request.args.get("done"),
-        replayed=_number(request.args.get("replayed")),
+        replayed=whole_number(request.args.get("replayed")),
         **found,
         **shown_once,
     )
@@ -149,13 +149,13 @@ def _remove(service: SubscriptionService, subscription: Subscription) -> dict[st
 
 def _replay(service: SubscriptionService, subscription: Subscription) -> dict[str, Any]:
     """Deliver again: one attempt, a range, or all that failed since a day."""
-    attempt = _number(request.form.get("attempt"))
-    after = _number(request.form.get("after"))
+    attempt = whole_number(request.form.get("attempt"))
+    after = whole_number(request.form.get("after"))
     if attempt is not None:
         positions = service.ledger.positions(subscription.id, attempt)
         count = service.replay(subscription.id, positions, None)
     elif after is not None:
-        before = _number(request.form.get("before")) or 2**53
+        before = whole_number(request.form.get("before")) or 2**53
         count = service.replay_range(subscription, reader().read, after, before)
     else:
         since = _day(request.form.get("failed_since", ""))
@@ -173,13 +173,6 @@ COMMANDS: Mapping[
     "remove": _remove,
     "replay": _replay,
 }
-
-
-def _number(text: str | None) -> int | None:
-    """Return the whole number, None for anything else."""
-    if text and text.isascii() and text.isdigit() and len(text) <= MAX_NUMBER:
-        return int(text)
-    return None
 
 
 def _day(text: str) -> float:

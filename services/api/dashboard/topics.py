@@ -6,9 +6,15 @@ from flask import Response, g, request
 
 from incidentwire.events import TopicDefined
 from services.api.dashboard.language import translate as _
-from services.api.dashboard.layout import go_to, page, page_blueprint, render
+from services.api.dashboard.layout import (
+    go_to,
+    page,
+    page_blueprint,
+    render,
+    wait_for_own_change,
+)
 from services.api.errors import CommandConflict
-from services.api.http import event_log, reader, wait_for
+from services.api.http import event_log, reader
 from services.api.topics import commands, queries
 from services.api.topics.topic import COLOURS
 from services.api.topics.views import NewTopicSchema
@@ -22,9 +28,7 @@ blueprint = page_blueprint("topics")
 @page("read")
 def show() -> Response:
     """Show the topics; parameters named like the fields prefill the form."""
-    position = request.args.get("min_position", "")
-    if position.isdigit() and len(position) < 17:
-        wait_for(int(position))
+    wait_for_own_change()
     return _list()
 
 

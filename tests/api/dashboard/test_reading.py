@@ -182,3 +182,17 @@ def test_a_month_of_one_country_is_one_address(pages: Site) -> None:
     assert "Unknown country" in reader.get(pages.base + "/incidents?country=x").text
     list_page = reader.see("/incidents?country=Germany&label=deepfake")
     assert "/incidents.xlsx?country=Germany&amp;label=deepfake" in list_page
+
+
+@pytest.mark.parametrize("number", ["\u00b2", "\u0663", "-1", "9" * 30, "x"])
+def test_what_only_looks_like_a_number_is_none(pages: Site, number: str) -> None:
+    curator = Member(pages, "curator")
+    for page in (
+        "/topics",
+        "/entities",
+        "/review",
+        "/review/links",
+        "/items/i_hostile",
+    ):
+        curator.see(f"{page}?min_position={number}&before={number}")
+    curator.see(f"/review/bulk?undone={number}")
