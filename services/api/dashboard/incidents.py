@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, request
 from werkzeug.datastructures import MultiDict
 
-from services.api.dashboard import facet_links, front, queries, tables
+from services.api.dashboard import charts, facet_links, front, queries, tables
 from services.api.dashboard.layout import address, page, page_blueprint, render
 from services.api.errors import CursorOfAnotherList, NotFound
 from services.api.http import public_url, reader
@@ -50,6 +50,7 @@ def show() -> Response:
         "incidents.html",
         **found,
         q=request.args.get("q", ""),
+        query=request.args.to_dict(flat=False),
         sort=sort,
         sorts=SORTS,
         seen=front.seen_position(),
@@ -113,6 +114,7 @@ def _facts(
     return {
         "page": list_query.page(db, narrowed, sort, after, PER_PAGE, with_items=False),
         "counts": queries.facets(db, asked, found),
+        "chart": charts.stacked(queries.months_of(db, found)),
         "total": min(len(found), queries.MAX_COUNTED),
         "is_more": not is_all,
     }

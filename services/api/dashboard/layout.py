@@ -21,7 +21,7 @@ from flask import (
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from incidentwire.labels import LABEL_TABLE
+from incidentwire.labels import LABEL_TABLE, Label
 from incidentwire.telemetry import event_line
 from incidentwire.web import auth
 from incidentwire.web.problems import (
@@ -87,6 +87,7 @@ def prepare(app: Flask) -> None:
         url=address,
         band=band,
         country_name=country_name,
+        label_meaning=label_meaning,
         label_name=label_name,
         label_table=LABEL_TABLE,
         topic_colour=topic_colour,
@@ -219,6 +220,12 @@ def label_name(label: str) -> str:
         "regulation": _("regulation"),
     }
     return names.get(label, label)
+
+
+def label_meaning(label: str) -> str:
+    """Return what a label means, empty for one that is not in use any more."""
+    known = LABEL_TABLE.get(cast("Label", label))
+    return _(known.meaning) if known else ""
 
 
 def country_name(code: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from incidentwire.labels import LABELS as LABELS
@@ -37,7 +37,7 @@ ARRAYS = frozenset({"label", "source", "language", "topic", "country", "entity"}
 def facets(
     db: sqlite3.Connection, asked: Mapping[str, Any], found: Sequence[int]
 ) -> dict[str, list[tuple[str, int]]]:
-    """Return (value, number of incidents) by facet, the most frequent first.
+    """Return (value, number of incidents) by facet, the most frequent first; months by date.
 
     `found` are the `numbers` of the same filters.
 
@@ -92,7 +92,10 @@ def shown_entities(db: sqlite3.Connection) -> dict[str, str]:
 def _most_frequent(
     stored: Counter[str], name: str, shown: Mapping[str, str]
 ) -> list[tuple[str, int]]:
-    """Return the most frequent values; `shown` joins the spellings of entities."""
+    """Return the most frequent values, of months the newest ones.
+
+    `shown` joins the spellings of entities.
+    """
     found = stored
     if name in ARRAYS:
         found = Counter()
@@ -104,6 +107,8 @@ def _most_frequent(
                 found[value] += count
     found.pop("", None)
     ordered = sorted(found.items(), key=lambda one: (one[1], one[0]), reverse=True)
+    if name == "month":
+        ordered = sorted(found.items(), reverse=True)
     return ordered[:MAX_VALUES]
 
 
@@ -131,6 +136,23 @@ def months(db: sqlite3.Connection) -> list[tuple[str, str, int]]:
         " INDEXED BY incidents_months WHERE into_id IS NULL AND first_report <> ''"
         " AND status <> 'dismissed' GROUP BY 1, 2"
     )
+    return _by_label(rows)
+
+
+def months_of(
+    db: sqlite3.Connection, found: Sequence[int]
+) -> list[tuple[str, str, int]]:
+    """Return what `months` returns, of the first MAX_COUNTED of these incidents only."""
+    rows = db.execute(
+        "SELECT substr(first_report, 1, 7), labels, count(*) FROM incidents"
+        " WHERE n IN (SELECT value FROM json_each(?)) AND first_report <> '' GROUP BY 1, 2",
+        (json.dumps(list(found[:MAX_COUNTED])),),
+    )
+    return _by_label(rows)
+
+
+def _by_label(rows: Iterable[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
+    """Add up (month, labels as JSON, count) rows for each label, oldest month first."""
     counts: Counter[tuple[str, str]] = Counter()
     for month, labels, count in rows:
         for label in json.loads(labels):

@@ -15,6 +15,7 @@ from services.api import health as api_health
 from services.api import stats
 from services.api.dashboard import ingest_client, queries
 from services.api.dashboard.language import translate as _
+from services.api.dashboard.language import translate_number
 from services.api.dashboard.layout import page, page_blueprint, render
 from services.api.errors import Unavailable
 from services.api.http import event_log, reader, settings
@@ -125,7 +126,15 @@ def _workers() -> SystemCheck:
         waited_s = reader().read(queries.longest_queued_s, time.time())
     except Unavailable:
         return SystemCheck(name=name, is_good=None, text=_("Nothing is known of them."))
-    text = _("The oldest queued item waits since %d minutes.") % (waited_s // 60)
+    text = _("No item is queued.")
+    if waited_s:
+        minutes = int(waited_s // 60)
+        text = translate_number(
+            "The oldest queued item has waited for %d minute.",
+            "The oldest queued item has waited for %d minutes.",
+            minutes,
+        )
+        text %= minutes
     if waited_s > QUEUED_S:
         text += " " + _("Check classifier-fetcher and classifier-worker.")
         return SystemCheck(name=name, is_good=False, text=text)

@@ -11,6 +11,7 @@ from jinja2 import Environment
 from jinja2.ext import extract_from_ast
 
 import services.api.dashboard
+from incidentwire.labels import LABEL_TABLE
 
 FOLDER = Path(services.api.dashboard.__file__).parent
 NAMES = ("_", "gettext", "ngettext")
@@ -33,5 +34,6 @@ def _texts() -> Iterator[str]:
 def test_every_text_of_the_pages_is_translated() -> None:
     catalogue = gettext.translation("dashboard", FOLDER / "locale", ["zh"])
     known = {key if isinstance(key, str) else key[0] for key in catalogue._catalog}
-    missing = set(_texts()) - known
+    meanings = {one.meaning for one in LABEL_TABLE.values()}
+    missing = {*_texts(), *meanings} - known
     assert not missing

@@ -131,6 +131,8 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(visit: Any, pages: Site) ->
         f"/incidents/{pages.ids['clinic']}",
         "/review",
         "/subscriptions/new",
+        "/keys",
+        "/system",
     ):
         page = visitor.go(path)
         width = page.evaluate("document.documentElement.scrollWidth")
@@ -175,6 +177,17 @@ def test_a_topic_of_ones_own_is_a_badge_and_a_facet(pages: Site) -> None:
     assert removal is not None
     assert "No topic is defined yet" in curator.fill_in(removal[1]).text
     assert Member(pages, "reader").fill_in("/topics", **form).status_code == 403
+
+
+def test_the_list_has_a_timeline_of_what_it_shows(pages: Site) -> None:
+    reader = Member(pages, "reader")
+    shown = reader.see("/incidents?language=en")
+    assert "<title>deepfake, 2026-11: " in shown
+    assert "/incidents?language=en&amp;month=2026-10" in shown
+    facet = shown.rpartition(">Month</h2>")[2]
+    assert facet.index("2026-11") < facet.index("2026-10")
+    shown = reader.see("/incidents?language=en&without_label=deepfake")
+    assert "<title>deepfake" not in shown
 
 
 def test_a_month_of_one_country_is_one_address(pages: Site) -> None:

@@ -2,6 +2,8 @@
 "use strict";
 (() => {
   const lang = document.documentElement.lang;
+  // The reader's own variant of the interface language: 28 Nov in Britain, Nov 28 in the USA.
+  const locale = navigator.languages.find((one) => one.split("-")[0] === lang) || lang;
 
   // Dates in the reader's zone; UTC stays in the title.
   const showDates = (root) => {
@@ -9,7 +11,7 @@
       const moment = new Date(time.dateTime);
       if (Number.isNaN(moment.getTime()) || !time.dateTime.includes("T")) continue;
       time.title = time.textContent.trim();
-      time.textContent = moment.toLocaleString(lang, { dateStyle: "medium", timeStyle: "short" });
+      time.textContent = moment.toLocaleString(locale, { dateStyle: "medium", timeStyle: "short" });
       time.dataset.shown = "";
     }
   };
@@ -30,6 +32,17 @@
       field.value = positions[Number(slider.value)];
     });
   }
+
+  // A form is sent once, however often its button is pressed; coming back frees it.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "post") return;
+    if (form.ariaBusy === "true") { event.preventDefault(); return; }
+    form.ariaBusy = "true";
+  });
+  window.addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[aria-busy]")) form.ariaBusy = null;
+  });
 
   document.addEventListener("click", (event) => {
     const copy = event.target.closest("button[data-copy]");
