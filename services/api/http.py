@@ -204,6 +204,21 @@ def cursor(pattern: str) -> fields.String:
     )
 
 
+class ReadAnswerSchema(Schema):
+    """What every answer of the read model says of itself."""
+
+    position = fields.Integer(
+        required=True, metadata={"description": "the log up to here is in this answer"}
+    )
+    log_id = fields.String(required=True)
+
+
+class PageSchema(ReadAnswerSchema):
+    """A page of a list."""
+
+    next = nullable_text("cursor; null on the last page")
+
+
 class ReadQuerySchema(QuerySchema):
     """The query of views that answer from the read model."""
 

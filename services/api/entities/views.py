@@ -11,6 +11,7 @@ from incidentwire.web.auth import require
 from services.api.entities import commands, queries
 from services.api.http import (
     Blueprint,
+    ReadAnswerSchema,
     ReadQuerySchema,
     as_answer,
     clean,
@@ -70,10 +71,8 @@ class AliasSchema(AliasDoneSchema):
     declared_at = fields.String(required=True)
 
 
-class AliasesSchema(Schema):
+class AliasesSchema(ReadAnswerSchema):
     aliases = fields.List(fields.Nested(AliasSchema), required=True)
-    position = fields.Integer(required=True)
-    log_id = fields.String(required=True)
 
 
 @blueprint.route("/aliases", methods=["GET"])

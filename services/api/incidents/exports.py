@@ -7,12 +7,13 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from xml.etree import ElementTree as ET  # only written here, never read
+from xml.etree.ElementTree import Element
 
 from flask import Response, request
 
 from incidentwire.log.cloudevents import rfc3339
 from incidentwire.web.auth import require
+from services.api.atom import add, document, new_feed
 from services.api.cells import defused, printable
 from services.api.http import Blueprint, filters_of, public_url, reader, wait_for
 from services.api.incidents.list_query import IncidentPage, page_with_reports
@@ -31,7 +32,6 @@ from services.api.read_model.reader import Reader
 ENTRIES = 50  # of a feed: the latest changes
 PAGE = 1000  # rows per query of an export
 ALL = 10**9  # rows of an export as of an earlier moment, which is read at once
-ATOM = "http://www.w3.org/2005/Atom"
 # columns that reports fill; both files of incidents end with them
 REPORT_COLUMNS: Mapping[str, str] = {
     "item_ids": f"ids of its reports in the table of items; the earliest {MAX_REPORTS}",
@@ -111,40 +111,34 @@ def export_json(query: dict[str, Any]) -> Response:
 
 def atom(page: IncidentPage, address: str) -> bytes:
     """Return the feed document; ids contain the log's id, so they are unique."""
-    ET.register_namespace("", ATOM)
-    feed = ET.Element(f"{{{ATOM}}}feed")
-    _add(feed, "id", f"urn:incidentwire:{page.log_id}:incidents")
-    _add(feed, "title", "Incidents")
     newest = max((i["updated_at"] for i in page.incidents), default=rfc3339(0))
-    _add(feed, "updated", newest)
-    _add(_add(feed, "author"), "name", "Incidentwire")
-    _add(feed, "link", rel="self", href=address)
+    feed = new_feed(f"urn:incidentwire:{page.log_id}:incidents", "Incidents", newest)
+    add(feed, "link", rel="self", href=address)
     for incident in page.incidents:
         found = page.reports.get(incident["id"], ())
         _add_entry(feed, page.log_id, incident, found)
-    body: bytes = ET.tostring(feed, "utf-8", xml_declaration=True)
-    return body
+    return document(feed)
 
 
 def _add_entry(
-    feed: ET.Element, log_id: str, incident: dict[str, Any], found: Sequence[Report]
+    feed: Element, log_id: str, incident: dict[str, Any], found: Sequence[Report]
 ) -> None:
-    entry = _add(feed, "entry")
-    _add(entry, "id", f"urn:incidentwire:{log_id}:{incident['id']}")
-    _add(entry, "title", _title(incident))
-    _add(entry, "updated", incident["updated_at"])
-    _add(entry, "published", incident["opened_at"])
+    entry = add(feed, "entry")
+    add(entry, "id", f"urn:incidentwire:{log_id}:{incident['id']}")
+    add(entry, "title", _title(incident))
+    add(entry, "updated", incident["updated_at"])
+    add(entry, "published", incident["opened_at"])
     page = public_url(f"/incidents/{incident['id']}")
-    _add(entry, "link", rel="alternate", type="text/html", href=page)
+    add(entry, "link", rel="alternate", type="text/html", href=page)
     data = public_url(f"/v1/incidents/{incident['id']}")
-    _add(entry, "link", rel="alternate", type="application/json", href=data)
+    add(entry, "link", rel="alternate", type="application/json", href=data)
     for report in found:
         if report.url:
-            _add(entry, "link", rel="via", href=printable(report.url))
+            add(entry, "link", rel="via", href=printable(report.url))
     for term in (*incident["labels"], *incident["topics"]):
-        _add(entry, "category", term=term)
-    _add(entry, "summary", _summary(incident))
-    _add(entry, "content", printable(report_html(found, public_url(""))), type="html")
+        add(entry, "category", term=term)
+    add(entry, "summary", _summary(incident))
+    add(entry, "content", printable(report_html(found, public_url(""))), type="html")
 
 
 def json_items(page: IncidentPage, address: str) -> dict[str, Any]:
@@ -189,14 +183,6 @@ def _summary(incident: dict[str, Any]) -> str:
 
 def _counted(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
-def _add(
-    parent: ET.Element, name: str, text: str | None = None, **attributes: str
-) -> ET.Element:
-    made = ET.SubElement(parent, f"{{{ATOM}}}{name}", attributes)
-    made.text = text
-    return made
 
 
 # -- answers ---------------------------------------------------------------------------

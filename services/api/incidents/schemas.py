@@ -11,12 +11,15 @@ from incidentwire.labels import LABELS
 from services.api.http import (
     DATE,
     Names,
+    PageSchema,
     PassageSchema,
     QuerySchema,
+    ReadAnswerSchema,
     ReadQuerySchema,
     check_filters,
     cursor,
     limit,
+    nullable_text,
     position,
     text,
 )
@@ -122,17 +125,11 @@ class DiffQuerySchema(QuerySchema):
 # -- answers -------------------------------------------------------------------------------------------------------
 
 
-def _text(description: str = "") -> fields.String:
-    return fields.String(
-        required=True, allow_none=True, metadata={"description": description}
-    )
-
-
 class IncidentSchema(Schema):
     """An incident as lists show it."""
 
     id = fields.String(required=True)
-    title = _text("as a person named it, else of the item that says it best")
+    title = nullable_text("as a person named it, else of the item that says it best")
     title_by = fields.String(
         required=True, allow_none=True, validate=validate.OneOf(["person", "item"])
     )
@@ -142,8 +139,8 @@ class IncidentSchema(Schema):
         required=True,
         metadata={"description": "nobody dismissed it: no items were left"},
     )
-    first_report = _text("day of the earliest item")
-    last_report = _text("day of the latest item")
+    first_report = nullable_text("day of the earliest item")
+    last_report = nullable_text("day of the latest item")
     item_count = fields.Integer(required=True)
     item_ids = fields.List(
         fields.String(),
@@ -162,7 +159,7 @@ class IncidentSchema(Schema):
             "description": "rises with what people do to it or to what it shows; commands carry it"
         },
     )
-    split_from = _text()
+    split_from = nullable_text()
     same_as = fields.List(
         fields.String(),
         required=True,
@@ -186,17 +183,8 @@ class IncidentSchema(Schema):
     links = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
 
 
-class IncidentPageSchema(Schema):
+class IncidentPageSchema(PageSchema):
     incidents = fields.List(fields.Nested(IncidentSchema), required=True)
-    next = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "cursor; null on the last page"},
-    )
-    position = fields.Integer(
-        required=True, metadata={"description": "the log up to here is in this answer"}
-    )
-    log_id = fields.String(required=True)
 
 
 class LabelPassageSchema(PassageSchema):
@@ -221,7 +209,7 @@ class MentionSchema(Schema):
         metadata={"description": "in code points of the text"},
     )
     end = fields.Integer(required=True, allow_none=True)
-    quote = _text("null if the text is not stored or is another revision")
+    quote = nullable_text("null if the text is not stored or is another revision")
     is_cut = fields.Boolean(
         required=True, metadata={"description": "the quote is shortened"}
     )
@@ -251,21 +239,21 @@ class MentionSchema(Schema):
 
 class IncidentItemSchema(Schema):
     id = fields.String(required=True)
-    title = _text()
-    url = _text()
-    host = _text()
-    site = _text()
-    published = _text()
-    language = _text()
-    state = _text()
-    report = _text("day of publication; of submission where that is unknown")
+    title = nullable_text()
+    url = nullable_text()
+    host = nullable_text()
+    site = nullable_text()
+    published = nullable_text()
+    language = nullable_text()
+    state = nullable_text()
+    report = nullable_text("day of publication; of submission where that is unknown")
     mentions = fields.List(fields.Nested(MentionSchema), required=True)
     links = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
 
 
 class SourceSchema(Schema):
     name = fields.String(required=True)
-    site = _text()
+    site = nullable_text()
     items = fields.Integer(required=True)
 
 
@@ -282,7 +270,7 @@ class IncidentDetailSchema(IncidentSchema):
     )
     redirected_from = fields.String(metadata={"description": "the same"})
     items = fields.List(fields.Nested(IncidentItemSchema), required=True)
-    next_items = _text("cursor of the next page of items; null on the last")
+    next_items = nullable_text("cursor of the next page of items; null on the last")
     sources = fields.List(fields.Nested(SourceSchema), required=True)
     entities = fields.List(
         fields.Nested(NameSchema),
@@ -304,13 +292,13 @@ class LineSchema(Schema):
     position = fields.Integer(required=True)
     time = fields.String(required=True)
     type = fields.String(required=True)
-    who = _text("null for the linker and the model")
+    who = nullable_text("null for the linker and the model")
     text = fields.String(required=True)
-    note = _text()
+    note = nullable_text()
     subject = fields.String(required=True)
 
 
-class HistorySchema(Schema):
+class HistorySchema(ReadAnswerSchema):
     id = fields.String(required=True)
     requested_id = fields.String()
     lines = fields.List(fields.Nested(LineSchema), required=True)
@@ -324,8 +312,6 @@ class HistorySchema(Schema):
         required=True,
         metadata={"description": "the same as CloudEvents"},
     )
-    position = fields.Integer(required=True)
-    log_id = fields.String(required=True)
 
 
 class ChangedSchema(Schema):
@@ -360,4 +346,4 @@ class DiffSchema(Schema):
 
 class ItemNameSchema(Schema):
     id = fields.String(required=True)
-    title = _text()
+    title = nullable_text()

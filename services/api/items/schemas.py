@@ -6,13 +6,12 @@ from marshmallow import Schema, fields, validate
 
 from incidentwire.items import State
 from incidentwire.labels import LABELS
-from services.api.http import PassageSchema
+from services.api.http import PageSchema, PassageSchema, nullable_text
 
 
-def _text(description: str = "", *, required: bool = False) -> fields.String:
-    return fields.String(
-        allow_none=True, required=required, metadata={"description": description}
-    )
+def _text(description: str = "") -> fields.String:
+    """Return a text member that not every answer has."""
+    return fields.String(allow_none=True, metadata={"description": description})
 
 
 class ItemLabelSchema(Schema):
@@ -103,23 +102,14 @@ class ItemSchema(Schema):
     links = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
 
 
-class ItemPageSchema(Schema):
+class ItemPageSchema(PageSchema):
     items = fields.List(fields.Nested(ItemSchema), required=True)
-    next = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={"description": "cursor; null on the last page"},
-    )
-    position = fields.Integer(
-        required=True, metadata={"description": "the log up to here is in this answer"}
-    )
-    log_id = fields.String(required=True)
 
 
 class TextSchema(Schema):
     id = fields.String(required=True)
     state = fields.String(required=True)
-    title = _text(required=True)
+    title = nullable_text()
     text = fields.String(required=True)
-    text_digest = _text(required=True)
+    text_digest = nullable_text()
     labels = fields.List(fields.Nested(ItemLabelSchema), required=True)

@@ -10,6 +10,7 @@ from marshmallow import Schema, fields, validate
 from incidentwire.web.auth import require
 from services.api.http import (
     Blueprint,
+    PageSchema,
     ReadQuerySchema,
     as_answer,
     cursor,
@@ -63,7 +64,7 @@ class FacetSchema(Schema):
     count = fields.Integer(required=True)
 
 
-class SearchPageSchema(Schema):
+class SearchPageSchema(PageSchema):
     """Hits by relevance. Hits of kind incident have the fields of lists too."""
 
     hits = fields.List(fields.Dict(), required=True)
@@ -80,9 +81,6 @@ class SearchPageSchema(Schema):
     facets = fields.Dict(
         keys=fields.String(), values=fields.List(fields.Nested(FacetSchema))
     )
-    next = fields.String(required=True, allow_none=True)
-    position = fields.Integer(required=True)
-    log_id = fields.String(required=True)
 
 
 @blueprint.route("/search", methods=["GET"])

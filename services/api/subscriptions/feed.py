@@ -9,10 +9,10 @@ import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from xml.etree import ElementTree as ET  # only written here, never read
 
 from incidentwire.log.event_log import EventLog
 from incidentwire.log.recorded_event import RecordedEvent
+from services.api.atom import add, document, new_feed
 from services.api.incidents.reports import Report, report_html, reports
 from services.api.subscriptions import messages
 from services.api.subscriptions.facts import EntryFacts, Subject
@@ -22,7 +22,6 @@ from services.api.subscriptions.preview import ReadModelQuery, accepted, compile
 ENTRIES = 50
 LOG_ENTRIES = 10_000  # how far back a feed looks
 PAGE = 1_000
-ATOM = "http://www.w3.org/2005/Atom"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,26 +66,21 @@ def content(
 
 def atom(found: FeedContent) -> bytes:
     """Return the feed as Atom (RFC 4287)."""
-    ET.register_namespace("", ATOM)
-    root = ET.Element(f"{{{ATOM}}}feed")
-    _add(root, "id", f"urn:incidentwire:{found.log_id}:{found.id}")
-    _add(root, "title", _plain(found.title))
     newest = found.groups[0][0].time if found.groups else "1970-01-01T00:00:00Z"
-    _add(root, "updated", newest)
-    _add(_add(root, "author"), "name", "Incidentwire")
+    feed_id = f"urn:incidentwire:{found.log_id}:{found.id}"
+    root = new_feed(feed_id, _plain(found.title), newest)
     for group in found.groups:
         subject = group[0].subject
-        entry = _add(root, "entry")
-        _add(entry, "id", f"urn:incidentwire:{found.log_id}:{subject.id}")
-        _add(entry, "title", _plain(subject.title or subject.id))
-        _add(entry, "updated", group[0].time)
-        _add(entry, "link", rel="alternate", href=messages.link(found.base, subject))
+        entry = add(root, "entry")
+        add(entry, "id", f"urn:incidentwire:{found.log_id}:{subject.id}")
+        add(entry, "title", _plain(subject.title or subject.id))
+        add(entry, "updated", group[0].time)
+        add(entry, "link", rel="alternate", href=messages.link(found.base, subject))
         for label in subject.labels:
-            _add(entry, "category", term=label)
-        body = _add(entry, "content", _plain(_html(found, group)))
+            add(entry, "category", term=label)
+        body = add(entry, "content", _plain(_html(found, group)))
         body.set("type", "html")
-    document: bytes = ET.tostring(root, "utf-8", xml_declaration=True)
-    return document
+    return document(root)
 
 
 def json_feed(found: FeedContent) -> bytes:
@@ -136,11 +130,3 @@ def _html(found: FeedContent, group: tuple[EntryFacts, ...]) -> str:
 def _plain(text: str) -> str:
     """XML 1.0 has no control characters; none belongs in a title either."""
     return "".join(c for c in text if c >= " " and c not in "\ufffe\uffff")
-
-
-def _add(
-    parent: ET.Element, name: str, text: str | None = None, **attributes: str
-) -> ET.Element:
-    made = ET.SubElement(parent, f"{{{ATOM}}}{name}", attributes)
-    made.text = text
-    return made

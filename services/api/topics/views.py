@@ -11,6 +11,7 @@ from incidentwire.events import TopicDefined
 from incidentwire.web.auth import require
 from services.api.http import (
     Blueprint,
+    ReadAnswerSchema,
     ReadQuerySchema,
     as_answer,
     clean,
@@ -74,10 +75,8 @@ class TopicSchema(TopicDoneSchema):
     )
 
 
-class TopicsSchema(Schema):
+class TopicsSchema(ReadAnswerSchema):
     topics = fields.List(fields.Nested(TopicSchema), required=True)
-    position = fields.Integer(required=True)
-    log_id = fields.String(required=True)
 
 
 @blueprint.route("/topics", methods=["GET"])
