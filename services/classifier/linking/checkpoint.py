@@ -1,8 +1,8 @@
-"""The linker's checkpoint (incidentwire/log/checkpoint.py): all that it knows, as a zstd stream of NumPy arrays.
+"""The linker's checkpoint (incidentwire/log/checkpoint.py).
 
-They are in .npy format, one after another; the first one is UTF-8 JSON and names the others.
-
-Two linkers started by mistake take turns by a lock on a file beside it; the system frees the lock of one that dies.
+The body is a zstd stream of NumPy arrays in .npy format; the first one is UTF-8 JSON and
+names the others. Two linkers started by mistake take turns by a lock on a file beside it,
+which the system frees if its owner dies.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import IO, cast
 import numpy as np
 import zstandard
 
+from incidentwire.incidents.codec import DECODE_ERRORS
 from incidentwire.log import checkpoint
 from incidentwire.log.checkpoint import (
     CheckpointHeader,
@@ -29,7 +30,8 @@ from incidentwire.telemetry import event_line
 from services.classifier.linking.linker_state import LinkerState
 
 EVERY = 5_000  # events folded since the last one
-EVERY_SHARE = 8  # … or an eighth of the log, whichever is more: so all writing stays in proportion to the folding
+# … or an eighth of the log, if more: all writing stays in proportion to the folding.
+EVERY_SHARE = 8
 LEVEL = 1  # measured at 100,000 incidents: level 3 saves 3 % at twice the time
 NAME = "checkpoint"
 
@@ -61,6 +63,7 @@ class LinkerCheckpoint:
         return folded
 
     def is_due(self, position: int) -> bool:
+        """Return whether enough was folded since the last checkpoint to write one."""
         return position - self.saved_at >= max(EVERY, position // EVERY_SHARE)
 
     def save(self, log: EventLog, folded: LinkerState) -> None:
@@ -75,9 +78,8 @@ class LinkerCheckpoint:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with _alone(self.folder / f"{NAME}.lock"):
-                size = write(
-                    self.path, CheckpointHeader.of(log, folded.position, code()), folded
-                )
+                header = CheckpointHeader.of(log, folded.position, code())
+                size = write(self.path, header, folded)
         except (InvalidCheckpoint, OSError) as error:
             logger.warning(
                 event_line("checkpoint not written", path=self.path, why=error)
@@ -88,8 +90,8 @@ class LinkerCheckpoint:
         )
 
 
-def write(path: Path, mark: CheckpointHeader, folded: LinkerState) -> int:
-    """Replace the checkpoint; return its size in bytes. Not for two callers at once."""
+def write(path: Path, header: CheckpointHeader, folded: LinkerState) -> int:
+    """Replace the checkpoint; return its size in bytes. The caller holds the lock."""
 
     def body(out: HashingWriter) -> None:
         compressor = zstandard.ZstdCompressor(level=LEVEL)
@@ -98,52 +100,43 @@ def write(path: Path, mark: CheckpointHeader, folded: LinkerState) -> int:
             for array in folded.arrays():
                 np.lib.format.write_array(packed, array, allow_pickle=False)
 
-    return checkpoint.write(path, mark, body)
+    return checkpoint.write(path, header, body)
 
 
 def read(path: Path, log: EventLog) -> LinkerState:
-    """Read the checkpoint at `path`. Raises InvalidCheckpoint if it is damaged, of another log or of other code."""
-    found, body = checkpoint.read(path)
-    checkpoint.check(found, log, code())
+    """Read the checkpoint at `path`.
+
+    Raises OSError, and InvalidCheckpoint if it is damaged, of another log or of other
+    code.
+    """
+    header, body = checkpoint.read(path)
+    checkpoint.check(header, log, code())
+    decompressor = zstandard.ZstdDecompressor()
     try:
-        with (
-            zstandard.ZstdDecompressor().stream_reader(body) as stream,
-            checkpoint.gc_paused(),
-        ):
-            return LinkerState.of(
-                partial(np.lib.format.read_array, stream, allow_pickle=False)
-            )
-    except (
-        ValueError,
-        TypeError,
-        LookupError,
-        AttributeError,
-        zstandard.ZstdError,
-    ) as error:
+        with decompressor.stream_reader(body) as stream, checkpoint.gc_paused():
+            read_array = partial(np.lib.format.read_array, stream, allow_pickle=False)
+            return LinkerState.of(read_array)
+    except (*DECODE_ERRORS, IndexError, zstandard.ZstdError) as error:
         raise InvalidCheckpoint(f"it cannot be read: {error}") from error
 
 
 @cache
 def code() -> str:
-    """Of all on which the state rests: the linker, all of linking/, and what is folded and how."""
+    """Return the digest of all code on which the state rests."""
     here = Path(__file__).parent
-    return checkpoint.source_digest(
-        (
-            *sorted(here.glob("*.py")),
-            here.parent / "linker.py",
-            *checkpoint.INCIDENTS_CODE,
-        )
-    )
+    linking = sorted(here.glob("*.py"))
+    linker = here.parent / "linker.py"
+    return checkpoint.source_digest((*linking, linker, *checkpoint.INCIDENTS_CODE))
 
 
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    """Hold the lock, or raise InvalidCheckpoint at once where another process does."""
+    """Hold the lock; raise InvalidCheckpoint at once if another process holds it."""
     with lock.open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InvalidCheckpoint(
-                "another linker is writing one: is there one too many?"
+                "another linker is writing one. Run one linker only."
             ) from None
         yield

@@ -15,9 +15,8 @@ from services.classifier.linking.fingerprints import (
     Fingerprint,
 )
 
-SLOT_BITS = (
-    22  # hashes are folded to 4 M slots: two bytes of document frequency each are 8 MB
-)
+# Hashes are folded to 4 M slots: two bytes of document frequency each are 8 MB.
+SLOT_BITS = 22
 SLOT_MASK = (1 << SLOT_BITS) - 1
 _KIND_SHIFT = SLOT_BITS + 4
 # Reports of one incident agree in figures, dates and names; reports of similar incidents
@@ -36,22 +35,19 @@ _T = TypeVar("_T", bound=np.generic)
 def pack(fingerprint: Fingerprint) -> Packed:
     """Return a fingerprint's terms as words of 32 bits, ordered by slot."""
     slots, first = np.unique(fingerprint.hashes & SLOT_MASK, return_index=True)
-    weights, kinds = (
-        fingerprint.weights[first].astype(np.uint32),
-        fingerprint.kinds[first].astype(np.uint32),
-    )
-    packed: Packed = (
-        slots.astype(np.uint32) | weights << SLOT_BITS | kinds << _KIND_SHIFT
-    )
+    weights = fingerprint.weights[first].astype(np.uint32) << SLOT_BITS
+    kinds = fingerprint.kinds[first].astype(np.uint32) << _KIND_SHIFT
+    packed: Packed = slots.astype(np.uint32) | weights | kinds
     return packed
 
 
 def slots_of(packed: Packed) -> Packed:
+    """Return the slots of the terms."""
     return (packed & SLOT_MASK).astype(np.uint32)
 
 
 def weights_of(packed: Packed) -> Integers:
-    """Return the weights used in comparisons: stored weight times KIND_QUARTERS, at most 150."""
+    """Return the weights for comparisons: stored weight times KIND_QUARTERS, 0 to 150."""
     weights: Integers = _WEIGHTS[packed >> SLOT_BITS]
     return weights
 
@@ -62,11 +58,15 @@ def stored_weights_of(packed: Packed) -> Integers:
 
 
 def kinds_of(packed: Packed) -> Integers:
+    """Return the TermKind of each term."""
     return (packed >> _KIND_SHIFT).astype(np.int64)
 
 
 class FingerprintTable:
-    """One row per mention; freed rows are reused. Read `terms`, `days`, `signatures`, `parts` by row."""
+    """One row per mention; freed rows are reused.
+
+    `terms`, `days`, `signatures` and `parts` are to be read by row.
+    """
 
     def __init__(self) -> None:
         self.terms = np.zeros((_FIRST_ROWS, MAX_TERMS), dtype=np.uint32)
@@ -78,6 +78,7 @@ class FingerprintTable:
         self._free: list[int] = []
 
     def add(self, mention: str, packed: Packed, fingerprint: Fingerprint) -> int:
+        """Store a fingerprint and return its row."""
         row = self._free.pop() if self._free else self._next()
         self.terms[row] = 0
         self.terms[row, : len(packed)] = packed
@@ -88,6 +89,7 @@ class FingerprintTable:
         return row
 
     def free(self, row: int) -> None:
+        """Let the row be used again."""
         self._free.append(row)
 
     def find(self, mention: str, rows: Sequence[int]) -> int | None:
@@ -128,16 +130,16 @@ class FingerprintTable:
             "signatures": self.signatures[used].copy(),
             "parts": self.parts[used].copy(),
             "mentions": self._mentions[used].copy(),
-            "free_rows": np.array(
-                self._free, dtype=np.uint32
-            ),  # a stack: the order says which is used next
+            # A stack: the order says which is used next.
+            "free_rows": np.array(self._free, dtype=np.uint32),
             "room": np.array([len(self.days)], dtype=np.uint32),
         }
 
     @classmethod
     def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> FingerprintTable:
         """Return the table with this state."""
-        rows, room = cls(), int(arrays["room"][0])
+        rows = cls()
+        room = int(arrays["room"][0])
         rows._used = len(arrays["days"])
         rows.terms = _grown(arrays["terms"], room)
         rows.days = _grown(arrays["days"], room)
@@ -155,6 +157,5 @@ def _grown(old: NDArray[_T], size: int) -> NDArray[_T]:
 
 
 def _code(mention: str) -> int:
-    return int.from_bytes(
-        hashlib.blake2b(mention.encode(), digest_size=8).digest(), "big"
-    )
+    digest = hashlib.blake2b(mention.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big")

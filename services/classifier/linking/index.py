@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,8 +27,15 @@ from services.classifier.linking.fingerprint_table import (
 )
 from services.classifier.linking.fingerprints import Fingerprint, alike_all
 from services.classifier.linking.idf import idf32, logs
-from services.classifier.linking.lead_names import Flags, has_lead_name_of, leading
-from services.classifier.linking.similarity import FULL, Match, nearest_of
+from services.classifier.linking.lead_names import has_lead_name_of, leading
+from services.classifier.linking.postings import PostingLists, unsigned
+from services.classifier.linking.similarity import (
+    FULL,
+    Flags,
+    Match,
+    RowComparison,
+    match_of,
+)
 from services.classifier.linking.subjects import SubjectComparison, compare_subjects
 from services.classifier.linking.terms import TermKind
 
@@ -60,18 +66,11 @@ class LinkIndex:
         self._members: list[array[int]] = []  # rows by incident, oldest first
         self._into: dict[int, int] = {}
         self._merged: dict[int, list[int]] = {}
-        self._incidence = np.zeros(
-            1 << SLOT_BITS, dtype=np.uint16
-        )  # incidents in which a term occurred
-        # Postings are linked lists, the newest first, of 8 bytes each: dicts and lists would cost twenty times that.
-        self._heads = array(
-            "I", bytes(4 << SLOT_BITS)
-        )  # by slot: its first posting, 0 for none
-        self._who = array("I", [0])  # by posting: the incident's number
-        self._next = array("I", [0])  # by posting: the next one, 0 at the end
-        self._mine = np.zeros(
-            1 << SLOT_BITS, dtype=np.uint8
-        )  # weights of the mention being compared, else zeros
+        # By slot: the number of incidents in which a term occurred.
+        self._incidence = np.zeros(1 << SLOT_BITS, dtype=np.uint16)
+        self._postings = PostingLists()
+        # By slot: values of the mention being compared, see _look_up; else zeros.
+        self._scratch = np.zeros(1 << SLOT_BITS, dtype=np.uint8)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -85,15 +84,14 @@ class LinkIndex:
             number = self._numbers[incident] = len(self.ids)
             self.ids.append(incident)
             self._members.append(array("I"))
-        packed, members = pack(fingerprint), self._members[number]
+        packed = pack(fingerprint)
+        members = self._members[number]
         slots = slots_of(packed)
-        new = slots[~np.isin(slots, slots_of(self._rows.terms[_numbers(members)]))]
+        known = slots_of(self._rows.terms[_numbers(members)])
+        new = slots[~np.isin(slots, known)]
         self._incidence[new] = np.minimum(self._incidence[new], 0xFFFE) + 1
         telling = self._telling(packed)
-        for slot in telling[np.isin(telling, new)].tolist():
-            self._who.append(number)
-            self._next.append(self._heads[slot])
-            self._heads[slot] = len(self._who) - 1
+        self._postings.add(telling[np.isin(telling, new)].tolist(), number)
         members.append(self._rows.add(mention, packed, fingerprint))
         if len(members) > MEMBERS:
             self._rows.free(members.pop(1))
@@ -101,20 +99,20 @@ class LinkIndex:
     def remove(self, incident: str, mention: str) -> bool:
         """Remove a mention from an incident; return False if it was not kept."""
         number = self._numbers.get(incident)
-        row = (
-            self._rows.find(mention, self._members[number])
-            if number is not None
-            else None
-        )
-        if number is None or row is None:
+        if number is None:
             return False
-        self._members[number].remove(row)
+        members = self._members[number]
+        row = self._rows.find(mention, members)
+        if row is None:
+            return False
+        members.remove(row)
         self._rows.free(row)
         return True
 
     def merge(self, source: str, into: str) -> None:
         """Compare `source` as part of `into` until `unmerge`. Unknown ids are ignored."""
-        one, other = self._numbers.get(source), self._numbers.get(into)
+        one = self._numbers.get(source)
+        other = self._numbers.get(into)
         if one is not None and other is not None:
             self._into[one] = other
             self._merged.setdefault(other, []).append(one)
@@ -136,26 +134,46 @@ class LinkIndex:
         Ties go to the older incident.
         """
         packed = pack(fingerprint)
-        without = {
-            self._root(self._numbers[i]) for i in cannot_link if i in self._numbers
-        }
-        groups = [
-            (root, self._kept(root))
-            for root in self._candidates(packed)
-            if root not in without
-        ]
+        groups = self._groups(packed, cannot_link)
         rows = _numbers([row for _, group in groups for row in group])
         if not len(rows):
             return []
+        compared = self._compare_all(packed, fingerprint, rows)
+        found = []
+        start = 0
+        for root, group in groups:
+            end = start + len(group)
+            match = match_of(self.ids[root], compared, slice(start, end))
+            found.append((-match.score, root, match))
+            start = end
+        ranked = sorted(found, key=lambda one: one[:2])
+        return [match for _, _, match in ranked]
+
+    def _groups(
+        self, packed: Packed, cannot_link: Iterable[str]
+    ) -> list[tuple[int, list[int]]]:
+        """Return the candidates with their rows, without those that have none."""
+        without = {
+            self._root(self._numbers[incident])
+            for incident in cannot_link
+            if incident in self._numbers
+        }
+        roots = (root for root in self._candidates(packed) if root not in without)
+        groups = ((root, self._rows_of(root)) for root in roots)
+        return [(root, rows) for root, rows in groups if rows]
+
+    def _compare_all(
+        self, packed: Packed, fingerprint: Fingerprint, rows: _RowNumbers
+    ) -> RowComparison:
+        """Compare a mention with rows in every respect."""
         cosine, shared = self._compare(packed, rows)
-        similarity = self._timed(cosine, fingerprint.day, rows)
         days = self._rows.days[rows]
         gap = np.abs(days.astype(np.int64) - fingerprint.day)
         dated = (days > 0) & (fingerprint.day > 0)
-        alike = alike_all(fingerprint.signature, self._rows.signatures[rows])
         timely = ~dated | (gap <= COPY_DAYS)
+        alike = alike_all(fingerprint.signature, self._rows.signatures[rows])
         subject = self._subjects(packed, rows, alike, dated, timely)
-        similarity = np.where(subject.differs, 0, similarity)
+        timed = self._timed(cosine, fingerprint.day, rows)
         copies = (alike >= COPY_SHARE) & ~subject.differs
         copies &= timely | subject.same_subject
         named, retold = self._led(packed, fingerprint.part, rows)
@@ -164,46 +182,46 @@ class LinkIndex:
             followed &= ~subject.differs
             named = named | followed
             retold = retold | (followed & dated & (gap > FOLLOW_UP_DAYS))
-        found, start = [], 0
-        for root, group in groups:
-            if group:
-                own = slice(start, start + len(group))
-                start += len(group)
-                near = nearest_of(
-                    self.ids[root],
-                    similarity[own],
-                    shared[own],
-                    copies[own],
-                    days[own],
-                    fingerprint.day,
-                )
-                near_retold, near_named = (
-                    int((cosine[own] * flags[own]).max()) for flags in (retold, named)
-                )
-                match = replace(near, retold=near_retold, named=near_named)
-                found.append((-match.score, root, match))
-        return [match for _, _, match in sorted(found, key=lambda one: one[:2])]
+        return RowComparison(
+            cosine=cosine,
+            similarity=np.where(subject.differs, 0, timed),
+            shared=shared,
+            copies=copies,
+            days=days,
+            day=fingerprint.day,
+            retold=retold,
+            named=named,
+        )
 
     def _compare(self, packed: Packed, rows: _RowNumbers) -> tuple[Integers, Integers]:
         """Return the cosine with each row, 0 to FULL, and the shared terms by kind."""
-        theirs, own_slots = self._rows.terms[rows], slots_of(packed)
+        theirs = self._rows.terms[rows]
         slots = slots_of(theirs)
+        own_slots = slots_of(packed)
         rarity = self._rarity(slots)
-        self._mine[own_slots] = weights_of(packed)
-        mine = self._mine[slots].astype(np.int64)
-        self._mine[own_slots] = 0
+        mine = self._look_up(own_slots, weights_of(packed), slots)
         weights = weights_of(theirs)
-        weighted, own = weights * rarity, weights_of(packed) * self._rarity(own_slots)
+        weighted = weights * rarity
+        own = weights_of(packed) * self._rarity(own_slots)
         dot = (weighted * mine * rarity).sum(axis=1)
-        lengths = np.sqrt(
-            (weighted * weighted).sum(axis=1).astype(np.float64)
-        ) * np.sqrt(float((own * own).sum()))
-        cosine = np.floor(dot * float(FULL) / np.maximum(lengths, 1.0)).astype(np.int64)
-        both, kinds = (mine > 0) & (weights > 0), kinds_of(theirs)
-        shared = np.stack(
-            [(both & (kinds == kind)).sum(axis=1) for kind in TermKind], axis=1
-        ).astype(np.int64)
-        return cosine, shared
+        squares = (weighted * weighted).sum(axis=1).astype(np.float64)
+        lengths = np.sqrt(squares) * np.sqrt(float((own * own).sum()))
+        cosine = np.floor(dot * float(FULL) / np.maximum(lengths, 1.0))
+        both = (mine > 0) & (weights > 0)
+        kinds = kinds_of(theirs)
+        counts = [(both & (kinds == kind)).sum(axis=1) for kind in TermKind]
+        shared = np.stack(counts, axis=1).astype(np.int64)
+        return cosine.astype(np.int64), shared
+
+    def _look_up(self, own: Packed, values: Integers, slots: Packed) -> Integers:
+        """Return the mention's value (0 to 255) for each of `slots`, 0 if it lacks one.
+
+        `own` are the slots of the mention, `values` its values in the same order.
+        """
+        self._scratch[own] = values
+        found = self._scratch[slots].astype(np.int64)
+        self._scratch[own] = 0
+        return found
 
     def _subjects(
         self,
@@ -215,24 +233,22 @@ class LinkIndex:
     ) -> SubjectComparison:
         theirs = self._rows.terms[rows]
         own_slots = slots_of(packed)
-        self._mine[own_slots] = np.arange(1, len(own_slots) + 1)
-        at = self._mine[slots_of(theirs)].astype(np.int64) * (theirs > 0)
-        self._mine[own_slots] = 0
+        places = np.arange(1, len(own_slots) + 1)
+        at = self._look_up(own_slots, places, slots_of(theirs)) * (theirs > 0)
         return compare_subjects(packed, theirs, at, alike, dated, timely)
 
     def _timed(self, cosine: Integers, day: int, rows: _RowNumbers) -> Integers:
         """Return the cosine reduced by the distance in time."""
         days = self._rows.days[rows].astype(np.int64)
-        gap = np.where(
-            (days > 0) & (day > 0), np.maximum(np.abs(days - day) - FREE_DAYS, 0), 0
-        )
+        dated = (days > 0) & (day > 0)
+        gap = np.where(dated, np.maximum(np.abs(days - day) - FREE_DAYS, 0), 0)
         timed: Integers = cosine * (2 * HALF_DAYS + gap) // (2 * (HALF_DAYS + gap))
         return timed
 
     def _led(
         self, packed: Packed, part: bool, rows: _RowNumbers
     ) -> tuple[Flags, Flags]:
-        """Return two masks of rows that share a lead name with the mention: at all, and on top.
+        """Return two masks of rows with a lead name in common: at all, and on top.
 
         One side must be an excerpt: the lead name is that of the mention if it is one,
         else that of each excerpt among the rows.
@@ -243,10 +259,9 @@ class LinkIndex:
         theirs = self._rows.terms[rows]
         heavy = weights_of(packed) * self._rarity(slots_of(packed))
         heavy_theirs = weights_of(theirs) * self._rarity(slots_of(theirs))
-        named, foremost = (has_lead_name_of if part else leading)(
-            packed, heavy, theirs, heavy_theirs
-        )
-        return parts & named, parts & foremost
+        compare = has_lead_name_of if part else leading
+        named, on_top = compare(packed, heavy, theirs, heavy_theirs)
+        return parts & named, parts & on_top
 
     def _rarity(self, slots: Packed) -> Integers:
         """Return log2((incidents + prior) / incidents with the term) in units of 1/32."""
@@ -261,34 +276,26 @@ class LinkIndex:
 
     def _candidates(self, packed: Packed) -> list[int]:
         """Return the numbers of incidents that share the rarest terms, most first."""
-        telling, votes = self._telling(packed), dict[int, int]()
-        heads, who, after = self._heads, self._who, self._next
-        for slot, rarity in zip(
-            telling.tolist(), self._rarity(telling).tolist(), strict=True
-        ):
-            at, left = heads[slot], POSTINGS
-            while at and left:
-                votes[who[at]] = votes.get(who[at], 0) + rarity
-                at, left = after[at], left - 1
+        telling = self._telling(packed)
+        rarity = self._rarity(telling)
+        votes = self._postings.votes(telling.tolist(), rarity.tolist(), POSTINGS)
         if self._into:
-            found, votes = votes, {}
+            found = votes
+            votes = {}
             for number, vote in found.items():
                 root = self._root(number)
                 votes[root] = votes.get(root, 0) + vote
-        roots, total = (
-            np.fromiter(votes.keys(), dtype=np.int64),
-            np.fromiter(votes.values(), dtype=np.int64),
-        )
-        return [int(root) for root in roots[np.lexsort((roots, -total))[:CANDIDATES]]]
-
-    # -- keeping
+        roots = np.fromiter(votes.keys(), dtype=np.int64)
+        totals = np.fromiter(votes.values(), dtype=np.int64)
+        best = np.lexsort((roots, -totals))[:CANDIDATES]
+        return [int(root) for root in roots[best]]
 
     def _root(self, number: int) -> int:
         while number in self._into:
             number = self._into[number]
         return number
 
-    def _kept(self, root: int) -> list[int]:
+    def _rows_of(self, root: int) -> list[int]:
         """Return rows of an incident and of what is merged into it, 4 * MEMBERS at most."""
         rows: list[int] = []
         waiting = [root]
@@ -305,31 +312,24 @@ class LinkIndex:
     ) -> str | None:
         """Return the incident's mention that is most similar to this one, or None."""
         number = self._numbers.get(incident)
-        rows = self._kept(self._root(number)) if number is not None else []
+        rows = self._rows_of(self._root(number)) if number is not None else []
         if not rows:
             return None
         numbers = _numbers(rows)
         cosine, _ = self._compare(pack(fingerprint), numbers)
         similarity = self._timed(cosine, fingerprint.day, numbers)
-        copies = (
-            alike_all(fingerprint.signature, self._rows.signatures[numbers])
-            >= COPY_SHARE
-        )
+        alike = alike_all(fingerprint.signature, self._rows.signatures[numbers])
+        copies = alike >= COPY_SHARE
         row = rows[int((similarity + copies * FULL).argmax())]
-        return next(
-            (
-                mention
-                for mention in members
-                if self._rows.find(mention, [row]) is not None
-            ),
-            None,
-        )
+        for mention in members:
+            if self._rows.find(mention, [row]) is not None:
+                return mention
+        return None
 
     def rarity(self, fingerprint: Fingerprint) -> list[int]:
         """Return the rarity of each term in 1/32 bit, in the order of its hashes."""
-        found: list[int] = self._rarity(
-            (fingerprint.hashes & SLOT_MASK).astype(np.uint32)
-        ).tolist()
+        slots = (fingerprint.hashes & SLOT_MASK).astype(np.uint32)
+        found: list[int] = self._rarity(slots).tolist()
         return found
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -337,22 +337,18 @@ class LinkIndex:
         members = array("I")
         for rows in self._members:
             members.extend(rows)
-        numbers = {
-            "heads": self._heads,
-            "who": self._who,
-            "next": self._next,
-            "members": members,
-        }
-        arrays = {
-            name: np.array(values, dtype=np.uint32) for name, values in numbers.items()
-        } | self._rows.state()
+        arrays = self._postings.state()
+        arrays["members"] = np.array(members, dtype=np.uint32)
+        arrays |= self._rows.state()
         arrays["members_each"] = np.fromiter(map(len, self._members), dtype=np.uint32)
         arrays["incidence"] = self._incidence.copy()
-        into, merged = (
-            list(self._into.items()),
-            list(self._merged.items()),
-        )  # JSON's keys would be strings
-        return {"ids": self.ids, "into": into, "merged": merged}, arrays
+        # Lists of pairs: the keys of a JSON object would become strings.
+        plain = {
+            "ids": self.ids,
+            "into": list(self._into.items()),
+            "merged": list(self._merged.items()),
+        }
+        return plain, arrays
 
     @classmethod
     def restore(
@@ -362,26 +358,17 @@ class LinkIndex:
         index = cls()
         index.ids = list(plain["ids"])
         index._numbers = {incident: number for number, incident in enumerate(index.ids)}
-        index._into, index._merged = dict(plain["into"]), dict(plain["merged"])
-        index._incidence, index._rows = (
-            arrays["incidence"],
-            FingerprintTable.restore(arrays),
-        )
-        index._heads, index._who, index._next = (
-            _array(arrays[name]) for name in ("heads", "who", "next")
-        )
-        members, ends = (
-            _array(arrays["members"]),
-            np.cumsum(arrays["members_each"]).tolist(),
-        )
-        index._members = [
-            members[start:end] for start, end in zip([0, *ends], ends, strict=False)
-        ]
+        index._into = dict(plain["into"])
+        index._merged = dict(plain["merged"])
+        index._incidence = arrays["incidence"]
+        index._rows = FingerprintTable.restore(arrays)
+        index._postings = PostingLists.restore(arrays)
+        members = unsigned(arrays["members"])
+        start = 0
+        for end in np.cumsum(arrays["members_each"]).tolist():
+            index._members.append(members[start:end])
+            start = end
         return index
-
-
-def _array(numbers: NDArray[Any]) -> array[int]:
-    return array("I", numbers.astype(np.uint32).tobytes())
 
 
 def _numbers(rows: Iterable[int]) -> _RowNumbers:

@@ -11,6 +11,8 @@ from services.classifier.linking.fingerprint_table import Integers
 
 FULL = 10_000  # a similarity of 1
 
+Flags = NDArray[np.bool_]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
@@ -32,26 +34,45 @@ class Match:
     named: int = 0
 
 
-def nearest_of(
-    name: str,
-    similarity: Integers,
-    shared: Integers,
-    copies: NDArray[np.bool_],
-    days: NDArray[np.uint16],
-    day: int,
-) -> Match:
-    """Compare a mention with the texts of one incident.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RowComparison:
+    """How stored fingerprints compare with a mention; all arrays have a value per row.
+
+    `cosine` is 0 to FULL; `similarity` is the cosine reduced by the distance in time, and
+    0 for another subject. `shared` is rows x TermKind. `days` are those of the rows,
+    `day` that of the mention, 0 if unknown. `retold` and `named` mark rows that have its
+    lead name among their top terms, and at all.
+    """
+
+    cosine: Integers
+    similarity: Integers
+    shared: Integers
+    copies: Flags
+    days: NDArray[np.uint16]
+    day: int
+    retold: Flags
+    named: Flags
+
+
+def match_of(incident: str, compared: RowComparison, rows: slice) -> Match:
+    """Compare a mention with the texts of one incident, which are in `rows`.
 
     The score is half the nearest text and half the mean of all: a side story passes, a
     chain of look-alikes does not.
     """
-    nearest = int((similarity + copies * FULL).argmax())
-    copy, there = bool(copies[nearest]), int(days[nearest])
-    score = (int(similarity.sum()) // len(similarity) + int(similarity.max())) // 2
+    similarity = compared.similarity[rows]
+    cosine = compared.cosine[rows]
+    nearest = int((similarity + compared.copies[rows] * FULL).argmax())
+    copy = bool(compared.copies[rows][nearest])
+    mean = int(similarity.sum()) // len(similarity)
+    score = (mean + int(similarity.max())) // 2
+    day = int(compared.days[rows][nearest])
     return Match(
-        incident=name,
+        incident=incident,
         score=FULL if copy else score,
         copy=copy,
-        shared=tuple(shared[nearest].tolist()),
-        days=abs(there - day) if there and day else None,
+        shared=tuple(compared.shared[rows][nearest].tolist()),
+        days=abs(day - compared.day) if day and compared.day else None,
+        retold=int((cosine * compared.retold[rows]).max()),
+        named=int((cosine * compared.named[rows]).max()),
     )

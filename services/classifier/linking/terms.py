@@ -1,13 +1,15 @@
-"""What a text speaks of, as weighted terms: words, names, amounts and dates, in no particular script.
+"""The weighted terms of a text: words, names, amounts and dates, in any script.
 
-English-like scripts give stemmed words; Chinese and Japanese runs give character bigrams, so that nothing has to be
-segmented. Weights come from the text alone; how common a term is, the linker learns from the stream. Terms are numbers
-here, and counted as arrays: a page of Chinese has two thousand of them.
+Alphabetic scripts give stemmed words; Chinese and Japanese runs give character bigrams,
+which need no segmentation. Weights come from the text alone; the linker learns from the
+stream how common a term is. Terms are numbers here and are counted as arrays: a page of
+Chinese has two thousand of them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
@@ -56,9 +58,12 @@ class TermKind(IntEnum):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Terms:
-    """Distinct terms of a text, `codes`, `kinds` and `weights` in parallel, the heaviest first, of equal weights what
-    came first; and the codes of all words in `sequence`, for near-duplicates. A code is a bigram's code points,
-    16 bits each, or PLAIN and an index into `plain`."""
+    """The distinct terms of a text, the heaviest first; of equal weights, the earlier ones.
+
+    `codes`, `kinds` and `weights` are parallel. A code is the two code points of a
+    bigram, 16 bits each, or PLAIN plus an index into `plain`. `sequence` has the codes
+    of all words in order, for near-duplicates.
+    """
 
     codes: Codes
     kinds: NDArray[np.uint8]
@@ -67,6 +72,7 @@ class Terms:
     plain: list[str]
 
     def text(self, code: int) -> str:
+        """Return the word or bigram of a code."""
         return self.plain[code - PLAIN] if code >= PLAIN else bigram(code)
 
 
@@ -74,7 +80,7 @@ class Terms:
 class _Sequence:
     """The words and bigrams of a title and a text, in order.
 
-    `title_length` of them are in the title. `quoted`: which stand in quotes.
+    `title_length` of them are in the title. `quoted` marks those in quotes.
     """
 
     codes: Codes
@@ -86,39 +92,19 @@ def terms(title: str, text: str, most: int) -> Terms:
     """Return the `most` heaviest terms of a title and a text, which may be empty."""
     head = tokens(title)
     body = tokens(text[:MAX_CHARS])
-    tokens_read = [*head.plain, *body.plain, *head.dates, *body.dates]
-    plain = list(dict.fromkeys(tokens_read))
+    words = [*head.plain, *body.plain]
+    dates = [*head.dates, *body.dates]
+    plain = list(dict.fromkeys([*words, *dates]))
     number_of = dict(zip(plain, count(PLAIN), strict=False))
-    numbers = np.fromiter(
-        map(number_of.__getitem__, tokens_read), np.int64, len(tokens_read)
+    sequence = _sequence(head, body, _codes(words, number_of))
+    order, is_quoted = _with_dates(
+        sequence, _codes(dates, number_of), title_dates=len(head.dates)
     )
-    words = len(head.plain) + len(body.plain)
-    sequence = _sequence(head, body, numbers[:words])
-    # Dates come after the words of their part; they are not in quotes.
-    before = sequence.title_length
-    dates = numbers[words:]
-    title_dates = len(head.dates)
-    order = np.concatenate(
-        (
-            sequence.codes[:before],
-            dates[:title_dates],
-            sequence.codes[before:],
-            dates[title_dates:],
-        )
-    )
-    is_quoted = np.concatenate(
-        (
-            sequence.quoted[:before],
-            np.zeros(title_dates, dtype=np.bool_),
-            sequence.quoted[before:],
-            np.zeros(len(dates) - title_dates, dtype=np.bool_),
-        )
-    )
-    before += title_dates
+    title_length = sequence.title_length + len(head.dates)
     codes, first, counts = _distinct(order)
     kinds = _kinds(codes, counts, is_quoted[first], (head, body), plain)
-    boosts = np.where(first < before, TITLE_BOOST, 1.0)
-    boosts *= np.where(first < before + LEAD_WORDS, 1.0, LATER_SHARE)
+    boosts = np.where(first < title_length, TITLE_BOOST, 1.0)
+    boosts *= np.where(first < title_length + LEAD_WORDS, 1.0, LATER_SHARE)
     boosts *= np.where(kinds == TermKind.NAME, NAME_BOOST, 1.0)
     boosts *= np.where(_is_common(codes, plain), COMMON_SHARE, 1.0)
     # Grows with repetition and saturates: 1 to 2, times the boosts.
@@ -131,6 +117,32 @@ def terms(title: str, text: str, most: int) -> Terms:
         sequence=sequence.codes,
         plain=plain,
     )
+
+
+def _codes(terms_read: list[str], number_of: Mapping[str, int]) -> Codes:
+    numbers = map(number_of.__getitem__, terms_read)
+    return np.fromiter(numbers, np.int64, len(terms_read))
+
+
+def _with_dates(
+    sequence: _Sequence, dates: Codes, title_dates: int
+) -> tuple[Codes, Flags]:
+    """Return the codes in order, and which are in quotes.
+
+    The first `title_dates` dates come after the words of the title, the others at the
+    end; none is in quotes.
+    """
+    at = sequence.title_length
+    words = sequence.codes
+    codes = (words[:at], dates[:title_dates], words[at:], dates[title_dates:])
+    unquoted = np.zeros(len(dates), dtype=np.bool_)
+    quoted = (
+        sequence.quoted[:at],
+        unquoted[:title_dates],
+        sequence.quoted[at:],
+        unquoted[title_dates:],
+    )
+    return np.concatenate(codes), np.concatenate(quoted)
 
 
 def _sequence(head: Tokens, body: Tokens, words: Codes) -> _Sequence:
@@ -168,11 +180,9 @@ def _distinct(codes: Codes) -> tuple[Codes, Codes, Codes]:
     both = np.sort(codes << _PLACE_BITS | np.arange(len(codes)))
     ascending = both >> _PLACE_BITS
     starts = starts_of(ascending)
-    return (
-        ascending[starts],
-        both[starts] & (1 << _PLACE_BITS) - 1,
-        np.append(starts[1:], len(codes)) - starts,
-    )
+    first = both[starts] & (1 << _PLACE_BITS) - 1
+    counts = np.append(starts[1:], len(codes)) - starts
+    return ascending[starts], first, counts
 
 
 def heaviest(weights: NDArray[np.float64], first: Codes, most: int) -> NDArray[np.intp]:
@@ -182,14 +192,13 @@ def heaviest(weights: NDArray[np.float64], first: Codes, most: int) -> NDArray[n
     """
     among = np.arange(len(weights))
     if most < len(weights):
-        least = -np.partition(-weights, most - 1)[
-            most - 1
-        ]  # from this end: numpy takes long over ties at the other
-        heavy, light = np.flatnonzero(weights > least), np.flatnonzero(weights == least)
+        # Descending: numpy takes long over ties at the other end.
+        least = -np.partition(-weights, most - 1)[most - 1]
+        heavy = np.flatnonzero(weights > least)
+        light = np.flatnonzero(weights == least)
         wanted = most - len(heavy)
-        among = np.concatenate(
-            (heavy, light[np.argpartition(first[light], wanted - 1)[:wanted]])
-        )
+        earliest = np.argpartition(first[light], wanted - 1)[:wanted]
+        among = np.concatenate((heavy, light[earliest]))
     return among[np.lexsort((first[among], -weights[among]))]
 
 
@@ -200,7 +209,11 @@ def _kinds(
     parts: tuple[Tokens, Tokens],
     plain: list[str],
 ) -> NDArray[np.uint8]:
-    """Mark words as names: first seen in quotes, or capitalised in half of their occurrences."""
+    """Return the kind of each code.
+
+    A word is a name if it is first seen in quotes, or capitalised in half of its
+    occurrences.
+    """
     amounts = chain.from_iterable(part.amounts for part in parts)
     dates = chain.from_iterable(part.dates for part in parts)
     kind_of = dict.fromkeys(amounts, TermKind.AMOUNT)
@@ -218,15 +231,14 @@ def _kinds(
 
 
 def _is_common(codes: Codes, plain: list[str]) -> Flags:
-    """`codes` ascend."""
+    """Return which codes are common terms; `codes` ascend."""
     words, bigrams = _common()
     of_plain = codes >= PLAIN
     at = np.searchsorted(codes, bigrams)
     common = np.zeros(len(codes), dtype=np.bool_)
     common[at[np.append(codes, -1)[at] == bigrams]] = True
-    common[of_plain] = np.fromiter(
-        map(words.__contains__, plain), np.bool_, len(plain)
-    )[codes[of_plain] - PLAIN]
+    in_words = np.fromiter(map(words.__contains__, plain), np.bool_, len(plain))
+    common[of_plain] = in_words[codes[of_plain] - PLAIN]
     return common
 
 
