@@ -20,8 +20,9 @@ EXAMINED = 1_500  # code points of a text: who did what where stands at the begi
 MAX_COUNTRIES = 8  # of one report, in order of their first mention
 _TABLE = Path(__file__).with_name("countries.txt")
 _NO_COUNTRY = "-"
-_TOKEN = re.compile(r"[a-z]+", re.I)
-_IDEOGRAPHS = re.compile("[\u4e00-\u9fff]+")
+_TOKEN = re.compile(r"[A-Za-z]+")
+_PLAIN = r"\x00-\x7f\u2010-\u2027\u3001-\u3011\u4e00-\u9fff，：（）？！；"
+_MAY_HAVE_ACCENTS = re.compile(f"[^{_PLAIN}]+")
 _ABBREVIATION = re.compile(r"\bU\.(S|K)\.(?:A\.)?")
 
 
@@ -30,14 +31,15 @@ class CountryTable:
     """The table of countries, indexed for look-ups.
 
     `names` is (English, Chinese) by code, `codes` the code by folded name, `phrases` the
-    names as words by first word, the longest first, `chinese` the code by name.
+    names as words by first word, the longest first, `chinese` the code by name, and
+    `any_chinese` matches any of these names, the longest first.
     """
 
     names: Mapping[str, tuple[str, str]]
     codes: Mapping[str, str]
     phrases: Mapping[str, list[tuple[tuple[str, ...], str]]]
     chinese: Mapping[str, str]
-    longest: int
+    any_chinese: re.Pattern[str]
 
 
 @cache
@@ -67,7 +69,7 @@ def table() -> CountryTable:
         codes=codes,
         phrases=phrases,
         chinese=chinese,
-        longest=max(map(len, chinese)),
+        any_chinese=re.compile("|".join(sorted(chinese, key=len, reverse=True))),
     )
 
 
@@ -90,7 +92,7 @@ def shown_name(code: str, language: str = "en") -> str:
 def countries(title: str, text: str) -> list[str]:
     """Return the codes of the countries that a report names, first mention first."""
     examined = f"{title}\n{text[:EXAMINED]}"
-    found = [*_english(examined), *_chinese(simplify(examined))]
+    found = [*_english(examined), *_chinese(examined)]
     return list(dict.fromkeys(found))[:MAX_COUNTRIES]
 
 
@@ -98,37 +100,31 @@ def _english(text: str) -> Iterator[str]:
     """Yield the code of each name in capitalised words; the longest name wins."""
     words = _words(text)
     phrases = table().phrases
-    at = 0
-    while at < len(words):
-        length = 1
-        for phrase, code in phrases.get(words[at], ()):
+    free = 0  # the first word after the last name
+    for at in [at for at, word in enumerate(words) if word in phrases]:
+        if at < free:
+            continue
+        for phrase, code in phrases[words[at]]:
             if tuple(words[at : at + len(phrase)]) == phrase:
-                length = len(phrase)
+                free = at + len(phrase)
                 if code != _NO_COUNTRY:
                     yield code
                 break
-        at += length
 
 
 def _chinese(text: str) -> Iterator[str]:
-    chinese = table().chinese
-    for run in _IDEOGRAPHS.findall(text):
-        at = 0
-        while at < len(run):
-            length = 1
-            for size in range(table().longest, 1, -1):
-                code = chinese.get(run[at : at + size])
-                if code:
-                    length = size
-                    if code != _NO_COUNTRY:
-                        yield code
-                    break
-            at += length
+    for found in table().any_chinese.finditer(simplify(text)):
+        code = table().chinese[found[0]]
+        if code != _NO_COUNTRY:
+            yield code
 
 
 def _words(text: str) -> list[str]:
     """Return the words of a text; accents are dropped, U.S. becomes US."""
-    if not text.isascii():
-        decomposed = unicodedata.normalize("NFKD", text)
-        text = "".join(c for c in decomposed if not unicodedata.combining(c))
+    text = _MAY_HAVE_ACCENTS.sub(lambda found: _without_accents(found[0]), text)
     return _TOKEN.findall(_ABBREVIATION.sub(r"U\1 ", text))
+
+
+def _without_accents(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text)
+    return "".join(c for c in decomposed if not unicodedata.combining(c))

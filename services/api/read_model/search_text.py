@@ -24,7 +24,8 @@ def indexed(text: str) -> str:
 
     The last character of a run is a token too, so that it can be found by itself.
     """
-    return " ".join(_tokens(fold(text)))
+    folded = fold(text)
+    return folded if folded.isascii() else " ".join(_tokens(folded))
 
 
 def stems(*folded: str) -> str:
@@ -32,8 +33,9 @@ def stems(*folded: str) -> str:
 
     `folded` are texts as `indexed` returns them.
     """
-    words = {word for text in folded for word in ENGLISH.findall(text)}
-    return " ".join(sorted({stem(word) for word in words if stem(word) != word}))
+    words = set(" ".join(folded).split())
+    english = {w for w in words if len(w) > 2 and w.isalpha() and w.isascii()}
+    return " ".join(sorted(set(map(stem, english)) - english))
 
 
 def expression(

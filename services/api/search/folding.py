@@ -6,12 +6,11 @@ character that OpenCC 1.1 (Apache-2.0, TSCharacters, first choice) gives for eac
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from functools import cache
 from pathlib import Path
 
-_NOT_WORD = re.compile(r"[\W_]+")
+LAST_KEPT = 0xFFFF  # code points beyond are rare, and too many to keep them all
 _TABLE = Path(__file__).with_name("simplified.txt")
 
 
@@ -26,13 +25,29 @@ def simplify(text: str) -> str:
     return text.translate(_simplified())
 
 
+class _Folded(dict[int, str]):
+    """What each character folds to, found when it is first met.
+
+    Every step of folding is one of single characters, so `str.translate` takes them all
+    in one pass over the text.
+    """
+
+    def __missing__(self, code: int) -> str:
+        decomposed = unicodedata.normalize("NFKD", chr(code).casefold())
+        letters = "".join(c for c in decomposed if not unicodedata.combining(c))
+        simplified = simplify(letters).casefold()
+        folded = "".join(c if c.isalnum() else " " for c in simplified)
+        if code <= LAST_KEPT:
+            self[code] = folded
+        return folded
+
+
+_FOLDED = _Folded()
+
+
 def fold(text: str) -> str:
     """Fold case, width, ligatures, accents and traditional Chinese.
 
     Words remain, separated by one space.
     """
-    if not text.isascii():
-        decomposed = unicodedata.normalize("NFKD", text.casefold())
-        text = "".join(c for c in decomposed if not unicodedata.combining(c))
-        text = text.translate(_simplified())
-    return _NOT_WORD.sub(" ", text.casefold()).strip()
+    return " ".join(text.translate(_FOLDED).split())
