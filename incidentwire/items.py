@@ -7,11 +7,12 @@ function, so that they agree.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
 from incidentwire import events as e
+from incidentwire.frozen import evolve
 from incidentwire.labels import Label
 from incidentwire.log.recorded_event import RecordedEvent
 
@@ -100,14 +101,14 @@ def fold(item: Item, position: int, event: e.Event, traceparent: str = "") -> It
     """Return the item after one more event. Raises ValueError for another subject's."""
     if not isinstance(event, e.ItemEvent):
         raise ValueError(f"{event.type} is not an item event")
-    item = replace(item, version=item.version + 1)
+    item = evolve(item, version=item.version + 1)
     if event.in_flight is e.InFlight.ENQUEUES:
         return _with_request(item, position, event, traceparent)
     if event.in_flight is e.InFlight.COMPLETES:
         return _completed(item, event)
     match event:
         case e.ItemDeferred():
-            return replace(
+            return evolve(
                 item,
                 state=State.WAITING,
                 reason=event.reason,
@@ -116,17 +117,17 @@ def fold(item: Item, position: int, event: e.Event, traceparent: str = "") -> It
                 next_try=event.next_try,
             )
         case e.ItemFetched():
-            return replace(item, fetched=event, expired=None)
+            return evolve(item, fetched=event, expired=None)
         case e.ItemCorrected():
-            return replace(item, corrected=None if event.withdrawn else event)
+            return evolve(item, corrected=None if event.withdrawn else event)
         case e.ItemReviewed():
             about = {event.about}
             reviewed = (
                 item.reviewed - about if event.withdrawn else item.reviewed | about
             )
-            return replace(item, reviewed=reviewed)
+            return evolve(item, reviewed=reviewed)
         case e.ItemExpired():
-            return replace(item, expired="all" if item.expired == "all" else event.what)
+            return evolve(item, expired="all" if item.expired == "all" else event.what)
         case _:
             raise ValueError(f"{event.type} has no fold")
 
@@ -142,7 +143,7 @@ def fold_all(item_id: str, history: Iterable[RecordedEvent]) -> Item:
 def _with_request(
     item: Item, position: int, event: e.ItemEvent, traceparent: str
 ) -> Item:
-    item = replace(
+    item = evolve(
         item,
         state=State.QUEUED,
         request_position=position,
@@ -155,7 +156,7 @@ def _with_request(
     )
     match event:
         case e.ItemSubmitted():
-            item = replace(
+            item = evolve(
                 item,
                 url=event.url,
                 canonical_url=event.canonical_url or event.url,
@@ -166,8 +167,8 @@ def _with_request(
                 is_text_given=event.url is None,
             )
         case e.ItemTextSupplied():
-            item = replace(item, given_digest=event.given_digest, is_text_given=True)
-    return replace(item, pending=_pending(item, event))
+            item = evolve(item, given_digest=event.given_digest, is_text_given=True)
+    return evolve(item, pending=_pending(item, event))
 
 
 def _pending(item: Item, event: e.ItemEvent) -> Pending:
@@ -178,29 +179,29 @@ def _pending(item: Item, event: e.ItemEvent) -> Pending:
 
 
 def _completed(item: Item, event: e.ItemEvent) -> Item:
-    item = replace(item, pending=None, next_try=None)
+    item = evolve(item, pending=None, next_try=None)
     if isinstance(event, e.ItemRejected):
         # a failed refetch leaves the labels of the earlier text in place
-        return replace(
+        return evolve(
             item,
             state=State.CLASSIFIED if item.classified else State.REJECTED,
             reason=event.reason,
             detail=event.detail,
             retryable=event.retryable,
         )
-    item = replace(item, reason=None, detail="")
+    item = evolve(item, reason=None, detail="")
     match event:
         case e.ItemClassified():
             # new scores and links are new doubts
-            return replace(
+            return evolve(
                 item,
                 state=State.CLASSIFIED,
                 classified=event,
                 reviewed=frozenset(),
             )
         case e.ItemWithdrawn():
-            return replace(item, state=State.WITHDRAWN)
+            return evolve(item, state=State.WITHDRAWN)
         case e.ItemAliased():
-            return replace(item, state=State.ALIASED, alias_of=event.into)
+            return evolve(item, state=State.ALIASED, alias_of=event.into)
         case _:
             raise ValueError(f"{event.type} has no fold")

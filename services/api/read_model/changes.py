@@ -6,10 +6,11 @@ gives the same rows. projection.py writes the changes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from incidentwire import events as e
 from incidentwire import items
+from incidentwire.frozen import evolve
 from incidentwire.items import Item
 from incidentwire.log.codec import UnknownType
 from incidentwire.log.recorded_event import RecordedEvent
@@ -64,7 +65,7 @@ def apply_to_item(state: ItemState, entry: RecordedEvent) -> ItemState:
             document = event.document_digest
         case e.ItemWithdrawn() | e.ItemExpired(what="all"):
             document = None
-    return replace(
+    return evolve(
         state,
         item=items.fold(state.item, entry.position, event),
         n=state.n or entry.position,

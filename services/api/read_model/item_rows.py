@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -167,14 +168,19 @@ def _host(item: Item, final_url: str | None) -> str | None:
 
 
 def _upsert(db: sqlite3.Connection, values: Mapping[str, Any]) -> None:
-    columns = ", ".join(values)
-    marks = ", ".join(f":{name}" for name in values)
+    db.execute(_upsert_sql(tuple(values)), values)
+
+
+@cache  # `row` has two sets of columns
+def _upsert_sql(columns: Sequence[str]) -> str:
+    """Return the statement for these columns, whose names come from `row` alone."""
+    marks = ", ".join(f":{name}" for name in columns)
     updates = ", ".join(
-        f"{name} = excluded.{name}" for name in values if name not in ("n", "id")
+        f"{name} = excluded.{name}" for name in columns if name not in ("n", "id")
     )
-    db.execute(  # column names come from `row` alone
-        f"INSERT INTO items ({columns}) VALUES ({marks}) ON CONFLICT (n) DO UPDATE SET {updates}",
-        values,
+    return (
+        f"INSERT INTO items ({', '.join(columns)}) VALUES ({marks})"
+        f" ON CONFLICT (n) DO UPDATE SET {updates}"
     )
 
 
