@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from incidentwire import opml
 from incidentwire.net import urls
 from incidentwire.web import json_body
 from incidentwire.web.problems import Problem
@@ -37,6 +38,7 @@ PUMPS = (
 )  # fmt: skip
 # Packages whose patterns read what strangers send.
 PACKAGES = (
+    "incidentwire",
     "incidentwire.net",
     "incidentwire.web",
     "services.api.search",
@@ -177,6 +179,17 @@ def feed_of_entries(count: int) -> bytes:
     return f"<rss version='2.0'><channel>{entries}</channel></rss>".encode()
 
 
+def list_of(part: str) -> Callable[[int], bytes]:
+    return lambda number: f"<opml><body>{part * number}".encode()
+
+
+def read_opml(body: bytes) -> object:
+    try:
+        return list(opml.outlines(body))
+    except opml.OpmlError as error:
+        return error
+
+
 def read_feed(body: bytes) -> object:
     return feed_parser.read(body, url=URL)
 
@@ -189,6 +202,10 @@ def read_feed(body: bytes) -> object:
         pytest.param(read_page, page_of_json, 3_000, id="structured data"),
         pytest.param(read_page, page_of_updates, 1_500, id="live blog"),
         pytest.param(read_feed, feed_of_entries, 1_000, id="feed"),
+        pytest.param(read_opml, list_of('<outline a="'), 200_000, id="open quotes"),
+        pytest.param(read_opml, list_of("<outline a=b "), 200_000, id="open tags"),
+        pytest.param(read_opml, list_of("<!--"), 400_000, id="open comments"),
+        pytest.param(read_opml, list_of("<outline a"), 200_000, id="attributes"),
         pytest.param(sentences, lambda n: SENTENCE * n, 1_200, id="sentences"),
         pytest.param(sentences, lambda n: "a" * n, 80_000, id="one long word"),
         pytest.param(sentences, lambda n: "a.b; " * n, 16_000, id="marks"),

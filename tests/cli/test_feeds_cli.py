@@ -91,10 +91,10 @@ def test_a_list_of_feeds_goes_in_and_comes_out_as_opml(
     [
         (b"", "not OPML"),
         (b"<html/>", "its root is <html>"),
-        (b"<opml><body>", "not OPML"),
+        (b"<opml><body>", "names no feed"),
         (
             b'<!DOCTYPE o [<!ENTITY a SYSTEM "file:///etc/passwd">]><opml>&a;</opml>',
-            "not OPML",
+            "names no feed",
         ),
     ],
 )
