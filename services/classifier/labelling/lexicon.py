@@ -120,12 +120,16 @@ class Lexicon:
     def in_words(self, words: list[str]) -> set[str]:
         """Return the concepts whose English patterns occur in `words` (lower case)."""
         found: set[str] = set()
-        for index, begun in enumerate(map(self._beginning, words)):
-            if begun is not None:
-                found |= begun.alone
-                for concept, rest in begun.possible(words, index + 1):
-                    if concept not in found and _follows(words, index + 1, rest):
-                        found.add(concept)
+        beginnings = [
+            (after, begun)
+            for after, begun in enumerate(map(self._beginning, words), 1)
+            if begun is not None
+        ]
+        for after, begun in beginnings:
+            found |= begun.alone
+            for concept, rest in begun.possible(words, after):
+                if concept not in found and _follows(words, after, rest):
+                    found.add(concept)
         return found
 
     def in_runs(self, lower: str, letters: Codes, bounds: Codes) -> list[set[str]]:
