@@ -1,5 +1,6 @@
 # One image, several commands: docker-compose.yml names one per process.
-FROM python:3.13-slim
+ARG PYTHON_IMAGE=python:3.13-slim
+FROM $PYTHON_IMAGE
 
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PATH=/venv/bin:$PATH

@@ -128,6 +128,7 @@ def compose_with_settings(text: str) -> str:
     begin, rest = text.split(COMPOSE_BEGIN)
     _, end = rest.split(COMPOSE_END)
     fixed = set(re.findall(rf"^    ({PREFIX}\w+): \S", begin, re.MULTILINE))
+    fixed |= {name.removesuffix(FILE.upper()) for name in fixed}
     names = [f"{PREFIX}{field.name.upper()}" for field in dataclasses.fields(Settings)]
     names = [name for name in names if name not in fixed]
     secrets = [f"{PREFIX}{name}".upper() for name in sorted(SECRETS)]

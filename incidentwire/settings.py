@@ -12,12 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
 PREFIX = "INCIDENTWIRE_"
 FILE = "_file"  # ends the name of a variable that names the file of a secret
 SECRETS = frozenset(
     {
         "redis_url",
+        "redis_password",
         "fingerprint_key",
         "key",
         "opinion_key",
@@ -53,6 +55,9 @@ class Settings:
     redis_url: str = _setting(
         "redis://127.0.0.1:6379/0",
         "the store of log and queue, user and password included",
+    )
+    redis_password: str = _setting(
+        "", "password of the store's user, if redis_url names the user alone"
     )
     data_dir: Path = _setting(Path("data"), "folder of the archive and the read model")
     archive_url: str = _setting(
@@ -225,6 +230,9 @@ class Settings:
             raise SettingsError(
                 f"{PREFIX}REDIS_URL must begin with redis://, rediss:// or unix://"
             )
+        if self.redis_password:
+            url = _with_password(self.redis_url, self.redis_password)
+            object.__setattr__(self, "redis_url", url)
 
     @property
     def archive(self) -> str:
@@ -274,6 +282,19 @@ def from_env(environ: Mapping[str, str] | None = None) -> Settings:
                 )
             values[key] = _parse(name, text, hints[key])
     return Settings(**values)
+
+
+def _with_password(url: str, password: str) -> str:
+    """Return the URL with the password of its user. Raises SettingsError if it has another."""
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    name, _, present = user.partition(":")
+    if present and unquote(present) != password:
+        raise SettingsError(
+            f"{PREFIX}REDIS_URL has a password other than {PREFIX}REDIS_PASSWORD:"
+            " set one of them."
+        )
+    return parts._replace(netloc=f"{name}:{quote(password, safe='')}@{host}").geturl()
 
 
 def _secret(name: str, path: str) -> str:

@@ -18,6 +18,7 @@ class Subscriber:
         self.url = url
         self.headers = headers
         self.events: list[dict[str, Any]] = []
+        self.connections = 0
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
@@ -41,6 +42,7 @@ class Subscriber:
 
     def _follow(self) -> None:
         while not self._stopped.wait(PAUSE_S):
+            self.connections += 1
             last = self.events[-1]["sequence"] if self.events else 0
             resume = {**self.headers, "Last-Event-ID": str(last)}
             try:

@@ -1,15 +1,17 @@
-"""The application's user, as docker-compose.yml makes it: all our parts work under it, and none can harm the log."""
+"""The application's user, as deploy/store/start makes it: all our parts work under it, and none can harm the log."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
-import yaml
 
 from incidentwire.items import State
 from incidentwire.net.rate_limit import HostRateLimiter
@@ -19,7 +21,8 @@ from services.classifier.keeping.sweep import Sweep
 from tests.harness import LEAK, Harness
 from tests.store import Store, free_port, server_binaries
 
-COMPOSE = Path(__file__).parent.parent / "docker-compose.yml"
+ROOT = Path(__file__).parent.parent
+START = ROOT / "deploy" / "store" / "start"
 PASSWORD = "a-password-of-the-test"
 HARM = """
 DEL iw:log|UNLINK iw:log|XTRIM iw:log MAXLEN 0|XDEL iw:log 1-0|SET iw:log x|RENAME iw:log rq:y|EXPIRE iw:log 1
@@ -30,27 +33,30 @@ XGROUP CREATE iw:log g 0|PERSIST iw:log|LPUSH iw:log x|REPLICAOF no one|BGREWRIT
 """
 
 
-def users() -> list[str]:
-    """Return the --user arguments of the store in docker-compose.yml, with our password."""
-    command = yaml.safe_load(COMPOSE.read_text())["services"]["redis"]["command"]
-    rules = [
-        argument.removeprefix("--user ")
-        for argument in command
-        if argument.startswith("--user ")
-    ]
-    return [
-        part
-        for rule in rules
-        for part in (
-            "--user",
-            *shlex.split(_filled(rule).replace("(", "'(").replace(")", ")'")),
-        )
-    ]
+def start(folder: Path, *secrets: str) -> subprocess.CompletedProcess[str]:
+    """Run the script with a `redis-server` that prints its arguments, one a line."""
+    for name in secrets:
+        (folder / name).write_text(f"{PASSWORD}\n")
+    server = folder / "redis-server"
+    server.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    server.chmod(0o755)
+    search = f"{folder}:{os.environ['PATH']}"
+    return subprocess.run(
+        ["sh", START],
+        env={"PATH": search, "SECRETS": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
-def _filled(rule: str) -> str:
-    begin, end = rule.find("${"), rule.find("}")
-    return rule if begin < 0 else rule[:begin] + PASSWORD + rule[end + 1 :]
+def users(folder: Path) -> Iterator[str]:
+    """Yield the --user arguments of the store."""
+    printed = start(folder, "store_password", "operator_password").stdout
+    assert PASSWORD not in printed
+    for line in printed.splitlines():
+        if line.startswith("--user "):
+            yield from shlex.split(line.replace("(", "'(").replace(")", ")'"))
 
 
 @pytest.fixture(params=server_binaries(), ids=lambda path: Path(path).name)
@@ -58,7 +64,7 @@ def guarded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """Yield a store with compose's users."""
     folder = tmp_path / "store"
     folder.mkdir()
-    store = Store(folder, free_port(), request.param, extra=tuple(users()))
+    store = Store(folder, free_port(), request.param, extra=tuple(users(tmp_path)))
     store.start(ping_as=("health", "none"))
     yield store
     store.kill()
@@ -142,7 +148,7 @@ def test_a_killed_store_reads_everything_back(guarded: Store, tmp_path: Path) ->
 def test_every_key_that_the_code_names_is_allowed(guarded: Store) -> None:
     named = set()
     for part in ("incidentwire", "services"):
-        for path in (COMPOSE.parent / part).rglob("*.py"):
+        for path in (ROOT / part).rglob("*.py"):
             named |= set(
                 re.findall(r'"(iw:[a-z_:]+)', path.read_text(encoding="utf-8"))
             )
@@ -156,3 +162,27 @@ def test_every_key_that_the_code_names_is_allowed(guarded: Store) -> None:
         assert application(guarded).exists(
             key if not key.endswith(":") else key + "x"
         ) in (0, 1)
+
+
+def test_the_store_does_not_start_without_its_passwords(tmp_path: Path) -> None:
+    refused = start(tmp_path, "store_password")
+    assert refused.returncode != 0
+    assert "operator_password is missing" in refused.stderr
+    assert "deploy/secrets.sh" in refused.stderr
+
+
+def test_passwords_are_written_once_and_those_of_an_older_env_file_are_kept(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "deploy").mkdir()
+    script = shutil.copy(ROOT / "deploy" / "secrets.sh", tmp_path / "deploy")
+    (tmp_path / ".env").write_text(f"STORE_PASSWORD={PASSWORD}\nWORKERS=4\n")
+    folder = tmp_path / "secrets"
+    files = folder / "app" / "store_password", folder / "operator_password"
+    subprocess.run(["sh", script], check=True, stdout=subprocess.DEVNULL)
+    written = [file.read_text() for file in files]
+    assert written[0] == PASSWORD
+    assert len(written[1]) == 64
+    assert folder.stat().st_mode & 0o777 == 0o700
+    subprocess.run(["sh", script], check=True, stdout=subprocess.DEVNULL)
+    assert [file.read_text() for file in files] == written

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import redis
 
 from incidentwire.settings import Settings, SettingsError, from_env, to_env
 
@@ -64,3 +65,22 @@ def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
         from_env({"INCIDENTWIRE_KEY_FILE": str(tmp_path / "none")})
     with pytest.raises(SettingsError, match="is not a setting"):
         from_env({"INCIDENTWIRE_DATA_DIR_FILE": str(file)})
+
+
+def test_the_stores_password_may_stand_in_a_file_beside_its_address(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("p@ss:word/\n")
+    named = {
+        "INCIDENTWIRE_REDIS_URL": "redis://app@store:6379/0",
+        "INCIDENTWIRE_REDIS_PASSWORD_FILE": str(file),
+    }
+    settings = from_env(named)
+    options = redis.Redis.from_url(settings.redis_url).connection_pool.connection_kwargs
+    assert options["username"] == "app"
+    assert options["password"] == "p@ss:word/"
+    assert options["host"] == "store"
+    assert from_env(to_env(settings)) == settings
+    with pytest.raises(SettingsError, match="set one of them"):
+        from_env(named | {"INCIDENTWIRE_REDIS_URL": "redis://app:other@store:6379/0"})
