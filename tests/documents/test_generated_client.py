@@ -1,40 +1,37 @@
 """Clients made from the OpenAPI document by tools that know nothing of us work.
 
-In Python openapi-python-client writes one; in JavaScript swagger-client, which the page
-/docs brings along, builds its calls from the document.
+In Python openapi-python-client writes one, in TypeScript openapi-typescript-codegen;
+esbuild makes JavaScript of the latter.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
 
 from incidentwire.web.api_docs.views import DOCUMENT
 from tests.harness import Harness
+from tests.javascript import node, run_package
 
-# Calls operations by their ids; returns status and body of each.
-CALLS = """async ([key, calls]) => {
-  const { fn } = SwaggerUIBundle({ spec: {}, dom_id: "#api" }).getSystem();
-  const spec = await (await fetch("/openapi.json")).json();
-  spec.servers = [{ url: location.origin }];
-  const securities = { authorized: { key: { value: key } } };
-  const answers = [];
-  for (const call of calls) {
-    try {
-      const { status, body } = await fn.execute({ spec, securities, ...call });
-      answers.push([status, body]);
-    } catch (error) {
-      answers.push([error.status ?? String(error), error.response?.body]);
-    }
-  }
-  return answers;
-}"""
+# Calls operations of the generated client; prints what each answers.
+CALLS = """
+import { OpenAPI, EventsService, ItemsService, SubscriptionsService } from "CLIENT";
+[OpenAPI.BASE, OpenAPI.TOKEN] = process.argv.slice(2);
+const refused = ItemsService.showItem({ itemId: "i_none" })
+  .then(() => null, (error) => error.status);
+console.log(JSON.stringify({
+  items: await ItemsService.listItems({}),
+  events: await EventsService.listEvents({ after: 1 }),
+  created: await SubscriptionsService.createSubscription({ requestBody: { name: "Leaks", channel: "feed" } }),
+  refused: await refused,
+}));
+"""
 
 
 @pytest.fixture
@@ -81,28 +78,27 @@ def test_a_generated_client_reads_items_and_events_and_subscribes(
         assert refused.status_code == 404
 
 
-def test_a_javascript_client_reads_items_and_events_and_subscribes(
-    harness: Harness, browser: Browser
+def test_a_generated_javascript_client_reads_items_and_events_and_subscribes(
+    harness: Harness, tmp_path: Path
 ) -> None:
     harness.add_item("i_a", labels=("data_leak",), title="Harbour clinics")
     harness.projector().catch_up()
     harness.run_web()
-    calls = [
-        {"operationId": "list_items"},
-        {"operationId": "list_events", "parameters": {"after": 1}},
-        {
-            "operationId": "create_subscription",
-            "requestBody": {"name": "Leaks", "channel": "feed"},
-        },
-        {"operationId": "show_item", "parameters": {"item_id": "i_none"}},
-    ]
-    page = browser.new_page()
-    page.goto(f"http://127.0.0.1:{harness.port}/docs")
-    items, events, created, refused = page.evaluate(CALLS, [harness.key, calls])
-    page.close()
-    assert [item["title"] for item in items[1]["items"]] == ["Harbour clinics"]
-    types = [event["type"] for event in events[1]["events"]]
+    source = tmp_path / "client"
+    options = ("--useOptions", "--useUnionTypes")
+    run_package("openapi", "--input", DOCUMENT, "--output", source, *options)
+    calls = tmp_path / "calls.ts"
+    calls.write_text(CALLS.replace("CLIENT", str(source)))
+    program = tmp_path / "calls.mjs"
+    bundle = ("--bundle", "--format=esm", "--platform=node", f"--outfile={program}")
+    run_package("esbuild", calls, *bundle, "--log-level=error")
+    address = f"http://127.0.0.1:{harness.port}"
+    printed = subprocess.run(
+        [node(), program, address, harness.key], check=True, stdout=subprocess.PIPE
+    ).stdout
+    answers = json.loads(printed)
+    assert [item["title"] for item in answers["items"]["items"]] == ["Harbour clinics"]
+    types = [event["type"] for event in answers["events"]["events"]]
     assert types == ["item.fetched", "item.classified"]
-    assert created[0] == 201
-    assert created[1]["feed_url"].endswith(".atom")
-    assert refused[0] == 404
+    assert answers["created"]["feed_url"].endswith(".atom")
+    assert answers["refused"] == 404
