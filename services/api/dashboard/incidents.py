@@ -111,10 +111,11 @@ def _facts(
     # what was found is not looked for again, unless the page may need older ones
     begins_newest = sort == "newest" and after is None
     narrowed = {"among": found} if is_all or begins_newest else asked
+    facets = queries.facets(db, asked, found)
     return {
         "page": list_query.page(db, narrowed, sort, after, PER_PAGE, with_items=False),
-        "counts": queries.facets(db, asked, found),
-        "chart": charts.stacked(queries.months_of(db, found)),
+        "counts": facets.counts,
+        "chart": charts.stacked(facets.months),
         "total": min(len(found), queries.MAX_COUNTED),
         "is_more": not is_all,
     }

@@ -6,13 +6,17 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from heapq import nlargest
 from typing import Any
 
 from incidentwire.labels import LABELS as LABELS
 from services.api.incidents import list_query
 from services.api.items import queries as item_queries
 from services.api.search import functions
-from services.api.search.folding import fold
+from services.api.search.facets import taken_apart
+from services.api.search.filters import Node
+from services.api.search.sql import NEWEST, ranking
 
 MAX_VALUES = 12  # of a facet
 MAX_MONTHS = 24
@@ -32,14 +36,25 @@ FACETS: Mapping[str, str] = {
     "month": "substr(i.first_report, 1, 7)",
 }
 ARRAYS = frozenset({"label", "source", "language", "topic", "country", "entity"})
+_MONTH_AND_LABELS = "substr(i.first_report, 1, 7) || i.labels"  # counted like a facet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facets:
+    """The facets of a list: (value, number of incidents) by facet.
+
+    The most frequent values are first, of months the newest. `months` is like the result
+    of the function `months`.
+    """
+
+    counts: Mapping[str, Sequence[tuple[str, int]]]
+    months: Sequence[tuple[str, str, int]]
 
 
 def facets(
     db: sqlite3.Connection, asked: Mapping[str, Any], found: Sequence[int]
-) -> dict[str, list[tuple[str, int]]]:
-    """Return (value, number of incidents) by facet, the most frequent first; months by date.
-
-    `found` are the `numbers` of the same filters.
+) -> Facets:
+    """Return the facets of a list; `found` are the `numbers` of the same filters.
 
     A facet counts what its own filter does not narrow, so that a choice can be changed;
     `label` is narrowed by itself, since an incident has several. Facets that count the
@@ -51,7 +66,9 @@ def facets(
     for name in FACETS:
         own = {name, f"without_{name}"} if name != "label" else set()
         groups.setdefault(frozenset(own & asked.keys()), []).append(name)
-    counts: dict[str, list[tuple[str, int]]] = {}
+    columns = {**FACETS, "months": _MONTH_AND_LABELS}
+    groups.setdefault(frozenset(), []).append("months")
+    stored: dict[str, Counter[str]] = {}
     for ignored, names in groups.items():
         others = {key: value for key, value in asked.items() if key not in ignored}
         condition: Condition = (
@@ -59,29 +76,40 @@ def facets(
             if others == asked
             else list_query.where_of(others)
         )
-        counts |= _counts(db, names, condition)
-    return {name: counts[name] for name in FACETS}
+        picked = {name: columns[name] for name in names}
+        stored |= _stored(db, picked, condition)
+    spellings = shown_entities(db)
+    return Facets(
+        counts={
+            name: _most_frequent(
+                stored[name], name, spellings if name == "entity" else {}
+            )
+            for name in FACETS
+        },
+        months=_by_label(
+            (found[:7], found[7:], count)
+            for found, count in stored["months"].items()
+            if not found.startswith("[")
+        ),
+    )
 
 
-def _counts(
-    db: sqlite3.Connection, names: Sequence[str], condition: Condition
-) -> dict[str, list[tuple[str, int]]]:
-    """Count the values of some facets among the newest incidents of a condition."""
+def _stored(
+    db: sqlite3.Connection, columns: Mapping[str, str], condition: Condition
+) -> dict[str, Counter[str]]:
+    """Count the values of columns, as stored, among the newest incidents of a condition.
+
+    There are few distinct values in many rows: arrays are taken apart afterwards.
+    """
     where, values = condition
-    columns = ", ".join(FACETS[name] for name in names)
     rows = db.execute(
-        f"SELECT {columns} FROM incidents i WHERE {where}"
+        f"SELECT {', '.join(columns.values())} FROM incidents i WHERE {where}"
         f" ORDER BY i.n DESC LIMIT {MAX_COUNTED}",
         values,
     )
-    # Few distinct values, many rows: count the columns as stored, then take arrays apart.
-    stored = [Counter(column) for column in zip(*rows, strict=True)]
-    stored = stored or [Counter() for _ in names]
-    shown = shown_entities(db) if "entity" in names else {}
-    return {
-        name: _most_frequent(counter, name, shown if name == "entity" else {})
-        for name, counter in zip(names, stored, strict=True)
-    }
+    counters = [Counter(column) for column in zip(*rows, strict=True)]
+    counters = counters or [Counter() for _ in columns]
+    return dict(zip(columns, counters, strict=True))
 
 
 def shown_entities(db: sqlite3.Connection) -> dict[str, str]:
@@ -96,25 +124,38 @@ def _most_frequent(
 
     `shown` joins the spellings of entities.
     """
-    found = stored
-    if name in ARRAYS:
-        found = Counter()
-        for text, count in stored.items():
-            values = json.loads(text)
-            if shown:
-                values = {shown.get(fold(value), value) for value in values}
-            for value in values:
-                found[value] += count
+    found = taken_apart(stored, shown) if name in ARRAYS else stored
     found.pop("", None)
-    ordered = sorted(found.items(), key=lambda one: (one[1], one[0]), reverse=True)
     if name == "month":
-        ordered = sorted(found.items(), reverse=True)
-    return ordered[:MAX_VALUES]
+        return sorted(found.items(), reverse=True)[:MAX_VALUES]
+    return nlargest(MAX_VALUES, found.items(), key=lambda one: (one[1], one[0]))
 
 
 def numbers(db: sqlite3.Connection, asked: Mapping[str, Any]) -> list[int]:
-    """Return the newest incidents that satisfy every filter, one over MAX_COUNTED at most."""
+    """Return the newest incidents that satisfy every filter, one over MAX_COUNTED at most.
+
+    Of a common word, the newest items that have it are read first; they are often enough.
+    """
     functions.register(db)
+    if "q" in asked and _is_common(db, asked["q"]):
+        others = {name: value for name, value in asked.items() if name != "q"}
+        found = _numbers(db, {**others, "newest_q": asked["q"]})
+        if len(found) > MAX_COUNTED:
+            return found
+    return _numbers(db, asked)
+
+
+def _is_common(db: sqlite3.Connection, query: Node) -> bool:
+    """Return whether more items than NEWEST have a word of the query."""
+    expression = ranking(query)
+    if expression is None:
+        return False
+    found = "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)"
+    (count,) = db.execute(found, (expression, NEWEST + 1)).fetchone()
+    return int(count) > NEWEST
+
+
+def _numbers(db: sqlite3.Connection, asked: Mapping[str, Any]) -> list[int]:
     where, values = list_query.where_of(asked)
     found = (
         f"SELECT i.n FROM incidents i WHERE {where}"
@@ -135,18 +176,6 @@ def months(db: sqlite3.Connection) -> list[tuple[str, str, int]]:
         "SELECT substr(first_report, 1, 7), labels, count(*) FROM incidents"
         " INDEXED BY incidents_months WHERE into_id IS NULL AND first_report <> ''"
         " AND status <> 'dismissed' GROUP BY 1, 2"
-    )
-    return _by_label(rows)
-
-
-def months_of(
-    db: sqlite3.Connection, found: Sequence[int]
-) -> list[tuple[str, str, int]]:
-    """Return what `months` returns, of the first MAX_COUNTED of these incidents only."""
-    rows = db.execute(
-        "SELECT substr(first_report, 1, 7), labels, count(*) FROM incidents"
-        " WHERE n IN (SELECT value FROM json_each(?)) AND first_report <> '' GROUP BY 1, 2",
-        (json.dumps(list(found[:MAX_COUNTED])),),
     )
     return _by_label(rows)
 

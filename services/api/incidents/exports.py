@@ -34,7 +34,7 @@ PAGE = 1000  # rows per query of an export
 ALL = 10**9  # rows of an export as of an earlier moment, which is read at once
 # columns that reports fill; both files of incidents end with them
 REPORT_COLUMNS: Mapping[str, str] = {
-    "item_ids": f"ids of its reports in the table of items; the earliest {MAX_REPORTS}",
+    "item_ids": f"ids of its reports in the table of items; at most {MAX_REPORTS}, by date",
     "source_urls": "addresses of the same reports, separated by spaces",
     "evidence": f"quotations of its first {MAX_QUOTED} reports that its labels rest on, with a"
     " vertical bar between them; empty if no text is stored",

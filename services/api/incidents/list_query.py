@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -20,7 +21,7 @@ from services.api.read_model import incident_rows
 from services.api.read_model.incident_rows import INCIDENTS, MEMBERSHIPS
 from services.api.read_model.incident_state import IncidentProjection
 from services.api.search import functions, sql
-from services.api.search.filters import Field, Not
+from services.api.search.filters import All, Field, Not
 from services.api.search.folding import fold
 
 # sort -> what is compared, direction; n makes each order total
@@ -54,28 +55,26 @@ CONDITIONS: Mapping[str, str] = {
     "country": "instr(i.countries, '\"' || :country || '\"')",
     "without_country": "NOT instr(i.countries, '\"' || :without_country || '\"')",
     "month": "substr(i.first_report, 1, 7) = :month",
-    "without_label": (
-        "NOT EXISTS (SELECT 1 FROM json_each(:without_label) w"
-        " WHERE instr(i.labels, '\"' || w.value || '\"'))"
-    ),
     "without_status": "i.status NOT IN (SELECT value FROM json_each(:without_status))",
     "without_source": "NOT instr(i.hosts, '\"' || :without_source || '\"')",
     "without_language": "NOT instr(i.languages, '\"' || :without_language || '\"')",
     "without_month": "substr(i.first_report, 1, 7) <> :without_month",
-    "label": (
-        "NOT EXISTS (SELECT 1 FROM json_each(:label) w"
-        " WHERE NOT instr(i.labels, '\"' || w.value || '\"'))"
-    ),
 }
-# … -> condition made from a parsed query
+# … -> condition made from a parsed query, or from each of a list's values
+_LABEL = partial(Field, "label")
 TREES: Mapping[str, Callable[[Any], sql.Condition]] = {
     "q": sql.incident,
+    "newest_q": sql.newest_incident,  # finds the newest fast, but not all
+    "label": lambda labels: sql.incident(All(tuple(map(_LABEL, labels)))),
+    "without_label": lambda labels: sql.incident(
+        All(tuple(Not(_LABEL(label)) for label in labels))
+    ),
     "entity": lambda name: sql.incident(Field("entity", fold(name))),
     "topic": lambda name: sql.incident(Field("topic", fold(name))),
     "without_topic": lambda name: sql.incident(Not(Field("topic", fold(name)))),
     "without_entity": lambda name: sql.incident(Not(Field("entity", fold(name)))),
 }
-FILTERS = (frozenset(CONDITIONS) | frozenset(TREES)) - {"among"}
+FILTERS = (frozenset(CONDITIONS) | frozenset(TREES)) - {"among", "newest_q"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,19 +11,18 @@ from dataclasses import dataclass
 from incidentwire.labels import MentionId
 from services.api.read_model.incident_state import IncidentProjection
 
-MAX_REPORTS = 100  # of one incident, the earliest
+MAX_REPORTS = 100  # of one incident, those that were submitted first
 MAX_QUOTED = 3  # reports of one incident whose texts are read
 
 ItemIds = Mapping[
     str, Sequence[str]
 ]  # incident -> its items, the earliest report first
 
+# The correlated subquery bounds the work: the largest incident costs no more than 100 items.
 _ITEMS_NOW = """
-SELECT id, item FROM (
-  SELECT i.id, t.id AS item, row_number() OVER (PARTITION BY i.n ORDER BY t.day, t.n) AS place
-  FROM incidents i JOIN item_incidents m ON m.incident = i.n JOIN items t ON t.n = m.n
-  WHERE i.id IN (SELECT value FROM json_each(?))
-) WHERE place <= ? ORDER BY id, place"""
+SELECT i.id, t.id FROM incidents i JOIN items t ON t.n IN (
+  SELECT n FROM item_incidents WHERE incident = i.n ORDER BY n LIMIT :most)
+WHERE i.id IN (SELECT value FROM json_each(:incidents)) ORDER BY t.day, t.n"""
 _PASSAGES = """
 SELECT t.id, t.evidence, d.text FROM items t JOIN documents d ON d.n = t.n
 WHERE t.evidence_digest = t.text_digest AND t.id IN (SELECT value FROM json_each(?))"""
@@ -53,9 +52,8 @@ def item_ids(
     if past is not None:
         return _items_then(db, past, incidents)
     found: dict[str, list[str]] = {name: [] for name in incidents}
-    for name, item in db.execute(
-        _ITEMS_NOW, (json.dumps(list(incidents)), MAX_REPORTS)
-    ):
+    given = {"incidents": json.dumps(list(incidents)), "most": MAX_REPORTS}
+    for name, item in db.execute(_ITEMS_NOW, given):
         found[name].append(item)
     return found
 
@@ -131,14 +129,17 @@ def _items_then(
     }
     wanted = json.dumps(sorted({item for items in members.values() for item in items}))
     rows = db.execute(
-        "SELECT id FROM items WHERE id IN (SELECT value FROM json_each(?))"
-        " ORDER BY day, n",
+        "SELECT id, n, day FROM items WHERE id IN (SELECT value FROM json_each(?))",
         (wanted,),
     )
-    place = {item: number for number, (item,) in enumerate(rows)}
-    return {
-        name: sorted(items & place.keys(), key=place.__getitem__)[:MAX_REPORTS]
+    number = {item: (n, day) for item, n, day in rows}
+    first = {
+        name: sorted(items & number.keys(), key=number.__getitem__)[:MAX_REPORTS]
         for name, items in members.items()
+    }
+    return {
+        name: sorted(items, key=lambda item: number[item][::-1])
+        for name, items in first.items()
     }
 
 

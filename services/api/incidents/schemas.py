@@ -145,7 +145,7 @@ class IncidentSchema(Schema):
     item_ids = fields.List(
         fields.String(),
         metadata={
-            "description": f"in lists: its items, the earliest {MAX_REPORTS} reports"
+            "description": f"in lists: its items by date, the first {MAX_REPORTS} submitted"
         },
     )
     mention_count = fields.Integer(required=True)

@@ -57,7 +57,7 @@ def of_incidents(db: sqlite3.Connection, found: Sequence[int]) -> Facets:
     return _most_frequent(
         db,
         {
-            name: _taken_apart(stored) if name in ARRAYS else stored
+            name: taken_apart(stored) if name in ARRAYS else stored
             for name, stored in counts.items()
         },
     )
@@ -78,11 +78,15 @@ def _counted(
     return dict(zip(columns, stored, strict=True))
 
 
-def _taken_apart(stored: Mapping[str, int]) -> Counter[str]:
-    """Count the values of JSON arrays."""
+def taken_apart(
+    stored: Mapping[str, int], shown: Mapping[str, str] | None = None
+) -> Counter[str]:
+    """Count the values of JSON arrays; `shown` joins the spellings of entities."""
     counts: Counter[str] = Counter()
-    for text, count in stored.items():
-        for value in json.loads(text):
+    arrays = json.loads(f"[{','.join(stored)}]")  # one call takes a third of the time
+    for values, count in zip(arrays, stored.values(), strict=True):
+        known = {shown.get(fold(value), value) for value in values} if shown else values
+        for value in known:
             counts[value] += count
     return counts
 

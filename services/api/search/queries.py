@@ -160,7 +160,9 @@ def _found(
 ) -> list[int]:
     """Return the numbers of the newest matches, one more than MAX_HITS if there are."""
     functions.register(db)
-    sql_text = f"SELECT i.n FROM {table} i WHERE {where} ORDER BY i.n DESC LIMIT {MAX_HITS + 1}"
+    sql_text = (
+        f"SELECT i.n FROM {table} WHERE {where} ORDER BY i.n DESC LIMIT {MAX_HITS + 1}"
+    )
     return [n for (n,) in db.execute(sql_text, dict(values))]
 
 
@@ -195,7 +197,7 @@ def _item_hits(db: sqlite3.Connection, query: Node) -> Hits:
     driven = sql.driven(query)
     if driven is None:
         where, values = sql.named(sql.item(query), "q")
-        found = _found(db, "items", f"({where}) AND {_LIVE_ITEM}", values)
+        found = _found(db, "items i", f"({where}) AND {_LIVE_ITEM}", values)
         shown = found[:MAX_HITS]
         ranks = _ranks(db, query, shown[-1]) if shown else {}
         ranked = [(ranks.get(n, 0.0), n) for n in shown]
@@ -215,7 +217,7 @@ def _incident_hits(db: sqlite3.Connection, query: Node) -> Hits:
     if driven is not None and driven.words:
         return _incidents_from_index(db, driven)
     where, values = sql.named(sql.incident(query), "q")
-    found = _found(db, "incidents", f"({where}) AND {_LIVE_INCIDENT}", values)
+    found = _found(db, "incidents i", f"({where}) AND {_LIVE_INCIDENT}", values)
     shown = found[:MAX_HITS]
     ranking = sql.ranking(query)
     given = {"r": ranking, "oldest": 0}
@@ -235,7 +237,7 @@ def _incidents_from_index(db: sqlite3.Connection, driven: sql.Driven) -> Hits:
     title, words = sql.named(sql.titled(driven.words), "t")
     titled = _found(
         db,
-        "incidents",
+        "incidents i INDEXED BY incidents_named",
         f"{title} AND ({rest}) AND {_LIVE_INCIDENT}",
         {**values, **words},
     )

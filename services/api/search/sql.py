@@ -30,9 +30,11 @@ EVERYTHING: Condition = ("TRUE", [])
 _OF_INCIDENT = "i.n IN (SELECT m.incident FROM item_incidents m JOIN items t ON t.n = m.n WHERE {})"
 _INCIDENT_OF_WORDS = (
     "i.n IN (SELECT incident FROM item_incidents WHERE n IN"
-    " (SELECT rowid FROM words WHERE words MATCH ?)"
+    " (SELECT rowid FROM words WHERE words MATCH ?{})"
     " UNION SELECT n FROM incidents WHERE named = 1 AND {}(title, ?))"
 )
+NEWEST = 10_000  # items that have a word, among which `newest_incident` looks
+_NEWEST_ONLY = f" ORDER BY rowid DESC LIMIT {NEWEST}"
 _HAS_WORDS = "{}.n IN (SELECT rowid FROM words WHERE words MATCH ?)"
 _FROM_SOURCE = (
     "({0}.host IN (SELECT host FROM (SELECT DISTINCT host FROM items)"
@@ -85,8 +87,12 @@ def _alternatives(node: Node) -> tuple[Words, ...]:
 
 
 def rest_of_items(node: Node) -> Condition:
-    """Return the condition on items that the index of words has found."""
-    return _condition(node, _item_words, ITEM_FIELDS_BESIDE_WORDS)
+    """Return the condition on items that the index of words has found.
+
+    The table `words` stands beside `i`: SQLite then reads no row of `items` for a match
+    without the label.
+    """
+    return _condition(node, _item_words, ITEM_FIELDS_OF_WORDS)
 
 
 def titled(words: Sequence[Words]) -> Condition:
@@ -108,6 +114,15 @@ def item(query: Node | str) -> Condition:
 def incident(query: Node | str) -> Condition:
     """Return the condition on incidents. Raises FilterError like `item`."""
     return _condition(_tree(query), _incident_words, INCIDENT_FIELDS)
+
+
+def newest_incident(query: Node | str) -> Condition:
+    """Return the condition on incidents with a word in the NEWEST items that have it.
+
+    It finds the newest incidents in a time that does not grow with the archive, but not
+    all: use `incident` if it finds too few.
+    """
+    return _condition(_tree(query), _newest_incident_words, INCIDENT_FIELDS)
 
 
 def needs_words(node: Node) -> bool:
@@ -196,11 +211,15 @@ def _item_words(words: Words) -> Condition:
     return (_HAS_WORDS.format("i"), [found]) if found else NOTHING
 
 
-def _incident_words(words: Words) -> Condition:
+def _incident_words(words: Words, bound: str = "") -> Condition:
     found = _expression(words)
     if found is None:
         return NOTHING
-    return _INCIDENT_OF_WORDS.format(_in_title(words)), [found, words.text]
+    return _INCIDENT_OF_WORDS.format(bound, _in_title(words)), [found, words.text]
+
+
+def _newest_incident_words(words: Words) -> Condition:
+    return _incident_words(words, _NEWEST_ONLY)
 
 
 def _in_title(words: Words) -> str:
@@ -266,15 +285,20 @@ ITEM_FIELDS: Fields = {
 }
 # A unary plus keeps SQLite from an index of a column with few values, EXISTS from the list
 # of all items with a label: the index of words leaves fewer rows.
-_HAS_VALUE = "EXISTS (SELECT 1 FROM {0} v WHERE v.{1} = ? AND v.n = i.n)"
+_HAS_VALUE = "EXISTS (SELECT 1 FROM {0} v WHERE v.{1} = ? AND v.n = {2})"
 ITEM_FIELDS_BESIDE_WORDS: Fields = {
     **ITEM_FIELDS,
-    "label": _compared(_HAS_VALUE.format("item_labels", "label")),
-    "country": _compared(_HAS_VALUE.format("item_countries", "country")),
+    "label": _compared(_HAS_VALUE.format("item_labels", "label", "i.n")),
+    "country": _compared(_HAS_VALUE.format("item_countries", "country", "i.n")),
     "lang": _compared("+i.language = ?"),
     "state": _compared("+i.state = ?"),
     "after": _compared("+i.day >= ?"),
     "before": _compared("+i.day < ?"),
+}
+ITEM_FIELDS_OF_WORDS: Fields = {
+    **ITEM_FIELDS_BESIDE_WORDS,
+    "label": _compared(_HAS_VALUE.format("item_labels", "label", "words.rowid")),
+    "country": _compared(_HAS_VALUE.format("item_countries", "country", "words.rowid")),
 }
 INCIDENT_FIELDS: Fields = {
     "label": _compared("instr(i.labels, '\"' || ? || '\"')"),
