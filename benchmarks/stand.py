@@ -21,15 +21,9 @@ import redis
 from cli.processes import Installation, store_command
 from incidentwire.settings import Settings, to_env
 from incidentwire.web.keys import SCOPES, Keys
+from tests.store import free_port as free_port
 
 TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port: int = s.getsockname()[1]
-        return port
 
 
 @dataclass

@@ -331,15 +331,7 @@ def to_env(settings: Settings) -> dict[str, str]:
 def _parse(name: str, text: str, hint: Any) -> Any:
     try:
         if hint is bool:
-            return {
-                "true": True,
-                "1": True,
-                "yes": True,
-                "false": False,
-                "0": False,
-                "no": False,
-                "": False,
-            }[text.lower()]
+            return TRUTH[text.lower()]
         if hint == frozenset[str]:
             return frozenset(part.strip() for part in text.split(",") if part.strip())
         if hint == tuple[float, ...]:

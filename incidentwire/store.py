@@ -99,11 +99,6 @@ def _reply(error: exceptions.RedisError) -> str:
     return reply.rpartition("discarded because of: ")[2]
 
 
-def is_away(error: BaseException) -> bool:
-    """Return whether the error is an outage of the store, which ends by itself."""
-    return outage_of(error) is not None
-
-
 @contextmanager
 def outages() -> Iterator[None]:
     """Raise an outage of the store as StoreAway, and every other error unchanged."""

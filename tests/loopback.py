@@ -1,4 +1,4 @@
-"""A web server on loopback that answers what a test says."""
+"""Web servers on loopback: one answers what a test says, one serves an app."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from flask import Flask
+from werkzeug.serving import make_server
 
 Reply = tuple[int, Mapping[str, str], bytes]  # status, headers, body
 
@@ -60,6 +63,18 @@ def answering(answer: Callable[[Asked], Reply]) -> Iterator[int]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def serving(app: Flask) -> Iterator[str]:
+    """Yield the URL of a server that serves an app, a thread for each connection."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.port}"
     finally:
         server.shutdown()
         server.server_close()

@@ -6,9 +6,7 @@ import signal
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from incidentwire.settings import Settings, from_env
+from incidentwire.settings import Settings
 from incidentwire.telemetry import configure_logging
 from incidentwire.web import server
 
@@ -17,23 +15,6 @@ if TYPE_CHECKING:
 
 STORE_CONNECTIONS = 64  # per process; thousands of subscribers share them
 STORE_WAIT_S = 20
-
-
-@click.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8000, show_default=True)
-@click.option("--workers", default=1, show_default=True)
-def main(host: str, port: int, workers: int) -> None:
-    """Serve the API."""
-    settings = from_env()
-    server.serve(
-        lambda: make_app(settings),
-        host=host,
-        port=port,
-        workers=workers,
-        log_level=settings.log_level,
-        trusted_proxies=settings.trusted_proxies,
-    )
 
 
 def make_app(settings: Settings) -> Flask:
@@ -70,6 +51,8 @@ def _end_streams_on_sigterm(app: Flask) -> None:
 
     signal.signal(signal.SIGTERM, stop)
 
+
+main = server.command(make_app, port=8000)
 
 if __name__ == "__main__":
     main()

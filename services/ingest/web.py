@@ -4,31 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from incidentwire.settings import Settings, from_env
+from incidentwire.settings import Settings
 from incidentwire.telemetry import configure_logging
 from incidentwire.web import server
 
 if TYPE_CHECKING:
     from flask import Flask
-
-
-@click.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8001, show_default=True)
-@click.option("--workers", default=1, show_default=True)
-def main(host: str, port: int, workers: int) -> None:
-    """Serve POST /v1/submissions."""
-    settings = from_env()
-    server.serve(
-        lambda: make_app(settings),
-        host=host,
-        port=port,
-        workers=workers,
-        log_level=settings.log_level,
-        trusted_proxies=settings.trusted_proxies,
-    )
 
 
 def make_app(settings: Settings) -> Flask:
@@ -43,6 +24,8 @@ def make_app(settings: Settings) -> Flask:
     connection = redis.Redis.from_url(settings.redis_url, **request_options())
     return create_app(settings, connection, run=gevent.get_hub().threadpool.apply)
 
+
+main = server.command(make_app, port=8001)
 
 if __name__ == "__main__":
     main()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from incidentwire.settings import from_env
+from incidentwire.settings import Settings
 from incidentwire.web import server
 from services.api import web
 
@@ -19,9 +19,9 @@ SELECT max(n) FROM numbers
 
 
 def main(port: int, block: Path) -> None:
-    settings = from_env()
+    """Serve until SIGTERM."""
 
-    def make_app() -> Flask:
+    def make_app(settings: Settings) -> Flask:
         app = web.make_app(settings)
 
         def count(db: sqlite3.Connection) -> int:
@@ -36,7 +36,7 @@ def main(port: int, block: Path) -> None:
 
         return app
 
-    server.serve(make_app, host="127.0.0.1", port=port, workers=1, log_level="INFO")
+    server.command(make_app, port)([])
 
 
 if __name__ == "__main__":

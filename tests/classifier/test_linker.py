@@ -48,9 +48,8 @@ medical notes and home addresses. The superintendent of Brindle said that the da
 families would be told this week. The gang had asked for two million dollars, which the district did not pay."""
 
 
-@pytest.fixture
-def three(harness: Harness) -> list[str]:
-    """Two papers on one breach, and one on another."""
+def submit_three(harness: Harness) -> list[str]:
+    """Submit and classify two papers on one breach, and one on another."""
     ids = [
         harness.submit(title=TITLE, text=FIRST_PAPER, published="2026-03-11"),
         harness.submit(
@@ -65,6 +64,13 @@ def three(harness: Harness) -> list[str]:
         ),
     ]
     harness.work()
+    return ids
+
+
+@pytest.fixture
+def three(harness: Harness) -> list[str]:
+    """Two papers on one breach, and one on another."""
+    ids = submit_three(harness)
     assert all("data_leak" in harness.item(i).labels for i in ids)
     return ids
 
@@ -474,20 +480,7 @@ def test_the_same_items_make_the_same_incidents_with_reasons_and_without(
     for key in harness.connection.scan_iter("iw:*"):
         if key != b"iw:keys":
             harness.connection.delete(key)
-    again = [
-        harness.submit(title=TITLE, text=FIRST_PAPER, published="2026-03-11"),
-        harness.submit(
-            title="Oakmere patient records stood open on the web",
-            text=OTHER_PAPER,
-            published="2026-03-12",
-        ),
-        harness.submit(
-            title="Gang posts medical notes of Brindle pupils",
-            text=ELSEWHERE,
-            published="2026-03-12",
-        ),
-    ]
-    harness.work()
+    again = submit_three(harness)
     assert again == three
     linked(harness.log)
     assert [

@@ -7,20 +7,19 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner, Result
-from werkzeug.serving import make_server
 
 from cli.main import COMMANDS, command, main
 from cli.up import ensure_first_key
 from incidentwire.settings import to_env
 from incidentwire.web.keys import Keys
 from tests.harness import LEAK, PLAIN, Harness, page, process
+from tests.loopback import serving
 
 
 def run(
@@ -31,18 +30,13 @@ def run(
 
 @pytest.fixture
 def served(harness: Harness) -> Iterator[dict[str, str]]:
-    """Yield the ingest app on a port; yields the environment with which commands find it."""
-    server = make_server(
-        "127.0.0.1", 0, harness.ingest_client.application, threaded=True
-    )
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield {
-        **to_env(harness.settings),
-        "INCIDENTWIRE_INGEST_URL": f"http://127.0.0.1:{server.port}",
-        "INCIDENTWIRE_KEY": harness.key,
-    }
-    server.shutdown()
-    server.server_close()
+    """Serve the ingest app; yield the environment with which commands find it."""
+    with serving(harness.ingest_client.application) as url:
+        yield {
+            **to_env(harness.settings),
+            "INCIDENTWIRE_INGEST_URL": url,
+            "INCIDENTWIRE_KEY": harness.key,
+        }
 
 
 def test_urls_are_submitted_and_each_has_its_line(

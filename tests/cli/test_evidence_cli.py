@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from warcio.archiveiterator import ArchiveIterator
-from werkzeug.serving import make_server
 
 from cli.check import check
 from cli.export import export
@@ -18,6 +16,7 @@ from incidentwire.log.event_log import IN_FLIGHT
 from services.api.app import create_app
 from services.api.read_model.projector import Projector
 from tests.harness import LEAK, PLAIN, Harness, Site, page
+from tests.loopback import serving
 from tests.store import Store
 
 Run = Callable[..., Result]
@@ -28,20 +27,16 @@ def run(
     harness: Harness, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Run]:
     app = create_app(harness.settings, harness.connection)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    for name, value in {
-        "API_URL": f"http://127.0.0.1:{server.port}", "KEY": harness.key, "DATA_DIR": str(tmp_path),
-        "REDIS_URL": store.url,
-    }.items():  # fmt: skip
-        monkeypatch.setenv(f"INCIDENTWIRE_{name}", value)
+    monkeypatch.setenv("INCIDENTWIRE_KEY", harness.key)
+    monkeypatch.setenv("INCIDENTWIRE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("INCIDENTWIRE_REDIS_URL", store.url)
 
     def command(what: str, *words: str) -> Result:
         return CliRunner().invoke({"check": check, "export": export}[what], list(words))
 
-    yield command
-    server.shutdown()
-    server.server_close()
+    with serving(app) as url:
+        monkeypatch.setenv("INCIDENTWIRE_API_URL", url)
+        yield command
     app.extensions["incidentwire.reader"].close()
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from werkzeug.serving import make_server
 
 from cli.feeds import feeds
 from incidentwire.opml import opml_of, outlines
 from tests.harness import Harness
+from tests.loopback import serving
 
 Run = Callable[..., Result]
 
@@ -30,20 +29,15 @@ OPML = b"""<?xml version="1.0"?><opml version="1.0"><body>
 def run(
     harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Run]:
-    server = make_server(
-        "127.0.0.1", 0, harness.ingest_client.application, threaded=True
-    )
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("INCIDENTWIRE_INGEST_URL", f"http://127.0.0.1:{server.port}")
     monkeypatch.setenv("INCIDENTWIRE_KEY", harness.key)
     monkeypatch.setenv("INCIDENTWIRE_DATA_DIR", str(tmp_path))
 
     def command(*words: str, stdin: bytes = b"") -> Result:
         return CliRunner().invoke(feeds, list(words), input=stdin)
 
-    yield command
-    server.shutdown()
-    server.server_close()
+    with serving(harness.ingest_client.application) as url:
+        monkeypatch.setenv("INCIDENTWIRE_INGEST_URL", url)
+        yield command
 
 
 def test_a_feed_is_added_listed_and_removed(run: Run) -> None:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import shlex
-import threading
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from werkzeug.serving import make_server
 
 from cli.main import command
 from incidentwire.web.keys import Keys
 from services.api.app import create_app
 from services.ingest.app import create_app as create_ingest
 from tests.harness import Harness
+from tests.loopback import serving
 
 INCIDENTS = """_id,incident_id,date,reports,title
 a,23,2017-11-08,"[1]","Shuttle hit by a truck"
@@ -34,18 +33,12 @@ https://news.example.org/fake,Fake,2026-03-02,https://other.example.org/7
 def run(harness: Harness, monkeypatch: pytest.MonkeyPatch):
     key = Keys(harness.connection).create("ann", ["admin"])
     monkeypatch.setenv("INCIDENTWIRE_KEY", key)
-    servers = []
-    for name, make in (("API_URL", create_app), ("INGEST_URL", create_ingest)):
-        app = make(harness.settings, harness.connection)
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.port}"
-        monkeypatch.setenv(f"INCIDENTWIRE_{name}", url)
-        servers.append(server)
-    yield lambda *words: CliRunner().invoke(command, list(words))
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    api = create_app(harness.settings, harness.connection)
+    ingest = create_ingest(harness.settings, harness.connection)
+    with serving(api) as api_url, serving(ingest) as ingest_url:
+        monkeypatch.setenv("INCIDENTWIRE_API_URL", api_url)
+        monkeypatch.setenv("INCIDENTWIRE_INGEST_URL", ingest_url)
+        yield lambda *words: CliRunner().invoke(command, list(words))
 
 
 def _rows(done: Result) -> list[tuple[str, str]]:

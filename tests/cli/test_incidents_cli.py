@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from werkzeug.serving import make_server
 
 from cli.incidents import incidents
 from incidentwire.events import SharedTerms
 from tests.harness import Harness
+from tests.loopback import serving
 from tests.newsroom import FAKE, LEAK, Newsroom
 from tests.store import Store
 
@@ -44,9 +43,6 @@ def room(store: Store, tmp_path: Path) -> Iterator[Newsroom]:
 def run(
     room: Newsroom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Result]]:
-    server = make_server("127.0.0.1", 0, room.client.application, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("INCIDENTWIRE_API_URL", f"http://127.0.0.1:{server.port}")
     monkeypatch.setenv("INCIDENTWIRE_KEY", room.key)
     monkeypatch.setenv("INCIDENTWIRE_DATA_DIR", str(tmp_path))
 
@@ -55,9 +51,9 @@ def run(
         room.grow()
         return result
 
-    yield command
-    server.shutdown()
-    server.server_close()
+    with serving(room.client.application) as url:
+        monkeypatch.setenv("INCIDENTWIRE_API_URL", url)
+        yield command
 
 
 def test_incidents_are_listed_and_shown(

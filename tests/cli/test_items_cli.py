@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from werkzeug.serving import make_server
 
 from cli.main import command
 from incidentwire.web.keys import Keys
 from tests.harness import LEAK, Harness
+from tests.loopback import serving
 
 Run = Callable[..., Result]
 
@@ -24,17 +23,8 @@ def run(
     harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Run]:
     projector = harness.projector()
-    apps = {
-        "API": harness.api_client().application,
-        "INGEST": harness.ingest_client.application,
-    }
-    servers = []
-    for name, app in apps.items():
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.port}"
-        monkeypatch.setenv(f"INCIDENTWIRE_{name}_URL", url)
-        servers.append(server)
+    api = harness.api_client().application
+    ingest = harness.ingest_client.application
     key = Keys(harness.connection).create("ann", ["admin"])
     monkeypatch.setenv("INCIDENTWIRE_KEY", key)
     monkeypatch.setenv("INCIDENTWIRE_DATA_DIR", str(tmp_path))
@@ -43,10 +33,10 @@ def run(
         projector.catch_up()
         return CliRunner().invoke(command, list(words))
 
-    yield call
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with serving(api) as api_url, serving(ingest) as ingest_url:
+        monkeypatch.setenv("INCIDENTWIRE_API_URL", api_url)
+        monkeypatch.setenv("INCIDENTWIRE_INGEST_URL", ingest_url)
+        yield call
 
 
 def test_an_item_is_listed_shown_corrected_and_withdrawn(

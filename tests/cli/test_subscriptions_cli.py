@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from werkzeug.serving import make_server
 
 from cli.main import command
 from incidentwire.web.auth import Keys
 from tests.api.subscriptions.conftest import Desk, desk, receiver, smtp
+from tests.loopback import serving
 from tests.newsroom import LEAK
 from tests.webhook_receiver import Receiver
 
@@ -24,9 +23,6 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    server = make_server("127.0.0.1", 0, desk.client.application, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("INCIDENTWIRE_API_URL", f"http://127.0.0.1:{server.port}")
     key = Keys(desk.harness.connection).create("bea", ["admin"])
     monkeypatch.setenv("INCIDENTWIRE_KEY", key)
     monkeypatch.setenv("INCIDENTWIRE_DATA_DIR", str(tmp_path / "none"))
@@ -34,9 +30,9 @@ def run(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     def call(*words: str) -> Result:
         return CliRunner().invoke(command, list(words))
 
-    yield call
-    server.shutdown()
-    server.server_close()
+    with serving(desk.client.application) as url:
+        monkeypatch.setenv("INCIDENTWIRE_API_URL", url)
+        yield call
 
 
 def test_a_webhook_is_added_fails_is_listed_and_its_failures_are_replayed(

@@ -21,7 +21,6 @@ from incidentwire.store import (
     StoreAway,
     StoreOutage,
     connect,
-    is_away,
     outage_of,
     outages,
     probe,
@@ -129,7 +128,7 @@ def test_a_mistake_at_the_store_is_no_outage(own_store: Store) -> None:
     connection.set("text", "x")
     with pytest.raises(redis.exceptions.ResponseError) as raised, outages():
         connection.lpush("text", "y")
-    assert not is_away(raised.value)
+    assert outage_of(raised.value) is None
 
 
 def test_words_of_a_command_are_not_taken_for_a_reply() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response
 from marshmallow import Schema, fields, validate
 
+from incidentwire.labels import LABELS
 from incidentwire.web.auth import require
 from services.api.http import (
     Blueprint,
@@ -15,6 +16,7 @@ from services.api.http import (
     as_answer,
     cursor,
     limit,
+    nullable_text,
     reader,
     wait_for,
 )
@@ -57,6 +59,18 @@ class SnippetSchema(Schema):
     )
 
 
+class HitSchema(Schema):
+    """A match; one of kind incident has the fields of GET /v1/incidents too."""
+
+    kind = fields.String(required=True, validate=validate.OneOf(["item", "incident"]))
+    id = fields.String(required=True)
+    title = nullable_text()
+    labels = fields.List(fields.String(validate=validate.OneOf(LABELS)), required=True)
+    topics = fields.List(fields.String(), required=True)
+    snippet = fields.Nested(SnippetSchema, required=True, allow_none=True)
+    link = fields.String(required=True)
+
+
 class FacetSchema(Schema):
     """A value and how many of the matches have it."""
 
@@ -65,9 +79,9 @@ class FacetSchema(Schema):
 
 
 class SearchPageSchema(PageSchema):
-    """Hits by relevance. Hits of kind incident have the fields of lists too."""
+    """Hits by relevance."""
 
-    hits = fields.List(fields.Dict(), required=True)
+    hits = fields.List(fields.Nested(HitSchema), required=True)
     total = fields.Integer(
         required=True,
         metadata={"description": "matches; at most 1,000, the newest"},

@@ -43,7 +43,6 @@ DUE_AT_ONCE = 128  # subscriptions looked at in one step
 PER_HOST = 8  # deliveries to one host at once
 BATCH = 1_000  # log entries
 TICK_S = 0.2
-READ_MODEL_WAIT_S = 30.0
 STORE_AWAY_S = 1.0
 TRIM_EVERY_S = 300.0
 PARK_AFTER = 5  # leases of a consumer group without an acknowledgement

@@ -17,10 +17,9 @@ from services.classifier.training.ablation import (
     purpose_of,
     read_results,
 )
-from services.classifier.training.calibrating import assigned, probabilities
-from services.classifier.training.figures import Figures, measure
+from services.classifier.training.figures import Figures
 from services.classifier.training.fitting import Examples, Flags, Floats
-from services.classifier.training.gate import validate
+from services.classifier.training.gate import measure_languages, validate
 
 TEMPLATE_FILE = Path(__file__).parent / "card_template.md"
 CARD_FILE = "MODEL_CARD.md"
@@ -35,31 +34,15 @@ def card(model: Weights, examples: Examples, raw: Floats) -> str:
         "written_weight": str(fitting.WRITTEN_WEIGHT),
         "oblique_weight": str(fitting.OBLIQUE_WEIGHT),
         "doubted_weight": str(fitting.DOUBTED_WEIGHT),
-        "cross_validation": _figures(cross_validated(model, examples, raw)),
+        "cross_validation": _figures(
+            measure_languages(model, examples, raw, examples.real)
+        ),
         "validation": _figures(validate(model, examples)),
         "decisions": _decisions(model),
         "reviewed_share": f"{calibrating.REVIEWED_SHARE:.0%}".replace("%", " %"),
         "ablation": _ablation(read_results()),
     }
     return Template(TEMPLATE_FILE.read_text(encoding="utf-8")).substitute(parts)
-
-
-def cross_validated(
-    model: Weights, examples: Examples, raw: Floats
-) -> dict[str, Figures]:
-    """Return the figures of each language on real texts that teach."""
-    found = {}
-    for language in LANGUAGES:
-        rows = examples.real & (examples.languages == language)
-        languages = examples.languages[rows]
-        probability = probabilities(raw[rows], languages, model.decisions)
-        found[language] = measure(
-            assigned(probability, languages, model.decisions),
-            probability,
-            examples.wanted[rows],
-            examples.doubted[rows],
-        )
-    return found
 
 
 def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -41,36 +41,42 @@ class Figures:
     labels: dict[str, LabelFigures]
 
 
-def measure(said: Flags, probability: Floats, wanted: Flags, doubted: Flags) -> Figures:
-    """Return the figures of answers; all arrays are texts x labels."""
+def measure(
+    predicted: Flags, probability: Floats, wanted: Flags, doubted: Flags
+) -> Figures:
+    """Return the figures of predictions; all arrays are texts x labels."""
     counted = np.ones_like(wanted)
     texts = len(wanted)
     random = np.random.default_rng(SEED)
     drawn = [random.integers(0, texts, texts) for _ in range(RESAMPLES)]
-    strict = [_mean_f1(said[at], wanted[at], counted[at]) for at in drawn]
-    lenient = [_mean_f1(said[at], wanted[at], ~doubted[at]) for at in drawn]
+    strict = [_mean_f1(predicted[at], wanted[at], counted[at]) for at in drawn]
+    lenient = [_mean_f1(predicted[at], wanted[at], ~doubted[at]) for at in drawn]
     return Figures(
         texts=texts,
-        strict=_mean_f1(said, wanted, counted),
+        strict=_mean_f1(predicted, wanted, counted),
         strict_interval=_interval(strict),
-        lenient=_mean_f1(said, wanted, ~doubted),
+        lenient=_mean_f1(predicted, wanted, ~doubted),
         lenient_interval=_interval(lenient),
         labels={
-            label: _of_label(said[:, k], probability[:, k], wanted[:, k], doubted[:, k])
+            label: _of_label(
+                predicted[:, k], probability[:, k], wanted[:, k], doubted[:, k]
+            )
             for k, label in enumerate(LABELS)
         },
     )
 
 
 def _of_label(
-    said: Flags, probability: Floats, wanted: Flags, doubted: Flags
+    predicted: Flags, probability: Floats, wanted: Flags, doubted: Flags
 ) -> LabelFigures:
-    right = int((said & wanted).sum())
-    scores = _f1s(said[:, None], wanted[:, None], np.ones((len(said), 1), dtype=bool))
-    lenient = _f1s(said[:, None], wanted[:, None], ~doubted[:, None])
+    right = int((predicted & wanted).sum())
+    scores = _f1s(
+        predicted[:, None], wanted[:, None], np.ones((len(predicted), 1), dtype=bool)
+    )
+    lenient = _f1s(predicted[:, None], wanted[:, None], ~doubted[:, None])
     return LabelFigures(
         positives=int(wanted.sum()),
-        precision=right / max(int(said.sum()), 1),
+        precision=right / max(int(predicted.sum()), 1),
         recall=right / max(int(wanted.sum()), 1),
         strict=float(scores[0]),
         lenient=float(lenient[0]),
@@ -78,14 +84,14 @@ def _of_label(
     )
 
 
-def _mean_f1(said: Flags, wanted: Flags, counted: Flags) -> float:
-    return float(_f1s(said, wanted, counted).mean())
+def _mean_f1(predicted: Flags, wanted: Flags, counted: Flags) -> float:
+    return float(_f1s(predicted, wanted, counted).mean())
 
 
-def _f1s(said: Flags, wanted: Flags, counted: Flags) -> Floats:
+def _f1s(predicted: Flags, wanted: Flags, counted: Flags) -> Floats:
     """Return F1 per label, of the pairs that are counted; 0 for a label without any."""
-    right = (said & wanted & counted).sum(axis=0)
-    total = (said & counted).sum(axis=0) + (wanted & counted).sum(axis=0)
+    right = (predicted & wanted & counted).sum(axis=0)
+    total = (predicted & counted).sum(axis=0) + (wanted & counted).sum(axis=0)
     return np.asarray(2.0 * right / np.maximum(total, 1))
 
 

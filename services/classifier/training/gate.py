@@ -24,7 +24,7 @@ from services.classifier.labelling.model_file import (
 from services.classifier.labelling.scoring import Scorer
 from services.classifier.training.calibrating import assigned, probabilities
 from services.classifier.training.figures import Figures, measure
-from services.classifier.training.fitting import Examples, prepare
+from services.classifier.training.fitting import Examples, Flags, Floats, prepare
 
 RECORD_FILE = "validation_figures.json"
 # Some 200 texts a language: one of them moves the mean F1 by about 0.005.
@@ -34,9 +34,19 @@ TOLERANCE = 0.015
 def validate(model: Weights, examples: Examples) -> dict[str, Figures]:
     """Return the figures on the validation texts of each language."""
     raw = Scorer(model).of_features(weighed(examples.counts))
+    return measure_languages(model, examples, raw, examples.validating)
+
+
+def measure_languages(
+    model: Weights, examples: Examples, raw: Floats, chosen: Flags
+) -> dict[str, Figures]:
+    """Return the figures of each language on the chosen texts.
+
+    `raw` are scores, texts x labels; `chosen` has a flag per text.
+    """
     found = {}
     for language in LANGUAGES:
-        rows = examples.validating & (examples.languages == language)
+        rows = chosen & (examples.languages == language)
         languages = examples.languages[rows]
         probability = probabilities(raw[rows], languages, model.decisions)
         found[language] = measure(

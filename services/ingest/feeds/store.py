@@ -222,14 +222,6 @@ class FeedStore:
             store.set(CHECKPOINT, f"{self.log.id}:{last}")
         return len(names)
 
-    def rebuild(self, now: float) -> int:
-        """Rebuild membership from the whole log; return the number of feeds it names.
-
-        States that are there stay.
-        """
-        self.connection.delete(CHECKPOINT)
-        return self.catch_up(now)
-
     def begin(self, feed: Feed) -> None:
         """Save the first state of an added feed, unless it has one."""
         args = (

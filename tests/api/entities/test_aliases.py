@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from werkzeug.serving import make_server
 
 from cli.main import command
 from services.api.entities.aliases import Declaration, alias_id, spellings
@@ -16,6 +14,7 @@ from services.api.search.filters import parse
 from services.api.search.matching import matches
 from services.api.subscriptions import facts
 from tests.harness import Harness
+from tests.loopback import serving
 from tests.newsroom import FAKE, LEAK, Newsroom
 
 URL = "/v1/entities/aliases"
@@ -141,10 +140,6 @@ def test_incidents_of_a_country_are_found_and_counted(harness: Harness) -> None:
 def test_the_command_line_declares_lists_and_takes_back(
     room: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = room.client.application
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("INCIDENTWIRE_API_URL", f"http://127.0.0.1:{server.port}")
     monkeypatch.setenv("INCIDENTWIRE_KEY", room.key)
     monkeypatch.setenv("INCIDENTWIRE_DATA_DIR", str(room.harness.settings.data_dir))
 
@@ -153,15 +148,13 @@ def test_the_command_line_declares_lists_and_takes_back(
         room.grow()
         return result.output + str(result.exception or "")
 
-    try:
+    with serving(room.client.application) as url:
+        monkeypatch.setenv("INCIDENTWIRE_API_URL", url)
         run("alias", "Open Voice", "OpenVoice")
         assert "Open Voice\tOpenVoice\tann" in run("list")
         assert "one entity already" in run("alias", "OpenVoice", "Open Voice")
         run("unalias", "Open Voice")
         assert "is not declared" in run("unalias", "Open Voice")
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def test_search_counts_all_spellings_of_a_name_as_one(room: Newsroom) -> None:

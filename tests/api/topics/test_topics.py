@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from werkzeug.serving import make_server
 
 from cli.main import command
 from cli.topics import COLOURS
@@ -18,6 +16,7 @@ from services.api.subscriptions import facts
 from services.api.topics.topic import COLOURS as ALL_COLOURS
 from services.api.topics.topic import topic_id
 from tests.harness import Harness
+from tests.loopback import serving
 from tests.newsroom import FAKE, LEAK, Newsroom
 
 URL = "/v1/topics"
@@ -181,9 +180,6 @@ def test_who_may_only_read_defines_nothing(room: Newsroom, harness: Harness) -> 
 def test_the_command_line_defines_lists_and_removes(
     room: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = make_server("127.0.0.1", 0, room.client.application, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("INCIDENTWIRE_API_URL", f"http://127.0.0.1:{server.port}")
     monkeypatch.setenv("INCIDENTWIRE_KEY", room.key)
     monkeypatch.setenv("INCIDENTWIRE_DATA_DIR", str(room.harness.settings.data_dir))
 
@@ -193,15 +189,13 @@ def test_the_command_line_defines_lists_and_removes(
         room.grow()
         return done.output
 
-    try:
+    with serving(room.client.application) as url:
+        monkeypatch.setenv("INCIDENTWIRE_API_URL", url)
         run("add", "Robotaxis", "robotaxi", "--colour", "teal")
         assert "Robotaxis\t1\t1\tteal\tann\trobotaxi" in run("list")
         assert '"position"' in run("remove", "robotaxis", "--json")
         assert len(run("list").splitlines()) == 1
         missing = CliRunner().invoke(command, ["topics", "remove", "Robotaxis"])
-    finally:
-        server.shutdown()
-        server.server_close()
     assert "no topic. See `incidentwire topics list`" in missing.output
 
 

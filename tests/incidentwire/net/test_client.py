@@ -1,4 +1,4 @@
-"""The network door where things go well: what is dialled, what is sent, what comes back."""
+"""The HTTP client if all goes well: what is dialled, what is sent, what comes back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,31 +18,17 @@ from incidentwire.net.client import (
     RequestLimits,
     retry_after_s,
 )
+from tests.incidentwire.net.conftest import Serve
 from tests.incidentwire.net.hostile_server import (
     TLS,
     Behaviour,
-    HostileServer,
     addresses,
     answer,
     read_request,
     says,
 )
 
-Serve = Callable[..., HostileServer]
 LIMITS = RequestLimits(connect_s=5, read_s=5, total_s=20)
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    servers: list[HostileServer] = []
-
-    def start(behaviour: Behaviour, certificate: str | None = None) -> HostileServer:
-        servers.append(HostileServer(behaviour, certificate))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
 
 
 @pytest.fixture
@@ -59,7 +44,7 @@ def dialled(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return seen
 
 
-def door(*hosts: str, **more: Any) -> HttpClient:
+def client(*hosts: str, **more: Any) -> HttpClient:
     return HttpClient(
         user_agent="incidentwire-test (+https://wire.example)",
         allowed_hosts=frozenset(hosts),
@@ -85,9 +70,9 @@ def echo(connection: socket.socket) -> None:
         connection.sendall(answer(request))
 
 
-def reason(door: HttpClient, url: str) -> str:
-    with door, pytest.raises(OutboundError) as caught:
-        door.get(url)
+def reason(client: HttpClient, url: str) -> str:
+    with client, pytest.raises(OutboundError) as caught:
+        client.get(url)
     return caught.value.reason
 
 
@@ -110,7 +95,7 @@ def test_no_notation_of_a_private_place_is_dialled_or_looked_up(
     def resolve(*args: object, **kwargs: object) -> list[tuple[Any, ...]]:
         pytest.fail("looked up")
 
-    strict = door(resolve=resolve)
+    strict = client(resolve=resolve)
     for scheme in ("http", "https"):
         url = f"{scheme}://{host}/page"
         for ask in (strict.check, strict.get, lambda there: strict.post(there, b"{}")):
@@ -136,7 +121,7 @@ def test_no_notation_of_a_private_place_is_dialled_or_looked_up(
 def test_what_is_no_plain_web_address_is_refused_before_anything_is_looked_up(
     url: str,
 ) -> None:
-    with door() as strict, pytest.raises(OutboundError) as caught:
+    with client() as strict, pytest.raises(OutboundError) as caught:
         strict.check(url)
     assert (caught.value.reason, caught.value.retryable) == ("refused_url", False)
 
@@ -155,7 +140,7 @@ def test_a_name_with_any_private_address_is_not_dialled_at_all(
     answers: list[str], dialled: list[Any]
 ) -> None:
     assert (
-        reason(door(resolve=addresses(*answers)), "https://news.example/")
+        reason(client(resolve=addresses(*answers)), "https://news.example/")
         == "refused_address"
     )
     assert dialled == []
@@ -170,7 +155,7 @@ def test_the_address_that_was_checked_is_the_one_that_is_dialled(
     def resolve(host: str, port: int, **_: object) -> list[tuple[Any, ...]]:
         return addresses(next(answers))(host, port)
 
-    assert reason(door(resolve=resolve), "http://news.example/") == "connect_failed"
+    assert reason(client(resolve=resolve), "http://news.example/") == "connect_failed"
     assert dialled == [("93.184.215.14", 80)]
     assert next(answers) == "127.0.0.1"
 
@@ -178,7 +163,7 @@ def test_the_address_that_was_checked_is_the_one_that_is_dialled(
 def test_a_name_with_ipv6_only_is_dialled_by_ipv6(dialled: list[Any]) -> None:
     assert (
         reason(
-            door(resolve=addresses("2606:2800:21f:cb07::1")),
+            client(resolve=addresses("2606:2800:21f:cb07::1")),
             "https://news.example:8443/",
         )
         == "connect_failed"
@@ -189,7 +174,7 @@ def test_a_name_with_ipv6_only_is_dialled_by_ipv6(dialled: list[Any]) -> None:
 def test_each_address_of_a_name_is_tried(dialled: list[Any]) -> None:
     ips = ["93.184.215.14", "2606:2800:21f:cb07::1", "93.184.215.15"]
     assert (
-        reason(door(resolve=addresses(*ips, *ips)), "http://news.example/")
+        reason(client(resolve=addresses(*ips, *ips)), "http://news.example/")
         == "connect_failed"
     )
     assert [address[0] for address in dialled] == ips
@@ -199,17 +184,17 @@ def test_an_allowed_host_is_allowed_by_its_own_name_and_port_only(serve: Serve) 
     server = serve(keeps_alive(answer(b"hello")))
     host, url = f"127.0.0.1:{server.port}", server.url
     for allowed in (host, "127.0.0.1"):
-        assert door(allowed).get(url).body == b"hello"
+        assert client(allowed).get(url).body == b"hello"
     assert (
-        door("news.test", resolve=addresses("127.0.0.1"))
+        client("news.test", resolve=addresses("127.0.0.1"))
         .get(f"http://news.test:{server.port}/")
         .body
         == b"hello"
     )
-    assert reason(door("news.test"), url) == "refused_address"
-    assert reason(door("127.0.0.1:1"), url) == "refused_address"
+    assert reason(client("news.test"), url) == "refused_address"
+    assert reason(client("127.0.0.1:1"), url) == "refused_address"
     assert (
-        reason(door(host, resolve=addresses("127.0.0.1")), "http://other.example/")
+        reason(client(host, resolve=addresses("127.0.0.1")), "http://other.example/")
         == "refused_address"
     )
 
@@ -217,7 +202,7 @@ def test_an_allowed_host_is_allowed_by_its_own_name_and_port_only(serve: Serve) 
 def test_the_answer_says_where_it_came_from_and_by_which_way(serve: Serve) -> None:
     moved = answer(status="301 Moved", Location="/caf\u00e9 au lait?q=1#part")
     server = serve(_by_path({"/old": moved}, answer(b"page", X_Seen="yes")))
-    got = door("127.0.0.1").get(server.url + "old")
+    got = client("127.0.0.1").get(server.url + "old")
     assert got.url == server.url + "caf%C3%A9%20au%20lait?q=1"
     assert got.redirects == (server.url + "old",)
     assert (got.status, got.body, got.headers["x-SEEN"]) == (200, b"page", "yes")
@@ -241,7 +226,7 @@ def test_the_answer_says_whether_the_way_is_a_permanent_one(
         for n, s in enumerate(statuses)
     }
     server = serve(_by_path(hops, answer(b"page")))
-    got = door("127.0.0.1").get(server.url + "0")
+    got = client("127.0.0.1").get(server.url + "0")
     assert (got.body, got.moved, len(got.redirects)) == (b"page", moved, len(statuses))
 
 
@@ -258,14 +243,14 @@ def _by_path(answers: dict[str, bytes], otherwise: bytes) -> Behaviour:
 )
 def test_a_status_is_an_answer_and_no_error(serve: Serve, status: str) -> None:
     server = serve(says(answer(status=status, Retry_After="7")))
-    got = door("127.0.0.1").get(server.url, {"If-None-Match": '"v1"'})
+    got = client("127.0.0.1").get(server.url, {"If-None-Match": '"v1"'})
     assert (got.status, got.headers["retry-after"]) == (int(status[:3]), "7")
 
 
 def test_a_request_names_the_project_and_what_we_can_unpack(serve: Serve) -> None:
     server = serve(echo)
     sent = (
-        door("127.0.0.1")
+        client("127.0.0.1")
         .get(server.url, {"If-None-Match": '"v1"', "user-agent": "Mozilla"})
         .body.decode()
     )
@@ -287,10 +272,10 @@ def test_a_key_does_not_follow_a_redirect_to_another_host(serve: Serve) -> None:
         "Cookie": "s=s3cret",
         "If-None-Match": '"v1"',
     }
-    away = door("127.0.0.1").get(here.url + "away", secret).body
+    away = client("127.0.0.1").get(here.url + "away", secret).body
     assert b"s3cret" not in away
     assert b'"v1"' in away
-    assert b"Bearer s3cret" in door("127.0.0.1").get(near.url + "go", secret).body
+    assert b"Bearer s3cret" in client("127.0.0.1").get(near.url + "go", secret).body
 
 
 def _near(connection: socket.socket) -> None:
@@ -313,7 +298,7 @@ def test_a_cookie_comes_back_within_a_chain_and_not_later(serve: Serve) -> None:
                 )
             )
 
-    visitor = door("127.0.0.1")
+    visitor = client("127.0.0.1")
     server = serve(behave)
     for _ in range(2):
         got = visitor.get(server.url)
@@ -328,7 +313,7 @@ def test_a_post_sends_its_body_and_follows_no_redirect(serve: Serve) -> None:
         connection.sendall(answer(status="307 Temporary", Location="/elsewhere"))
 
     server = serve(behave)
-    got = door("127.0.0.1").post(
+    got = client("127.0.0.1").post(
         server.url + "hook", b'{"a":1}', {"Content-Type": "application/json"}
     )
     assert (got.status, got.url) == (307, server.url + "hook")
@@ -346,7 +331,7 @@ def test_a_post_of_megabytes_arrives_whole(serve: Serve) -> None:
         )
 
     assert (
-        door("127.0.0.1", limits=LIMITS).post(serve(behave).url, body).body == b"True"
+        client("127.0.0.1", limits=LIMITS).post(serve(behave).url, body).body == b"True"
     )
 
 
@@ -356,7 +341,7 @@ def test_connections_are_used_again(serve: Serve) -> None:
             answer(b"one"), answer(b"two", status="404 Not Found"), answer(b"three")
         )
     )
-    visitor = door("127.0.0.1")
+    visitor = client("127.0.0.1")
     assert [visitor.get(server.url).body for _ in range(3)] == [
         b"one",
         b"two",
@@ -374,14 +359,14 @@ def test_a_connection_that_went_stale_is_replaced(serve: Serve) -> None:
         )  # and hangs up on the second request of each connection
 
     server = serve(behave)
-    visitor = door("127.0.0.1")
+    visitor = client("127.0.0.1")
     assert [visitor.get(server.url).body for _ in range(3)] == [b"fresh"] * 3
     assert server.connections == 3
 
 
 def test_a_door_is_shared_by_threads(serve: Serve) -> None:
     server = serve(echo)
-    visitor = door("127.0.0.1", limits=LIMITS)
+    visitor = client("127.0.0.1", limits=LIMITS)
 
     def fetch(place: int) -> bool:
         return visitor.get(f"{server.url}{place}").body.startswith(
@@ -394,7 +379,7 @@ def test_a_door_is_shared_by_threads(serve: Serve) -> None:
 
 def test_https_is_verified_by_name_and_used_again(serve: Serve) -> None:
     server = serve(echo, "server.pem")
-    with door(
+    with client(
         "news.test", resolve=addresses("127.0.0.1"), ca_file=str(TLS / "ca.pem")
     ) as visitor:
         for _ in range(2):
@@ -409,7 +394,7 @@ def test_a_redirect_from_https_to_http_is_followed(serve: Serve) -> None:
     plain = serve(keeps_alive(answer(b"page")))
     target = f"http://news.test:{plain.port}/"
     tls = serve(says(answer(status="302 Found", Location=target)), "server.pem")
-    with door(
+    with client(
         "news.test", resolve=addresses("127.0.0.1"), ca_file=str(TLS / "ca.pem")
     ) as visitor:
         assert visitor.get(f"https://news.test:{tls.port}/").url == target
@@ -427,7 +412,7 @@ def test_the_environment_leads_no_request_astray(
     monkeypatch.setenv("NETRC", str(netrc))
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, proxy.url)
-    got = door("127.0.0.1").get(server.url).body
+    got = client("127.0.0.1").get(server.url).body
     assert got.startswith(b"GET / HTTP/1.1")
     assert b"Authorization" not in got
     assert proxy.connections == 0
@@ -443,8 +428,8 @@ if not {early}:
 import gevent, sys
 ca, plain, tls, drip = sys.argv[1:]
 hosts = frozenset({{"127.0.0.1", "localhost"}})
-door = HttpClient(user_agent="t", allowed_hosts=hosts, ca_file=ca, limits=RequestLimits(connect_s=5, read_s=5, total_s=10))
-pages = [gevent.spawn(door.get, plain) for _ in range(20)]
+client = HttpClient(user_agent="t", allowed_hosts=hosts, ca_file=ca, limits=RequestLimits(connect_s=5, read_s=5, total_s=10))
+pages = [gevent.spawn(client.get, plain) for _ in range(20)]
 gevent.joinall(pages, raise_error=True)
 assert all(page.value.body == b"plain" for page in pages)
 import socket
@@ -453,10 +438,10 @@ def resolve(host, port, **_):
 def to_tls(limits):
     return HttpClient(user_agent="t", allowed_hosts=frozenset({{"news.test"}}), ca_file=ca, limits=limits, resolve=resolve)
 assert to_tls(RequestLimits()).get(tls).body == b"secret"
-door = to_tls(RequestLimits(total_s=1.0))
+client = to_tls(RequestLimits(total_s=1.0))
 for url in (tls + "drip", drip):
     try:
-        door.get(url)
+        client.get(url)
     except OutboundError as error:
         assert error.reason == "timeout", error
     else:

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from incidentwire.net.client import HttpClient, OutboundError, RequestLimits, Response
+from tests.incidentwire.net.conftest import Serve
 from tests.incidentwire.net.hostile_server import (
-    Behaviour,
     HostileServer,
     addresses,
     answer,
@@ -33,7 +33,6 @@ QUICK = RequestLimits(
 PATIENT = RequestLimits(
     connect_s=10, read_s=10, total_s=30, max_bytes=1_000_000
 )  # for all others, on a busy machine
-Serve = Callable[..., HostileServer]
 
 
 @pytest.fixture
@@ -43,20 +42,7 @@ def stop() -> Iterator[threading.Event]:
     event.set()
 
 
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    servers: list[HostileServer] = []
-
-    def start(behaviour: Behaviour, certificate: str | None = None) -> HostileServer:
-        servers.append(HostileServer(behaviour, certificate))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
-
-
-def door_to(*servers: HostileServer, limits: RequestLimits = PATIENT) -> HttpClient:
+def client_for(*servers: HostileServer, limits: RequestLimits = PATIENT) -> HttpClient:
     hosts = frozenset(f"127.0.0.1:{server.port}" for server in servers)
     return HttpClient(
         user_agent="incidentwire-test", allowed_hosts=hosts, limits=limits
@@ -64,14 +50,17 @@ def door_to(*servers: HostileServer, limits: RequestLimits = PATIENT) -> HttpCli
 
 
 def failure(server: HostileServer, limits: RequestLimits = PATIENT) -> OutboundError:
-    with door_to(server, limits=limits) as door, pytest.raises(OutboundError) as caught:
-        door.get(server.url)
+    with (
+        client_for(server, limits=limits) as client,
+        pytest.raises(OutboundError) as caught,
+    ):
+        client.get(server.url)
     return caught.value
 
 
 def got(server: HostileServer) -> Response:
-    with door_to(server) as door:
-        return door.get(server.url)
+    with client_for(server) as client:
+        return client.get(server.url)
 
 
 @pytest.mark.parametrize(
@@ -332,10 +321,10 @@ def test_a_name_without_an_address_is_a_dns_failure(
         return list(names or ())  # type: ignore[arg-type]
 
     with (
-        HttpClient(user_agent="t", resolve=resolve) as door,
+        HttpClient(user_agent="t", resolve=resolve) as client,
         pytest.raises(OutboundError) as caught,
     ):
-        door.get("https://news.example/")
+        client.get("https://news.example/")
     assert (caught.value.reason, caught.value.retryable) == ("dns_failed", True)
 
 
@@ -345,10 +334,10 @@ def test_a_name_server_that_stalls_is_a_dns_failure(stop: threading.Event) -> No
         return []
 
     with (
-        HttpClient(user_agent="t", resolve=resolve, limits=QUICK) as door,
+        HttpClient(user_agent="t", resolve=resolve, limits=QUICK) as client,
         pytest.raises(OutboundError) as caught,
     ):
-        door.get("https://news.example/")
+        client.get("https://news.example/")
     assert caught.value.reason == "dns_failed"
 
 
@@ -368,10 +357,10 @@ def tls_failure(
             ca_file=os.path.join(os.path.dirname(__file__), "tls", "ca.pem")
             if trusted
             else None,
-        ) as door,
+        ) as client,
         pytest.raises(OutboundError) as caught,
     ):
-        door.get(f"https://{host}:{server.port}/")
+        client.get(f"https://{host}:{server.port}/")
     return caught.value
 
 
