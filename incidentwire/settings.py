@@ -64,6 +64,11 @@ class Settings:
         "",
         "archive elsewhere: an fsspec URL such as s3://bucket/path; empty: data_dir/archive",
     )
+    min_free_bytes: int = _setting(
+        1_000_000_000,
+        "free space on the disk of data_dir, below which the system page is red",
+        least=0,
+    )
     fingerprint_key: str = _setting(
         "",
         "secret that keys the fingerprints of mentions; empty: one is made once and kept in the store",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import requests
+import pytest
+from flask import Response, request
 
-from cli import context
 from tests.api.dashboard.conftest import doubt
 from tests.cli.test_items_cli import Run, run
 from tests.harness import Harness
+from tests.loopback import serving
 
 __all__ = ["run"]
 
@@ -45,21 +46,25 @@ def test_the_queue_is_worked_through_and_every_step_can_be_taken_back(
 
 
 def test_a_decision_on_what_somebody_else_changed_meanwhile_is_refused(
-    harness: Harness, run: Run, monkeypatch: Any
+    harness: Harness, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     doubt(harness, "i_doubt", 0)
     assert waiting(run)
-    call = context.call
-    other = {"version": 3, "labels": ["deepfake"], "note": "faster"}
+    other = harness.api_client()
+    body = {"version": 3, "labels": ["deepfake"], "note": "faster"}
+    app = harness.api_client().application
 
-    def slow(method: str, url: str, settings: Any, **more: Any) -> requests.Response:
-        answer = call(method, url, settings, **more)
-        if method == "GET" and "/v1/items/" in url:
-            call("POST", f"{url}/labels", settings, json=other)
+    @app.after_request
+    def decide_first(answer: Response) -> Response:
+        """Let another curator decide before the answer that shows the item is sent."""
+        if request.method == "GET" and request.path == "/v1/items/i_doubt":
+            url = f"{request.path}/labels"
+            assert other.post(url, json=body, headers=harness.auth).status_code == 200
         return answer
 
-    monkeypatch.setattr(context, "call", slow)
-    refused = run("review", "decide", "i_doubt", "--yes")
+    with serving(app) as url:
+        monkeypatch.setenv("INCIDENTWIRE_API_URL", url)
+        refused = run("review", "decide", "i_doubt", "--yes")
     assert refused.exit_code == 1
     assert "version" in refused.output
     assert harness.log.history("i_doubt")[-1].event.labels == ("deepfake",)

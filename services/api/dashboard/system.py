@@ -26,14 +26,13 @@ FULL = 0.8  # share of the store's memory from which submissions are refused
 OVERDUE_S = 180.0  # the keeper looks every few seconds
 QUEUED_S = 900.0  # a queue this old means that nobody works, or that work outgrew them
 BAD_FEEDS = ("failing", "gone", "silent")
-FREE_BYTES = 1_000_000_000  # of the data folder's disk
 
 blueprint = page_blueprint("system")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SystemCheck:
-    """One thing that was looked at. `is_good` is None if it could not be known."""
+    """The result of one check. `is_good` is None if it could not be made."""
 
     name: str
     is_good: bool | None
@@ -202,10 +201,11 @@ def _store() -> list[SystemCheck]:
 
 def _disk() -> SystemCheck:
     free = shutil.disk_usage(settings().read_model.parent).free
+    is_good = free >= settings().min_free_bytes
     text = _("%.1f GB are free.") % (free / 1_000_000_000)
-    if free <= FREE_BYTES:
+    if not is_good:
         text += " " + _("Make room: nothing can be kept on a full disk.")
-    return SystemCheck(name=_("Disk"), is_good=free > FREE_BYTES, text=text)
+    return SystemCheck(name=_("Disk"), is_good=is_good, text=text)
 
 
 def _stats() -> stats.Stats | None:
