@@ -181,9 +181,9 @@ def _ends(settings: Settings, rows: list[Answer]) -> Iterator[Answer]:
             continue
         url = f"{settings.ingest_url}/v1/submissions/{row['id']}"
         receipt = context.call("GET", url, settings).json()
-        told = 0
+        reported = 0
         while receipt["state"] in WAITING:
-            told = _tell_retry(receipt, row["about"], told)
+            reported = _report_retry(receipt, row["about"], reported)
             time.sleep(POLL_S)
             receipt = context.call("GET", url, settings).json()
         outcome = ",".join(receipt["labels"]) or receipt["reason"] or "no label"
@@ -196,16 +196,16 @@ def _ends(settings: Settings, rows: list[Answer]) -> Iterator[Answer]:
         }
 
 
-def _tell_retry(receipt: Answer, about: str, told: int) -> int:
-    """Say once per attempt that a page is tried again later; return the attempt."""
+def _report_retry(receipt: Answer, about: str, reported: int) -> int:
+    """Print once per attempt that a page is tried again later; return the attempt."""
     attempt = receipt["attempt"]
-    if receipt["state"] == "waiting" and attempt != told:
+    if receipt["state"] == "waiting" and attempt != reported:
         why = receipt["detail"] or receipt["reason"] or "no answer"
         then = f"is tried again at {receipt['next_try']}. Ctrl-C ends the waiting only."
         line = f"{about}: attempt {attempt} failed ({why}); the page {then}"
         click.echo(context.printable(line), err=True)
         return int(attempt)
-    return told
+    return reported
 
 
 def _noting_failures(rows: Iterable[Answer], failed: list[Answer]) -> Iterator[Answer]:

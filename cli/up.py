@@ -26,7 +26,7 @@ from incidentwire.web.keys import SCOPES, Keys
 FIRST_KEY = "first"
 STORE_READY_S = 120.0  # a large log takes its time to be read
 STORE_ENDED = (
-    "The store does not start. Its reason stands above. If its append-only file is damaged,"
+    "The store does not start; its own message is above. If its append-only file is damaged,"
     " move the folder `store` away and restore a backup, or cut the file where the damage"
     " begins with `redis-check-aof --fix`: docs/operations.md, Damage."
 )

@@ -1,4 +1,4 @@
-"""Where a blocking call runs: here, or in a thread while an event loop goes on."""
+"""Where a blocking call runs: here, or in a thread beside an event loop."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The classifier: fetches, keeps the evidence, extracts, labels; and links what it labelled to incidents."""
+"""The classifier: fetch, archive, extract and label pages, and link them to incidents."""

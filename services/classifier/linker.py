@@ -162,9 +162,8 @@ class Linker:
         if isinstance(result, Withdrawn):
             return False
         if not result.new and result.last <= self.position:
-            return (
-                False  # folded already and still open: another linker's answer stands
-            )
+            # Folded already and still open: the answer of another linker counts.
+            return False
         incident, event = new_events[0]
         logger.info(
             event_line(

@@ -20,7 +20,7 @@ from incidentwire.log.event_log import EventLog, VersionConflict, Withdrawn
 from services.classifier import outcomes
 from services.classifier.labelling.classifier import Classification, Classifier
 
-TELLING = 20  # items shown of those that change
+EXAMPLES = 20  # items shown of those that change
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,18 +28,20 @@ class Change:
     """The new judgement of an item. `swing` is the largest change of a score."""
 
     item: Item
-    said: Classification
+    result: Classification
     title: str
     text_digest: str
     swing: float
 
     @property
     def gained(self) -> set[Label]:
-        return set(outcomes.labels_of(self.said.labels)) - set(self.item.model_labels)
+        """Return the labels that only the new judgement has."""
+        return set(outcomes.labels_of(self.result.labels)) - set(self.item.model_labels)
 
     @property
     def lost(self) -> set[Label]:
-        return set(self.item.model_labels) - set(outcomes.labels_of(self.said.labels))
+        """Return the labels that only the old judgement has."""
+        return set(self.item.model_labels) - set(outcomes.labels_of(self.result.labels))
 
 
 @dataclass(kw_only=True)
@@ -58,7 +60,7 @@ class Difference:
     @property
     def telling(self) -> list[Change]:
         """Return the largest changes, largest swing first."""
-        return sorted(self.changes, key=lambda c: (-c.swing, c.item.id))[:TELLING]
+        return sorted(self.changes, key=lambda c: (-c.swing, c.item.id))[:EXAMPLES]
 
 
 def kept_items(log: EventLog) -> list[Item]:
@@ -112,7 +114,7 @@ def apply(
             continue
         asked = ItemReclassifyRequested(who=classifier.version)
         judged = outcomes.classified(
-            item, change.text_digest, change.said, classifier.version
+            item, change.text_digest, change.result, classifier.version
         )
         once = f"judged:{classifier.version}:{change.text_digest[:16]}"
         try:
@@ -141,7 +143,7 @@ def _judged(
         except (ContentNotFound, ContentCorrupt):
             yield item, None
             continue
-        said = classifier.classify(
+        result = classifier.classify(
             document.title,
             document.text,
             document.language,
@@ -149,19 +151,15 @@ def _judged(
             key=key,
         )
         before = item.classified.scores
-        swing = max(
-            abs(said.scores[label] - before.get(label, 0.0)) for label in LABELS
+        swings = (abs(result.scores[k] - before.get(k, 0.0)) for k in LABELS)
+        change = Change(
+            item=item,
+            result=result,
+            title=document.title,
+            text_digest=document.text_digest,
+            swing=max(swings),
         )
-        yield (
-            item,
-            Change(
-                item=item,
-                said=said,
-                title=document.title,
-                text_digest=document.text_digest,
-                swing=swing,
-            ),
-        )
+        yield item, change
 
 
 def _count(difference: Difference, item: Item, change: Change) -> None:
@@ -170,5 +168,5 @@ def _count(difference: Difference, item: Item, change: Change) -> None:
     difference.lost.update(change.lost)
     if item.corrected:
         people = set(item.corrected.labels)
-        difference.now_with_people += set(change.said.labels) == people
+        difference.now_with_people += set(change.result.labels) == people
         difference.now_against_people += set(item.model_labels) == people

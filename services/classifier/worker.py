@@ -91,7 +91,7 @@ class ItemWorker(SimpleWorker):
         )
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Work on the items of the job, and of single-item jobs that wait behind it.
+        """Work on the items of the job, and of single-item jobs queued after it.
 
         The job is deleted first: from here on its items are found by their leases. A
         job that is not ours is dropped; nothing that it names is imported.

@@ -32,7 +32,7 @@ class WebAddress:
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """A news item that somebody handed in: an address, a text, or both."""
+    """A submitted news item: a URL, a text, or both."""
 
     id: str
     address: WebAddress | None = None

@@ -1,6 +1,6 @@
 """Names in titles, simply and honestly: runs of capitalised words in scripts that have capitals. Pure.
 
-No model of language is behind it. Titles in Title Case say nothing about names and are left out, and a first word
+No language model is used. Titles in Title Case say nothing about names and are left out, and a first word
 counts only as part of a run of several, or where another title has it in its middle.
 """
 

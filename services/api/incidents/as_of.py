@@ -1,7 +1,7 @@
-"""Which incidents a list as of an earlier position may show, in its order: so rows are built for a page, not for all.
+"""Candidates for a list of incidents as of an earlier position, in its order.
 
-This only narrows, by what a match must have at least. Whether an incident does match is said by the SQL of
-incident_query.py alone, the same as for now.
+So rows are built for one page, not for all incidents. A candidate has what a match must
+have at least; the SQL of list_query.py alone decides whether it does match.
 """
 
 from __future__ import annotations
@@ -27,20 +27,21 @@ def candidates(
     db: sqlite3.Connection, past: IncidentProjection, asked: Mapping[str, Any], values: Mapping[str, Any], sort: str,
     *, descending: bool, after: Key | None = None,
 ) -> Iterator[str]:  # fmt: skip
-    """Ids of live incidents, in order and behind `after`, with at least all that match `asked`; `values` are bound."""
-    state, key_of = past.state, _key(db, past, sort)
+    """Yield ids of live incidents in order, after `after`; all that match `asked` are
+    among them. `values` are bound to the conditions."""
+    state = past.state
+    key_of = _key(db, past, sort)
     keys = [
         (key_of(name), past.stamps[name].n, name)
         for name in _narrowed(db, past, asked, values)
     ]
     wanted = set(asked.get("label", ()))
     for key, n, name in sorted(keys, reverse=descending):
-        is_behind = after is None or (
-            (key, n) < after if descending else (key, n) > after
-        )
-        if is_behind and wanted <= set(
-            state.labels(state.members(name)) if wanted else ()
-        ):
+        if after is not None:
+            is_later = (key, n) < after if descending else (key, n) > after
+            if not is_later:
+                continue
+        if not wanted or wanted <= set(state.labels(state.members(name))):
             yield name
 
 
@@ -54,9 +55,9 @@ def _narrowed(
     found = [_of_items(db, past, name, values) for name in filters]
     statuses = asked.get("status") or ()
     for incident in past.state.active():
-        if (not statuses or incident.status in statuses) and all(
-            incident.id in some for some in found
-        ):
+        if statuses and incident.status not in statuses:
+            continue
+        if all(incident.id in some for some in found):
             yield incident.id
 
 

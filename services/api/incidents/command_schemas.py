@@ -134,7 +134,7 @@ class MoveSchema(CommandSchema):
 
 
 class DoneSchema(Schema):
-    """How things stand right after the command; read on with `min_position`."""
+    """The incident right after the command; pass `position` as `min_position` to read on."""
 
     id = fields.String(
         required=True,

@@ -140,26 +140,25 @@ def sentences(
     why = event.why
     other = nearest(event)
     called = f"“{titles[other]}”" if other and other in titles else "another report"
-    said: list[str] = []
+    reasons: list[str] = []
 
     def name() -> str:
-        return "it" if said else called
+        return "it" if reasons else called
 
     if why.copy:
-        said.append(f"the same text as {name()}")
+        reasons.append(f"the same text as {name()}")
     if why.retold:
-        said.append(f"is mainly about the same name as {name()}")
+        reasons.append(f"is mainly about the same name as {name()}")
     counts = [(getattr(why.shared, kind, 0), word) for kind, word in COUNTED]
     if amounts := [_count(number, word) for number, word in counts if number]:
-        said.append(f"shares {_listed(amounts)} with {name()}")
+        reasons.append(f"shares {_listed(amounts)} with {name()}")
     if quotes:
-        said.append(
-            f"shares the passages {', '.join(f'“{quote}”' for quote in quotes[:QUOTED])} with {name()}"
-        )
+        passages = ", ".join(f"“{quote}”" for quote in quotes[:QUOTED])
+        reasons.append(f"shares the passages {passages} with {name()}")
     if why.days is not None:
         apart = {0: "on the same day", 1: "one day apart"}
-        said.append(apart.get(why.days, f"{why.days} days apart"))
-    return said
+        reasons.append(apart.get(why.days, f"{why.days} days apart"))
+    return reasons
 
 
 def shared(event: e.IncidentItemLinked, text: str | None) -> list[dict[str, Any]]:

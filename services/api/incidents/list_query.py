@@ -117,9 +117,9 @@ def page(
     if past is None:
         found = dicts(db, query, {**values, "limit": limit + 1})
     else:
-        behind = (values["key"], values["n"]) if after is not None else None
+        start = (values["key"], values["n"]) if after is not None else None
         names = candidates(
-            db, past, asked, values, sort, descending=direction == "DESC", after=behind
+            db, past, asked, values, sort, descending=direction == "DESC", after=start
         )
         found = _found_then(db, past, names, query, values, limit + 1)
     position, log_id = db.execute("SELECT position, log_id FROM checkpoint").fetchone()

@@ -1,4 +1,4 @@
-"""What is said: webhook payloads, chat messages, and mails. Pure."""
+"""The content of deliveries: webhook payloads, chat messages and mails. Pure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Notification:
 
 
 def describe(found: EntryFacts) -> str:
-    """Return in words what the entry says happened."""
+    """Return the change as a sentence."""
     data = json.loads(found.entry.data)
     match found.type:
         case "incident.opened":

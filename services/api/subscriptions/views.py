@@ -102,7 +102,7 @@ def list_subscriptions(_query: dict[str, Any]) -> dict[str, Any]:
 @blueprint.arguments(QuerySchema, location="query")
 @blueprint.response(200, SubscriptionSchema)
 def show_subscription(_query: dict[str, Any], subscription_id: str) -> dict[str, Any]:
-    """Show one subscription and where it stands."""
+    """Show one subscription and its progress."""
     return with_service(
         lambda service: as_json(service, owned(service, subscription_id))
     )
@@ -115,7 +115,7 @@ def show_subscription(_query: dict[str, Any], subscription_id: str) -> dict[str,
 def change_subscription(body: dict[str, Any], subscription_id: str) -> dict[str, Any]:
     """Change, pause or resume a subscription.
 
-    `status: active` with `resume: missed` delivers what came while it stood still, with
+    `status: active` with `resume: missed` delivers what came in the meantime, with
     `resume: now` it skips that.
     """
 

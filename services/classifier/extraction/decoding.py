@@ -117,7 +117,8 @@ def _utf8(body: bytes) -> str | None:
 
 
 def clean(text: str) -> str:
-    """One line: NFC, no control or invisible formatting characters, runs of white space as one space."""
+    """Return the text on one line: NFC, white space folded, without control and
+    invisible formatting characters."""
     line = " ".join(text.split())
     if line.isascii() and line.isprintable():
         return line
@@ -125,7 +126,7 @@ def clean(text: str) -> str:
 
 
 def clean_lines(text: str) -> str:
-    """Lines cleaned like `clean`, empty ones dropped, joined by a single newline."""
+    """Return the lines, each as by `clean`, without empty ones."""
     return "\n".join(
         line
         for line in (clean(raw) for raw in _LINE_BREAKS.sub("\n", text).split("\n"))

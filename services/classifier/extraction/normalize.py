@@ -64,7 +64,7 @@ def _open_noscript(tree: html.HtmlElement) -> None:
 
 
 def _open_details(tree: html.HtmlElement) -> None:
-    """Show what stands behind a summary: extractors know no `details`."""
+    """Replace `details` by its content, which extractors skip."""
     for node in tree.iter("details"):
         node.tag = "div"
         summary = node.find("summary")
@@ -103,7 +103,7 @@ def _is_hidden(node: html.HtmlElement) -> bool:
 
 
 def _wrap_bare_text(node: html.HtmlElement) -> None:
-    """Make paragraphs of the text that stands beside the blocks of a container."""
+    """Make paragraphs of the text beside the blocks of a container."""
     for child in node:
         if child.tag in _BARE_BOXES and _is_bare_box(child):
             child.tag = "p"

@@ -1,4 +1,4 @@
-"""Remove what crashes leave behind in the store: records of items that have ended, and
+"""Remove leftovers of crashes from the store: records of items that have ended, and
 RQ's registries of jobs that failed or were abandoned, with their results."""
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""From a text to its labels: sentences, features, scores, evidence. classify.py is the entry."""
+"""From a text to its labels: sentences, features, scores, evidence. classifier.py is the entry."""

@@ -1,4 +1,4 @@
-"""Which harms a text tells of, how sure that is, and which sentences say so. Pure: no clock, no network, no state."""
+"""The labels of a text, their probabilities, and the sentences that show them. Pure."""
 
 from __future__ import annotations
 
@@ -41,19 +41,23 @@ SURE = 0.75
 # publishers that the model had not seen, this raised strict and lenient F1 in both languages.
 PASSAGE_SURE = 0.96
 PASSAGE_LABELS = frozenset({"data_leak", "consent", "regulation"})
-MIN_SIGNALS = (
-    2  # and so does a paragraph that is as sure, with as many sentences that signal it
-)
-MIN_ROUND_UP_CHARS = 1_500  # a shorter text without list marks tells of one thing
+# So does a paragraph that is as sure, with as many sentences that signal it.
+MIN_SIGNALS = 2
+MIN_ROUND_UP_CHARS = 1_500  # a shorter text without list marks reports one incident
 
-# title, text, language, published (ISO 8601 or None), key, part of a longer text -> ASCII of at most 600 bytes
+# title, text, language, published (ISO 8601 or None), key, whether it is part of a longer
+# text -> ASCII of at most 600 bytes
 Fingerprinter = Callable[[str, str, str, str | None, bytes, bool], str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Classification:
-    """labels: those that apply. scores: calibrated probability per label. evidence: spans of the text per label, in
-    code points. review: labels it hesitates over, or "language"; empty when sure. mentions: only the labelled ones."""
+    """The model's judgement of a text.
+
+    `scores` are calibrated probabilities by label; `evidence` has spans of the text by
+    label, in code points. `review` names the labels in doubt, or "language"; it is empty
+    if the model is sure. `mentions` are the labelled ones only.
+    """
 
     labels: tuple[str, ...]
     scores: dict[str, float]
@@ -148,17 +152,16 @@ class Classifier:
     def explain(
         self, title: str, text: str, top: int = 10
     ) -> dict[str, tuple[Reason, ...]]:
-        """Per label what weighed most for it or against it, strongest first."""
+        """Return by label what weighed most for or against it, strongest first."""
         return explain(self._scorer, title, article(text), self._lexicon, top)
 
     def _decide(
         self, scores: dict[str, float], language: str, has_text: bool
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Labels, and what to review."""
+        """Return the labels, and those to review."""
         found = self._labels_by_threshold(scores, language)
-        if (
-            not has_text
-        ):  # a label without a sentence to show for it is a question, not an answer
+        if not has_text:
+            # Without a sentence as evidence, a label is only proposed.
             return (), found
         if language not in (*SUPPORTED, UNKNOWN):
             return found, ("language",)
@@ -256,7 +259,10 @@ class Classifier:
         labels: tuple[str, ...],
         language: str,
     ) -> tuple[str, ...]:
-        """Labels of a passage: those of the document, and in a list also its own where it is sure."""
+        """Return the labels of a passage: those of the document that it signals.
+
+        An item of a list may have labels of its own, if it is sure of them.
+        """
         signals = Counter(name for sentence in own.body for name in sentence.signals)
         decisions = self._decisions_in(language)
         scores = probabilities(raw, decisions)

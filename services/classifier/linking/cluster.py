@@ -1,4 +1,4 @@
-"""Groups the rows of a file by the decisions of the linker, for the command `incidentwire cluster`."""
+"""Group the rows of a file as the linker would, for `incidentwire cluster`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from typing import Any
 
 from services.classifier.linking.decide import LinkIndex, decide, decode, fingerprint
 
-# title, text, date -> fingerprints of the labelled mentions, the main one first; none where the text is not relevant
+# title, text, date -> fingerprints of the labelled mentions, the main one first;
+# empty for an irrelevant text
 Mentions = Callable[[str, str, str | None], Sequence[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterRow:
-    """A mention's place. `cluster` is the id of the incident's first row, with `#<n>` for its n-th mention after the
-    main one; `score` is 1.0 for the mention that opened it."""
+    """The incident of a mention.
+
+    `cluster` is the id of the incident's first row, with `#<n>` for its n-th mention
+    after the main one; `score` is 1.0 for the mention that opened it.
+    """
 
     id: str
     cluster: str
@@ -25,8 +29,11 @@ class ClusterRow:
 def cluster(
     rows: Iterable[Mapping[str, Any]], mentions: Mentions
 ) -> Iterator[ClusterRow]:
-    """Group the rows' mentions: in date order where there are dates, else in the given order; a row per mention,
-    the main one first. Rows have `id`, `title`, `text` and maybe `date` (ISO 8601)."""
+    """Yield a row per mention, the main one of each text first.
+
+    Texts are taken in the order of their dates, if any has one. Rows have `id`, `title`,
+    `text` and possibly `date` (ISO 8601).
+    """
     index = LinkIndex()
     for row in in_order(list(rows)):
         title, text, date = (
@@ -48,8 +55,9 @@ def cluster(
 
 
 def in_order(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """By date where any row has one; rows without stay right behind the row that they followed."""
-    keyed, latest = [], ""
+    """Return rows by date; one without a date stays right after its predecessor."""
+    keyed = []
+    latest = ""
     for row in rows:
         latest = str(row.get("date") or latest)
         keyed.append((latest, row))
@@ -57,5 +65,5 @@ def in_order(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def whole(title: str, text: str, date: str | None) -> list[str]:
-    """Every text is relevant and reports one incident (`cluster --all`)."""
+    """Return the fingerprint of a whole text, as if it reported one incident (`--all`)."""
     return [fingerprint(title, text, None, date)]

@@ -1,15 +1,18 @@
-"""Fingerprints: what is known of a mention without its words, in at most 600 ASCII characters.
+"""Fingerprints: mentions without their words, for comparison, in at most 600 characters.
 
 Layout of the packed form, before base85:
 
     0      FINGERPRINT_VERSION, with PART set if the mention is an excerpt of a longer
            text, OUTCOME if it reports a fine, settlement or trial
-    1..2   day of publication, days since 1970-01-01, 0 where unknown
+    1..2   day of publication, days since 1970-01-01, 0 if unknown
     3..6   how many terms: words, names, amounts, dates
-    7..38  SIGNATURE_SLOTS minima of hashed shingles, 16 bits each (one-permutation minhash, Li, Owen, Zhang 2012)
-    39..   the terms' hashes, 24 bits each, in that order, sorted within a kind; then their weights, 4 bits each
+    7..38  SIGNATURE_SLOTS minima of hashed shingles, 16 bits each (one-permutation
+           minhash; Li, Owen and Zhang 2012)
+    39..   the terms' hashes, 24 bits each, in that order, sorted within a kind; then
+           their weights, 4 bits each
 
-Hashes are keyed (BLAKE2b): without the key nobody can test whether a text or a name stands behind a fingerprint.
+Hashes are keyed (BLAKE2b): without the key nobody can test whether a fingerprint is that
+of a given text or name.
 """
 
 from __future__ import annotations
@@ -37,9 +40,8 @@ SIGNATURE_SLOTS = 16
 SHINGLE_WORDS = 3
 EMPTY_SLOT = 0xFFFF
 _HEAD = struct.Struct(f">BH4B{SIGNATURE_SLOTS}H")
-_WEIGHT_UNIT = (
-    4  # a stored weight of 4 is 1.0: the heaviest term is 2 * 1.5 * 1.25 = 3.75
-)
+# A stored weight of 4 is 1.0: the heaviest term has 2 * 1.5 * 1.25 = 3.75.
+_WEIGHT_UNIT = 4
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
 # The digits of base 85 in their order (RFC 1924), and their places in a word of 32 bits.
 _ALPHABET = np.frombuffer(
@@ -48,9 +50,10 @@ _ALPHABET = np.frombuffer(
     dtype=np.uint8,
 )
 _POWERS = np.array([85**4, 85**3, 85**2, 85, 1])
+# Odd, as in xxHash.
 _MIX = np.array(
     [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64
-)  # odd, as in xxHash
+)
 
 
 class FingerprintError(ValueError):
@@ -60,7 +63,7 @@ class FingerprintError(ValueError):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fingerprint:
     """A decoded fingerprint. `hashes` (24 bits), `weights` (1 to 15) and `kinds` run in parallel; `day` counts from
-    1970-01-01, 0 where unknown; `signature` has SIGNATURE_SLOTS minima, EMPTY_SLOT where a slot has none; `part` says
+    1970-01-01, 0 if unknown; `signature` has SIGNATURE_SLOTS minima, EMPTY_SLOT where a slot has none; `part` says
     that the mention is a part of a longer text, which reports other incidents too."""
 
     day: int

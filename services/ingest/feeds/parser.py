@@ -109,7 +109,7 @@ def read(
 
 
 def parse_xml(body: bytes, url: str, headers: Mapping[str, str]) -> Any:
-    """Return feedparser's result, with encoding, ampersands and links mended.
+    """Return feedparser's result, with encoding, ampersands and links repaired.
 
     `url` may be empty: then relative links stay relative.
     """
@@ -122,21 +122,21 @@ def parse_xml(body: bytes, url: str, headers: Mapping[str, str]) -> Any:
     result = feedparser.parse(io.BytesIO(body), response_headers=about)
     if _is_broken(result) and b"&" in body and b"\0" not in body:
         escaped = with_escaped_ampersands(body)
-        mended = feedparser.parse(io.BytesIO(escaped), response_headers=about)
-        if not mended.get("bozo"):
-            # The document is still ill-formed, and that is said.
-            mended["bozo"] = result["bozo"]
-            mended["bozo_exception"] = result.get("bozo_exception")
-            result = mended
+        repaired = feedparser.parse(io.BytesIO(escaped), response_headers=about)
+        if not repaired.get("bozo"):
+            # The document itself is still ill-formed, which its problem must tell.
+            repaired["bozo"] = result["bozo"]
+            repaired["bozo_exception"] = result.get("bozo_exception")
+            result = repaired
     if has_bad_bytes and not result.get("bozo"):
         result["bozo"] = True
         result["bozo_exception"] = CharacterEncodingOverride("not all of it is UTF-8")
     for entry in result["entries"]:
-        _mend_link(entry)
+        _repair_link(entry)
     return result
 
 
-def _mend_link(entry: Any) -> None:
+def _repair_link(entry: Any) -> None:
     """Set the entry's link to its page.
 
     feedparser knows relations by their short names only, and lets a link element

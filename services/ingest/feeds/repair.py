@@ -1,4 +1,4 @@
-"""Faults of feed documents that are mended before parsing. Pure, linear.
+"""Repairs of feed documents before they are parsed. Pure, linear.
 
 Each is common on real servers and has one sensible reading.
 """
