@@ -200,7 +200,9 @@ def _store() -> list[SystemCheck]:
 
 
 def _disk() -> SystemCheck:
-    free = shutil.disk_usage(settings().read_model.parent).free
+    folder = settings().read_model.parent
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
     is_good = free >= settings().min_free_bytes
     text = _("%.1f GB are free.") % (free / 1_000_000_000)
     if not is_good:

@@ -7,7 +7,6 @@ from typing import Any
 from flask import Response
 from marshmallow import Schema, fields, validate
 
-from incidentwire.labels import LABELS
 from incidentwire.web.auth import require
 from services.api.http import (
     Blueprint,
@@ -16,7 +15,6 @@ from services.api.http import (
     as_answer,
     cursor,
     limit,
-    nullable_text,
     reader,
     wait_for,
 )
@@ -43,34 +41,6 @@ class SearchQuerySchema(ReadQuerySchema):
     cursor = cursor(CURSOR)
 
 
-class SnippetSchema(Schema):
-    """A passage of an item's stored text."""
-
-    item = fields.String(required=True)
-    text = fields.String(required=True)
-    start = fields.Integer(
-        required=True, metadata={"description": "in code points of the item's text"}
-    )
-    end = fields.Integer(required=True)
-    hits = fields.List(
-        fields.List(fields.Integer()),
-        required=True,
-        metadata={"description": "[start, end) in code points of the item's text"},
-    )
-
-
-class HitSchema(Schema):
-    """A match; one of kind incident has the fields of GET /v1/incidents too."""
-
-    kind = fields.String(required=True, validate=validate.OneOf(["item", "incident"]))
-    id = fields.String(required=True)
-    title = nullable_text()
-    labels = fields.List(fields.String(validate=validate.OneOf(LABELS)), required=True)
-    topics = fields.List(fields.String(), required=True)
-    snippet = fields.Nested(SnippetSchema, required=True, allow_none=True)
-    link = fields.String(required=True)
-
-
 class FacetSchema(Schema):
     """A value and how many of the matches have it."""
 
@@ -79,9 +49,9 @@ class FacetSchema(Schema):
 
 
 class SearchPageSchema(PageSchema):
-    """Hits by relevance."""
+    """Hits by relevance. Hits of kind incident have the fields of lists too."""
 
-    hits = fields.List(fields.Nested(HitSchema), required=True)
+    hits = fields.List(fields.Dict(), required=True)
     total = fields.Integer(
         required=True,
         metadata={"description": "matches; at most 1,000, the newest"},
