@@ -20,6 +20,7 @@ import pytest
 from incidentwire import opml
 from incidentwire.net import urls
 from incidentwire.web import json_body
+from incidentwire.web.api_docs.views import DOCUMENT
 from incidentwire.web.problems import Problem
 from services.api.search import filters
 from services.classifier.extraction.extract import ExtractError, extract
@@ -46,6 +47,7 @@ PACKAGES = (
     "services.classifier.text",
     "services.ingest.feeds",
 )
+PATTERN = re.compile(r'"pattern": "((?:[^"\\]|\\.)*)"')
 URL = "https://www.lindhaven-courier.example/2026/03/leak"
 SENTENCE = "The clinic showed pictures of its patients to visitors for days. "
 
@@ -88,11 +90,11 @@ def grows_linearly(work: Callable[[int], Callable[[], object]], size: int) -> bo
 
 
 def matching(
-    pattern: re.Pattern[str] | re.Pattern[bytes], pump: str
+    pattern: re.Pattern[str] | re.Pattern[bytes], pump: str, end: str = "x"
 ) -> Callable[[int], Callable[[], object]]:
     def work(size: int) -> Callable[[], object]:
         # Runs that end in another character make a pattern fail late, and begin again.
-        text: str | bytes = (pump * (size // (2 * len(pump))) + "x") * 2
+        text: str | bytes = (pump * (size // (2 * len(pump))) + end) * 2
         if isinstance(pattern.pattern, bytes):
             text = text.encode()
 
@@ -114,6 +116,20 @@ def test_a_pattern_is_linear_in_every_kind_of_input(pattern: re.Pattern[str]) ->
         pump
         for pump in PUMPS
         if not grows_linearly(matching(pattern, pump), PATTERN_CHARS)
+    ] == []
+
+
+def patterns_of_the_api() -> set[str]:
+    document = DOCUMENT.read_text(encoding="utf-8")
+    return {json.loads(f'"{found}"') for found in PATTERN.findall(document)}
+
+
+@pytest.mark.parametrize("pattern", sorted(patterns_of_the_api()))
+def test_a_pattern_of_a_request_is_linear_in_what_it_refuses(pattern: str) -> None:
+    assert [
+        pump
+        for pump in PUMPS
+        if not grows_linearly(matching(re.compile(pattern), pump, "\0"), PATTERN_CHARS)
     ] == []
 
 

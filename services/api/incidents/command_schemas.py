@@ -13,7 +13,7 @@ MAX_NOTE = 2000  # characters
 MAX_TITLE = 300  # characters
 MAX_MENTIONS = 1000
 # Of \s alone Python and JSON Schema have different ideas (U+001C to U+001F, U+0085, U+FEFF).
-HAS_WORDS = r"^[^\x00]*[^\x00-\x20\x7f-\xa0\ufeff\s][^\x00]*$"
+HAS_WORDS = r"^[\x01-\x20\x7f-\xa0\ufeff\s]*[^\x00-\x20\x7f-\xa0\ufeff\s][^\x00]*$"
 MAX_SAME_AS = 20
 ADDRESS = r"^https?://[!-~]{1,2000}$"
 NO_ADDRESS = "is no address: it begins with http:// or https:// and has no spaces"
@@ -74,7 +74,7 @@ class StatusSchema(CommandSchema):
 def _title() -> fields.String:
     return fields.String(
         required=True,
-        validate=[validate.Length(min=1, max=MAX_TITLE), _HAS_WORDS, clean],
+        validate=[validate.Length(max=MAX_TITLE), _HAS_WORDS, clean],
     )
 
 
@@ -102,7 +102,7 @@ class NewIncidentSchema(Schema):
 class NoteSchema(CommandSchema):
     note = fields.String(
         required=True,
-        validate=[validate.Length(min=1, max=MAX_NOTE), _HAS_WORDS, clean],
+        validate=[validate.Length(max=MAX_NOTE), _HAS_WORDS, clean],
     )
 
 

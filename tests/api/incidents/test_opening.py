@@ -67,3 +67,11 @@ def test_what_is_no_incident_is_refused(
     before = room.log.last()
     _open(room, 422, **body)
     assert room.log.last() == before
+
+
+@pytest.mark.parametrize("title", ["", " "])
+def test_a_title_without_words_gets_one_message(room: Newsroom, title: str) -> None:
+    errors = _open(room, 422, title=title)["errors"]
+    assert errors == [
+        {"field": "title", "message": "needs words, and no NUL character"}
+    ]
