@@ -36,6 +36,7 @@ SUBJECT = "iw:subject:"
 
 VISIBILITY_TIMEOUT_S = 30  # then the keeper requeues an item that no job holds
 PAGE = 1000  # entries per XRANGE: about 1 MB
+BLOCK_SHARE = 0.8  # of the client's timeout (redis-py: 5 s) that a read may block
 
 _LINES = (Path(__file__).parent / "append.lua").read_text(encoding="utf-8").splitlines()
 SCRIPT = "\n".join(
@@ -233,6 +234,9 @@ class EventLog:
         return low
 
     def _wait(self, position: int, wait_s: float) -> None:
+        kwargs = self.connection.connection_pool.connection_kwargs
+        timeout_s: float = kwargs.get("socket_timeout") or float("inf")
+        wait_s = min(wait_s, BLOCK_SHARE * timeout_s)
         began = time.monotonic()
         rows = self.connection.xread(
             {STREAM: f"{position}-0"}, count=1, block=max(1, int(wait_s * 1000))

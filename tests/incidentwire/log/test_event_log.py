@@ -155,6 +155,14 @@ def test_follow_yields_what_comes_and_an_empty_batch_in_silence(log: EventLog) -
     assert next(batches) == []
 
 
+def test_follow_waits_no_longer_than_its_client_would(
+    connection: redis.Redis,
+) -> None:
+    options = connection.connection_pool.connection_kwargs | {"socket_timeout": 0.5}
+    impatient = redis.Redis.from_pool(redis.ConnectionPool(**options))
+    assert next(EventLog(impatient).follow(0, wait_s=60)) == []
+
+
 def test_a_cut_log_is_noticed(log: EventLog, connection: redis.Redis) -> None:
     for n in range(5):
         log.append(f"i_{n}", submitted(n))
