@@ -219,7 +219,7 @@ def _add_installation_options(command: click.Command) -> None:
 def _installation_options() -> Iterable[click.Option]:
     yield click.Option(
         ["--data-dir"],
-        type=click.Path(file_okay=False),
+        type=click.Path(exists=True, file_okay=False),
         expose_value=False,
         callback=_remember(DATA_DIR),
         help="Talk to the `incidentwire up` that runs on this folder."

@@ -123,6 +123,14 @@ def test_without_a_server_or_a_key_there_is_one_line_and_no_trace(
     assert (none.exit_code, "INCIDENTWIRE_KEY" in none.output) == (1, True)
 
 
+def test_a_data_folder_that_is_missing_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "elsewhere"
+    result = run("items", "list", "--data-dir", str(missing))
+    assert result.exit_code == 2
+    assert "does not exist" in result.output
+    assert "elsewhere" in result.output
+
+
 def test_keys_are_made_listed_and_revoked(harness: Harness) -> None:
     env = to_env(harness.settings)
     made = run(
