@@ -27,10 +27,9 @@ from requests.structures import CaseInsensitiveDict
 
 from incidentwire import __version__
 from incidentwire.net import urls
-from incidentwire.net.addresses import refusal_of_address, refusal_of_name
 from incidentwire.net.body import raw_pieces, read_limited
 from incidentwire.net.decompress import ACCEPTED, EncodingError
-from incidentwire.net.hosts import is_address
+from incidentwire.net.destinations import is_listed, refusal
 from incidentwire.net.request import (
     OutboundError,
     RequestContext,
@@ -50,7 +49,6 @@ __all__ = [
     "retry_after_s",
 ]
 
-PORTS = frozenset({80, 443, 8080, 8443})
 # Redirects through sign-in and consent pages are longer than any page's own address.
 MAX_FETCHED_URL_CHARS = 8_000
 # Statuses after which the same request may succeed; 52x: a CDN without its origin.
@@ -244,28 +242,10 @@ class HttpClient:
             parts = urls.split(url, max_chars=MAX_FETCHED_URL_CHARS)
         except urls.UrlError as error:
             raise OutboundError("refused_url", str(error)) from error
-        if self._private_ok(parts):
-            return parts
-        host = parts.host.strip("[]")
-        why = (
-            refusal_of_address(host)
-            if is_address(parts.host)
-            else refusal_of_name(host)
-        )
-        if why is not None:
-            raise OutboundError(
-                "refused_address", f"{host} is not on the public internet: {why}"
-            )
-        if parts.port not in PORTS:
-            raise OutboundError(
-                "refused_url",
-                f"port {parts.port} is not one of {sorted(PORTS)}: use one of these",
-            )
+        refused = refusal(parts, self._allowed_hosts)
+        if refused is not None:
+            raise OutboundError(refused.reason, refused.detail)
         return parts
-
-    def _private_ok(self, parts: urls.Parts) -> bool:
-        names = {parts.host, parts.host.strip("[]"), f"{parts.host}:{parts.port}"}
-        return not self._allowed_hosts.isdisjoint(names)
 
     def _request(
         self,
@@ -297,7 +277,7 @@ class HttpClient:
         second try."""
         call.host = parts.host.strip("[]")
         call.port = parts.port
-        call.private_ok = self._private_ok(parts)
+        call.private_ok = is_listed(parts, self._allowed_hosts)
         call.dialled = 0
         try:
             with request_context(call):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, cast
 
 import gevent
@@ -18,6 +19,8 @@ from flask import (
 from marshmallow import ValidationError
 
 from incidentwire import items, queue
+from incidentwire.net import urls
+from incidentwire.net.destinations import refusal
 from incidentwire.telemetry import traceparent_from
 from incidentwire.web import json_body
 from incidentwire.web.auth import authorize, require
@@ -34,7 +37,7 @@ from services.ingest.schemas import (
     receipt_path,
     submission_fields,
 )
-from services.ingest.submission import Submission, SubmissionOutcome
+from services.ingest.submission import Submission, SubmissionOutcome, WebAddress
 from services.ingest.submit import Submitter
 from services.ingest.turns import Turn, Turns
 
@@ -87,10 +90,11 @@ def submit() -> Any:
             detail=f"Send Content-Type: application/json, or {NDJSON} for one item "
             "per line.",
         )
-    body = _body(current_app.config["SETTINGS"].max_body_bytes)
+    settings = current_app.config["SETTINGS"]
+    body = _body(settings.max_body_bytes)
     with _turns().take(body.size) as turn:
         try:
-            submission = read(body.read())
+            submission = read(body.read(), settings.allowed_hosts)
         finally:
             turn.pause()
         _take(ITEMS)
@@ -138,16 +142,30 @@ def retry(item_id: str) -> dict[str, Any]:
     return accepted(SubmissionOutcome(id=item_id, position=position, known=False))
 
 
-def read(raw: bytes) -> Submission:
-    """Return the submission in a JSON object.
+def read(raw: bytes, allowed_hosts: frozenset[str]) -> Submission:
+    """Return the submission in a JSON object; `allowed_hosts` may be private.
 
     Raises Problem 400 for a body that is not JSON, and 422 naming each invalid field.
     """
     data = json_body.parse(raw, MAX_VALUES)
     try:
-        return Submission.of(**submission_fields(data))
+        submission = Submission.of(**submission_fields(data))
     except ValidationError as error:
         raise invalid_fields(field_errors(error.messages)) from None
+    if submission.address and not submission.text:
+        _check_destination(submission.address, allowed_hosts)
+    return submission
+
+
+def _check_destination(address: WebAddress, allowed_hosts: frozenset[str]) -> None:
+    """Refuse an address that will never be fetched. Raises Problem 422."""
+    refused = refusal(urls.split(address.canonical), allowed_hosts)
+    if refused is not None:
+        remedy = (
+            "Send the text of the page, or let the operator list the host in"
+            " INCIDENTWIRE_ALLOWED_HOSTS"
+        )
+        raise invalid_fields(field_errors({"url": [f"{refused.detail}. {remedy}."]}))
 
 
 def _submit_bulk() -> Response:
@@ -165,7 +183,7 @@ def _submit_bulk() -> Response:
         return submitter.submit_many(submissions, via=via, traceparent=trace)
 
     handler = bulk.BulkHandler(
-        read=read,
+        read=partial(read, allowed_hosts=settings.allowed_hosts),
         submit=submit_chunk,
         refusal=copy_current_request_context(_refusal),
         max_items=settings.max_bulk_items,

@@ -435,3 +435,26 @@ def test_bulk_to_a_store_that_cannot_be_written_is_one_503(
     answer = harness.post(b'{"text": "x"}', **{"Content-Type": "application/x-ndjson"})
     assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
     assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://10.0.0.1/x",
+        "http://169.254.169.254/latest",
+        "http://[::1]/",
+        "http://2130706434/",
+        "http://localhost/a",
+        "http://news.example.org:22/a",
+    ],
+)
+def test_an_address_that_is_never_fetched_is_refused_at_once(
+    harness: Harness, url: str
+) -> None:
+    refused = harness.post({"url": url})
+    assert refused.status_code == 422
+    [error] = refused.get_json()["errors"]
+    assert error["field"] == "url"
+    assert "INCIDENTWIRE_ALLOWED_HOSTS" in error["message"]
+    assert harness.log.last() == 0
+    assert harness.post({"url": url, "text": PLAIN}).status_code == 202
