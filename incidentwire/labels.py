@@ -92,6 +92,11 @@ BORDERS = (
 )
 
 
+def plain_name(label: str) -> str:
+    """Return the name of a label in plain English."""
+    return label.replace("_", " ")
+
+
 Certainty = Literal["likely", "possible", "unsure"]
 
 

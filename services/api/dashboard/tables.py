@@ -11,6 +11,7 @@ from typing import Any
 import xlsxwriter
 from flask import Response
 
+from incidentwire.labels import LABELS, plain_name
 from services.api.cells import defused
 from services.api.incidents.exports import REPORT_COLUMNS, report_cells
 from services.api.incidents.reports import Report
@@ -20,10 +21,10 @@ Row = Mapping[str, Any]
 # column -> what it means; the order is that of the files
 COLUMNS: Mapping[str, str] = {
     "title": "title given by a person, else that of the report that says it best",
-    "data_leak": "1 if the incident has the label data leak, else 0",
-    "consent": "1 if the incident has the label consent, else 0",
-    "deepfake": "1 if the incident has the label deepfake, else 0",
-    "regulation": "1 if the incident has the label regulation, else 0",
+    **{
+        name: f"1 if the incident has the label {plain_name(name)}, else 0"
+        for name in LABELS
+    },
     "status": "open, confirmed, resolved or dismissed, as curators decided",
     "topics": "topics that it is on, with a vertical bar between them",
     "countries": "countries that the reports name, ISO 3166-1 codes",
@@ -36,7 +37,6 @@ COLUMNS: Mapping[str, str] = {
     "link": "permanent address of the incident",
     **REPORT_COLUMNS,
 }
-LABEL_COLUMNS = ("data_leak", "consent", "deepfake", "regulation")
 
 
 def incident_row(
@@ -44,7 +44,7 @@ def incident_row(
 ) -> Row:
     """Return an incident and its reports as a flat row; `base` begins its address."""
     return {
-        **{label: int(label in incident["labels"]) for label in LABEL_COLUMNS},
+        **{label: int(label in incident["labels"]) for label in LABELS},
         "title": incident["title"] or incident["id"],
         "status": incident["status"],
         "topics": " | ".join(incident["topics"]),

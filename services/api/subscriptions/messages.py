@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from incidentwire.labels import plain_name
 from incidentwire.log.cloudevents import envelope
 from services.api.subscriptions.facts import EntryFacts, Subject
 from services.api.subscriptions.mail import Mail
@@ -17,13 +18,6 @@ MAX_EVENTS_PER_MAIL = 500
 MAX_LINES_PER_SUBJECT = 20
 MAX_QUOTES = 3
 MAX_QUOTE_CHARS = 400
-
-LABEL_NAMES = {
-    "data_leak": "data leak",
-    "consent": "consent",
-    "deepfake": "deepfake",
-    "regulation": "regulation",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +64,7 @@ def _change(data: Mapping[str, Any]) -> str:
 
 
 def _names(labels: Iterable[str]) -> str:
-    return ", ".join(LABEL_NAMES.get(label, label) for label in labels)
+    return ", ".join(plain_name(label) for label in labels)
 
 
 def link(base: str, subject: Subject) -> str:
