@@ -22,6 +22,7 @@ from services.classifier.extraction.decoding import clean
 from services.classifier.extraction.metadata import Metadata
 from services.classifier.extraction.normalize import normalize_tree
 from services.classifier.extraction.recovery import (
+    divided,
     largest_group,
     standfirst,
     with_missing,
@@ -58,7 +59,7 @@ def text_of(tree: html.HtmlElement, meta: Metadata, url: str) -> str:
     length = _chars(lines)
     if length < SHORT_CHARS or length < SHORT_SHARE * len(tree.text_content()):
         lines = _extracted(tree, url, fast=False)
-    lines = with_missing(tree, lines)
+    lines = with_missing(tree, divided(tree, lines))
     if _chars(lines) < THIN_CHARS:
         group = largest_group(tree)
         if _chars(group) > THIN_FACTOR * _chars(lines):

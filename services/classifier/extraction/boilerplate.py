@@ -30,6 +30,7 @@ SHOUTED_CHARS = 40  # of a heading in capitals
 STANDFIRST_CHARS = 60
 SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", "”", '"', "»")
 CAPTION_CHARS = 600
+SIGN_UP_CHARS = 400  # of a box that asks for a subscription; a longer one is a story
 # Contacts and references begin within this share of a text's characters at its end.
 END_MATTER_SHARE = 0.35
 # Share of a block's characters within links to the same site: a link to another story.
@@ -69,9 +70,19 @@ def prune(tree: html.HtmlElement) -> None:
     for node in list(tree.iter(*GONE)):
         if node.getparent() is not None:
             node.drop_tree()
+    for box in list(tree.iter("div", "section", "form")):
+        if phrases.SIGN_UP.search(box.get("class") or "") and _is_short(box):
+            box.drop_tree()
     for quote in tree.iter("blockquote"):
         if phrases.POST.search(quote.get("class") or ""):
             _unname(quote)
+
+
+def _is_short(box: html.HtmlElement) -> bool:
+    """Return True for a box without a headline and with few words."""
+    if box.getparent() is None or box.find(".//h1") is not None:
+        return False
+    return len(box.text_content()) <= SIGN_UP_CHARS
 
 
 def _unname(quote: html.HtmlElement) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from services.classifier.extraction.error_titles import is_error_title
 from services.classifier.text.words import count_words
 
 THRESHOLD = 0.5  # an item with a lower score is rejected as incomplete
@@ -26,7 +27,6 @@ MAX_GARBLED = 0.2  # marks of a wrong decoding per word
 DOUBTFUL_GARBLED = 0.02
 STATED_SHARE = 0.5  # of the word count stated by the page
 
-_WORDS = re.compile(r"[\w'’]+")
 _GARBLED = re.compile("\ufffd|[ÃÂÐÑ][\x80-\xbf]|â€|ï»¿|锟斤拷")
 _ERROR_TITLE = re.compile(
     r"^\W*(?:error\s*)?(?:400|401|403|404|410|429|451|500|502|503|504)\b(?!\s*(?:\w+\s+){3})|^\W*(?:(?:oops|"
@@ -49,32 +49,26 @@ _ERROR_TITLE = re.compile(
     r"(?:文章|内容|网页)(?:已被?删除|不存在|已下线)|访问(?:被拒绝|受限|过于频繁)|安全验证|人机验证|滑动验证",
     re.I,
 )  # fmt: skip
-# The words of a whole title: a page of these only is an error, however long its teasers.
-_ERROR_WHOLE = re.compile(
-    r"(?:error |http |status )*(?:404|410|403|500|503)(?: error)?"
-    r"(?: (?:(?:page )?not found|access denied|forbidden|gone|internal server error"
-    r"|service (?:temporarily )?unavailable))?"
-    r"|(?:error )?(?:the )?(?:page|article|story|content|file)(?: you requested)?"
-    r" (?:(?:was |is |could |can)?(?:not be |not )found|(?:is )?no longer available"
-    r"|(?:is )?(?:not |un)available|does ?n[o'’]?t exist)"
-    r"|not found|(?:seite|artikel) (?:wurde )?nicht gefunden|página no encontrada"
-    r"|page (?:non trouvée|introuvable)|pagina non trovata|página não encontrada"
-    r"|pagina niet gevonden|sidan hittades inte|(?:strona )?nie została znaleziona"
-    r"|страница не найдена|ページが見つかりません|页面(?:不存在|未找到|找不到|已删除)",
-    re.I,
-)
 # Buttons and sentences of a consent form. A story on consent may quote the buttons, but
 # does not write "we".
 _BUTTON = re.compile(
     r"accept (?:all|and continue|cookies)|reject all|manage (?:settings|preferences|options|cookies)|"
     r"cookie (?:settings|preferences|policy)|alle akzeptieren|alle ablehnen|zustimmen und weiter|tout accepter|"
-    r"accepter et fermer|aceptar (?:todo|todas)|接受(?:所有|全部)|同意并继续|拒绝(?:所有|全部)|隐私(?:设置|偏好)|"
+    r"accepter et fermer|aceptar (?:todo|todas)|agree and close|accetta tutt|rifiuta tutt|"
+    r"(?:alles|alle cookies) (?:accepteren|weigeren)|godta alle|godkänn alla|akceptuję|rechazar tod|aceitar tod|"
+    r"接受(?:所有|全部)|同意并继续|拒绝(?:所有|全部)|隐私(?:设置|偏好)|"
     r"管理(?:偏好|选项)|cookie\s?(?:设置|政策)",
     re.I,
 )  # fmt: skip
 _SENTENCE = re.compile(
     r"\bwe (?:value|care about|respect) your privacy|before you continue|\bour (?:\d+ )?partners (?:store|process|use)|"
-    r"\bwe and our (?:\d+ )?(?:\w+ )?partners|store and/or access information|\bwe use cookies|"
+    r"\bwe,? and our (?:\d+ )?(?:\w+ )?partners|store and(?:/or)? access information|\bwe use cookies|"
+    r"noi e (?:i nostri )?(?:\d+ )?(?:terze parti|partner)\b|informazioni su un dispositivo|"
+    r"wij en onze (?:\d+ )?partners|(?:wir|nous|nosotros|nós) (?:und unsere|et nos|y nuestros|e os nossos) "
+    r"(?:\d+ )?(?:partner|partenaires|socios|parceiros)|vi (?:og våre|och våra) (?:\d+ )?(?:partnere?|samarbeids)|"
+    r"my i nasi (?:\d+ )?(?:zaufani )?partnerzy|"
+    r"(?:informationen auf (?:einem|ihrem) gerät|informations sur un (?:appareil|terminal)|información en un "
+    r"dispositivo|informatie op (?:een|je|uw) apparaat)|"
     r"this (?:web)?site uses cookies|"
     r"wir (?:verwenden|nutzen|benötigen) (?:cookies|ihre zustimmung)|nous utilisons des cookies|utilizamos cookies|"
     r"(?:我们|本网站|本站)(?:会)?使用\s?cookies?|(?:我们)(?:重视|尊重)(?:您|你)的隐私",
@@ -187,7 +181,7 @@ def _garbled_share(text: str, words: int) -> float:
 
 
 def _is_error(page: PageSignals, words: int) -> bool:
-    if _ERROR_WHOLE.fullmatch(" ".join(_WORDS.findall(page.title))):
+    if is_error_title(page.title):
         return True
     if words >= ERROR_WORDS and page.teaser_share < LIST_SHARE:
         return False

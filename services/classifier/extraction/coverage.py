@@ -16,6 +16,7 @@ _HEADINGS = ("h2", "h3", "h4", "h5")
 _ITEMS_WITH_LINKS = etree.XPath("descendant::li[descendant::a[@href]]")
 _LINK_LINES = ("p", "div", "dt")  # with nothing but a link, they head a teaser
 MIN_LINE_CHARS = 15  # of such a line; shorter ones are "more" and the like
+DATE_CHARS = 14  # letters and digits of a date beside a link
 _TEASER_BLOCKS = ("p", "div", "span", "dd")
 _FURNITURE = frozenset(
     {"aside", "footer", "nav", "form", "figure", "header", "button", "h1", "script"}
@@ -33,11 +34,13 @@ def teaser_share(tree: html.HtmlElement, text: str) -> float:
         count += 1
         parts.add(squeeze(heading.text_content()))
         block = heading.getnext()
+        if block is None and heading.getparent().tag == "a":
+            block = heading.getparent().getnext()
         if block is not None and block.tag in _TEASER_BLOCKS:
             parts.add(squeeze(block.text_content()))
     for item in _ITEMS_WITH_LINKS(tree):
         whole = squeeze(item.text_content())
-        if whole and whole in _link_texts(item):
+        if whole and _is_a_link(whole, _link_texts(item)):
             parts.add(whole)
             count += 1
     if count < MIN_TEASERS:
@@ -52,6 +55,14 @@ def teaser_share(tree: html.HtmlElement, text: str) -> float:
 
 def _link_texts(node: html.HtmlElement) -> set[str]:
     return {squeeze(link.text_content()) for link in node.iter("a") if link.get("href")}
+
+
+def _is_a_link(whole: str, links: set[str]) -> bool:
+    """Return True for an item that is a link, with no more than a date beside it."""
+    return any(
+        link and len(whole) - len(link) <= DATE_CHARS and link in whole
+        for link in links
+    )
 
 
 def _is_heading(node: html.HtmlElement) -> bool:

@@ -31,6 +31,17 @@ WHOLE_TO_BAD = 5
 # Of the letters of a text in a single-byte encoding, more than this share beyond ASCII
 # is no Western language: the declaration is probably the server's default.
 FOREIGN_SHARE = 0.3
+DEFAULT_CODEC = "cp1252"
+USUAL_CODECS = {
+    **dict.fromkeys(
+        ("cs", "hr", "hu", "pl", "ro", "sk", "sl"), ("iso8859-2", "cp1250")
+    ),
+    **dict.fromkeys(("az", "tr"), ("cp1254",)),
+    **dict.fromkeys(("et", "lt", "lv"), ("cp1257",)),
+    "el": ("iso8859-7", "cp1253"),
+    "he": ("cp1255",),
+}
+_LANG = re.compile(rb"""<html\b[^<>]{0,300}?\slang=["']?([A-Za-z]{2})\b""", re.I)
 META_CHARSET = re.compile(
     rb"""<(?:meta|\?xml)[^>]{0,300}?(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_:.-]{2,40})""",
     re.I,
@@ -97,8 +108,11 @@ def decode(body: bytes, declared: str | None) -> str:
     if b"\x00" in body[:512] and _wide_without_mark(body[:65_536]):
         wide = "utf-16-le" if body[1:2] == b"\x00" else "utf-16-be"
         return body.decode(wide, "replace")
-    stated = (codec_of(declared), codec_of(_meta_charset(body)))
+    stated = [codec_of(declared), codec_of(_meta_charset(body))]
+    if stated[0] == DEFAULT_CODEC and stated[1]:
+        stated.reverse()  # servers say Latin-1 of whatever they serve
     names = list(dict.fromkeys(name for name in stated if name))
+    names = names or _usual_codecs(body)
     seven_bit = next((name for name in names if name in SEVEN_BIT), None)
     if seven_bit:
         return body.decode(seven_bit, "replace")
@@ -180,6 +194,16 @@ def _detect(body: bytes) -> str:
 def _meta_charset(body: bytes) -> str | None:
     match = META_CHARSET.search(body[:META_WINDOW_BYTES])
     return match.group(1).decode("ascii") if match else None
+
+
+def _usual_codecs(body: bytes) -> list[str]:
+    """Return the encodings that pages of the stated language used before UTF-8.
+
+    Source: https://html.spec.whatwg.org/#determining-the-character-encoding, for
+    languages whose single-byte encodings detectors take for each other.
+    """
+    match = _LANG.search(body[:META_WINDOW_BYTES])
+    return list(USUAL_CODECS.get(match[1].decode().lower(), ())) if match else []
 
 
 def _wide_without_mark(head: bytes) -> bool:

@@ -98,6 +98,11 @@ def _check_bounds(tree: html.HtmlElement) -> None:
         raise MarkupError("too_complex", f"elements nested more than {MAX_DEPTH} deep")
 
 
+def property_of(node: html.HtmlElement) -> str:
+    """Return the names in microdata or RDFa of an element, in lower case."""
+    return (node.get("itemprop") or node.get("property") or "").lower()
+
+
 def visible_text(element: html.HtmlElement) -> str:
     """Return the visible text on one line, without scripts, styles and the like."""
     return clean(" ".join(_visible_parts(element)))

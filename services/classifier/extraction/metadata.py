@@ -15,7 +15,13 @@ from urllib.parse import urlsplit
 from lxml import html
 
 from incidentwire import dates
-from services.classifier.extraction import publication, structured_data, titles
+from services.classifier.extraction import (
+    markup,
+    publication,
+    structured_data,
+    titles,
+)
+from services.classifier.extraction.dateline import ANY_TIME
 from services.classifier.extraction.decoding import clean
 from services.classifier.extraction.markup import absolute, base_of
 from services.classifier.extraction.pagination import continues
@@ -28,7 +34,7 @@ MAX_META_CHARS = 2_000
 MAX_PAGE_LINKS = 200  # links such as "2" or "next page" that are looked at
 MAX_MARKED = 20  # elements marked as an author, searched for a name
 MAX_BYLINE_CHARS = 300
-AUTHOR_TAGS = ("a", "span", "div", "p", "address", "li", "em", "b", "strong", "cite")
+AUTHOR_TAGS = tuple("a span div p address li em b strong cite h4 h5 h6".split())
 
 AUTHOR_METAS = (
     "author",
@@ -72,14 +78,15 @@ DESCRIPTION_METAS = (
 )
 
 _BY = re.compile(
-    r"^(?:by|written by|von|par|por|di|door|text|reporter|作者|记者|文|编辑)\s*[:：/|]?\s+|"
-    r"^(?:作者|记者|文|编辑)\s*[:：/]\s*",
+    r"^(?:by|written by|von|par|por|di|door|av|af|text|reporter|autor(?:in)?|auteur|autore)\s*[:：/|]?\s+"
+    r"|^(?:本报|本網|本网|本刊)?(?:作者|记者|記者|撰文|撰稿|文|编辑)\s*[:：/|｜]?\s*(?=\w)",
     re.I,
 )
 _NO_NAME = re.compile(
     r"https?://|@\w|\d|^(?:admin|editor|redaktion|staff|web ?master|unknown|none|null)$"
     r"|^(?:published|updated|posted|modified|publicado|actualizado|veröffentlicht"
     r"|aktualisiert|publié|mis à jour|发布|更新|photo|image|source|leave a comment)\b"
+    r"|^(?:guest|newsroom|subscribe|name)\b|^our (?:\w{1,30} )?correspondent|\bstaff$"
     r"|^(?:来源|來源|图片|圖片)|前$|\b(?:minute|min) read$|^reading time|^lesezeit"
     r"|^(?:read|see|show|continue|view|about|more|contact|email|today|yesterday)\b"
     r"|^(?:share|print|advertisement|comments?|subscribe|follow us|listen|by|last week"
@@ -88,7 +95,8 @@ _NO_NAME = re.compile(
 )
 # A date or a job after a name: "Ann Lee | 5 March", "Ann Lee, 05.03.24", "Ann Lee, editor".
 _AFTER_NAME = re.compile(
-    r"(?<=\w) ?[|•·] ?|(?<=[^\W\d]), ?(?=\d|(?:\w{1,20} ){0,3}(?:reporter|editor|writer"
+    r"(?<=\w) ?[|｜•·／] ?|(?<=\w),? (?:foto|photo|bild|编辑|編輯|通讯员|通訊員|摄影|攝影)s?[:： ]"
+    r"|(?<=\w) ?[(（](?=[^()（）]{1,40}[)）]$)|(?<=[^\W\d]), ?(?=\d|(?:\w{1,20} ){0,3}(?:reporter|editor|writer"
     r"|correspondent|journalist|redakteur(?:in)?)\b)",
     re.I,
 )
@@ -285,9 +293,7 @@ def _marked_author(tree: html.HtmlElement) -> list[str]:
     marked = (node for node in tree.iter(*AUTHOR_TAGS) if _marks_author(node))
     for node in islice(marked, MAX_MARKED):
         named = (
-            part
-            for part in node.iter()
-            if "name" in (part.get("itemprop") or "").split()
+            part for part in node.iter() if "name" in markup.property_of(part).split()
         )
         inner = next(named, node)
         text = inner.get("content") or inner.text_content()[:MAX_BYLINE_CHARS]
@@ -298,7 +304,7 @@ def _marked_author(tree: html.HtmlElement) -> list[str]:
 
 
 def _marks_author(node: html.HtmlElement) -> bool:
-    if node.get("rel") == "author" or "author" in (node.get("itemprop") or "").lower():
+    if node.get("rel") == "author" or "author" in markup.property_of(node):
         return True
     if not _BYLINE.search(node.get("class") or ""):
         return False
@@ -314,5 +320,5 @@ def _names(text: str) -> Iterator[str]:
     name = _AFTER_NAME.split(name, maxsplit=1)[0].strip(" ,;:|/·-")
     if not 1 < len(name) <= MAX_AUTHOR_CHARS or _NO_NAME.search(name):
         return
-    if dates.parse(name, now=publication.ANY_TIME) is None:
+    if dates.parse(name, now=ANY_TIME) is None:
         yield name

@@ -49,6 +49,7 @@ _RESPONSIVE = re.compile(r":|\bd-(?:sm|md|lg|xl|xxl|print)-")
 def normalize_tree(tree: html.HtmlElement) -> None:
     """Normalise the tree of a page in place."""
     _open_noscript(tree)
+    _open_shadow_roots(tree)
     _drop_hidden(tree)
     _open_details(tree)
     _open_figures(tree)
@@ -60,6 +61,13 @@ def _open_noscript(tree: html.HtmlElement) -> None:
     for node in tree.iter("noscript"):
         chars = sum(len(part.text_content()) for part in node.iter("p"))
         if chars >= NOSCRIPT_CHARS:
+            node.tag = "div"
+
+
+def _open_shadow_roots(tree: html.HtmlElement) -> None:
+    """Show templates that browsers show: those of a declarative shadow root."""
+    for node in tree.iter("template"):
+        if node.get("shadowrootmode"):
             node.tag = "div"
 
 

@@ -12,6 +12,12 @@ POST = re.compile(
     r"truth-?social",
     re.I,
 )
+# Classes of short boxes that ask for a subscription.
+SIGN_UP = re.compile(
+    r"(?:sign-?up|subscribe|subscription|newsletter)[-_]{1,2}(?:card|box|form|widget|cta|promo|banner|block"
+    r"|module|callout)",
+    re.I,
+)
 CAPTION = re.compile(
     r"caption|bildunter|bildtext|(?:image|photo|picture|img|media)[-_]?(?:text|desc|legend|credit|copyright|source)",
     re.I,
@@ -62,6 +68,8 @@ PHRASE = re.compile(
     r"tous droits réservés|"
     r"版权所有|未经(?:授权|许可)，?(?:不得|禁止|严禁|请勿)(?:转载|复制)|^(?:请|欢迎)?(?:扫描?|长按)(?:识别)?.{0,6}二维码|"
     r"^(?:请|欢迎)?(?:点击)?关注.{0,12}(?:公众号|微信)|무단전재|"
+    r"^[（(【*]?.{0,12}(?:声明|聲明|提示)[:：].{0,80}(?:转载|轉載|信息存储|仅代表(?:作者|个人)|不代表本|版权|侵权)|"
+    r"^返回.{1,10}[，,]\s?查看更多|^点击.{0,3}阅读原文|"
     r"(?:may|might) (?:earn|receive|get) (?:a |an )?(?:small |affiliate )?commission|"
     r"affiliate links?\b.{0,80}commission|"
     r"^this (?:article|story|post) (?:was )?(?:originally|first) (?:appeared|published)|"

@@ -10,17 +10,21 @@ import copy
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from htmldate import find_date
 from lxml import html
 
 from incidentwire.dates import day_of, moment, parse
+from services.classifier.extraction.dateline import (
+    DATELINE_CHARS,
+    NOT_PUBLISHED,
+    UNRESOLVED,
+    labelled,
+    line_date,
+)
 from services.classifier.extraction.decoding import clean
-from services.classifier.extraction.markup import INVISIBLE
+from services.classifier.extraction.markup import INVISIBLE, property_of
 
-DATELINE_CHARS = 80  # a visible date in a longer line is prose
-OPENING_CHARS = 24  # of a long line: agencies begin with place and date
 NEAR_ELEMENTS = 200  # elements after the headline that are searched for a dateline
 NEAR_BEFORE = 40  # and before it
 
@@ -50,21 +54,6 @@ _MARKED = re.compile(
     re.I,
 )
 _MONTH = re.compile(r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])")
-# Dates that are not the publication's, as journals and updated pages print them.
-_NOT_PUBLISHED = re.compile(
-    r"accepted|received|revised|submitted|reviewed|updated|modified|copyright|©"
-    r"|retrieved|accessed|deadline|expires|register (?:by|before|until)|\bevents?\b"
-    r"|eingereicht|eingegangen|angenommen|aktualisiert|abgerufen|veranstaltung"
-    r"|reçu|accepté|mis à jour|recibido|aceptado|actualizado|recebido|aceito"
-    r"|ricevuto|accettato|aggiornato|收稿|修回|更新|截止|活动时间|活動時間",
-    re.I,
-)
-_PUBLISHED = re.compile(
-    r"published|posted|available online|publicado|publié|pubblicato|veröffentlicht|opublikowano|发布|发表",
-    re.I,
-)
-# A line that lists an article's dates; it may be long.
-_DATES_OF_RECORD = re.compile(rf"\W{{0,3}}(?:{_NOT_PUBLISHED.pattern})", re.I)
 # Classes of boxes that hold other stories.
 _OTHERS = re.compile(
     r"(?:^|[\s_-])(?:related|teasers|recommended|recommendations|popular"
@@ -72,11 +61,9 @@ _OTHERS = re.compile(
     re.I,
 )
 OTHER_BOXES = frozenset(
-    "comment comments comment-list commentlist promo sidebar".split()
+    "comment comments comment-list commentlist promo sidebar weather today"
+    " current-date ticker".split()
 )
-UNRESOLVED = "unresolved"  # an age such as "3 hours ago"
-ANY_TIME = datetime(2000, 6, 15, tzinfo=UTC)  # to distinguish an age from a date
-LINE_CHARS = 500  # read of a line; only its opening counts beyond DATELINE_CHARS
 ASIDE = frozenset({"aside", "nav", "footer"})
 NO_DATELINE = INVISIBLE | {"a", "meta", "link", "html", "body"}
 
@@ -99,6 +86,10 @@ class DateSources:
         """Return the date in a short text as ISO 8601."""
         return parse(text or "", language=self.language)
 
+    def parse_stated(self, text: str | None) -> str | None:
+        """Return the date in a machine-readable field, which may count seconds."""
+        return parse(text or "", language=self.language, epoch=True)
+
     def values(self, names: Iterable[str]) -> list[str]:
         """Return the dates in the metas of these names."""
         found = (self.parse(self.metas.get(name)) for name in names)
@@ -113,7 +104,7 @@ def find(tree: html.HtmlElement, sources: DateSources) -> str | None:
     """
     times = _times(tree, sources)
     stated = (*sources.stated, *(sources.metas.get(n, "") for n in PRECISE_METAS))
-    parsed = (sources.parse(text) for text in stated)
+    parsed = (sources.parse_stated(text) for text in stated)
     precise = [value for value in parsed if value]
     vague = sources.values(VAGUE_METAS)
     if precise:
@@ -174,7 +165,7 @@ def _is_in_other_box(node: html.HtmlElement, heading: html.HtmlElement | None) -
     own = [] if heading is None else list(heading.iterancestors())
     return any(
         up.tag in ASIDE or is_other_box(up)
-        for up in node.iterancestors()
+        for up in (node, *node.iterancestors())
         if up not in own
     )
 
@@ -244,7 +235,7 @@ def _own_parts(tree: html.HtmlElement, headline: str) -> html.HtmlElement:
             node.drop_tree()
     for node in own.iter():
         text = node.text if isinstance(node.tag, str) else None
-        if text and len(text) <= DATELINE_CHARS and _NOT_PUBLISHED.search(text):
+        if text and len(text) <= DATELINE_CHARS and NOT_PUBLISHED.search(text):
             node.text = ""
     return own
 
@@ -270,7 +261,7 @@ def _marked(
 
 def _marked_text(node: html.HtmlElement) -> str | None:
     """Return the date's text in an element that microdata or its class marks."""
-    marks = (node.get("itemprop") or "").lower()
+    marks = property_of(node)
     published = "datepublished" in marks or "datecreated" in marks
     if published or (node.tag == "time" and node.get("pubdate") is not None):
         return (
@@ -299,8 +290,8 @@ def _dateline(
     best = None
     nearest = 2 * NEAR_ELEMENTS
     for index, node in enumerate(nodes[first : start + NEAR_ELEMENTS], first):
-        for text in (node.text, node.tail):
-            value = _line_date(text, sources)
+        for text in (labelled(node), node.tail):
+            value = line_date(text, sources.language)
             if not value or _is_in_other_box(node, heading):
                 continue
             marked = _MARKED.search(f"{node.get('class') or ''} {node.get('id') or ''}")
@@ -313,29 +304,6 @@ def _dateline(
     return best
 
 
-def _line_date(text: str | None, sources: DateSources) -> str | None:
-    """Return the date in a line that is short, or that opens with it as agency reports
-    do ("Berlin, 01.02.2022 - The ...")."""
-    if not text or len(text) < 2 or text.isspace():
-        return None
-    line = clean(text[:LINE_CHARS])
-    if len(line) > DATELINE_CHARS and _DATES_OF_RECORD.match(line):
-        published = _PUBLISHED.search(line)
-        return sources.parse(line[published.end() :]) if published else None
-    if len(line) > DATELINE_CHARS:
-        line = line[:OPENING_CHARS]
-    elif parse(line, now=ANY_TIME) and not parse(line, language="en-gb"):
-        return UNRESOLVED
-    if not any(char.isdigit() or char == "年" for char in line):
-        return None
-    published = _PUBLISHED.search(line)
-    if published:
-        return sources.parse(line[published.end() :]) or sources.parse(line)
-    if _NOT_PUBLISHED.search(line) or len(line) < 6:
-        return None
-    return sources.parse(line)
-
-
 def _of_month(tree: html.HtmlElement, sources: DateSources) -> str | None:
     """Return the first date on the page in the month that the URL names (/2010/05/)."""
     match = _MONTH_IN_URL.search(_inner(sources.url))
@@ -343,7 +311,7 @@ def _of_month(tree: html.HtmlElement, sources: DateSources) -> str | None:
         return None
     for text in tree.itertext():
         if "2" in text or "1" in text:
-            value = _line_date(text, sources)
+            value = line_date(text, sources.language)
             if value and value.startswith(f"{match[1]}-{match[2]}"):
                 return value
     return None

@@ -23,6 +23,7 @@ from services.classifier.extraction.decoding import clean
 # the square.
 MAX_LINES = 1_500
 MAX_COMPARED_CHARS = 1_000_000_000  # some 0.1 s of searching
+JOINED_SHARE = 0.8  # of a line in paragraphs, to divide it into them
 MIN_CHARS = 60  # of a paragraph worth recovering
 MATCH_CHARS = 30  # of a paragraph, to identify it in the extracted text
 MAX_LINKED = 0.5  # share of its characters within links
@@ -191,6 +192,22 @@ def _is_prose(
         return False
     linked = sum(len(clean(link.text_content())) for link in node.iter("a"))
     return linked < MAX_LINKED * len(text)
+
+
+def divided(tree: html.HtmlElement, lines: Sequence[TextLine]) -> Sequence[TextLine]:
+    """Return the page's paragraphs if the only line is several of them joined.
+
+    trafilatura joins those of a short article.
+    """
+    if len(lines) != 1:
+        return lines
+    whole = squeeze(lines[0].text)
+    texts = [clean(node.text_content()) for node in islice(tree.iter("p"), MAX_LINES)]
+    parts = [text for text in texts if text and squeeze(text) in whole]
+    chars = sum(len(squeeze(text)) for text in parts)
+    if len(parts) < 2 or chars < JOINED_SHARE * len(whole):
+        return lines
+    return [TextLine(text=text, kind="p") for text in parts]
 
 
 def largest_group(tree: html.HtmlElement) -> list[TextLine]:

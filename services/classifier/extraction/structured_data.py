@@ -15,10 +15,12 @@ from typing import Any
 
 from lxml import html
 
+from services.classifier.extraction.boilerplate import squeeze
 from services.classifier.extraction.decoding import clean, clean_lines
 
 MAX_SCRIPT_CHARS = 2_000_000
 MAX_NODES = 3_000
+MAX_TITLES = 5  # title elements and headlines that are compared with the data
 MAX_DEPTH = 12  # of nested objects; articles are at depths of 1 to 4
 NEST_LIMIT = 200  # consecutive brackets; json raises RecursionError on many more
 HEAD_CHARS = 100_000  # of a script, searched for them
@@ -74,7 +76,7 @@ def read(tree: html.HtmlElement, url: str) -> ArticleData:
     """Return the data of the main article in the page's JSON-LD; empty if none."""
     nodes = _nodes(tree)
     site = _site_name(nodes)
-    main = _main_article(nodes, url)
+    main = _main_article(nodes, url, _shown_titles(tree))
     if main is None:
         return ArticleData(publisher=site)
     by_id = {
@@ -85,11 +87,19 @@ def read(tree: html.HtmlElement, url: str) -> ArticleData:
     return _article(main, by_id, site)
 
 
-def _main_article(nodes: list[dict[str, Any]], url: str) -> dict[str, Any] | None:
+def _shown_titles(tree: html.HtmlElement) -> str:
+    """Return the words of the page's title and headlines, without blanks."""
+    titles = islice(tree.iter("title", "h1"), MAX_TITLES)
+    return squeeze(" ".join(title.text_content()[:1000] for title in titles))
+
+
+def _main_article(
+    nodes: list[dict[str, Any]], url: str, titles: str
+) -> dict[str, Any] | None:
     """Return the article that the page is about, else a dated page, else None."""
     articles = [node for node in nodes if _is_article(node)]
     if articles:
-        return max(articles, key=lambda node: _closeness(node, url))
+        return max(articles, key=lambda node: _closeness(node, url, titles))
     pages = (
         node
         for node in nodes
@@ -113,7 +123,7 @@ def _site_name(nodes: list[dict[str, Any]]) -> str:
 
 def _article(node: dict[str, Any], by_id: dict[str, Any], site: str) -> ArticleData:
     free = str(node.get("isAccessibleForFree", "")).strip().lower()
-    names = _names(node.get("author") or node.get("creator"), by_id)
+    names = _names(_people(node.get("author") or node.get("creator"), by_id), by_id)
     headline = node.get("headline")
     if not headline and _kind(node).endswith("Page"):
         headline = node.get("name")
@@ -123,8 +133,8 @@ def _article(node: dict[str, Any], by_id: dict[str, Any], site: str) -> ArticleD
         body=_body(node),
         description=_plain(node.get("description")),
         authors=tuple(dict.fromkeys(name for name in names if name)),
-        published=_plain(node.get("datePublished") or node.get("dateCreated")),
-        modified=_plain(node.get("dateModified")),
+        published=_date(node.get("datePublished") or node.get("dateCreated")),
+        modified=_date(node.get("dateModified")),
         section=_plain(_first(node.get("articleSection"))),
         publisher=next(iter(_names(node.get("publisher"), by_id)), "") or site,
         language=_plain(_first(node.get("inLanguage"))),
@@ -224,11 +234,12 @@ def _walk(value: Any, depth: int) -> Iterator[dict[str, Any]]:
                 yield from _walk(value[key], depth + 1)
 
 
-def _closeness(node: dict[str, Any], url: str) -> tuple[int, int, int, int]:
+def _closeness(node: dict[str, Any], url: str, titles: str) -> tuple[int, ...]:
     """Return a sort key: an article with the page's URL ranks highest.
 
-    Then a news type, a date, and the longest body.
+    Then one whose headline the page shows, a news type, a date, and the longest body.
     """
+    headline = squeeze(_plain(node.get("headline")))
     about = node.get("mainEntityOfPage")
     names = [
         node.get("url"),
@@ -248,6 +259,7 @@ def _closeness(node: dict[str, Any], url: str) -> tuple[int, int, int, int]:
     )
     return (
         int(same),
+        int(bool(headline) and headline in titles),
         int(_kind(node).endswith(("Article", "Posting"))),
         int("datePublished" in node),
         len(str(node.get("articleBody") or "")),
@@ -262,11 +274,35 @@ def _kind(node: dict[str, Any]) -> str:
     )
 
 
+def _date(value: Any) -> str:
+    """Return a date that is written plainly, in a list, or as a typed value."""
+    value = _first(value)
+    return _plain(value.get("@value") if isinstance(value, dict) else value)
+
+
+def _people(value: Any, by_id: dict[str, Any]) -> list[Any]:
+    """Return the authors without organizations, or all if there are no others."""
+    authors = _list(value)
+    people = [author for author in authors if not _is_organization(author, by_id)]
+    return people or authors
+
+
+def _is_organization(author: Any, by_id: dict[str, Any]) -> bool:
+    if not isinstance(author, dict):
+        return False
+    name = author.get("@id")
+    known = by_id.get(name, author) if isinstance(name, str) else author
+    return _kind(known).endswith("Organization")
+
+
 def _names(value: Any, by_id: dict[str, Any], depth: int = 0) -> Iterator[str]:
     for part in _list(value):
         if isinstance(part, dict) and depth < 3:
             if "name" in part:
                 yield from _names(part["name"], by_id, depth + 1)
+            elif "familyName" in part:
+                given, family = part.get("givenName"), part["familyName"]
+                yield f"{_plain(given)} {_plain(family)}".strip()
             elif isinstance(part.get("@id"), str) and part["@id"] in by_id:
                 yield from _names(by_id[part["@id"]].get("name"), by_id, depth + 1)
         elif isinstance(part, str) and not part.startswith(("http://", "https://")):

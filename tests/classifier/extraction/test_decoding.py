@@ -9,6 +9,13 @@ from services.classifier.extraction.decoding import decode
 CHINESE = "某市网信办通报，一家酒店的数据库未设密码，六万名住客的身份证号码被公开。" * 6
 RUSSIAN = "Клиника оставила записи пациентов на открытом сервере, сообщил надзор. " * 6
 FRENCH = "La clinique a laissé les dossiers des élèves à découvert pendant l'été. " * 6
+CZECH = (
+    "Společnost řekla úřadu, že údaje zákazníků byly na nezabezpečeném serveru. " * 6
+)
+POLISH = (
+    "Spółka poinformowała, że dane klientów były dostępne na niezabezpieczonym serwerze. "
+    * 6
+)
 
 
 def page(text: str, meta: str = "") -> str:
@@ -26,6 +33,7 @@ def page(text: str, meta: str = "") -> str:
         (CHINESE, "utf-16", "utf-8", None),
         (RUSSIAN, "windows-1251", "cp1251", "ISO-8859-1"),
         (RUSSIAN, "", "cp1251", "windows-1252"),
+        (CZECH, "windows-1250", "cp1250", "ISO-8859-1"),
         (FRENCH, "", "cp1252", "ISO-8859-1"),
         (FRENCH, "gb2312", "cp1252", "ISO-8859-1"),
         (FRENCH, "", "utf-8", "ISO-8859-1"),
@@ -50,3 +58,19 @@ def test_a_bad_byte_does_not_turn_utf_8_into_another_encoding(
 def test_a_charset_that_only_python_knows_decodes_nothing() -> None:
     body = page("a" * 200_000, "punycode").encode() + b"\xff-"
     assert "aaaa" in decode(body, "punycode")
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "codec"),
+    [
+        ("pl", POLISH, "iso8859-2"),
+        ("pl-PL", POLISH, "cp1250"),
+        ("cs", CZECH, "cp1250"),
+        ("cs", CZECH, "iso8859-2"),
+    ],
+)
+def test_an_undeclared_encoding_is_one_of_the_pages_language(
+    language: str, text: str, codec: str
+) -> None:
+    markup = page(text).replace("<html>", f'<html class="a" lang="{language}">')
+    assert text in decode(markup.encode(codec), None)

@@ -174,6 +174,86 @@ def test_a_page_titled_as_an_error_is_none_however_long_its_teaser(title: str) -
     assert read(body, title=f"{title} - The Post").shortcoming == "error_page"
 
 
+@pytest.mark.parametrize(
+    "title",
+    [
+        "410 Gone",
+        "Sidan kunde inte hittas",
+        "Nie znaleziono strony",
+        "ページが見つかりませんでした",
+        "페이지를 찾을 수 없습니다",
+        "抱歉，您访问的页面走丢了",
+        "Ошибка 404",
+        "Sivua ei löydy",
+        "Cette page n’existe plus",
+    ],
+)
+def test_an_error_page_is_known_in_many_languages(title: str) -> None:
+    story = "".join(f"<p>{s * 3}</p>" for s in (FIRST, SECOND, THIRD, FOURTH))
+    found = read(f"<h1>{title}</h1><h2>Latest</h2>{story}", title=f"{title} | Post")
+    assert found.shortcoming == "error_page"
+
+
+@pytest.mark.parametrize(
+    ("text", "buttons"),
+    [
+        ("Noi e i nostri 812 partner archiviamo informazioni su un dispositivo, come gli identificativi dei cookie", "Accetta tutto"),
+        ("Wij en onze 812 partners gebruiken cookies om informatie op een apparaat op te slaan en te lezen", "Alles weigeren"),
+        ("We, and our 742 partners, use technology such as cookies to store and access information on your device", "Agree and close"),
+        ("Vi og våre 90 partnere bruker informasjonskapsler for å lagre og lese informasjon på enheten din", "Godta alle"),
+    ],
+)  # fmt: skip
+def test_a_consent_form_is_known_in_many_languages(text: str, buttons: str) -> None:
+    more = "Du kan velge. " * 12
+    found = read(f"<h1>Post</h1><p>{text}. {more}</p><button>{buttons}</button>")
+    assert found.shortcoming == "consent_wall"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "<a href='/{n}'><h2>The ferry line sold its list number {n}</h2></a><p>" + SECOND + " {n}</p>",
+        "<li><a href='/{n}'>The ferry line sold the passenger list number {n}</a> <span>2025-11-1{n}</span></li>",
+    ],
+)  # fmt: skip
+def test_a_page_of_a_tag_or_an_author_is_no_article(entry: str) -> None:
+    entries = "".join(entry.format(n=number) for number in range(9))
+    found = read(f"<h1>Ferries</h1><div>{entries}</div>", title="Ferries - Post")
+    assert found.shortcoming == "section_page"
+
+
+def test_the_paragraphs_of_a_short_chinese_article_are_not_joined() -> None:
+    lines = [
+        "本报讯 某轮渡公司出售十一个夏天的乘客名单。",
+        "名单含姓名、生日和护照号码。",
+        "省网信办已立案调查。",
+    ]
+    body = "".join(f"<p>{line * 2}</p>" for line in lines)
+    found = read(f"<div><h1>轮渡公司出售乘客名单</h1></div><article>{body}</article>")
+    assert found.text.split("\n") == [line * 2 for line in lines]
+
+
+def test_a_declarative_shadow_root_is_read_as_browsers_show_it() -> None:
+    story = f"<article><p>{FIRST}</p><p>{SECOND}</p><p>{THIRD}</p></article>"
+    shown = f"<x-story><template shadowrootmode='open'>{story}</template></x-story>"
+    assert read(shown).text == f"{FIRST}\n{SECOND}\n{THIRD}"
+    assert FIRST not in read(shown.replace(" shadowrootmode='open'", "")).text
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        "<div class='kg-signup-card'><p>One letter each Friday with the best of the coast.</p></div>",
+        "<p>特别声明：以上内容为平台用户上传并发布，本平台仅提供信息存储服务。</p>",
+        "<p>返回首页，查看更多</p>",
+    ],
+)  # fmt: skip
+def test_what_a_portal_puts_below_an_article_is_no_text(box: str) -> None:
+    story = f"<p>{FIRST}</p><p>{SECOND}</p><p>{THIRD}</p><p>{FOURTH}</p>{box}"
+    found = read(f"<article><h1>{TITLE}</h1>{story}</article>")
+    assert found.text.split("\n") == [FIRST, SECOND, THIRD, FOURTH]
+
+
 @pytest.mark.parametrize("title", ["Forbidden", "Gone", "Access denied", "* * *"])
 def test_an_article_may_have_the_words_of_an_error_as_its_title(title: str) -> None:
     story = "".join(f"<p>{s * 3}</p>" for s in (FIRST, SECOND, THIRD, FOURTH))
