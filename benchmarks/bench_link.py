@@ -28,12 +28,12 @@ from incidentwire.log import codec
 from incidentwire.log.event_log import EventLog
 from incidentwire.log.recorded_event import RecordedEvent
 from services.classifier.linker import Linker
-from services.classifier.linking.decide import LinkIndex, decide, decode
 from services.classifier.linking.fingerprints import (
     SIGNATURE_SLOTS,
     Fingerprint,
     encode,
 )
+from services.classifier.linking.merge_rule import LinkIndex, decide, decode
 
 WORDS = 400_000
 # Terms of a mention: the language's, the topic's own, and names among the latter.

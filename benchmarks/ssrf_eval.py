@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from incidentwire.net.addresses import refusal_of_address
 from incidentwire.net.client import HttpClient, OutboundError, RequestLimits
+from incidentwire.net.ssrf import refusal_of_address
 
 DECOY = (
     "93.184.215.14"  # what every name resolves to, where the row does not say otherwise

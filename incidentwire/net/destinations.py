@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from incidentwire.net import urls
-from incidentwire.net.addresses import refusal_of_address, refusal_of_name
 from incidentwire.net.hosts import is_address
+from incidentwire.net.ssrf import refusal_of_address, refusal_of_name
 
 PORTS = frozenset({80, 443, 8080, 8443})
 

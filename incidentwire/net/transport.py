@@ -19,7 +19,6 @@ import requests.adapters
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from incidentwire.net.addresses import refusal_of_address
 from incidentwire.net.hosts import is_address
 from incidentwire.net.request import (
     CALL,
@@ -28,6 +27,7 @@ from incidentwire.net.request import (
     RequestContext,
     retry_until_ready,
 )
+from incidentwire.net.ssrf import refusal_of_address
 
 MAX_ADDRESSES_TRIED = 4  # of one name; a hostile zone can name hundreds
 

@@ -32,9 +32,9 @@ from incidentwire.settings import Settings, from_env
 from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import configure_logging, event_line
 from services.classifier.fetching import handover
+from services.classifier.fetching.fetch_order import Fetch, FetchSchedule
 from services.classifier.fetching.result import FetchFailure
 from services.classifier.fetching.robots import Robots, RobotsRules
-from services.classifier.fetching.schedule import Fetch, FetchSchedule
 from services.classifier.fetching.visit import HostPlaces, PageVisitor
 from services.classifier.lease import RENEW_S, extend
 from services.classifier.recorder import OutcomeRecorder, is_due, utc_now

@@ -44,11 +44,11 @@ from incidentwire.settings import Settings, from_env
 from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import configure_logging, event_line
 from services.classifier.linking.checkpoint import LinkerCheckpoint
-from services.classifier.linking.decide import Fingerprint, decide, decode
 from services.classifier.linking.fingerprint_key import fingerprint_key
 from services.classifier.linking.fingerprints import FingerprintError
 from services.classifier.linking.index import LinkIndex
 from services.classifier.linking.linker_state import LinkerState
+from services.classifier.linking.merge_rule import Fingerprint, decide, decode
 from services.classifier.linking.shared_spans import SharedSpans
 
 WAIT_S = 1.0

@@ -1,27 +1,24 @@
-"""Build the events for a fetched page, its classification or a failure. Pure."""
+"""Build the events for a fetched page and for its classification. Pure."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from incidentwire.dates import unless_future
 from incidentwire.documents import StoredDocument
 from incidentwire.events import (
-    Event,
     ItemClassified,
-    ItemDeferred,
     ItemFetched,
-    ItemRejected,
 )
 from incidentwire.items import Item
 from incidentwire.labels import Label, MentionRef
 from incidentwire.normal_form import normalize
 from services.classifier.extraction.media_types import HTML, PDF, PLAIN, UNDECLARED
-from services.classifier.fetching.result import FetchedPage, FetchFailure
+from services.classifier.fetching.result import FetchedPage
 from services.classifier.text.words import count_words
 
 if TYPE_CHECKING:  # the fetcher and the keeper load no model and no extraction
@@ -31,7 +28,6 @@ if TYPE_CHECKING:  # the fetcher and the keeper load no model and no extraction
 SCORE_DIGITS = 3
 # The types that extraction reads; servers may send any words in Content-Type.
 MEDIA_TYPES = frozenset({*HTML, *PLAIN, *PDF, *(UNDECLARED - {""})})
-MAX_DETAIL = 200  # characters: enough for a sentence, too little for a page
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,39 +137,6 @@ def classified(
         ),
         language=result.language,
         second_opinion=second_opinion,
-    )
-
-
-def retry_or_reject(
-    item: Item,
-    failure: FetchFailure,
-    delays_s: Sequence[float],
-    max_wait_s: float,
-    now: datetime,
-) -> Event:
-    """Return the event of a failure: a deferral if an attempt is left, else a rejection.
-
-    `delays_s` are the waits before each attempt. A server's Retry-After counts up to
-    `max_wait_s`.
-    """
-    attempt = item.attempt + 1
-    detail = failure.detail[:MAX_DETAIL]
-    if not failure.retryable:
-        return ItemRejected(reason=failure.reason, detail=detail)
-    if attempt > len(delays_s):
-        return ItemRejected(
-            reason=failure.reason,
-            detail=f"{detail} ({attempt} attempts)",
-            retryable=True,
-        )
-    wait_s = max(delays_s[attempt - 1], min(failure.retry_after_s or 0.0, max_wait_s))
-    next_try = (
-        (now + timedelta(seconds=wait_s))
-        .isoformat(timespec="seconds")
-        .replace("+00:00", "Z")
-    )
-    return ItemDeferred(
-        reason=failure.reason, attempt=attempt, next_try=next_try, detail=detail
     )
 
 

@@ -13,9 +13,9 @@ from incidentwire.items import Item
 from incidentwire.log.event_log import EventLog, Withdrawn
 from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
-from services.classifier import outcomes
 from services.classifier.fetching import handover
 from services.classifier.fetching.result import FetchFailure
+from services.classifier.retry_schedule import retry_or_reject
 
 STARTED = "iw:started"  # hash: item id -> how often a worker started on it
 
@@ -69,7 +69,7 @@ class OutcomeRecorder:
 
     def failed(self, item: Item, failure: FetchFailure) -> Event:
         """Return the event of a failed attempt."""
-        return outcomes.retry_or_reject(
+        return retry_or_reject(
             item,
             failure,
             self.settings.retry_delays_s,

@@ -24,8 +24,8 @@ from incidentwire.labels import MentionRef
 from incidentwire.log.event_log import AppendRequest, EventLog
 from services.classifier.jobs import work
 from services.classifier.linker import Linker, follow
-from services.classifier.linking.decide import LinkIndex, decode, fingerprint
 from services.classifier.linking.fingerprint_key import fingerprint_key
+from services.classifier.linking.merge_rule import LinkIndex, decode, fingerprint
 from services.classifier.linking.shared_spans import (
     MAX_SPANS,
     SharedSpans,

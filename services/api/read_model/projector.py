@@ -36,6 +36,7 @@ from services.api.read_model import database
 from services.api.read_model.checkpoint import NAME, IncidentCheckpoint, fold_until
 from services.api.read_model.incident_state import IncidentProjection
 from services.api.read_model.projection import Projection
+from services.api.read_model.tables import SCHEMA_VERSION
 
 WAIT_S = (
     1.0  # how soon a quiet projector notices SIGTERM, another log or a missing file
@@ -166,8 +167,8 @@ class Projector:
                 return f"it is damaged ({damage})"
             self._checked = generation
         held = database.checkpoint(db)
-        if held.schema != database.SCHEMA_VERSION:
-            return f"it has schema {held.schema}, not {database.SCHEMA_VERSION}"
+        if held.schema != SCHEMA_VERSION:
+            return f"it has schema {held.schema}, not {SCHEMA_VERSION}"
         return held.log_position.mismatch(log)
 
     def _rebuild(self, log: EventLog, reason: str) -> None:

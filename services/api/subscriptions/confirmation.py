@@ -10,7 +10,8 @@ import time
 
 from incidentwire.settings import Settings
 from services.api.subscriptions import mail
-from services.api.subscriptions.model import Channel, Failure, Subscription
+from services.api.subscriptions.model import Channel, Subscription
+from services.api.subscriptions.retry_schedule import Failure
 from services.api.subscriptions.secrets import new_token, token_digest
 from services.api.subscriptions.store import SubscriptionStore
 

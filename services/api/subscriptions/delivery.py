@@ -24,14 +24,16 @@ from services.api.subscriptions.ledger import Ledger
 from services.api.subscriptions.messages import Notification
 from services.api.subscriptions.model import (
     Channel,
-    Failure,
     Status,
     Subscription,
+)
+from services.api.subscriptions.pending import PendingPositions
+from services.api.subscriptions.retry_schedule import (
+    Failure,
     is_exhausted,
     retry_delay_s,
     warning_due,
 )
-from services.api.subscriptions.pending import PendingPositions
 from services.api.subscriptions.secrets import SecretBox
 from services.api.subscriptions.store import SubscriptionStore
 from services.api.subscriptions.webhook import Outcome

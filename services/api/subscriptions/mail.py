@@ -12,7 +12,7 @@ from email.message import EmailMessage
 from email.utils import formatdate
 
 from incidentwire.settings import Settings
-from services.api.subscriptions.model import Failure
+from services.api.subscriptions.retry_schedule import Failure
 
 SMTP_TIMEOUT_S = 20.0
 MAX_ADDRESS_CHARS = 254  # RFC 5321

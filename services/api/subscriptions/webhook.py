@@ -22,7 +22,7 @@ from incidentwire.net.client import (
     Response,
     retry_after_s,
 )
-from services.api.subscriptions.model import Failure
+from services.api.subscriptions.retry_schedule import Failure
 
 MAX_ANSWER_BYTES = 65_536
 LIMITS = RequestLimits(

@@ -1,1 +1,1 @@
-"""Linking of mentions to incidents. decide.py is the entry, linker.py the process."""
+"""Linking of mentions to incidents. merge_rule.py is the entry, linker.py the process."""

@@ -6,7 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.classifier.linking.decide import LinkIndex, decide, decode, fingerprint
+from services.classifier.linking.merge_rule import (
+    LinkIndex,
+    decide,
+    decode,
+    fingerprint,
+)
 
 # title, text, date -> fingerprints of the labelled mentions, the main one first;
 # empty for an irrelevant text

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from services.classifier.linking.outcomes import reports_outcome
 from services.classifier.linking.term_hashes import digests_of
 from services.classifier.linking.terms import TermKind, terms
-from services.classifier.text.tokens import spans
+from services.classifier.text.tokenizer import spans
 
 FINGERPRINT_VERSION = 1
 PART = 0x80

@@ -29,7 +29,7 @@ from services.classifier.text.bigrams import (
     letters,
     starts_of,
 )
-from services.classifier.text.tokens import (
+from services.classifier.text.tokenizer import (
     FIRST_OF_RUNS,
     MAX_CHARS,
     Tokens,

@@ -6,7 +6,7 @@ import re
 
 from standardwebhooks import Webhook
 
-from services.api.subscriptions.model import DISABLE_AFTER_S
+from services.api.subscriptions.retry_schedule import DISABLE_AFTER_S
 from tests.api.subscriptions.conftest import Desk
 from tests.mail_server import MailServer
 from tests.newsroom import FAKE, LEAK

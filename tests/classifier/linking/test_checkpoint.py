@@ -44,8 +44,8 @@ from services.classifier.linking.checkpoint import (
     read,
     write,
 )
-from services.classifier.linking.decide import decode, fingerprint
 from services.classifier.linking.linker_state import LinkerState
+from services.classifier.linking.merge_rule import decode, fingerprint
 from tests.eventually import eventually
 from tests.harness import Harness, process
 from tests.store import Store

@@ -32,7 +32,7 @@ from services.classifier.linking.terms import (
     terms,
 )
 from services.classifier.text.bigrams import bigram
-from services.classifier.text.tokens import term_of
+from services.classifier.text.tokenizer import term_of
 
 STORY = """Marwick Vale Clinics said on Tuesday that records of 41,300 patients were copied from a server of its
 booking partner Ostrel Data. Names, addresses and appointment notes were on it. The regional inspector, Ilse Brandt,

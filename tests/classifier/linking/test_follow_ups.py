@@ -15,7 +15,12 @@ from typing import Any
 
 import pytest
 
-from services.classifier.linking.decide import LinkIndex, decide, decode, fingerprint
+from services.classifier.linking.merge_rule import (
+    LinkIndex,
+    decide,
+    decode,
+    fingerprint,
+)
 
 STORIES = [
     json.loads(line)

@@ -9,7 +9,12 @@ from dataclasses import replace
 
 import pytest
 
-from services.classifier.linking.decide import LinkIndex, decide, decode, fingerprint
+from services.classifier.linking.merge_rule import (
+    LinkIndex,
+    decide,
+    decode,
+    fingerprint,
+)
 from tests.classifier.linking.templates import (
     ATTORNEY_GENERAL,
     CHINESE,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incidentwire.net.addresses import (
+from incidentwire.net.ssrf import (
     REFUSED_NETWORKS,
     refusal_of_address,
     refusal_of_name,

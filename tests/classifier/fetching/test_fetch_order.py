@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from services.classifier.fetching.schedule import Fetch, FetchSchedule
+from services.classifier.fetching.fetch_order import Fetch, FetchSchedule
 
 
 def fetch(

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incidentwire.events import LinkReason
-from services.classifier.linking.decide import (
+from services.classifier.linking.index import MEMBERS, POSTINGS
+from services.classifier.linking.merge_rule import (
     CROWDING_RIVALS,
     Decision,
     Fingerprint,
@@ -15,7 +16,6 @@ from services.classifier.linking.decide import (
     decode,
     fingerprint,
 )
-from services.classifier.linking.index import MEMBERS, POSTINGS
 
 LEAK = [
     (
