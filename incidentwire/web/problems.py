@@ -183,7 +183,7 @@ def register(app: Flask, table: ProblemTable) -> None:
     for kind, make in table.items():
         app.register_error_handler(kind, _responder(make))
     app.register_error_handler(Problem, Problem.response)
-    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(store.StoreAway, _outage)
     app.register_error_handler(redis.exceptions.RedisError, _outage)
     app.register_error_handler(ParseException, _malformed_body)
@@ -202,7 +202,7 @@ def _responder(make: MakeProblem) -> Callable[[Exception], Response]:
     return respond
 
 
-def _http_error(error: HTTPException) -> Response:
+def http_error(error: HTTPException) -> Response:
     if error.code is not None and error.code < 400:  # a redirect is not an error
         return cast("Response", error.get_response())
     # webargs puts the messages of a 422 into `data`.

@@ -31,6 +31,7 @@ FACETS = (
     "language",
     "month",
 )
+NAMES = frozenset({*FACETS, *(f"without_{name}" for name in FACETS)})  # of parameters
 
 
 @dataclass(frozen=True, kw_only=True)

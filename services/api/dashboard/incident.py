@@ -6,6 +6,7 @@ import sqlite3
 from typing import Any
 
 from flask import Response, request
+from marshmallow import ValidationError
 
 from incidentwire.incidents.state import STATUSES
 from services.api.dashboard import citation, queries
@@ -43,7 +44,7 @@ def show(incident_id: str) -> Response:
         return go_to(f"/incidents/{found['id']}", merged=incident_id)
     explain.explain(found["items"], found["id"], event_log(), reader())
     lines = history.history_of(incident_id, 0, LINES)["lines"]
-    against = request.args.get("against")
+    against = _against()
     difference = None
     if against:
         since, until = against, query.get("as_of")
@@ -72,6 +73,18 @@ def _query() -> dict[str, Any]:
     known = ("as_of", "min_position", "cursor")
     given = {name: request.args[name] for name in known if request.args.get(name)}
     return dict(ShowQuerySchema().load(given))
+
+
+def _against() -> str | None:
+    """Return the moment to compare with, if one is given. Raises ValidationError."""
+    given = request.args.get("against")
+    if not given:
+        return None
+    try:
+        ShowQuerySchema(only=("as_of",)).load({"as_of": given})
+    except ValidationError as error:
+        raise ValidationError(error.messages_dict["as_of"], "against") from None
+    return given
 
 
 def _facts(db: sqlite3.Connection, found: dict[str, Any]) -> dict[str, Any]:

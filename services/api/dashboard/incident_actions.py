@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, g, request
 
+from incidentwire import events as e
 from incidentwire.web.problems import FieldError, Problem, invalid_fields
 from services.api.dashboard import queries
 from services.api.dashboard.language import translate as _
@@ -20,7 +22,7 @@ from services.api.dashboard.layout import (
 )
 from services.api.dashboard.numbers import whole_number
 from services.api.errors import CommandConflict, UnknownIncident
-from services.api.http import reader
+from services.api.http import event_log, reader
 from services.api.incidents import detail_query
 from services.api.incidents.commands import COMMANDS, execute
 
@@ -60,7 +62,8 @@ def decide(incident_id: str, verb: str) -> Response:
             incident_id, lambda state: command.decide(state, incident_id, body, who)
         )
     except CommandConflict as conflict:
-        return _refused(incident_id, verb, conflict)
+        before = _decided_before(incident_id, verb, body)
+        return before or _refused(incident_id, verb, conflict)
     here = f"/incidents/{done['id']}"
     return go_to(
         local_path(request.form.get("then", ""), here),
@@ -125,6 +128,52 @@ def _both(db: sqlite3.Connection, source: str, into: str) -> dict[str, Any]:
     return {**found, "labels": labels}
 
 
+def _field_names() -> Mapping[str, str]:
+    """Return the names of the fields as the forms show them."""
+    return {
+        "into": _("Link or id of the other incident"),
+        "mention": _("Report"),
+        "mentions": _("Report"),
+        "note": _("Note, kept for good"),
+        "status": _("Status"),
+        "title": _("Title"),
+        "to": _("Link or id of the other incident"),
+    }
+
+
+def _decided_before(
+    incident_id: str, verb: str, body: Mapping[str, Any]
+) -> Response | None:
+    """Return the page after the decision if the form was sent twice, else None.
+
+    The last decision of a person about the incident is then this one, by the same person.
+    """
+    history = event_log().history(incident_id)
+    decided = [entry for entry in history if getattr(entry.event, "who", None)]
+    if not decided or getattr(decided[-1].event, "who", None) != g.who:
+        return None
+    position, event = decided[-1].position, decided[-1].event
+    target, other = incident_id, None
+    match event:
+        case e.IncidentStatusChanged():
+            is_same = verb == "status" and event.new == body["status"]
+        case e.IncidentRenamed():
+            is_same = verb == "title" and event.new == body["title"]
+        case e.IncidentNoted():
+            is_same = verb == "notes" and event.note == body["note"]
+        case e.IncidentMerged():
+            is_same = verb == "merge" and event.into == body["into"]
+            target, other = event.into, incident_id
+        case e.IncidentSplit(undone=False):
+            is_same = verb == "split" and set(event.mentions) == set(body["mentions"])
+            other = event.into
+        case _:
+            return None
+    if not is_same:
+        return None
+    return go_to(f"/incidents/{target}", done=verb, other=other, min_position=position)
+
+
 def _refused(incident_id: str, verb: str, conflict: CommandConflict) -> Response:
     """Return the page that explains a refusal and keeps what was written."""
     kept = [
@@ -140,4 +189,5 @@ def _refused(incident_id: str, verb: str, conflict: CommandConflict) -> Response
         detail=str(conflict),
         version=conflict.more.get("version"),
         kept=kept,
+        names=_field_names(),
     )

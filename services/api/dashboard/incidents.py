@@ -6,6 +6,7 @@ import sqlite3
 from typing import Any
 
 from flask import Response, request
+from marshmallow import ValidationError
 from werkzeug.datastructures import MultiDict
 
 from services.api.dashboard import charts, facet_links, front, queries, tables
@@ -32,6 +33,7 @@ PARAMETERS = frozenset(
         "sort",
     }
 )
+OTHERS = frozenset({"cursor", "min_position"})
 SORTS = ("newest", "updated", "items", "last_report", "oldest")
 
 blueprint = page_blueprint("incidents")
@@ -85,6 +87,7 @@ def read_query(args: MultiDict[str, str]) -> tuple[dict[str, Any], str]:
 
     Raises marshmallow.ValidationError naming each invalid parameter.
     """
+    _check_names(args)
     known = {
         name: args.getlist(name) if name in ("label", "status") else value
         for name, value in args.items()
@@ -98,6 +101,15 @@ def read_query(args: MultiDict[str, str]) -> tuple[dict[str, Any], str]:
             loaded[name] = loaded.pop(key).isoformat()
     loaded |= facet_links.other_filters(args)
     return loaded, sort
+
+
+def _check_names(args: MultiDict[str, str]) -> None:
+    """Raise ValidationError for parameters that are no filter: a list shows no more than asked."""
+    known = {*PARAMETERS, *OTHERS, *facet_links.NAMES}
+    unknown = sorted(args.keys() - known)
+    if unknown:
+        message = f"Unknown filter. Use some of {', '.join(sorted(known - OTHERS))}."
+        raise ValidationError({name: [message] for name in unknown})
 
 
 def _facts(

@@ -19,7 +19,7 @@ from flask import (
     request,
 )
 from marshmallow import ValidationError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 from incidentwire.labels import LABEL_TABLE, Label
 from incidentwire.telemetry import event_line
@@ -27,6 +27,7 @@ from incidentwire.web import auth
 from incidentwire.web.problems import (
     Problem,
     field_errors,
+    http_error,
     invalid_fields,
     outage_problem,
     problem_of,
@@ -55,8 +56,24 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-# Fields that people fill with words of their own; an error page shows them again.
-WRITTEN = ("title", "note", "url", "urls", "text", "q", "to", "into", "labels", "why")
+# Fields that a form carries by itself, and secrets; an error page shows all others again.
+NOT_WRITTEN = frozenset(
+    {
+        "action",
+        "before",
+        "csrf",
+        "into_version",
+        "key",
+        "mention",
+        "n",
+        "next",
+        "password",
+        "then",
+        "version",
+    }
+)
+FASTER = ("stale",)  # slugs of refusals because somebody else decided first
+TOO_LARGE = "too-large"
 STRONG = 0.65  # a score from which a label is called strong
 MODERATE = 0.4  # most labels are assigned from about here on
 
@@ -253,8 +270,8 @@ def show_error(error: Exception) -> Any:
     return render(
         "error.html",
         problem.status,
-        title=_titles().get(problem.status, _("Something went wrong")),
-        detail=problem.detail,
+        title=_title(problem),
+        detail=_details().get(problem.slug, problem.detail),
         errors=problem.errors,
         written=_written(),
         next=_referring_path() if problem.status == 401 else None,
@@ -262,12 +279,24 @@ def show_error(error: Exception) -> Any:
     )
 
 
+def show_unknown_path(error: NotFound) -> Any:
+    """Return a page to a browser, and a problem to a program."""
+    is_program = request.path.startswith("/v1/")
+    if is_program or "text/html" not in request.headers.get("Accept", ""):
+        return http_error(error)
+    g.session = sessions().current()
+    return _secured(show_error(error))
+
+
 def _as_problem(error: Exception) -> Problem:
     if isinstance(error, ValidationError):
-        return invalid_fields(field_errors(error.messages))
+        named = isinstance(error.messages, Mapping)
+        messages = error.messages if named else {error.field_name: error.messages}
+        return invalid_fields(field_errors(messages))
     if isinstance(error, HTTPException):
         status = error.code or 500
-        return Problem(status=status, slug="http", detail=error.description or "")
+        slug = {404: "not-found", 413: TOO_LARGE}.get(status, "http")
+        return Problem(status=status, slug=slug, detail=error.description or "")
     found = problem_of(error) or outage_problem(error)
     if found is not None:
         return found
@@ -276,14 +305,34 @@ def _as_problem(error: Exception) -> Problem:
     return Problem(status=500, slug="internal", detail=detail)
 
 
+def _title(problem: Problem) -> str:
+    if problem.slug in FASTER:
+        return _("Somebody was faster")
+    return _titles().get(problem.status, _("Something went wrong"))
+
+
+def _details() -> Mapping[str, str]:
+    """Return by slug what people should do, if it is not what programs should do."""
+    unknown = _("Nothing has this id. Search for it, or look through the lists.")
+    return {
+        "not-found": unknown,
+        "unknown-incident": unknown,
+        "unknown-item": unknown,
+        TOO_LARGE: _(
+            "This is too large to send: use less than 1 MB. Go back; what you wrote is still in the form."
+        ),
+    }
+
+
 def _titles() -> Mapping[int, str]:
     return {
         400: _("That request cannot be read"),
         401: _("Your session has ended"),
         403: _("You may not do this"),
         404: _("Nothing here"),
-        409: _("Somebody was faster"),
+        409: _("This is not possible"),
         410: _("This was deleted"),
+        413: _("Too much at once"),
         422: _("Some fields need another look"),
         429: _("Too many attempts"),
         503: _("Not available at the moment"),
@@ -299,8 +348,13 @@ def _written() -> list[tuple[str, str]]:
     """Return what a person wrote into the form that was sent, without secrets."""
     if request.method != "POST":
         return []
-    fields = request.form.items(multi=True)
-    return [(name, value) for name, value in fields if name in WRITTEN and value]
+    try:
+        fields = list(request.form.items(multi=True))
+    except HTTPException:  # too large to be read
+        return []
+    return [
+        (name, value) for name, value in fields if value and name not in NOT_WRITTEN
+    ]
 
 
 def _referring_path() -> str:

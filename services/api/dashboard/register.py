@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Flask
+from werkzeug.exceptions import NotFound
 
 from services.api.dashboard import (
     assets,
@@ -53,6 +54,7 @@ BLUEPRINTS = (
 def add_pages(app: Flask) -> None:
     """Add all pages to the app, whose parts are in place."""
     layout.prepare(app)
+    app.register_error_handler(NotFound, layout.show_unknown_path)
     with app.app_context():
         app.extensions["incidentwire.ingest"] = ingest_client.make_client(settings())
     for blueprint in BLUEPRINTS:

@@ -1,0 +1,154 @@
+"""What is wrong, doubled or too late is answered in words, and nothing written is lost."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import requests
+
+from tests.api.dashboard.conftest import Member, Site
+from tests.eventually import eventually
+from tests.newsroom import FAKE, LEAK
+
+
+def ask(member: Member, path: str, status: int) -> str:
+    answer = member.get(member.base + path, headers={"Accept": "text/html"}, timeout=30)
+    assert answer.status_code == status, answer.text
+    return answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/incidents?labl=deepfake", "<code>labl</code>: Unknown filter. Use some of"),
+        ("/incidents.csv?labl=deepfake", "<code>labl</code>: Unknown filter."),
+        ("/incidents?month=x", "<code>month</code>: Use a month such as 2026-03."),
+        ("/incidents?label=zzz", "<code>label</code>: Use some of data_leak"),
+        ("/incidents/{clinic}?against=zz", "<code>against</code>: Use a position"),
+        ("/incidents?q=" + "(" * 500, "<code>q</code>: The query is nested too deeply"),
+        ("/search?q=" + "a" * 3_000, "Use at most 2,000. (at character 2001)"),
+    ],
+)
+def test_a_filter_that_is_none_is_named(pages: Site, path: str, words: str) -> None:
+    assert words in ask(Member(pages, "reader"), path.format(**pages.ids), 422)
+
+
+def test_an_unknown_address_is_a_page_to_people_and_a_problem_to_programs(
+    pages: Site,
+) -> None:
+    reader = Member(pages, "reader")
+    for path in ("/nope", "/incidents/n_nope", "/items/i_nope"):
+        page = ask(reader, path, 404)
+        assert "Search for it, or look through the lists." in page
+        assert "GET /v1" not in page
+    answer = requests.get(f"{pages.base}/nope", timeout=30)
+    assert answer.json()["status"] == 404
+    assert "default-src" in reader.get(
+        f"{pages.base}/nope", headers={"Accept": "text/html"}, timeout=30
+    ).headers["Content-Security-Policy"]  # fmt: skip
+
+
+def test_a_query_of_100_kb_is_refused_with_what_to_do(pages: Site) -> None:
+    page = ask(Member(pages, "reader"), "/search?q=" + "a" * 100_000, 414)
+    assert "Shorten the query." in page
+
+
+def test_a_note_that_is_too_large_is_refused_in_words(pages: Site) -> None:
+    curator = Member(pages, "curator")
+    path = f"/incidents/{pages.ids['voice']}/notes"
+    kept = curator.fill_in(path, note="x" * 10_000, version=0)
+    assert kept.status_code == 422
+    assert "x" * 10_000 in kept.text
+    answer = curator.fill_in(path, note="x" * 1_200_000, version=0)
+    assert answer.status_code == 413
+    assert "use less than 1 MB" in answer.text
+
+
+def test_a_form_that_is_sent_twice_is_done_once(pages: Site) -> None:
+    curator = Member(pages, "curator")
+    room = pages.room
+    whole = room.add("i_twice", (FAKE,), title="A form is sent twice")
+    room.add("i_twice2", (FAKE,), into=whole, title="A form is sent twice, again")
+    other = room.add("i_twice3", (LEAK,), title="The other one")
+    decisions = (
+        ("notes", {"note": "written once"}),
+        ("status", {"status": "confirmed"}),
+        ("title", {"title": "Sent once"}),
+        ("split", {"mentions": "i_twice2#m0"}),
+        ("merge", {"into": other, "into_version": 0}),
+    )
+    for verb, form in decisions:
+        version = room.version(whole)
+        for _ in range(2):
+            answer = curator.fill_in(
+                f"/incidents/{whole}/{verb}", version=version, **form
+            )
+            assert answer.status_code == 200, answer.text
+            assert "Done. It is in the history below." in answer.text
+    kinds = [entry.type for entry in room.log.history(whole)]
+    assert [kinds.count(f"incident.{kind}") for kind in
+        ("noted", "status_changed", "renamed", "split", "merged")] == [1] * 5  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("verb", "form"),
+    [
+        ("title", {"title": "By the second <curator>"}),
+        ("split", {"mentions": "i_both1#m0"}),
+        ("merge", {"into": "{other}", "into_version": 0}),
+        ("notes", {"note": "By the second <curator>"}),
+    ],
+)
+def test_the_second_of_two_curators_loses_nothing(
+    pages: Site, verb: str, form: dict[str, str]
+) -> None:
+    room = pages.room
+    shared = room.add(f"i_both_{verb}", (LEAK,), title=f"Two at once: {verb}")
+    other = room.add(f"i_rival_{verb}", (LEAK,), title="The other one")
+    asked = {name: str(value).format(other=other) for name, value in form.items()}
+    first = Member(pages, "admin")
+    done = first.fill_in(f"/incidents/{shared}/title", title="By the first", version=0)
+    assert done.status_code == 200
+    answer = Member(pages, "curator").fill_in(
+        f"/incidents/{shared}/{verb}", version=0, **asked
+    )
+    assert answer.status_code == 409
+    assert "Another curator changed" in answer.text
+    kept = dict(re.findall(r'name="(\w+)" value="([^"]*)"', answer.text))
+    for name in asked.keys() - {"into_version"}:
+        assert kept[name] == asked[name].replace("<", "&lt;").replace(">", "&gt;")
+    assert room.state().get(shared).title == "By the first"
+
+
+def test_words_of_every_form_outlive_the_session(pages: Site) -> None:
+    form = {
+        "/topics": {"name": "Robotaxis", "filter": "robotaxi OR cab"},
+        "/entities": {"alias": "Voice Lab", "name": "VoiceLab"},
+        "/submit": {"many": "https://a.example/1\nhttps://a.example/2"},
+    }
+    for path, words in form.items():
+        ended = Member(pages, "curator")
+        ended.cookies.clear()
+        answer = ended.fill_in(path, **words)
+        assert answer.status_code == 401
+        for value in words.values():
+            assert value in answer.text
+        assert ended.csrf not in answer.text
+
+
+def test_going_back_after_a_decision_shows_what_is_so_now(pages: Site) -> None:
+    curator = Member(pages, "curator")
+    answer = curator.get(f"{pages.base}/review", timeout=30)
+    assert answer.headers["Cache-Control"] == "no-store"  # going back loads it again
+    item = re.search(r'action="/review/(i_\w+)" class="card"', answer.text)
+    version = re.search(r'name="version" value="(\d+)"', answer.text)
+    assert item is not None
+    assert version is not None
+    form = {"version": version[1], "choice": ""}
+    assert curator.fill_in(f"/review/{item[1]}", **form).status_code == 200
+    again = curator.fill_in(f"/review/{item[1]}", **form)
+    assert "Nothing was saved: the item changed since you saw it." in again.text
+    undone = curator.fill_in(f"/review/{item[1]}/undo")
+    assert undone.status_code == 200
+    eventually(lambda: item[1] in curator.see("/review"), "it waits again")
