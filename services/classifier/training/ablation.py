@@ -45,17 +45,10 @@ PURPOSES = {
     "en_short": "headlines, leads, digest items",
     "extra_en_digest": "digest items of 90 characters",
     "extra_en_none": "lure words in another sense",
-    "extra_zh_news": "wire items of 60 characters",
-    "zh_analyses": "long analyses",
     "zh_briefs": "briefs",
-    "zh_essays": "essays",
     "zh_headlines": "headlines",
-    "zh_incidents": "incident reports",
-    "zh_legal": "laws and cases",
     "zh_negatives": "short notes near a border",
     "zh_newswire": "plain positives of the wire; lure words with another object",
-    "zh_notes": "stories told in a roundabout way",
-    "zh_reports": "news reports",
 }
 FAMILIES = {
     "words": (features.WORD, features.TITLE_WORD),
@@ -102,7 +95,7 @@ def purpose_of(part: str) -> str:
 def without_families(examples: Examples) -> Iterator[tuple[str, int, Floats]]:
     """Yield name, rows and raw scores without each family of features."""
     trainer = Trainer(examples)
-    teaching = examples.written | examples.real
+    teaching = examples.teaching
     for name, kinds in FAMILIES.items():
         rest = [kind for kind in ALL if kind not in kinds]
         yield name, 0, trainer.out_of_fold(teaching, rest)
@@ -134,7 +127,7 @@ def without_rows(
     """Yield name, rows and raw scores without the rows of each part."""
     trainer = Trainer(examples)
     for name, spans in parts.items():
-        teaching = examples.written | examples.real
+        teaching = examples.teaching
         for start, end in spans:
             teaching[start:end] = False
         rows = sum(end - start for start, end in spans)
@@ -218,7 +211,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     lexicon = Lexicon.load(MODEL_FOLDER / LEXICON_FILE)
     examples = prepare(read_rows(corpus_files()), lexicon)
-    base = Trainer(examples).out_of_fold(examples.written | examples.real)
+    base = Trainer(examples).out_of_fold(examples.teaching)
     tried: Iterable[tuple[str, int, Floats]] = without_families(examples)
     if options.files or options.kinds:
         parts = parts_of_corpus(options.kinds)

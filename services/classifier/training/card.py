@@ -37,9 +37,13 @@ def card(model: Weights, examples: Examples, raw: Floats) -> str:
         "cross_validation": _figures(
             measure_languages(model, examples, raw, examples.real)
         ),
+        "others": _figures(measure_languages(model, examples, raw, examples.others)),
         "validation": _figures(validate(model, examples)),
         "decisions": _decisions(model),
-        "reviewed_share": f"{calibrating.REVIEWED_SHARE:.0%}".replace("%", " %"),
+        "reviewed_share": " and ".join(
+            f"{share:.0%} ({language})".replace("%", " %")
+            for language, share in calibrating.REVIEWED_SHARE.items()
+        ),
         "ablation": _ablation(read_results()),
     }
     return Template(TEMPLATE_FILE.read_text(encoding="utf-8")).substitute(parts)
@@ -56,6 +60,7 @@ def _data(examples: Examples) -> str:
     groups = {
         "written": examples.written,
         "real, teach": examples.real,
+        "real, teach only": examples.others,
         "real, validate": examples.validating,
     }
     for language in LANGUAGES:

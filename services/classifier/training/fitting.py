@@ -34,6 +34,7 @@ from services.classifier.training.corpus import CorpusRow
 from services.classifier.training.real_texts import (
     FOLDER,
     TEACH,
+    TEACH_ONLY,
     joined,
     load_counts,
     read_labels,
@@ -93,13 +94,23 @@ class Examples:
 
     @property
     def real(self) -> Flags:
-        """Which texts are real ones that teach."""
+        """Which texts are news that teaches, and on which thresholds are fitted."""
         return np.asarray((self.roles == TEACH) & ~self.written)
+
+    @property
+    def others(self) -> Flags:
+        """Which real texts teach, but are no measure of news."""
+        return np.asarray(self.roles == TEACH_ONLY)
+
+    @property
+    def teaching(self) -> Flags:
+        """Which texts teach, written or real."""
+        return self.written | self.real | self.others
 
     @property
     def validating(self) -> Flags:
         """Which texts are for validation only."""
-        return np.asarray(self.roles != TEACH)
+        return ~self.teaching
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -198,8 +209,9 @@ class Trainer:
 
         `rows` are those that may teach. Rows of the corpus have no such score: NaN.
         """
-        folds = folds_of(self._examples.publishers, self._examples.real)
-        scores = np.full(self._examples.wanted.shape, np.nan)
+        examples = self._examples
+        folds = folds_of(examples.publishers, examples.real | examples.others)
+        scores = np.full(examples.wanted.shape, np.nan)
         for fold in range(FOLDS):
             fitted = self.fit(rows & (folds != fold), kinds)
             scores[folds == fold] = self.raw(fitted)[folds == fold]

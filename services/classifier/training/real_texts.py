@@ -22,13 +22,14 @@ MIN_TEXTS = (
     3  # a feature of fewer texts is not kept: it says something about them alone
 )
 TEACH = "teach"
+TEACH_ONLY = "teach_only"  # other kinds of texts: they decide no threshold
 
 
 @dataclass(frozen=True, kw_only=True)
 class RealText:
     """One labelled text; `uncertain` are the labels that its readers doubt.
 
-    `role` is "teach", or the name of a validation set that never teaches.
+    `role` is "teach", "teach_only", or the name of a validation set that never teaches.
     """
 
     id: str

@@ -37,11 +37,10 @@ NEGLIGIBLE = 0.002  # a weight below it for every label changes no answer
 def train(examples: Examples, lexicon: Lexicon) -> tuple[Weights, Floats]:
     """Return the model, and raw scores of the real texts without their publisher."""
     trainer = Trainer(examples)
-    teaching = examples.written | examples.real
-    raw = trainer.out_of_fold(teaching)
+    raw = trainer.out_of_fold(examples.teaching)
     real = examples.real
     decisions = decide(raw[real], examples.wanted[real], examples.languages[real])
-    return pack(trainer.fit(teaching), decisions, lexicon.digest), raw
+    return pack(trainer.fit(examples.teaching), decisions, lexicon.digest), raw
 
 
 def pack(fitted: Fitted, decisions: dict[str, Decisions], lexicon: str) -> Weights:
