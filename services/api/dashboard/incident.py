@@ -20,6 +20,8 @@ from services.api.incidents.schemas import ShowQuerySchema
 
 PER_PAGE = 30  # items: with the forms of a curator a page weighs less than 150 kB
 LINES = 200  # of the history
+SUGGESTED = 10  # likely duplicates
+NAMED = 3  # reports that came near a likely duplicate
 
 blueprint = page_blueprint("incident")
 
@@ -55,7 +57,7 @@ def show(incident_id: str) -> Response:
         incident=found,
         items=[_item(item, facts["items"]) for item in found["items"]],
         scores=_scores(found, facts["items"]),
-        suggestions=facts["suggestions"],
+        likely=facts["likely"],
         lines=lines,
         positions=[line["position"] for line in lines],
         as_of=query.get("as_of"),
@@ -88,16 +90,16 @@ def _against() -> str | None:
 
 
 def _facts(db: sqlite3.Connection, found: dict[str, Any]) -> dict[str, Any]:
-    close = [
-        name
-        for item in found["items"]
-        for mention in item["mentions"]
-        for name in mention["review"]
-    ]
-    names = [name for name in dict.fromkeys(close) if name != found["id"]]
+    near: dict[str, list[str]] = {}
+    for item in found["items"]:
+        close = [name for mention in item["mentions"] for name in mention["review"]]
+        for name in dict.fromkeys(close):
+            near.setdefault(name, []).append(item["title"] or item["id"])
+    near.pop(found["id"], None)
+    likely = queries.named(db, list(near)[:SUGGESTED])
     return {
         "items": queries.item_facts(db, [item["id"] for item in found["items"]]),
-        "suggestions": queries.named(db, names[:10]),
+        "likely": [one | {"near": near[one["id"]][:NAMED]} for one in likely],
     }
 
 

@@ -38,7 +38,7 @@ blueprint = page_blueprint("incident_actions")
 @page("curate")
 def preview_merge(incident_id: str) -> Response:
     """Show what a merge would make, before it is decided."""
-    into = id_of(request.args.get("pick") or request.args.get("into", ""))
+    into = id_of(request.args.get("into", ""))
     found = reader().read(_both, incident_id, into)
     if found["source"] is None or found["target"] is None:
         raise UnknownIncident

@@ -53,6 +53,12 @@ def test_a_link_in_doubt_is_left_or_moved(pages: Site) -> None:
     assert "Harbour i_close" in page
     assert "These came near too" in page
     assert "Records of a harbour" in page
+    shown = Member(pages, "reader").see(f"/incidents/{home}")
+    likely = shown.partition("Likely duplicates")[2].partition("</section>")[0]
+    assert f"/incidents/{rival}" in likely
+    assert "“Harbour i_close” came nearly as close to it" in likely
+    assert "Preview the merge" not in likely  # a reader decides nothing
+    assert f"/incidents/{home}/merge?into={rival}" in curator.see(f"/incidents/{home}")
     after = curator.fill_in("/review/links", key=key[0]).text
     assert "Harbour i_low" in after
     eventually(lambda: waiting(curator.see("/review/links")) == 1, "one waits")
