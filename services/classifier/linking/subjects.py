@@ -73,7 +73,7 @@ def compare_subjects(
     only_other = their_subject.sum(axis=1) - named_by_other
     own_points = np.minimum(only_mention, only_other)
     common_points = np.minimum(named_by_mention, named_by_other)
-    dominant = (alike >= MOSTLY_ALIKE) | (own_points > common_points)
+    dominant = (alike >= MOSTLY_ALIKE) | (own_points >= common_points)
     other_subject = (own_points >= MIN_POINTS) & dominant
 
     shared_figures = (own_figures[at] & their_figures).sum(axis=1)

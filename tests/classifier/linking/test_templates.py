@@ -108,3 +108,45 @@ def test_penalties_of_one_regulator_name_other_firms_and_sums() -> None:
     found = incidents(20, 17)
     groups = link((one.firm, notice(REGULATOR, one)) for one in found)
     assert len(groups) >= 18  # firms of one trade and town still meet
+
+
+@pytest.mark.parametrize(
+    ("title", "text"),
+    [
+        (
+            "Notice of Data Security Incident - {0}",
+            "{0} is providing notice of an incident that may affect the privacy of certain "
+            "information. On March 3, 2025, {0} became aware of suspicious activity. {0} "
+            "took steps to secure its systems and began an investigation with specialists. "
+            "Certain files were accessed without authorization. The information may include "
+            "name, date of birth and medical information. {0} is notifying {1} individuals "
+            "and offering credit monitoring. Individuals may call the assistance line from "
+            "9:00 am to 9:00 pm Eastern Time.",
+        ),
+        (
+            "{0}摄像头用户隐私召回公告",
+            "日前,{0}根据《消费品召回管理暂行规定》的要求报告了召回计划,将自2025年3月3日起"
+            "召回部分家用摄像头,涉及数量为{1}台。本次召回范围内的产品存在安全缺陷,录像可能"
+            "被他人查看。{0}将免费为消费者升级固件或更换产品。消费者可拨打客服热线咨询。",
+        ),
+    ],
+    ids=["title case", "recall"],
+)
+def test_notices_in_one_wording_on_one_day_stay_apart(title: str, text: str) -> None:
+    firms = (
+        "Calder Eye Clinic,Brightwater Pediatrics,Sutter Ridge Schools,Norvale Payroll"
+        if title.isascii()
+        else "蓝湾物业,晨星教育,康泽体检,云栈物流"
+    ).split(",")
+    notices = [
+        (
+            firm,
+            Notice(
+                title=title.format(firm),
+                text=text.format(firm, people),
+                published="2025-03-03",
+            ),
+        )
+        for firm, people in zip(firms, (14_212, 3_507, 61_040, 208_911), strict=True)
+    ]
+    assert len(link(notices)) == 4
