@@ -7,10 +7,22 @@ import sys
 from pathlib import Path
 
 QUESTIONS = (
-    "bench_append", "bench_submit", "bench_path", "bench_collect", "bench_replay", "bench_stream",
-    "bench_waiting", "bench_bodies", "bench_full_store", "bench_notify", "bench_pages",
-    "bench_search_quality", "bench_extraction", "bench_classify", "bench_link",
-)  # fmt: skip
+    "bench_append",
+    "bench_submit",
+    "bench_path",
+    "bench_collect",
+    "bench_replay",
+    "bench_stream",
+    "bench_waiting",
+    "bench_bodies",
+    "bench_full_store",
+    "bench_notify",
+    "bench_pages",
+    "bench_search_quality",
+    "bench_extraction",
+    "bench_classify",
+    "bench_link",
+)
 SAVED_PAGES = Path("../shared/eval/extraction")  # real pages, where they are at hand
 
 

@@ -131,8 +131,11 @@ def main() -> None:
             while time.monotonic() < until:
                 for kind, body in bodies(size):
                     send(address, {}, kind, body)
-        row("undisturbed p95, and beside a sender to a sink",
-            f"{alone['p95'] * 1e3:.0f} ms, {beside_sink['p95'] * 1e3:.0f} ms", "")  # fmt: skip
+        row(
+            "undisturbed p95, and beside a sender to a sink",
+            f"{alone['p95'] * 1e3:.0f} ms, {beside_sink['p95'] * 1e3:.0f} ms",
+            "",
+        )
         statuses: list[int] = []
         for name, at_once in (("one after another", 1), ("five at once", 5)):
             began = time.monotonic()
@@ -146,18 +149,29 @@ def main() -> None:
                     ]
                     statuses += [each.result() for each in asked]
             ratio = beside["p95"] / alone["p95"]
-            row(f"others beside 10 hostile bodies, {name}: p95, most",
+            row(
+                f"others beside 10 hostile bodies, {name}: p95, most",
                 f"{beside['p95'] * 1e3:.0f} ms, {beside['most'] * 1e3:.0f} ms",
-                f"p95 at most {MAX_RATIO:g} x, is {ratio:.1f} x", ratio <= MAX_RATIO)  # fmt: skip
+                f"p95 at most {MAX_RATIO:g} x, is {ratio:.1f} x",
+                ratio <= MAX_RATIO,
+            )
             row(
                 "  rounds and seconds",
                 f"{rounds}, {time.monotonic() - began:.0f} s",
                 "",
             )
-            row("  others that were refused", f"{beside['refused']}", "0",
-                not beside["refused"])  # fmt: skip
-        row("answers to the bodies", " ".join(map(str, sorted(set(statuses)))), "no 5xx",
-            all(status < 500 for status in statuses))  # fmt: skip
+            row(
+                "  others that were refused",
+                f"{beside['refused']}",
+                "0",
+                not beside["refused"],
+            )
+        row(
+            "answers to the bodies",
+            " ".join(map(str, sorted(set(statuses)))),
+            "no 5xx",
+            all(status < 500 for status in statuses),
+        )
         most = max(peaks_mb(here))
         row("largest process then", f"{most:.0f} MB", f"{MAX_MB} MB", most <= MAX_MB)
 

@@ -92,11 +92,19 @@ def write(pages: Pages, output: Path) -> Counter[str]:
             found = ours(url, body)
             shortcoming = (found.shortcoming or "whole") if found else "unreadable"
             counts[shortcoming] += 1
-            row = {"id": row_id, "title": "", "text": ""} if found is None else {
-                "id": row_id, "title": found.title, "text": found.text, "author": found.author, "published":
-                found.published,
-                "language": found.language, "shortcoming": found.shortcoming,
-            }  # fmt: skip
+            row = (
+                {"id": row_id, "title": "", "text": ""}
+                if found is None
+                else {
+                    "id": row_id,
+                    "title": found.title,
+                    "text": found.text,
+                    "author": found.author,
+                    "published": found.published,
+                    "language": found.language,
+                    "shortcoming": found.shortcoming,
+                }
+            )
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
     return counts
 

@@ -67,8 +67,12 @@ def main() -> None:
         took = time.monotonic() - began
         row("left after one worker", f"{left:,} in {took:.0f} s", "0", not left)
         row("store used at most", f"{most:.0%}", "under 100 %", most < 1)
-        row("the worker still runs", str(worker.poll() is None), "True",
-            worker.poll() is None)  # fmt: skip
+        row(
+            "the worker still runs",
+            str(worker.poll() is None),
+            "True",
+            worker.poll() is None,
+        )
 
 
 if __name__ == "__main__":

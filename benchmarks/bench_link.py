@@ -133,12 +133,34 @@ def link(
         id="m0", start=0, end=1000, labels=("data_leak",), fingerprint=encoded
     )
     subjects: list[tuple[str, e.Event]] = [
-        (item, e.ItemClassified(
-            text_digest="0" * 64, model="benchmark", scores={}, labels=("data_leak",), evidence={}, mentions=(mention,),
-        )),
-        *([(incident, e.IncidentOpened(item=item, mention="m0", labels=("data_leak",)))] if opens else []),
-        (incident, e.IncidentItemLinked(item=item, mention="m0", score=0.5, labels=("data_leak",))),
-    ]  # fmt: skip
+        (
+            item,
+            e.ItemClassified(
+                text_digest="0" * 64,
+                model="benchmark",
+                scores={},
+                labels=("data_leak",),
+                evidence={},
+                mentions=(mention,),
+            ),
+        ),
+        *(
+            [
+                (
+                    incident,
+                    e.IncidentOpened(item=item, mention="m0", labels=("data_leak",)),
+                )
+            ]
+            if opens
+            else []
+        ),
+        (
+            incident,
+            e.IncidentItemLinked(
+                item=item, mention="m0", score=0.5, labels=("data_leak",)
+            ),
+        ),
+    ]
     return [
         RecordedEvent(
             position=position + n,

@@ -74,11 +74,18 @@ class Sink:
 def sink(good: int, dead: int) -> Iterator[Sink]:
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.webhook_sink", str(port), str(good), str(dead)],
+        [
+            sys.executable,
+            "-m",
+            "benchmarks.webhook_sink",
+            str(port),
+            str(good),
+            str(dead),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    )  # fmt: skip
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     try:

@@ -91,8 +91,12 @@ def _measure(here: Stand, base: str, corpus: Corpus, incidents: Sequence[str]) -
         times, size = _times(visitor, base, asked)
         limit = LIMITS_MS[name]
         figure = f"{statistics.median(times):.0f} / {_p95(times):.0f} ms"
-        row(f"{name}, median / p95", figure, f"p95 below {limit} ms, {size // 1000} kB",
-            _p95(times) < limit)  # fmt: skip
+        row(
+            f"{name}, median / p95",
+            figure,
+            f"p95 below {limit} ms, {size // 1000} kB",
+            _p95(times) < limit,
+        )
 
 
 def signed_in(here: Stand) -> str:
@@ -127,9 +131,12 @@ def _measure_browser(here: Stand, base: str, incidents: Sequence[str]) -> None:
                 weight = page.evaluate(WEIGHT)
                 context.close()
             worst = max(paints)
-            row(f"{name} in Chromium, first paint / weight",
-                f"{worst:.0f} ms / {weight / 1000:.0f} kB", "below 1,000 ms, 150 kB",
-                worst < 1000 and weight < 150_000)  # fmt: skip
+            row(
+                f"{name} in Chromium, first paint / weight",
+                f"{worst:.0f} ms / {weight / 1000:.0f} kB",
+                "below 1,000 ms, 150 kB",
+                worst < 1000 and weight < 150_000,
+            )
         browser.close()
 
 
@@ -137,9 +144,22 @@ def _measure_peer(here: Stand, program: Path, corpus: Corpus) -> None:
     """Measure Datasette: 25 rows of items that match, with three facets."""
     port = free_port()
     file = here.settings.read_model.resolve()
-    command = [program, "serve", file, "--port", str(port), "--setting", "sql_time_limit_ms", "10000",
-        "--setting", "facet_time_limit_ms", "5000"]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    command = [
+        program,
+        "serve",
+        file,
+        "--port",
+        str(port),
+        "--setting",
+        "sql_time_limit_ms",
+        "10000",
+        "--setting",
+        "facet_time_limit_ms",
+        "5000",
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         wait_for_port(port)
         words = [q for q in _queries(corpus) if q.isalpha() and q.isascii()]

@@ -73,10 +73,20 @@ def unit(n: int, document: StoredDocument, digest: str) -> AppendRequest:
         language="en",
     )
     fetched = ItemFetched(
-        document_digest=digest, text_digest=document.text_digest, words=WORDS, final_url=url, status=200,
-        media_type="text/html", bytes=80_000, page_digest="a" * 64, headers_digest="b" * 64, site="Example News",
-        published="2026-05-31", language="en", completeness=0.97,
-    )  # fmt: skip
+        document_digest=digest,
+        text_digest=document.text_digest,
+        words=WORDS,
+        final_url=url,
+        status=200,
+        media_type="text/html",
+        bytes=80_000,
+        page_digest="a" * 64,
+        headers_digest="b" * 64,
+        site="Example News",
+        published="2026-05-31",
+        language="en",
+        completeness=0.97,
+    )
     facts = (ItemSubmitted(url=url, via="bench"), fetched, classified)
     return AppendRequest(events=[(f"i_{n}", fact) for fact in facts])
 

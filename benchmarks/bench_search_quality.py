@@ -25,9 +25,14 @@ HERE = Path(__file__).parent
 CORPUS = HERE.parent / "services" / "classifier" / "training" / "corpus"
 QUERIES = HERE / "judged_queries.jsonl"
 FILES = (
-    "en_short_digests_1", "en_short_headlines_1", "en_short_leads_1",
-    "zh_briefs_a", "zh_briefs_c", "zh_headlines_a", "zh_headlines_c",
-)  # fmt: skip
+    "en_short_digests_1",
+    "en_short_headlines_1",
+    "en_short_leads_1",
+    "zh_briefs_a",
+    "zh_briefs_c",
+    "zh_headlines_a",
+    "zh_headlines_c",
+)
 SHOWN = 10  # hits of a query that count
 LIKE = (
     "SELECT id FROM report WHERE title LIKE :pattern OR text LIKE :pattern"

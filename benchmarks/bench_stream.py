@@ -93,9 +93,17 @@ def nchan(port: int) -> dict[str, Any]:
             "via": "bench",
             "url": f"https://news.example.org/bench/{n}/{time.time_ns()}",
         }
-        envelope = {"specversion": "1.0", "id": str(n), "source": "urn:incidentwire:0123456789abcdef", "data": data,
-                    "type": "item.submitted", "subject": "i_bench", "time": "2026-05-31T10:00:00.000Z", "sequence": n,
-                    "datacontenttype": "application/json"}  # fmt: skip
+        envelope = {
+            "specversion": "1.0",
+            "id": str(n),
+            "source": "urn:incidentwire:0123456789abcdef",
+            "data": data,
+            "type": "item.submitted",
+            "subject": "i_bench",
+            "time": "2026-05-31T10:00:00.000Z",
+            "sequence": n,
+            "datacontenttype": "application/json",
+        }
         connection.request("POST", "/pub", json.dumps(envelope))
         connection.getresponse().read()
 

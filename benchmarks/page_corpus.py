@@ -97,13 +97,24 @@ class Corpus:
         mention = MentionRef(id="m0", start=0, end=30, labels=labels, fingerprint="f")
         return [
             e.ItemSubmitted(url=url, via="bench"),
-            e.ItemFetched(document_digest=digest, text_digest=digest, words=self.words,
-                final_url=url, published=day, language="zh" if self.is_chinese(n) else "en"),
-            e.ItemClassified(text_digest=digest, model="bench", labels=labels,
+            e.ItemFetched(
+                document_digest=digest,
+                text_digest=digest,
+                words=self.words,
+                final_url=url,
+                published=day,
+                language="zh" if self.is_chinese(n) else "en",
+            ),
+            e.ItemClassified(
+                text_digest=digest,
+                model="bench",
+                labels=labels,
                 scores={label: 0.3 + chance.random() * 0.7 for label in LABELS},
                 evidence={label: ((2, 12),) for label in labels},
-                review=() if n % 50 else ("consent",), mentions=(mention,) if labels else ()),
-        ]  # fmt: skip
+                review=() if n % 50 else ("consent",),
+                mentions=(mention,) if labels else (),
+            ),
+        ]
 
 
 class Filler:
@@ -191,7 +202,9 @@ class Arrivals:
         rows = db.execute("SELECT id FROM incidents WHERE into_id IS NULL ORDER BY n")
         self.filler.names = [name for (name,) in rows]
         (self.arrived,) = db.execute("SELECT count(*) FROM items").fetchone()
-        incidents = self.projection.incidents or self.projection.incidents_at(self.position)  # fmt: skip
+        incidents = self.projection.incidents or self.projection.incidents_at(
+            self.position
+        )
         self.projection.incidents = incidents
         self.filler.state = incidents.copy().state
         db.close()

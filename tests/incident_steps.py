@@ -41,9 +41,19 @@ class Steps:
             for n, labels in enumerate(mentions)
         )
         labels = tuple(dict.fromkeys(label for m in mentions for label in m))
-        self.append((item, e.ItemClassified(
-            text_digest="d", model="test", scores={}, labels=labels, evidence={}, mentions=refs,
-        )))  # fmt: skip
+        self.append(
+            (
+                item,
+                e.ItemClassified(
+                    text_digest="d",
+                    model="test",
+                    scores={},
+                    labels=labels,
+                    evidence={},
+                    mentions=refs,
+                ),
+            )
+        )
         self.settle(item)
 
     def correct(self, item: str, *labels: Label, withdrawn: bool = False) -> None:
@@ -66,9 +76,19 @@ class Steps:
     def join(self, item: str, incident: str) -> None:
         """Classify an item whose one mention joins an incident."""
         ref = MentionRef(id="m0", start=0, end=1, labels=(LEAK,))
-        self.append((item, e.ItemClassified(
-            text_digest="d", model="test", scores={}, labels=(LEAK,), evidence={}, mentions=(ref,),
-        )))  # fmt: skip
+        self.append(
+            (
+                item,
+                e.ItemClassified(
+                    text_digest="d",
+                    model="test",
+                    scores={},
+                    labels=(LEAK,),
+                    evidence={},
+                    mentions=(ref,),
+                ),
+            )
+        )
         self.settle(item, incident)
 
 

@@ -37,9 +37,14 @@ class Newsroom:
         return state
 
     def add(
-        self, name: str, *mentions: tuple[Label, ...], into: str | None = None, title: str = "", text: str = "",
+        self,
+        name: str,
+        *mentions: tuple[Label, ...],
+        into: str | None = None,
+        title: str = "",
+        text: str = "",
         **about: Any,
-    ) -> str:  # fmt: skip
+    ) -> str:
         """Return an item with a mention per tuple of labels, each in an incident of its own unless `into` names one; returns
         the incident of the first. Mentions divide the text evenly. `quoted` is the evidence, else four characters."""
         text = text or f"Text of {name}, which tells of something that happened."
@@ -68,12 +73,22 @@ class Newsroom:
         self.log.append(
             name,
             e.ItemSubmitted(url=url, via="test"),
-            e.ItemFetched(document_digest=digest, text_digest=document.text_digest, words=9, final_url=url, **about),
-            e.ItemClassified(
-                text_digest=document.text_digest, model="model-1", labels=labels,
-                scores=dict.fromkeys(labels, score), evidence={label: (span,) for label in labels}, mentions=refs,
+            e.ItemFetched(
+                document_digest=digest,
+                text_digest=document.text_digest,
+                words=9,
+                final_url=url,
+                **about,
             ),
-        )  # fmt: skip
+            e.ItemClassified(
+                text_digest=document.text_digest,
+                model="model-1",
+                labels=labels,
+                scores=dict.fromkeys(labels, score),
+                evidence={label: (span,) for label in labels},
+                mentions=refs,
+            ),
+        )
         self.link(name, into, why)
         return self.state().where(f"{name}#m0") or ""
 

@@ -102,12 +102,26 @@ def test_the_stores_promises_are_in_compose_and_in_the_embedded_command() -> Non
     ("what", "pattern", "places"),
     [
         ("the stream is written", r"XADD|\.xadd\(", {"incidentwire/log/append.lua"}),
-        ("the environment is read", r"os\.environ|getenv", {"incidentwire/settings.py", "services/classifier/worker.py",
-            "cli/demo.py", "cli/up.py", "cli/context.py", "cli/forking.py"}),
-        ("a socket is dialled", r"\bcreate_connection\(|\.connect\(\(|urlopen\(", {"incidentwire/net/transport.py"}),
+        (
+            "the environment is read",
+            r"os\.environ|getenv",
+            {
+                "incidentwire/settings.py",
+                "services/classifier/worker.py",
+                "cli/demo.py",
+                "cli/up.py",
+                "cli/context.py",
+                "cli/forking.py",
+            },
+        ),
+        (
+            "a socket is dialled",
+            r"\bcreate_connection\(|\.connect\(\(|urlopen\(",
+            {"incidentwire/net/transport.py"},
+        ),
         ("messages are pickled", r"\bpickle\b", set()),
     ],
-)  # fmt: skip
+)
 def test_each_effect_on_the_outside_is_in_one_place(
     what: str, pattern: str, places: set[str]
 ) -> None:

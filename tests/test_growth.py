@@ -34,9 +34,29 @@ ATTEMPTS = 3
 GIVE_UP_S = 10.0  # CPU time; exponential and cubic work end here
 PATTERN_CHARS = 20_000
 PUMPS = (
-    " ", "\n", ".", "…", "-", "(", "<", "<!---->", "1", "1/", "a", "A ", '"', "。",
-    "中", "&", "/", "x@", "https://a", "<p>", "_", ", ",
-)  # fmt: skip
+    " ",
+    "\n",
+    ".",
+    "…",
+    "-",
+    "(",
+    "<",
+    "<!---->",
+    "1",
+    "1/",
+    "a",
+    "A ",
+    '"',
+    "。",
+    "中",
+    "&",
+    "/",
+    "x@",
+    "https://a",
+    "<p>",
+    "_",
+    ", ",
+)
 # Packages whose patterns read what strangers send.
 PACKAGES = (
     "incidentwire",
@@ -237,11 +257,13 @@ def read_feed(body: bytes) -> object:
             id="url",
         ),
         pytest.param(
-            filters.parse, lambda n: f'"{"a " * (n // 2)}"', filters.MAX_CHARS - 2,
+            filters.parse,
+            lambda n: f'"{"a " * (n // 2)}"',
+            filters.MAX_CHARS - 2,
             id="filter",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_parser_is_linear_in_its_input(
     read: Callable[[object], object], text_of: Callable[[int], object], size: int
 ) -> None:
@@ -262,7 +284,8 @@ def test_a_parser_is_linear_in_its_input(
         pytest.param(page_of("<a href='?page=2'>2</a> "), 400, id="pager"),
         pytest.param(
             page_of(f"<dl><dt><a href=/x>{SENTENCE}</a></dt><dd>{SENTENCE}</dd></dl>"),
-            250, id="teasers",
+            250,
+            id="teasers",
         ),
         pytest.param(
             page_with(
@@ -270,7 +293,8 @@ def test_a_parser_is_linear_in_its_input(
                 "<tr><td><a href=/a>ab</a><a href=/b>cd</a></td></tr>",
                 "</table>",
             ),
-            400, id="tables",
+            400,
+            id="tables",
         ),
         pytest.param(page_of(f"<figure><p>{SENTENCE}</p></figure>"), 400, id="figures"),
         pytest.param(page_of("<!---->"), 10_000, id="comments"),
@@ -287,11 +311,12 @@ def test_a_parser_is_linear_in_its_input(
         pytest.param(page_with("<p ", "a ", ">b</p>"), 30_000, id="one attribute"),
         pytest.param(page_with("<i class='", "a ", "'>b</i>"), 20_000, id="classes"),
         pytest.param(
-            page_with("<img src='data:image/png;base64,", "A", "'>"), 1_000_000,
+            page_with("<img src='data:image/png;base64,", "A", "'>"),
+            1_000_000,
             id="inline picture",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_page_is_linear_in_every_kind_of_block(
     text_of: Callable[[int], str], size: int
 ) -> None:

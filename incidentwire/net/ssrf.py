@@ -66,8 +66,17 @@ GLOBAL_UNICAST_V6 = "2000::/3"  # all that IANA has given out; the rest is reser
 
 # Names that only a local resolver answers: RFC 6761, RFC 6762 appendix G, RFC 8375, ICANN's .internal.
 REFUSED_SUFFIXES = (
-    "localhost", "localdomain", "local", "internal", "intranet", "private", "corp", "home", "lan", "home.arpa",
-)  # fmt: skip
+    "localhost",
+    "localdomain",
+    "local",
+    "internal",
+    "intranet",
+    "private",
+    "corp",
+    "home",
+    "lan",
+    "home.arpa",
+)
 REFUSED_NAMES = frozenset(
     {"metadata.tencentyun.com", "metadata.packet.net", "metadata.platformequinix.com"}
 )

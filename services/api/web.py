@@ -27,9 +27,11 @@ def make_app(settings: Settings) -> Flask:
 
     configure_logging(settings.log_level, "api-web")
     pool = redis.BlockingConnectionPool.from_url(
-        settings.redis_url, max_connections=STORE_CONNECTIONS, timeout=STORE_WAIT_S,
+        settings.redis_url,
+        max_connections=STORE_CONNECTIONS,
+        timeout=STORE_WAIT_S,
         **request_options(),
-    )  # fmt: skip
+    )
     app = create_app(
         settings,
         redis.Redis(connection_pool=pool),

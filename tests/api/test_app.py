@@ -122,8 +122,13 @@ def test_numbers_add_up_and_a_lost_item_shows(harness: Harness) -> None:
     harness.projector().catch_up()
     stats = client.get("/v1/stats").get_json()
     assert stats["states"] == {
-        "queued": 1, "waiting": 0, "classified": 1, "rejected": 1, "aliased": 0, "withdrawn": 0
-    }  # fmt: skip
+        "queued": 1,
+        "waiting": 0,
+        "classified": 1,
+        "rejected": 1,
+        "aliased": 0,
+        "withdrawn": 0,
+    }
     assert (
         stats["submitted"],
         stats["in_flight"],

@@ -21,22 +21,38 @@ DIGEST = "0" * 64
 
 def document(**fields: object) -> Document:
     base = Document(
-        title="Harbour fire", text="", completeness=1.0, shortcoming=None, words=100,
-        media_type="text/html", canonical_url=STORY,
-    )  # fmt: skip
+        title="Harbour fire",
+        text="",
+        completeness=1.0,
+        shortcoming=None,
+        words=100,
+        media_type="text/html",
+        canonical_url=STORY,
+    )
     return replace(base, **fields)  # type: ignore[arg-type]
 
 
 def known(url: str = STORY, words: int = 100, state: State = State.CLASSIFIED) -> Item:
     fetched = ItemFetched(document_digest=DIGEST, text_digest=DIGEST, words=words)
     judged = ItemClassified(
-        text_digest=DIGEST, model="m", scores={}, labels=(), labels_before=(),
-        evidence={}, review=(), mentions=(), language="en",
-    )  # fmt: skip
+        text_digest=DIGEST,
+        model="m",
+        scores={},
+        labels=(),
+        labels_before=(),
+        evidence={},
+        review=(),
+        mentions=(),
+        language="en",
+    )
     return Item(
-        id=urls.item_id(url), version=3, state=state, url=url, fetched=fetched,
+        id=urls.item_id(url),
+        version=3,
+        state=state,
+        url=url,
+        fetched=fetched,
         classified=judged,
-    )  # fmt: skip
+    )
 
 
 def original(found: Document, *others: Item, page_url: str = COPY) -> str | None:

@@ -378,20 +378,39 @@ def test_of_a_round_up_only_the_mentions_own_stretch_is_quoted(
     key = fingerprint_key(harness.settings, harness.connection)
     cut = len(ELSEWHERE) + 2
     refs = tuple(
-        MentionRef(id=name, start=start, end=end, labels=("data_leak",), fingerprint=fingerprint(
-            "", text[start:end], "en", "2026-03-12", key=key,
-        ))
+        MentionRef(
+            id=name,
+            start=start,
+            end=end,
+            labels=("data_leak",),
+            fingerprint=fingerprint(
+                "",
+                text[start:end],
+                "en",
+                "2026-03-12",
+                key=key,
+            ),
+        )
         for name, start, end in (("m0", 0, cut), ("m1", cut, len(text)))
-    )  # fmt: skip
+    )
     digest = harness.archive.put("i_week", document.to_bytes())
     harness.log.append(
         "i_week",
-        ItemFetched(document_digest=digest, text_digest=document.text_digest, words=9, final_url="https://a.example/"),
+        ItemFetched(
+            document_digest=digest,
+            text_digest=document.text_digest,
+            words=9,
+            final_url="https://a.example/",
+        ),
         ItemClassified(
-            text_digest=document.text_digest, model="test", scores={}, labels=("data_leak",), evidence={},
+            text_digest=document.text_digest,
+            model="test",
+            scores={},
+            labels=("data_leak",),
+            evidence={},
             mentions=refs,
         ),
-    )  # fmt: skip
+    )
     linker = with_reasons(harness)
     told = {
         link.mention: link.why

@@ -32,8 +32,13 @@ class _Other(Classifier):
         evidence = {"consent": ((0, 20),)} if found else {}
         labels = ("consent",) if found else ()
         return Classification(
-            labels=labels, scores=scores, evidence=evidence, review=(), language="en", mentions=()
-        )  # fmt: skip
+            labels=labels,
+            scores=scores,
+            evidence=evidence,
+            review=(),
+            language="en",
+            mentions=(),
+        )
 
 
 @pytest.fixture

@@ -28,9 +28,23 @@ def test_a_label_of_the_web_has_the_codec_that_browsers_use(label, codec):
 
 @pytest.mark.parametrize(
     "label",
-    ["punycode", "idna", "utf-7", "base64", "rot13", "unicode_escape", "zlib", "utf-16",
-     "utf-32", "cp037", "x" * 100_000, "ſhift_jis", "", None],
-)  # fmt: skip
+    [
+        "punycode",
+        "idna",
+        "utf-7",
+        "base64",
+        "rot13",
+        "unicode_escape",
+        "zlib",
+        "utf-16",
+        "utf-32",
+        "cp037",
+        "x" * 100_000,
+        "ſhift_jis",
+        "",
+        None,
+    ],
+)
 def test_a_codec_that_the_web_does_not_have_is_unknown(label):
     assert codec_of(label) is None
 

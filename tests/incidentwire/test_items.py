@@ -15,8 +15,13 @@ FETCHED = e.ItemFetched(document_digest=DIGEST, text_digest=DIGEST, words=3)
 
 def classified(*labels: str, model: tuple[str, ...] | None = None) -> e.ItemClassified:
     return e.ItemClassified(
-        text_digest=DIGEST, model="m", scores={}, evidence={}, labels=labels, model_labels=model  # type: ignore[arg-type]
-    )  # fmt: skip
+        text_digest=DIGEST,
+        model="m",
+        scores={},
+        evidence={},
+        labels=labels,
+        model_labels=model,  # type: ignore[arg-type]
+    )
 
 
 SUBMITTED = e.ItemSubmitted(via="t", url="https://example.org/")

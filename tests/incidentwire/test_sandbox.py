@@ -45,9 +45,13 @@ def die(_: bytes) -> bytes:
 
 
 FUNCTIONS = {
-    "echo": lambda data: data, "spin": spin, "sleep": sleep, "fill": fill,
-    "fail": fail, "die": die,
-}  # fmt: skip
+    "echo": lambda data: data,
+    "spin": spin,
+    "sleep": sleep,
+    "fill": fill,
+    "fail": fail,
+    "die": die,
+}
 LIMITS = SandboxLimits(cpu_s=1, wall_s=30.0, memory_bytes=10**9)
 
 

@@ -32,18 +32,25 @@ def stacked(counts: Sequence[tuple[str, str, int]]) -> dict[str, Any]:
             if count:
                 bars.append(
                     {
-                        "label": label, "month": month, "count": count,
+                        "label": label,
+                        "month": month,
+                        "count": count,
                         "x": round(index * step + step * 0.12, 1),
                         "width": round(min(step * 0.76, 48), 1),
-                        "y": round(top, 1), "height": round(height, 1),
+                        "y": round(top, 1),
+                        "height": round(height, 1),
                     }
-                )  # fmt: skip
+                )
     ticks = []
     if shown:
         ticks.append({"x": 0, "anchor": "start", "text": shown[0]})
     if len(shown) > 1:
         ticks.append({"x": WIDTH, "anchor": "end", "text": shown[-1]})
     return {
-        "months": months, "bars": bars, "ticks": ticks,
-        "width": WIDTH, "height": HEIGHT, "base": BASE,
-    }  # fmt: skip
+        "months": months,
+        "bars": bars,
+        "ticks": ticks,
+        "width": WIDTH,
+        "height": HEIGHT,
+        "base": BASE,
+    }

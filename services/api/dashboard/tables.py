@@ -100,8 +100,12 @@ def write_xlsx(rows: Sequence[Row], position: int) -> bytes:
     about.set_column(0, 0, 20)
     about.set_column(1, 1, 80)
     for number, (name, meaning) in enumerate(
-        [("column", "meaning"), *COLUMNS.items(), ("(as of)", f"position {position} of the log")]
-    ):  # fmt: skip
+        [
+            ("column", "meaning"),
+            *COLUMNS.items(),
+            ("(as of)", f"position {position} of the log"),
+        ]
+    ):
         about.write_string(number, 0, name, bold if number == 0 else None)
         about.write_string(number, 1, meaning, bold if number == 0 else None)
     book.close()

@@ -24,9 +24,15 @@ _ITEMS: Mapping[str, str] = {
 
 
 def candidates(
-    db: sqlite3.Connection, past: IncidentProjection, asked: Mapping[str, Any], values: Mapping[str, Any], sort: str,
-    *, descending: bool, after: Key | None = None,
-) -> Iterator[str]:  # fmt: skip
+    db: sqlite3.Connection,
+    past: IncidentProjection,
+    asked: Mapping[str, Any],
+    values: Mapping[str, Any],
+    sort: str,
+    *,
+    descending: bool,
+    after: Key | None = None,
+) -> Iterator[str]:
     """Yield ids of live incidents in order, after `after`; all that match `asked` are
     among them. `values` are bound to the conditions."""
     state = past.state

@@ -94,9 +94,15 @@ class IncidentPage:
 
 
 def page(
-    db: sqlite3.Connection, asked: Mapping[str, Any], sort: str, after: tuple[str, int] | None, limit: int,
-    past: IncidentProjection | None = None, *, with_items: bool = True,
-) -> IncidentPage:  # fmt: skip
+    db: sqlite3.Connection,
+    asked: Mapping[str, Any],
+    sort: str,
+    after: tuple[str, int] | None,
+    limit: int,
+    past: IncidentProjection | None = None,
+    *,
+    with_items: bool = True,
+) -> IncidentPage:
     """Return live incidents that satisfy every filter; `asked` has keys of FILTERS.
 
     `with_items` names the items of each, which takes long for the largest.
@@ -137,9 +143,13 @@ def page(
 
 
 def page_with_reports(
-    db: sqlite3.Connection, asked: Mapping[str, Any], sort: str, after: tuple[str, int] | None, limit: int,
+    db: sqlite3.Connection,
+    asked: Mapping[str, Any],
+    sort: str,
+    after: tuple[str, int] | None,
+    limit: int,
     past: IncidentProjection | None = None,
-) -> IncidentPage:  # fmt: skip
+) -> IncidentPage:
     """Return what `page` returns, with the reports of each incident."""
     found = page(db, asked, sort, after, limit, past)
     items = {one["id"]: one["item_ids"] for one in found.incidents}

@@ -167,10 +167,34 @@ def as_json(row: Mapping[str, Any], text: str | None) -> dict[str, Any]:
 
 
 PLAIN = (
-    "id", "position", "version", "state", "url", "canonical_url", "final_url", "host", "site", "title", "author",
-    "published", "language", "words", "completeness", "corrected_by", "note", "model", "text_digest",
-    "evidence_digest", "reason", "detail", "next_try", "attempt", "via", "feed", "alias_of",
-)  # fmt: skip
+    "id",
+    "position",
+    "version",
+    "state",
+    "url",
+    "canonical_url",
+    "final_url",
+    "host",
+    "site",
+    "title",
+    "author",
+    "published",
+    "language",
+    "words",
+    "completeness",
+    "corrected_by",
+    "note",
+    "model",
+    "text_digest",
+    "evidence_digest",
+    "reason",
+    "detail",
+    "next_try",
+    "attempt",
+    "via",
+    "feed",
+    "alias_of",
+)
 LINKS = {
     "self": "",
     "text": "/text",

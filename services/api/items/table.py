@@ -40,9 +40,21 @@ COLUMNS: Mapping[str, str] = {
     "position": "position of the item's last event in the log",
 }
 SAME = (
-    "id", "title", "url", "site", "author", "published", "language", "words", "state", "reason", "submitted_at",
-    "updated_at", "via", "position",
-)  # fmt: skip
+    "id",
+    "title",
+    "url",
+    "site",
+    "author",
+    "published",
+    "language",
+    "words",
+    "state",
+    "reason",
+    "submitted_at",
+    "updated_at",
+    "via",
+    "position",
+)
 
 
 def item_row(item: Mapping[str, Any]) -> Row:

@@ -137,9 +137,16 @@ class _Writer:
         return f"urn:incidentwire:item:{self.revision.item}"
 
     def _write(
-        self, kind: str, part: str, payload: bytes, media_type: str, headers: dict[str, str], *, uri: str,
+        self,
+        kind: str,
+        part: str,
+        payload: bytes,
+        media_type: str,
+        headers: dict[str, str],
+        *,
+        uri: str,
         http_headers: StatusAndHeaders | None = None,
-    ) -> str:  # fmt: skip
+    ) -> str:
         record_id = self._record_id(part)
         digest = (
             {}
@@ -147,10 +154,19 @@ class _Writer:
             else {"WARC-Payload-Digest": f"sha256:{digest_of(payload)}"}
         )
         record = self.writer.create_warc_record(
-            uri, kind, payload=io.BytesIO(payload), length=len(payload), warc_content_type=media_type,
-            warc_headers_dict={"WARC-Record-ID": record_id, "WARC-Date": self.date, **digest, **headers},
+            uri,
+            kind,
+            payload=io.BytesIO(payload),
+            length=len(payload),
+            warc_content_type=media_type,
+            warc_headers_dict={
+                "WARC-Record-ID": record_id,
+                "WARC-Date": self.date,
+                **digest,
+                **headers,
+            },
             http_headers=http_headers or StatusAndHeaders("", [], ""),
-        )  # fmt: skip
+        )
         self.writer.write_record(record)
         return record_id
 

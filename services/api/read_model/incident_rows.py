@@ -14,10 +14,31 @@ from services.api.read_model.incident_state import IncidentProjection
 from services.api.topics.topic import Topic
 
 INCIDENTS = (
-    "n", "id", "into_id", "title", "named", "status", "closed_empty", "labels", "first_report", "last_report",
-    "items", "mentions", "sources", "hosts", "languages", "countries", "names", "version",
-    "split_from", "position", "opened_ms", "updated_ms", "same_as", "topics",
-)  # fmt: skip
+    "n",
+    "id",
+    "into_id",
+    "title",
+    "named",
+    "status",
+    "closed_empty",
+    "labels",
+    "first_report",
+    "last_report",
+    "items",
+    "mentions",
+    "sources",
+    "hosts",
+    "languages",
+    "countries",
+    "names",
+    "version",
+    "split_from",
+    "position",
+    "opened_ms",
+    "updated_ms",
+    "same_as",
+    "topics",
+)
 MEMBERSHIPS = (
     "item",
     "mention",

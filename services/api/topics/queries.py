@@ -35,10 +35,18 @@ def defined(db: sqlite3.Connection) -> dict[str, Any]:
             "incidents": incidents,
         }
         for (
-            topic_id, name, text, colour, description, who, defined_ms, position, items,
+            topic_id,
+            name,
+            text,
+            colour,
+            description,
+            who,
+            defined_ms,
+            position,
+            items,
             incidents,
         ) in rows
-    ]  # fmt: skip
+    ]
     reached, log_id = db.execute("SELECT position, log_id FROM checkpoint").fetchone()
     return {"topics": found, "position": reached, "log_id": log_id}
 

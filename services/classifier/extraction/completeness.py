@@ -48,7 +48,7 @@ _ERROR_TITLE = re.compile(
     r"(?:您|你)访问的(?:页面|内容|文章)|"
     r"(?:文章|内容|网页)(?:已被?删除|不存在|已下线)|访问(?:被拒绝|受限|过于频繁)|安全验证|人机验证|滑动验证",
     re.I,
-)  # fmt: skip
+)
 # Buttons and sentences of a consent form. A story on consent may quote the buttons, but
 # does not write "we".
 _BUTTON = re.compile(
@@ -59,7 +59,7 @@ _BUTTON = re.compile(
     r"接受(?:所有|全部)|同意并继续|拒绝(?:所有|全部)|隐私(?:设置|偏好)|"
     r"管理(?:偏好|选项)|cookie\s?(?:设置|政策)",
     re.I,
-)  # fmt: skip
+)
 _SENTENCE = re.compile(
     r"\bwe (?:value|care about|respect) your privacy|before you continue|\bour (?:\d+ )?partners (?:store|process|use)|"
     r"\bwe,? and our (?:\d+ )?(?:\w+ )?partners|store and(?:/or)? access information|\bwe use cookies|"
@@ -73,7 +73,7 @@ _SENTENCE = re.compile(
     r"wir (?:verwenden|nutzen|benötigen) (?:cookies|ihre zustimmung)|nous utilisons des cookies|utilizamos cookies|"
     r"(?:我们|本网站|本站)(?:会)?使用\s?cookies?|(?:我们)(?:重视|尊重)(?:您|你)的隐私",
     re.I,
-)  # fmt: skip
+)
 _WALL = re.compile(
     r"(?:subscribe|register|sign up|sign in|log ?in|create (?:a|an) (?:free )?account)(?: now| today|"
     r" for free)? (?:to|and) (?:continue|keep|read|unlock|access|view|get "
@@ -92,19 +92,21 @@ _WALL = re.compile(
     r"(?:登录|登陆|注册|订阅|付费|购买|开通会员)(?:后|即可|以)(?:可)?(?:继续)?(?:阅读|查看|浏览)|(?:会员|付费|订阅者?|VIP)(?:专享|专属|内容|文章|可见)|"
     r"(?:剩余|还剩|余下|此处省略)\s?\d+\s?[%％]|成为会员|阅读全文请|下载.{0,12}(?:APP|客户端).{0,6}(?:阅读|查看)",
     re.I,
-)  # fmt: skip
+)
 _CUT = re.compile(
     r"(?:\.{3}|…|\[…\]|\[\.\.\.\])\s*(?:\(?(?:read|see|continue|view|show|load) (?:more|reading|full|"
     r"the).{0,40}|weiterlesen|mehr|阅读全文|查看全文|展开全文|更多|全文)?\W{0,40}$|"
     r"(?:read (?:more|the full (?:story|article))|continue reading|weiterlesen|lire la suite|"
     r"leer más|阅读全文|查看全文|"
-    r"展开全文|点击阅读|阅读原文)\W{0,40}$", re.I,
-)  # fmt: skip
+    r"展开全文|点击阅读|阅读原文)\W{0,40}$",
+    re.I,
+)
 _NO_SCRIPT = re.compile(
     r"(?:enable|turn on|activate|requires?|need|without) java ?script|java ?script (?:is )?(?:disabled|required|"
     r"must|not enabled|to run)|"
-    r"javascript (?:aktivieren|deaktiviert)|activer javascript|启用\s?java ?script|浏览器.{0,12}java ?script", re.I,
-)  # fmt: skip
+    r"javascript (?:aktivieren|deaktiviert)|activer javascript|启用\s?java ?script|浏览器.{0,12}java ?script",
+    re.I,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,9 +22,22 @@ SEVEN_BIT = frozenset({"iso2022_jp", "iso-2022-jp"})
 MULTI_BYTE = frozenset({"gb18030", "big5hkscs", "cp932", "euc_jp", "euc-jp", "cp949"})
 # What detection chooses from: the encodings that pages without UTF-8 still use.
 CANDIDATES = [
-    "gb18030", "big5", "euc_jp", "cp932", "cp949", "cp1252", "cp1251", "koi8_r",
-    "cp1250", "iso8859_2", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257",
-]  # fmt: skip
+    "gb18030",
+    "big5",
+    "euc_jp",
+    "cp932",
+    "cp949",
+    "cp1252",
+    "cp1251",
+    "koi8_r",
+    "cp1250",
+    "iso8859_2",
+    "cp1253",
+    "cp1254",
+    "cp1255",
+    "cp1256",
+    "cp1257",
+]
 # Of the non-ASCII characters of UTF-8 with bad bytes, at least so many are whole for
 # each bad byte. Latin-1 text read as UTF-8 has next to none.
 WHOLE_TO_BAD = 5

@@ -29,10 +29,21 @@ _ENDS = (".", "!", "?", ":", "。", "！", "？", "：")
 
 # Raised by pypdf on damaged, truncated and inconsistent files, as found by fuzzing.
 BROKEN = (
-    PyPdfError, ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, OSError,
-    RecursionError, OverflowError,
-    NotImplementedError, ArithmeticError, UnicodeError, MemoryError,
-)  # fmt: skip
+    PyPdfError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    OSError,
+    RecursionError,
+    OverflowError,
+    NotImplementedError,
+    ArithmeticError,
+    UnicodeError,
+    MemoryError,
+)
 
 
 class PdfError(Exception):

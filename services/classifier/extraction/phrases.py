@@ -39,7 +39,7 @@ LABEL = re.compile(
     r"więcej|dowiedz się więcej|читайте также|смотрите также|"
     r"相关(?:阅读|新闻|报道|链接|文章)|延伸阅读|推荐阅读|更多(?:新闻|内容|报道)|责任编辑|责编|编辑|来源|原标题|关键词|标签|校对)\s*(?:[:：»>]|\|)",
     re.I,
-)  # fmt: skip
+)
 PHRASE = re.compile(
     r"^[\W\d_]*(?:comments?|kommentare?|comentarios|commentaires|advertisements?|sponsored(?: content)?|anzeige|"
     r"werbung|publicidad|reklama|"
@@ -83,14 +83,15 @@ PHRASE = re.compile(
     r"图)\s?\d+\s?[:.：]|^https?://\S+$|"
     r"^\[/?\w+ [^\]=]{0,40}=[^\]]{0,120}\]",
     re.I,
-)  # fmt: skip
+)
 CREDIT = re.compile(
     r"^[(\[]?(?:photo|photograph|image|picture|foto|fotos|bild|bilder|bildquelle|quelle|credits?|crédito|"
     r"zdjęcie|fot\.|图片|图源|摄影|图)"
     r"(?: credits?| by| von| courtesy of)?\s*[:：/|©].{0,90}$|^(?:©|\(c\)).{0,80}$|"
     r"^.{0,50}(?:getty images|/ ?afp|/ ?reuters|/ ?ap photo|/ ?dpa|shutterstock|istock|picture alliance|"
-    r"pixabay|unsplash)(?:\.com)?\)?$", re.I,
-)  # fmt: skip
+    r"pixabay|unsplash)(?:\.com)?\)?$",
+    re.I,
+)
 TAIL = re.compile(
     r"^[(\[—–\s-]*(?:(?:additional )?(?:reporting|writing|editing)(?: and \w+)? by\b|with (?:files|"
     r"reporting) (?:from|by)\b|source: .{2,60}$|"
@@ -103,7 +104,7 @@ TAIL = re.compile(
     r"reporter|correspondent|columnist|curator|"
     r"journalist|contributor|producer|author)\b|^(?:\(?责任编辑|\(?责编|\(?编辑|\(?来源|\(?记者)[:：\s].{0,40}$",
     re.I,
-)  # fmt: skip
+)
 
 
 END_MATTER = re.compile(
@@ -114,7 +115,7 @@ END_MATTER = re.compile(
     r"bibliography|literatur|footnotes|fußnoten|about the authors?|über den autor|weiterführende (?:artikel|"
     r"links|informationen).{0,30})\s*[:：]?$",
     re.I,
-)  # fmt: skip
+)
 
 # First lines after an article; the rest of the page is the same under every article.
 AFTER_ARTICLE = re.compile(

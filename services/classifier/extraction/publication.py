@@ -35,7 +35,7 @@ PRECISE_METAS = tuple(
     cxenseparse:recs:publishtime dc.date.issued dcterms.issued dcterms.created dc.date.created article.published
     rnews:datepublished article:post_date bt:pubdate citation_publication_date citation_online_date
     weibo:article:create_at apub:time release_date gentime created""".split()
-)  # fmt: skip
+)
 VAGUE_METAS = (
     "dc.date",
     "dcterms.date",

@@ -37,9 +37,17 @@ _SCALE = re.compile(
     r"\s?(thousand|million|billion|trillion|bn|mn|[kKmM]\b|[\u4e07\u4ebf])"
 )
 _SCALES = {
-    "thousand": 10**3, "k": 10**3, "million": 10**6, "mn": 10**6, "m": 10**6, "billion": 10**9, "bn": 10**9,
-    "trillion": 10**12, "\u4e07": 10**4, "\u4ebf": 10**8,
-}  # fmt: skip
+    "thousand": 10**3,
+    "k": 10**3,
+    "million": 10**6,
+    "mn": 10**6,
+    "m": 10**6,
+    "billion": 10**9,
+    "bn": 10**9,
+    "trillion": 10**12,
+    "\u4e07": 10**4,
+    "\u4ebf": 10**8,
+}
 # Titles of works and quoted names: what stands in for capitals where a script has none.
 _QUOTED = re.compile(
     "[\u300a\u3008\u300c\u300e\u201c]([^\u300a-\u300f\u201c\u201d\u3008\u3009]{2,20})[\u300b\u3009\u300d\u300f\u201d]"

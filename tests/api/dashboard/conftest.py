@@ -81,32 +81,63 @@ def fill(room: Newsroom) -> dict[str, str]:
     """Append items and incidents in two languages, one of them hostile."""
     ids = {}
     ids["clinic"] = room.add(
-        "i_clinic", (LEAK,), title="Clinic chain exposed records of 61,000 patients",
-        text=CLINIC, quoted=LEFT_OPEN, published="2026-10-07", language="en", site="Daily Example",
-    )  # fmt: skip
+        "i_clinic",
+        (LEAK,),
+        title="Clinic chain exposed records of 61,000 patients",
+        text=CLINIC,
+        quoted=LEFT_OPEN,
+        published="2026-10-07",
+        language="en",
+        site="Daily Example",
+    )
     room.add(
-        "i_fine", (LAW,), into=ids["clinic"], text=FINE, quoted=FINED, published="2026-11-12",
-        title="Clinic chain fined over exposed records", language="en",
+        "i_fine",
+        (LAW,),
+        into=ids["clinic"],
+        text=FINE,
+        quoted=FINED,
+        published="2026-11-12",
+        title="Clinic chain fined over exposed records",
+        language="en",
         url="https://law.example.net/fine",
         why={"nearest": "i_clinic#m0", "retold": True, "days": 36},
-    )  # fmt: skip
+    )
     ids["voice"] = room.add(
-        "i_voice", (FAKE,), title="Cloned voice of the mayor told voters to stay home",
-        text=VOICE, published="2026-11-20", language="en", url="https://city.example.com/voice",
-    )  # fmt: skip
+        "i_voice",
+        (FAKE,),
+        title="Cloned voice of the mayor told voters to stay home",
+        text=VOICE,
+        published="2026-11-20",
+        language="en",
+        url="https://city.example.com/voice",
+    )
     ids["chinese"] = room.add(
-        "i_zh", (LEAK,), title="六万名患者信息泄露 监管部门介入调查", text=CHINESE,
-        published="2026-10-09", language="zh", url="https://news.example.cn/zh",
-    )  # fmt: skip
+        "i_zh",
+        (LEAK,),
+        title="六万名患者信息泄露 监管部门介入调查",
+        text=CHINESE,
+        published="2026-10-09",
+        language="zh",
+        url="https://news.example.cn/zh",
+    )
     ids["twin"] = room.add(
-        "i_twin", (LEAK,), title="Patients' data of clinics lay open, researcher says",
-        text=CLINIC.replace("61,000", "about 61,000"), published="2026-10-08", language="en",
+        "i_twin",
+        (LEAK,),
+        title="Patients' data of clinics lay open, researcher says",
+        text=CLINIC.replace("61,000", "about 61,000"),
+        published="2026-10-08",
+        language="en",
         url="https://other.example.org/clinics",
-    )  # fmt: skip
+    )
     ids["hostile"] = room.add(
-        "i_hostile", (FAKE,), title=HOSTILE, text=HOSTILE * 3, published="2026-11-21",
-        url="https://evil.example.org/\"><script>alert(2)</script>", language="en",
-    )  # fmt: skip
+        "i_hostile",
+        (FAKE,),
+        title=HOSTILE,
+        text=HOSTILE * 3,
+        published="2026-11-21",
+        url='https://evil.example.org/"><script>alert(2)</script>',
+        language="en",
+    )
     for number in range(12):
         doubt(room.harness, f"i_doubt{number:02}", number)
     return ids
@@ -122,11 +153,22 @@ def doubt(harness: Harness, name: str, number: int) -> None:
     harness.log.append(
         name,
         e.ItemSubmitted(url=f"https://apps.example.org/{number}", via="test"),
-        e.ItemFetched(document_digest=digest, text_digest=document.text_digest, words=17,
-            final_url=f"https://apps.example.org/{number}", language="en"),
-        e.ItemClassified(text_digest=document.text_digest, model="model-1", labels=(),
-            scores={"consent": 0.34}, evidence={}, review=("consent",)),
-    )  # fmt: skip
+        e.ItemFetched(
+            document_digest=digest,
+            text_digest=document.text_digest,
+            words=17,
+            final_url=f"https://apps.example.org/{number}",
+            language="en",
+        ),
+        e.ItemClassified(
+            text_digest=document.text_digest,
+            model="model-1",
+            labels=(),
+            scores={"consent": 0.34},
+            evidence={},
+            review=("consent",),
+        ),
+    )
 
 
 class Visitor:

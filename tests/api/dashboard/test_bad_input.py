@@ -44,9 +44,12 @@ def test_an_unknown_address_is_a_page_to_people_and_a_problem_to_programs(
         assert "GET /v1" not in page
     answer = requests.get(f"{pages.base}/nope", timeout=30)
     assert answer.json()["status"] == 404
-    assert "default-src" in reader.get(
-        f"{pages.base}/nope", headers={"Accept": "text/html"}, timeout=30
-    ).headers["Content-Security-Policy"]  # fmt: skip
+    assert (
+        "default-src"
+        in reader.get(
+            f"{pages.base}/nope", headers={"Accept": "text/html"}, timeout=30
+        ).headers["Content-Security-Policy"]
+    )
 
 
 def test_a_query_of_100_kb_is_refused_with_what_to_do(pages: Site) -> None:
@@ -87,8 +90,10 @@ def test_a_form_that_is_sent_twice_is_done_once(pages: Site) -> None:
             assert answer.status_code == 200, answer.text
             assert "Done. It is in the history below." in answer.text
     kinds = [entry.type for entry in room.log.history(whole)]
-    assert [kinds.count(f"incident.{kind}") for kind in
-        ("noted", "status_changed", "renamed", "split", "merged")] == [1] * 5  # fmt: skip
+    assert [
+        kinds.count(f"incident.{kind}")
+        for kind in ("noted", "status_changed", "renamed", "split", "merged")
+    ] == [1] * 5
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,15 @@ from tests.api.dashboard.conftest import LEFT_OPEN, PASSWORD, Member, Site
 # Colours differ between the schemes, markup does not: each page is examined once.
 PAGES = {
     "light": ("/", "/review", "/feeds", "/system", "/items", "/subscriptions/new"),
-    "dark": ("/incidents", "/submit", "/keys", "/search?q=clinic", "/items/i_clinic", "/incidents/{clinic}"),
-}  # fmt: skip
+    "dark": (
+        "/incidents",
+        "/submit",
+        "/keys",
+        "/search?q=clinic",
+        "/items/i_clinic",
+        "/incidents/{clinic}",
+    ),
+}
 
 
 def test_a_person_signs_in_reads_evidence_and_signs_out(

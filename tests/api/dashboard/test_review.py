@@ -46,8 +46,10 @@ def test_a_link_in_doubt_is_left_or_moved(pages: Site) -> None:
     for item, review, score in (("i_close", (rival,), 0.6), ("i_low", (), 0.23)):
         mention = {"item": item, "mention": "m0"}
         room.log.append(
-            home, e.IncidentItemUnlinked(**mention, reason="moved"), e.IncidentItemLinked(**mention, score=score, review=review)
-        )  # fmt: skip
+            home,
+            e.IncidentItemUnlinked(**mention, reason="moved"),
+            e.IncidentItemLinked(**mention, score=score, review=review),
+        )
     eventually(lambda: waiting(curator.see("/review/links")) == 2, "both wait")
     page = curator.see("/review/links")
     assert "Harbour i_close" in page
@@ -65,8 +67,11 @@ def test_a_link_in_doubt_is_left_or_moved(pages: Site) -> None:
     undone = curator.fill_in("/review/i_close/undo-leave", about="m0")
     assert waiting(undone.text) == 2
     moved = curator.fill_in(
-        f"/incidents/{home}/move", version=room.version(home), mention=key[1], then="/review/links",
-    )  # fmt: skip
+        f"/incidents/{home}/move",
+        version=room.version(home),
+        mention=key[1],
+        then="/review/links",
+    )
     assert moved.status_code == 200
     assert room.state().where(key[1]) not in (home, None)
 

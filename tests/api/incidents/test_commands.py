@@ -357,9 +357,18 @@ def test_linker_and_people_race_and_every_mention_is_in_one_live_incident(
     try:
         for n in range(30):
             mention = MentionRef(id="m0", start=0, end=9, labels=(LEAK,))
-            harness.log.append(f"i_{n}", e.ItemSubmitted(via="t"), e.ItemClassified(
-                text_digest="d", model="m", scores={}, labels=(LEAK,), evidence={}, mentions=(mention,),
-            ))  # fmt: skip
+            harness.log.append(
+                f"i_{n}",
+                e.ItemSubmitted(via="t"),
+                e.ItemClassified(
+                    text_digest="d",
+                    model="m",
+                    scores={},
+                    labels=(LEAK,),
+                    evidence={},
+                    mentions=(mention,),
+                ),
+            )
             decide(room, a, b, n)
             if n % 5 == 4:
                 harness.log.append(f"i_{n}", e.ItemWithdrawn(who="ann"))
@@ -402,7 +411,7 @@ def decide(room: Newsroom, a: str, b: str, n: int) -> None:
         ("unmerge", {}),
         ("split", {"mentions": [key]}),
         ("status", {"status": "confirmed"}),
-    ][n % 5]  # fmt: skip
+    ][n % 5]
     body["version"] = state.get(at).version  # type: ignore[index]
     answer = room.client.post(f"/v1/incidents/{at}/{verb}", json=body)
     assert answer.status_code in (200, 404, 409), answer.text

@@ -62,7 +62,7 @@ def test_a_link_tells_what_it_shares_with_the_nearest_report_in_its_own_words(
     ]
     assert found["shared"] == [
         {"start": start, "end": end, "quote": TEXT[start:end]} for start, end in SPANS
-    ]  # fmt: skip
+    ]
     linked = room.log.get(found["linked"])
     assert linked is not None
     assert isinstance(linked.event, e.IncidentItemLinked)
@@ -138,9 +138,17 @@ def test_no_quote_stays_of_a_text_that_is_gone_or_is_another_one_now(
     assert [passage["quote"] for passage in mention(room, "i_a2#m0")["shared"]] == [
         None
     ] * 3
-    room.log.append("i_a2", e.ItemClassified(
-        text_digest=changed.text_digest, model="m", labels=(LEAK,), scores={}, evidence={}, mentions=(ref,),
-    ))  # fmt: skip
+    room.log.append(
+        "i_a2",
+        e.ItemClassified(
+            text_digest=changed.text_digest,
+            model="m",
+            labels=(LEAK,),
+            scores={},
+            evidence={},
+            mentions=(ref,),
+        ),
+    )
     room.grow()
     found = mention(room, "i_a2#m0")
     assert found["quote"] == changed.text[:40]
@@ -152,9 +160,17 @@ def test_quotes_stay_when_the_same_text_is_judged_again(room: Newsroom) -> None:
     before = mention(room, "i_a2#m0")
     ref = MentionRef(id="m0", start=0, end=40, labels=(LEAK,))
     digest = StoredDocument(title="", text=TEXT).text_digest
-    room.log.append("i_a2", e.ItemClassified(
-        text_digest=digest, model="m2", labels=(LEAK,), scores={}, evidence={}, mentions=(ref,),
-    ))  # fmt: skip
+    room.log.append(
+        "i_a2",
+        e.ItemClassified(
+            text_digest=digest,
+            model="m2",
+            labels=(LEAK,),
+            scores={},
+            evidence={},
+            mentions=(ref,),
+        ),
+    )
     room.grow()
     found = mention(room, "i_a2#m0")
     assert (found["shared"], found["reasons"]) == (before["shared"], before["reasons"])

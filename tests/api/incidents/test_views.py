@@ -18,9 +18,14 @@ def room(harness: Harness) -> Newsroom:
     """Two reports on a leak, and a round-up that speaks of two other happenings."""
     room = Newsroom(harness)
     leak = room.add(
-        "i_a1", (LEAK,), title="Records of Harbour Clinic exposed", text=CLINIC, published="2024-03-01", site="The Quay",
+        "i_a1",
+        (LEAK,),
+        title="Records of Harbour Clinic exposed",
+        text=CLINIC,
+        published="2024-03-01",
+        site="The Quay",
         language="en",
-    )  # fmt: skip
+    )
     title, url = "Clinic says sorry", "https://cn.example.net/a2"
     room.add(
         "i_a2",
@@ -189,9 +194,23 @@ def test_pages_join_without_overlap(room: Newsroom, sort: str, then: bool) -> No
 
 @pytest.mark.parametrize(
     "query",
-    ["cursor=items..3", "cursor=newest.3", "sort=items&cursor=items.-.3", "as_of=2023-02-29T00:00:00Z", "as_of=2023-13-01T00:00:00Z", "sort=best", "status=closed", "limit=0", "x=1",
-     "as_of=yesterday", "as_of=2024-01-01T00:00:00", "from=soon", "q=***", "q=NOT+AND+("],
-)  # fmt: skip
+    [
+        "cursor=items..3",
+        "cursor=newest.3",
+        "sort=items&cursor=items.-.3",
+        "as_of=2023-02-29T00:00:00Z",
+        "as_of=2023-13-01T00:00:00Z",
+        "sort=best",
+        "status=closed",
+        "limit=0",
+        "x=1",
+        "as_of=yesterday",
+        "as_of=2024-01-01T00:00:00",
+        "from=soon",
+        "q=***",
+        "q=NOT+AND+(",
+    ],
+)
 def test_senseless_questions_are_refused(room: Newsroom, query: str) -> None:
     assert room.get(f"?{query}", 422)["status"] == 422
 

@@ -69,8 +69,11 @@ def test_a_correction_is_an_event_with_who_and_why(
     event = harness.log.history(item)[-1].event
     assert isinstance(event, ItemCorrected)
     assert (event.who, event.note, event.labels, event.labels_before) == (
-        "tester", "the portraits", ("consent",), before.labels,
-    )  # fmt: skip
+        "tester",
+        "the portraits",
+        ("consent",),
+        before.labels,
+    )
 
 
 def test_who_has_not_seen_the_latest_is_told(

@@ -430,8 +430,11 @@ def test_withdrawal_deletes_what_was_kept_and_leaves_the_bare_fact(
         who="admin", why="asked for by the people named", labels_before=labels
     )
     assert answer.get_json() == {
-        "id": item_id, "state": "withdrawn", "position": last.position, "alias_of": None
-    }  # fmt: skip
+        "id": item_id,
+        "state": "withdrawn",
+        "position": last.position,
+        "alias_of": None,
+    }
     assert newsroom.archive.digests(item_id) == []
     for path in ("snapshot", "evidence.warc.gz"):
         assert client.get(f"/v1/items/{item_id}/{path}").status_code == 410

@@ -97,8 +97,17 @@ def test_a_month_counts_from_its_first_day(harness: Harness) -> None:
 
 def test_what_the_model_hesitates_over_can_be_asked_for(harness: Harness) -> None:
     harness.add_item("i_a")
-    harness.log.append("i_a", e.ItemClassified(text_digest="d", model="m", scores={"consent": 0.5}, labels=(),
-                                             evidence={}, review=("consent",)))  # fmt: skip
+    harness.log.append(
+        "i_a",
+        e.ItemClassified(
+            text_digest="d",
+            model="m",
+            scores={"consent": 0.5},
+            labels=(),
+            evidence={},
+            review=("consent",),
+        ),
+    )
     harness.projector().catch_up()
     assert ids(harness, "review=true") == ["i_a"]
     harness.log.append("i_a", e.ItemCorrected(who="ann", labels=("consent",)))

@@ -37,9 +37,15 @@ def everything(happenings: IncidentProjection) -> Any:
         if isinstance(of, dict)
     }
     return (
-        happenings.state, {name: kept[name] for name in ("by_id", "mentions_of_item")}, happenings.stamps, happenings.linked,
-        happenings.position, happenings.state.commands, happenings.dirty_incidents, happenings.dirty_mentions,
-    )  # fmt: skip
+        happenings.state,
+        {name: kept[name] for name in ("by_id", "mentions_of_item")},
+        happenings.stamps,
+        happenings.linked,
+        happenings.position,
+        happenings.state.commands,
+        happenings.dirty_incidents,
+        happenings.dirty_mentions,
+    )
 
 
 def folded(log: EventLog, position: int) -> IncidentProjection:

@@ -28,9 +28,15 @@ def expected(state: IncidentsState) -> tuple[dict[str, Any], dict[str, Any]]:
         items = {MentionId.parse(key).item for key in keys}
         labels = json.dumps(state.labels(keys))
         incidents[name] = (
-            incident.into, incident.status, int(incident.auto_closed), labels, len(items), len(keys), incident.version,
+            incident.into,
+            incident.status,
+            int(incident.auto_closed),
+            labels,
+            len(items),
+            len(keys),
+            incident.version,
             incident.split_from,
-        )  # fmt: skip
+        )
     members = {
         key: (
             state.where(key),

@@ -20,7 +20,11 @@ ARTICLE = {
     "datePublished": "2025-11-20T22:14:03+01:00",
     "author": {"@type": "Person", "name": "Marit Solheim"},
 }
-OTHER = ARTICLE | {"headline": "Dam repaired", "datePublished": "2021-01-01", "author": "Gus Holm"}  # fmt: skip
+OTHER = ARTICLE | {
+    "headline": "Dam repaired",
+    "datePublished": "2021-01-01",
+    "author": "Gus Holm",
+}
 PRESS = {"@type": "Organization", "name": "The Courier"}
 
 
@@ -75,12 +79,21 @@ def test_a_stated_date_may_count_seconds() -> None:
         ("<table><tr><th>Hearing</th><td>12 January 2026</td></tr></table>", None),
         ("<p>This page was archived on 3 March 2026.</p>", None),
         ("<div class='weather'>Lindhaven 28 November 2025 4 degrees</div>", None),
-        (f"<p>On 3 March 2019 a flood destroyed the archive{' of paper' * 9}.</p>", None),
+        (
+            f"<p>On 3 March 2019 a flood destroyed the archive{' of paper' * 9}.</p>",
+            None,
+        ),
         (f"<p>2019年3月3日，一场洪水毁掉了档案室{'的纸质档案' * 15}。</p>", None),
-        (f"<p>Lindhaven, 20 November 2025 - The clinic{' wrote' * 12}.</p>", "2025-11-20"),
-        (f"<p>20.11.2025 „Die Klinik schrieb{' den Patienten' * 8}.“</p>", "2025-11-20"),
+        (
+            f"<p>Lindhaven, 20 November 2025 - The clinic{' wrote' * 12}.</p>",
+            "2025-11-20",
+        ),
+        (
+            f"<p>20.11.2025 „Die Klinik schrieb{' den Patienten' * 8}.“</p>",
+            "2025-11-20",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_date_of_the_story_is_not_its_dateline(
     before: str, published: str | None
 ) -> None:

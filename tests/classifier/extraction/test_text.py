@@ -197,12 +197,24 @@ def test_an_error_page_is_known_in_many_languages(title: str) -> None:
 @pytest.mark.parametrize(
     ("text", "buttons"),
     [
-        ("Noi e i nostri 812 partner archiviamo informazioni su un dispositivo, come gli identificativi dei cookie", "Accetta tutto"),
-        ("Wij en onze 812 partners gebruiken cookies om informatie op een apparaat op te slaan en te lezen", "Alles weigeren"),
-        ("We, and our 742 partners, use technology such as cookies to store and access information on your device", "Agree and close"),
-        ("Vi og våre 90 partnere bruker informasjonskapsler for å lagre og lese informasjon på enheten din", "Godta alle"),
+        (
+            "Noi e i nostri 812 partner archiviamo informazioni su un dispositivo, come gli identificativi dei cookie",
+            "Accetta tutto",
+        ),
+        (
+            "Wij en onze 812 partners gebruiken cookies om informatie op een apparaat op te slaan en te lezen",
+            "Alles weigeren",
+        ),
+        (
+            "We, and our 742 partners, use technology such as cookies to store and access information on your device",
+            "Agree and close",
+        ),
+        (
+            "Vi og våre 90 partnere bruker informasjonskapsler for å lagre og lese informasjon på enheten din",
+            "Godta alle",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_consent_form_is_known_in_many_languages(text: str, buttons: str) -> None:
     more = "Du kan velge. " * 12
     found = read(f"<h1>Post</h1><p>{text}. {more}</p><button>{buttons}</button>")
@@ -212,10 +224,12 @@ def test_a_consent_form_is_known_in_many_languages(text: str, buttons: str) -> N
 @pytest.mark.parametrize(
     "entry",
     [
-        "<a href='/{n}'><h2>The ferry line sold its list number {n}</h2></a><p>" + SECOND + " {n}</p>",
+        "<a href='/{n}'><h2>The ferry line sold its list number {n}</h2></a><p>"
+        + SECOND
+        + " {n}</p>",
         "<li><a href='/{n}'>The ferry line sold the passenger list number {n}</a> <span>2025-11-1{n}</span></li>",
     ],
-)  # fmt: skip
+)
 def test_a_page_of_a_tag_or_an_author_is_no_article(entry: str) -> None:
     entries = "".join(entry.format(n=number) for number in range(9))
     found = read(f"<h1>Ferries</h1><div>{entries}</div>", title="Ferries - Post")
@@ -247,7 +261,7 @@ def test_a_declarative_shadow_root_is_read_as_browsers_show_it() -> None:
         "<p>特别声明：以上内容为平台用户上传并发布，本平台仅提供信息存储服务。</p>",
         "<p>返回首页，查看更多</p>",
     ],
-)  # fmt: skip
+)
 def test_what_a_portal_puts_below_an_article_is_no_text(box: str) -> None:
     story = f"<p>{FIRST}</p><p>{SECOND}</p><p>{THIRD}</p><p>{FOURTH}</p>{box}"
     found = read(f"<article><h1>{TITLE}</h1>{story}</article>")

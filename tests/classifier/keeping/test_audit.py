@@ -170,8 +170,9 @@ def test_bytes_that_rot_and_bytes_that_vanish_are_told(
     file_of(harness, fetched.document_digest).unlink()
     found = look(harness)
     assert sorted((f.kind, f.digest) for f in found.findings) == [
-        (FindingKind.DAMAGED, fetched.page_digest), (FindingKind.MISSING, fetched.document_digest)
-    ]  # fmt: skip
+        (FindingKind.DAMAGED, fetched.page_digest),
+        (FindingKind.MISSING, fetched.document_digest),
+    ]
     quick = audit(harness.log, harness.archive, time.time(), read_bytes=False)
     assert kinds(quick) == [FindingKind.MISSING]
 

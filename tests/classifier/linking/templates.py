@@ -187,9 +187,14 @@ def edited(original: Notice, days_later: int = 1) -> Notice:
     """Return the text with light edits, as a copy editor makes them."""
     text = original.text
     for old, new in (
-        ("the company", "it"), ("deeply", "very much"), ("About", "Some"),
-        ("found", "discovered"), ("近日", "日前"), ("依法", ""), ("第一时间", "立即"),
-    ):  # fmt: skip
+        ("the company", "it"),
+        ("deeply", "very much"),
+        ("About", "Some"),
+        ("found", "discovered"),
+        ("近日", "日前"),
+        ("依法", ""),
+        ("第一时间", "立即"),
+    ):
         text = text.replace(old, new)
     return _later(replace(original, text=text), days_later)
 

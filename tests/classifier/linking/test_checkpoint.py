@@ -78,9 +78,17 @@ def classify(log: EventLog, item: str, *prints: str) -> None:
         MentionRef(id=f"m{n}", start=0, end=9, labels=labels, fingerprint=p)
         for n, p in enumerate(prints)
     )
-    log.append(item, e.ItemClassified(
-        text_digest="d", model="test", scores={}, labels=labels if refs else (), evidence={}, mentions=refs,
-    ))  # fmt: skip
+    log.append(
+        item,
+        e.ItemClassified(
+            text_digest="d",
+            model="test",
+            scores={},
+            labels=labels if refs else (),
+            evidence={},
+            mentions=refs,
+        ),
+    )
 
 
 def caught_up(log: EventLog, checkpoints: LinkerCheckpoint | None = None) -> Linker:
@@ -595,9 +603,11 @@ while what == "endless":
 
 def child(store: Store, folder: Path, what: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", CHILD, store.url, str(folder), what], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, "-c", CHILD, store.url, str(folder), what],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(("what", "ends"), [("killed", -signal.SIGXFSZ), ("full", 0)])

@@ -147,10 +147,18 @@ def test_a_server_without_an_end_is_cut_off(
         b"\x16\x03\x01\x00\xff\x00\x00",
     ],
     ids=[
-        "length", "chunk missing", "chunk cut", "chunk garbage", "two lengths", "nothing", "ssh", "http 0.9", "status",
+        "length",
+        "chunk missing",
+        "chunk cut",
+        "chunk garbage",
+        "two lengths",
+        "nothing",
+        "ssh",
+        "http 0.9",
+        "status",
         "tls",
     ],
-)  # fmt: skip
+)
 def test_a_cut_or_garbled_answer_is_a_bad_response_and_worth_another_try(
     serve: Serve, said: bytes
 ) -> None:
