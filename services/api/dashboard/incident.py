@@ -11,6 +11,7 @@ from marshmallow import ValidationError
 from incidentwire.incidents.state import STATUSES
 from services.api.dashboard import citation, queries
 from services.api.dashboard.highlight import segments
+from services.api.dashboard.language import translate
 from services.api.dashboard.layout import go_to, page, page_blueprint, render
 from services.api.errors import NotCaughtUp, UnknownIncident
 from services.api.http import event_log, public_url, reader, wait_for
@@ -44,8 +45,8 @@ def show(incident_id: str) -> Response:
         raise UnknownIncident(past.position if past else None)
     if "requested_id" in found and past is None:
         return go_to(f"/incidents/{found['id']}", merged=incident_id)
-    explain.explain(found["items"], found["id"], event_log(), reader())
-    lines = history.history_of(incident_id, 0, LINES)["lines"]
+    explain.explain(found["items"], found["id"], event_log(), reader(), translate)
+    lines = history.history_of(incident_id, 0, LINES, translate)["lines"]
     against = _against()
     difference = None
     if against:

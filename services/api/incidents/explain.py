@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from incidentwire import events as e
@@ -27,6 +27,7 @@ COUNTED = (
 QUOTED = 4  # in a sentence; all are in `shared`
 
 Titles = Mapping[str, str]
+Translate = Callable[[str], str]  # of a clause with %(names)s
 
 
 class StoredTexts(NamedTuple):
@@ -41,7 +42,11 @@ class StoredTexts(NamedTuple):
 
 
 def explain(
-    items: Sequence[dict[str, Any]], root: str, log: EventLog, reader: Reader
+    items: Sequence[dict[str, Any]],
+    root: str,
+    log: EventLog,
+    reader: Reader,
+    translate: Translate = str,
 ) -> None:
     """Set `reasons` and `shared` of every mention of the items of the incident `root`."""
     mentions = [(item["id"], mention) for item in items for mention in item["mentions"]]
@@ -62,15 +67,17 @@ def explain(
             continue
         event = entry.event
         if is_opening(event, before.get(entry.position - 1)):
-            here = "this incident" if entry.subject == root else entry.subject
-            mention["reasons"] = [f"opened {here}"]
+            here = entry.subject == root
+            clause = "opened this incident" if here else "opened %(incident)s"
+            mention["reasons"] = [translate(clause) % {"incident": entry.subject}]
         elif mention["by"] == "person" and not event.who:
-            mention["reasons"] = [f"split off from {entry.subject} by a curator"]
+            clause = translate("split off from %(incident)s by a curator")
+            mention["reasons"] = [clause % {"incident": entry.subject}]
         else:
             text = then.get((item, entry.position))
             mention["shared"] = shared(event, text)
             quotes = [part["quote"] for part in mention["shared"] if part["quote"]]
-            mention["reasons"] = sentences(event, titles, quotes)
+            mention["reasons"] = sentences(event, titles, quotes, translate)
 
 
 def _texts_then(
@@ -132,32 +139,42 @@ def _opened(db: sqlite3.Connection, incidents: Sequence[str]) -> dict[str, int]:
 
 
 def sentences(
-    event: e.IncidentItemLinked, titles: Titles, quotes: Sequence[str] = ()
+    event: e.IncidentItemLinked,
+    titles: Titles,
+    quotes: Sequence[str] = (),
+    translate: Translate = str,
 ) -> list[str]:
     """Return the reasons for the link, each a clause; `quotes` are of the linked item."""
     if event.who:
-        return [f"placed here by {event.who}"]
+        return [translate("placed here by %(who)s") % {"who": event.who}]
     why = event.why
     other = nearest(event)
-    called = f"“{titles[other]}”" if other and other in titles else "another report"
+    called = (
+        f"“{titles[other]}”"
+        if other and other in titles
+        else translate("another report")
+    )
     reasons: list[str] = []
 
-    def name() -> str:
-        return "it" if reasons else called
+    def add(clause: str, what: str = "") -> None:
+        name = translate("it") if reasons else called
+        reasons.append(translate(clause) % {"name": name, "what": what})
 
     if why.copy:
-        reasons.append(f"the same text as {name()}")
+        add("the same text as %(name)s")
     if why.retold:
-        reasons.append(f"is mainly about the same name as {name()}")
+        add("is mainly about the same name as %(name)s")
     counts = [(getattr(why.shared, kind, 0), word) for kind, word in COUNTED]
-    if amounts := [_count(number, word) for number, word in counts if number]:
-        reasons.append(f"shares {_listed(amounts)} with {name()}")
+    amounts = [_count(number, word, translate) for number, word in counts if number]
+    if amounts:
+        add("shares %(what)s with %(name)s", _listed(amounts, translate))
     if quotes:
-        passages = ", ".join(f"“{quote}”" for quote in quotes[:QUOTED])
-        reasons.append(f"shares the passages {passages} with {name()}")
+        listed = ", ".join(f"“{quote}”" for quote in quotes[:QUOTED])
+        add("shares the passages %(what)s with %(name)s", listed)
     if why.days is not None:
         apart = {0: "on the same day", 1: "one day apart"}
-        reasons.append(apart.get(why.days, f"{why.days} days apart"))
+        clause = apart.get(why.days, "%(days)d days apart")
+        reasons.append(translate(clause) % {"days": why.days})
     return reasons
 
 
@@ -188,11 +205,13 @@ def is_opening(event: e.IncidentItemLinked, before: RecordedEvent | None) -> boo
     return (opened.item, opened.mention) == (event.item, event.mention)
 
 
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" + ("" if number == 1 else "s")
+def _count(number: int, word: str, translate: Translate) -> str:
+    plural = "" if number == 1 else "s"
+    return translate(f"%(number)d {word}{plural}") % {"number": number}
 
 
-def _listed(parts: Sequence[str]) -> str:
+def _listed(parts: Sequence[str], translate: Translate) -> str:
     if len(parts) == 1:
         return parts[0]
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+    both = {"some": ", ".join(parts[:-1]), "last": parts[-1]}
+    return translate("%(some)s and %(last)s") % both

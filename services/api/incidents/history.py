@@ -39,7 +39,9 @@ def show_history(query: dict[str, Any], incident_id: str) -> Response:
     return as_answer(body)
 
 
-def history_of(incident_id: str, after: int, limit: int) -> dict[str, Any]:
+def history_of(
+    incident_id: str, after: int, limit: int, translate: narrative.Translate = str
+) -> dict[str, Any]:
     """Return the history as data, see HistorySchema. Raises UnknownIncident."""
     log = event_log()
     with state_cache().now() as incidents:
@@ -65,7 +67,7 @@ def history_of(incident_id: str, after: int, limit: int) -> dict[str, Any]:
     body = {
         "id": root,
         "lines": [
-            narrative.line(entry, titles, found.get(entry.position - 1))
+            narrative.line(entry, titles, found.get(entry.position - 1), translate)
             for entry in entries
         ],
         "events": [envelope(entry, log_id) for entry in entries],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from incidentwire import events as e
@@ -11,20 +11,26 @@ from incidentwire.log.recorded_event import RecordedEvent
 from services.api.incidents import explain
 
 Titles = Mapping[str, str]
+Translate = Callable[[str], str]  # of a sentence with %(names)s
 
 
 def line(
-    entry: RecordedEvent, titles: Titles, before: RecordedEvent | None = None
+    entry: RecordedEvent,
+    titles: Titles,
+    before: RecordedEvent | None = None,
+    translate: Translate = str,
 ) -> dict[str, Any]:
     """Return one line of a history.
 
     `before` is the event at the position before, if it is of this history too.
     """
     event = entry.event
-    text = words(event, entry.subject, titles)
+    text = words(event, entry.subject, titles, translate)
     if isinstance(event, e.IncidentItemLinked) and not event.who:
         is_opening = explain.is_opening(event, before)
-        reasons = [] if is_opening else explain.sentences(event, titles)
+        reasons = (
+            [] if is_opening else explain.sentences(event, titles, translate=translate)
+        )
         text = ": ".join(filter(None, (text, ", ".join(reasons))))
     return {
         "position": entry.position,
@@ -37,45 +43,65 @@ def line(
     }
 
 
-def words(event: e.Event, subject: str, titles: Titles) -> str:
+def words(
+    event: e.Event, subject: str, titles: Titles, translate: Translate = str
+) -> str:
     """Return what an event says, as a clause."""
+    about = {name: getattr(event, name, "") for name in _FIELDS}
+    about |= {
+        "item": called(about["item"], titles),
+        "subject": subject,
+        "score": f"{getattr(event, 'score', 0):.2f}",
+        "count": len(getattr(event, "mentions", ())),
+    }
+    return translate(_clause(event)) % about
+
+
+_FIELDS = ("item", "into", "title", "reason", "old", "new", "note", "type")
+
+
+def _clause(event: e.Event) -> str:
+    """Return the clause of an event with %(names)s of what it is about."""
     match event:
         case e.IncidentOpened():
-            return f"opened by {called(event.item, titles)}"
+            return "opened by %(item)s"
         case e.IncidentCreated():
-            return f"opened by hand as “{event.title}”"
+            return "opened by hand as “%(title)s”"
         case e.IncidentItemLinked():
-            doubt = " and needs review" if event.review else ""
-            how = "placed here" if event.who else f"linked with score {event.score:.2f}"
-            return f"{called(event.item, titles)} was {how}{doubt}"
+            return _linked(event)
         case e.IncidentItemUnlinked():
-            return f"{called(event.item, titles)} left: {event.reason}"
+            return "%(item)s left: %(reason)s"
         case e.IncidentMerged():
-            return f"{subject} was merged into {event.into}"
+            return "%(subject)s was merged into %(into)s"
         case e.IncidentUnmerged():
-            return f"the merge of {subject} into {event.into} was undone"
-        case e.IncidentSplit(undone=True):
-            return f"the split of {event.into} from {subject} was undone: {_count(event.mentions)} went back"
+            return "the merge of %(subject)s into %(into)s was undone"
         case e.IncidentSplit():
-            return f"{_count(event.mentions)} left {subject} for the new incident {event.into}"
+            return _split(event)
         case e.IncidentStatusChanged():
-            return f"status changed from {event.old} to {event.new}"
+            return "status changed from %(old)s to %(new)s"
         case e.IncidentRenamed():
-            return _renamed(event)
+            before = ", formerly “%(old)s”" if event.old else ""
+            return f"renamed “%(new)s”{before}"
         case e.IncidentNoted():
-            return f"noted: {event.note}"
+            return "noted: %(note)s"
         case _:
-            return event.type
+            return "%(type)s"
 
 
-def _renamed(event: e.IncidentRenamed) -> str:
-    before = f", formerly “{event.old}”" if event.old else ""
-    return f"renamed “{event.new}”{before}"
+def _linked(event: e.IncidentItemLinked) -> str:
+    doubt = " and needs review" if event.review else ""
+    how = "placed here" if event.who else "linked with score %(score)s"
+    return f"%(item)s was {how}{doubt}"
+
+
+def _split(event: e.IncidentSplit) -> str:
+    mentions = "1 mention" if len(event.mentions) == 1 else "%(count)d mentions"
+    if event.undone:
+        return (
+            f"the split of %(into)s from %(subject)s was undone: {mentions} went back"
+        )
+    return f"{mentions} left %(subject)s for the new incident %(into)s"
 
 
 def called(item: str, titles: Titles) -> str:
     return f"“{titles[item]}”" if item in titles else item
-
-
-def _count(mentions: Sequence[str]) -> str:
-    return "1 mention" if len(mentions) == 1 else f"{len(mentions)} mentions"

@@ -152,6 +152,17 @@ def test_the_interface_speaks_chinese(visit: Any) -> None:
     assert "事件" in page.locator("nav").first.inner_text()
 
 
+def test_reasons_and_history_are_chinese_too(pages: Site) -> None:
+    reader = Member(pages, "reader")
+    reader.headers["Accept-Language"] = "zh-CN,zh;q=0.9"
+    shown = reader.see(f"/incidents/{pages.ids['clinic']}")
+    assert "开启了此事件" in shown
+    assert "主要涉及同一名称" in shown
+    assert "“Clinic chain fined over exposed records”已关联，分数 1.00" in shown
+    answer = reader.get(f"{pages.base}/v1/incidents/{pages.ids['clinic']}", timeout=30)
+    assert "opened this incident" in answer.text  # programs read one language
+
+
 def test_two_spellings_are_declared_one_on_a_page_and_parted_again(
     pages: Site,
 ) -> None:
