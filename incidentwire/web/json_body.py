@@ -20,9 +20,8 @@ from incidentwire.web.problems import FieldError, Problem, invalid_fields
 
 MAX_JSON_BYTES = 8_000_000  # a text of a million characters, escaped
 MAX_MEMBERS = 1_000  # of one JSON object
-MAX_VALUES = (
-    10_000  # of one body; counted first, since parsing a million takes a second
-)
+MAX_VALUES = 10_000  # of one body; counted first: parsing a million takes a second
+MAX_DEPTH = 200  # the parser's own limit differs between Python releases
 MAX_DIGITS = 30  # of one number; a position has 16
 MAX_KEY_CHARACTERS = 100  # of a key that is repeated in a message
 READ_BYTES = 65_536
@@ -32,15 +31,16 @@ NOT_UTF8 = "The body is not UTF-8. Encode the JSON as UTF-8."
 DUPLICATE = "Appears more than once in one object. Send it once."
 NO_NUMBER = "NaN and Infinity are not JSON. Send a number or null."
 ENCODINGS = "gzip, identity"
-# A string, or a character that begins a value.
-_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[,\[{]', re.DOTALL)
+# A string, or a character that begins a value or ends one.
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[,\[{\]}]', re.DOTALL)
 
 
 def parse(raw: bytes, max_values: int = MAX_VALUES) -> Any:
     """Return the JSON value of a body in UTF-8 (UTF-16 and byte order marks are read).
 
-    Raises Problem 400 for malformed JSON or more than `max_values` values, and 422 for duplicate keys, NaN, Infinity,
-    numbers of more than MAX_DIGITS digits, and objects of more than MAX_MEMBERS keys.
+    Raises Problem 400 for malformed JSON, more than `max_values` values or more than
+    MAX_DEPTH levels, and 422 for duplicate keys, NaN, Infinity, numbers of more than
+    MAX_DIGITS digits, and objects of more than MAX_MEMBERS keys.
     """
     try:
         text = raw.decode(json.detect_encoding(raw))
@@ -61,12 +61,26 @@ def parse(raw: bytes, max_values: int = MAX_VALUES) -> Any:
 
 
 def _check_values(text: str, most: int) -> None:
-    """Count them without parsing. Of each value there are at most two strings and a mark."""
+    """Count values and levels without parsing.
+
+    A value has at most two strings, a mark that begins it and one that ends it. Raises
+    Problem 400.
+    """
     marks = 0
+    depth = 0
+    deepest = 0
     for count, found in enumerate(_TOKEN.finditer(text)):
-        marks += text[found.start()] != '"'
-        if marks > most or count > 3 * most:
+        first = text[found.start()]
+        if first in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif first in "]}":
+            depth -= 1
+        marks += first in "[{,"
+        if marks > most or count > 4 * most:
             raise malformed(too_many(most))
+    if deepest > MAX_DEPTH:
+        raise malformed(TOO_DEEP)
 
 
 def too_many(max_values: int) -> str:
