@@ -23,7 +23,6 @@ from services.classifier.extraction.metadata import Metadata
 from services.classifier.extraction.normalize import normalize_tree
 from services.classifier.extraction.recovery import (
     divided,
-    largest_group,
     standfirst,
     with_missing,
 )
@@ -37,10 +36,6 @@ BODY_MIN_WORDS = 50
 # with trafilatura's fallback extractors.
 SHORT_CHARS = 800
 SHORT_SHARE = 0.1
-# The page's largest group of paragraphs replaces a text below THIN_CHARS if it is more
-# than THIN_FACTOR times as long.
-THIN_CHARS = 400
-THIN_FACTOR = 2
 BLOCKS = frozenset(
     {"p", "head", "item", "quote", "code", "lb", "list", "row", "table", "fw", "div"}
 )
@@ -60,10 +55,6 @@ def text_of(tree: html.HtmlElement, meta: Metadata, url: str) -> str:
     if length < SHORT_CHARS or length < SHORT_SHARE * len(tree.text_content()):
         lines = _extracted(tree, url, fast=False)
     lines = with_missing(tree, divided(tree, lines))
-    if _chars(lines) < THIN_CHARS:
-        group = largest_group(tree)
-        if _chars(group) > THIN_FACTOR * _chars(lines):
-            lines = group
     body = meta.article.body
     kept = keep(lines, title=meta.title, body=body, excluded=excluded)
     intro = standfirst(tree, kept, meta.title)

@@ -1,7 +1,7 @@
 """One form for the many ways in which pages hold paragraphs, before extraction.
 
-Hidden elements go, articles in `noscript` are opened, and text that stands bare between
-blocks, or in boxes of its own, becomes a paragraph.
+Hidden elements go; bare text between blocks, or in boxes of its own, becomes a
+paragraph.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from lxml import etree, html
 from services.classifier.extraction.decoding import clean
 
 HIDDEN_SHARE = 0.5  # of a page; more than this in a hidden box is shown by a script
-NOSCRIPT_CHARS = 300  # of text in paragraphs: an article, not "enable JavaScript"
 BARE_CHARS = 25  # of bare text between blocks; shorter ones are labels
 _CONTAINERS = ("article", "body", "center", "div", "main", "section", "td")
 _BLOCKS = frozenset(
@@ -48,20 +47,12 @@ _RESPONSIVE = re.compile(r":|\bd-(?:sm|md|lg|xl|xxl|print)-")
 
 def normalize_tree(tree: html.HtmlElement) -> None:
     """Normalise the tree of a page in place."""
-    _open_noscript(tree)
     _open_shadow_roots(tree)
     _drop_hidden(tree)
     _open_details(tree)
     _open_figures(tree)
     for node in _CONTAINERS_OF_PARAGRAPHS(tree):
         _wrap_bare_text(node)
-
-
-def _open_noscript(tree: html.HtmlElement) -> None:
-    for node in tree.iter("noscript"):
-        chars = sum(len(part.text_content()) for part in node.iter("p"))
-        if chars >= NOSCRIPT_CHARS:
-            node.tag = "div"
 
 
 def _open_shadow_roots(tree: html.HtmlElement) -> None:

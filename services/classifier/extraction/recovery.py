@@ -210,21 +210,6 @@ def divided(tree: html.HtmlElement, lines: Sequence[TextLine]) -> Sequence[TextL
     return [TextLine(text=text, kind="p") for text in parts]
 
 
-def largest_group(tree: html.HtmlElement) -> list[TextLine]:
-    """Return the paragraphs under the kind of parent with the most prose.
-
-    For pages on which an extractor finds almost nothing.
-    """
-    teasers = _teaser_boxes(tree)
-    groups: dict[tuple[str, str], list[str]] = {}
-    for node in tree.iter("p"):
-        text = clean(node.text_content())
-        if _is_prose(node, text, "", teasers):
-            groups.setdefault(_kind(node), []).append(text)
-    best = max(groups.values(), key=lambda texts: sum(map(len, texts)), default=[])
-    return [TextLine(text=text, kind="p") for text in best]
-
-
 def standfirst(tree: html.HtmlElement, lines: Sequence[str], title: str) -> str:
     """Return the paragraph between headline and text that is marked as lead or intro.
 
