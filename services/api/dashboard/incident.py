@@ -19,7 +19,7 @@ from services.api.incidents import detail_query, explain, history
 from services.api.incidents.past import as_of
 from services.api.incidents.schemas import ShowQuerySchema
 
-PER_PAGE = 30  # items: with the forms of a curator a page weighs less than 150 kB
+PER_PAGE = 20  # items: with the forms of a curator a page weighs less than 150 kB
 LINES = 200  # of the history
 SUGGESTED = 10  # likely duplicates
 NAMED = 3  # reports that came near a likely duplicate

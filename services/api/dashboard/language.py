@@ -17,11 +17,13 @@ def current() -> str:
     """Return the language of the current request: a key of LANGUAGES."""
     if not has_request_context():
         return "en"
-    if "language" not in g:
+    found: str | None = g.get("language")
+    if found is None:
         chosen = request.cookies.get(COOKIE, "")
         best = request.accept_languages.best_match(list(LANGUAGES), default="en")
-        g.language = chosen if chosen in LANGUAGES else best
-    return str(g.language)
+        found = chosen if chosen in LANGUAGES else str(best)
+        g.language = found
+    return found
 
 
 @cache

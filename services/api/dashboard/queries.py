@@ -20,7 +20,7 @@ from services.api.search.sql import NEWEST, ranking
 
 MAX_VALUES = 12  # of a facet
 MAX_MONTHS = 24
-MAX_COUNTED = 2_000  # incidents; a count takes no longer when the archive grows
+MAX_COUNTED = 1_000  # incidents; a count takes no longer when the archive grows
 
 Condition = tuple[str, Mapping[str, Any]]  # SQL, bound values
 

@@ -111,7 +111,7 @@ KINDS: Mapping[str, Callable[..., SearchPage]] = {
 
 # -- hits --------------------------------------------------------------------------------
 
-MAX_HITS = 1_000  # the newest matches, among which relevance is compared
+MAX_HITS = 500  # the newest matches, among which relevance is compared
 
 
 @dataclass(frozen=True, kw_only=True)

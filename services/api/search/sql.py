@@ -33,7 +33,7 @@ _INCIDENT_OF_WORDS = (
     " (SELECT rowid FROM words WHERE words MATCH ?{})"
     " UNION SELECT n FROM incidents WHERE named = 1 AND {}(title, ?))"
 )
-NEWEST = 10_000  # items that have a word, among which `newest_incident` looks
+NEWEST = 5_000  # items that have a word, among which `newest_incident` looks
 _NEWEST_ONLY = f" ORDER BY rowid DESC LIMIT {NEWEST}"
 _HAS_WORDS = "{}.n IN (SELECT rowid FROM words WHERE words MATCH ?)"
 _FROM_SOURCE = (
