@@ -18,6 +18,7 @@ from incidentwire.labels import LABELS, Label
 from incidentwire.log.event_log import EventLog, VersionConflict, Withdrawn
 from services.api.items import queries
 from services.api.search import functions, sql
+from services.api.topics.queries import of_items
 
 MOST = 500  # items of one decision: each is an event
 SHOWN = 20  # examples before the decision
@@ -41,7 +42,11 @@ def preview(db: sqlite3.Connection, query: str, label: str) -> BulkPreview:
         f"SELECT i.* FROM items i WHERE {where} ORDER BY i.n DESC LIMIT {SHOWN}",
         values,
     )
-    examples = [queries.as_json(row, None) for row in rows]
+    topics = of_items(db, [row["n"] for row in rows])
+    examples = [
+        {**queries.as_json(row, None), "topics": topics.get(row["n"], [])}
+        for row in rows
+    ]
     return BulkPreview(total=int(counted.fetchone()[0]), examples=examples)
 
 
