@@ -11,10 +11,10 @@ ARTICLES ?= $(wildcard ../shared/articles)
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-# What runs: 130 packages, about 190 MB. An environment with development tools serves too.
+# What runs: 68 packages, about 280 MB. An environment with development tools serves too.
 .venv/.runtime: requirements.lock
 	@if [ -e .venv/.ready ]; then touch $@; else \
-	  echo "Setting up .venv to run Incidentwire: 190 MB, about a minute."; \
+	  echo "Setting up .venv to run Incidentwire: 280 MB, about a minute."; \
 	  $(PYTHON) -m venv .venv \
 	  && $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock \
 	  && $(BIN)/python tools/link_checkout.py && touch $@; fi
