@@ -28,7 +28,8 @@ MESSAGES = {
     FindingKind.IN_FLIGHT_ENDED: "has ended and is still in flight",
     FindingKind.OVERDUE: "is overdue: does the keeper run?",
     FindingKind.MISSING: "is referenced by the newest revision, not in the archive",
-    FindingKind.DAMAGED: "does not match its digest: --repair fetches it again",
+    FindingKind.DAMAGED: "does not match its digest: --repair fetches a page again,"
+    " a submitted text must come from a backup, or be submitted again",
     FindingKind.UNDELETED: "was withdrawn or has expired, and still exists",
     FindingKind.ORPHAN: "is older than a day and referenced by no event",
 }
