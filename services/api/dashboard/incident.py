@@ -20,7 +20,7 @@ from services.api.incidents.past import as_of
 from services.api.incidents.schemas import ShowQuerySchema
 
 PER_PAGE = 20  # items: with the forms of a curator a page weighs less than 150 kB
-LINES = 200  # of the history
+LINES = 60  # of the history, the newest
 SUGGESTED = 10  # likely duplicates
 NAMED = 3  # reports that came near a likely duplicate
 
@@ -46,7 +46,8 @@ def show(incident_id: str) -> Response:
     if "requested_id" in found and past is None:
         return go_to(f"/incidents/{found['id']}", merged=incident_id)
     explain.explain(found["items"], found["id"], event_log(), reader(), translate)
-    lines = history.history_of(incident_id, 0, LINES, translate)["lines"]
+    newest = history.history_of(incident_id, 0, LINES + 1, translate, newest=True)
+    lines = newest["lines"][-LINES:]
     against = _against()
     difference = None
     if against:
@@ -60,6 +61,7 @@ def show(incident_id: str) -> Response:
         scores=_scores(found, facts["items"]),
         likely=facts["likely"],
         lines=lines,
+        has_earlier=len(newest["lines"]) > LINES,
         positions=[line["position"] for line in lines],
         as_of=query.get("as_of"),
         against=against,

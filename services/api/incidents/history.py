@@ -40,9 +40,17 @@ def show_history(query: dict[str, Any], incident_id: str) -> Response:
 
 
 def history_of(
-    incident_id: str, after: int, limit: int, translate: narrative.Translate = str
+    incident_id: str,
+    after: int,
+    limit: int,
+    translate: narrative.Translate = str,
+    *,
+    newest: bool = False,
 ) -> dict[str, Any]:
-    """Return the history as data, see HistorySchema. Raises UnknownIncident."""
+    """Return the history as data, see HistorySchema. Raises UnknownIncident.
+
+    With `newest`, its last `limit` events instead of the first.
+    """
     log = event_log()
     with state_cache().now() as incidents:
         if incident_id not in incidents.state.by_id:
@@ -54,7 +62,7 @@ def history_of(
     positions = {p for stamp in stamps for p in stamp.related_positions}
     positions.update(p for of_one in log.positions_of(subjects) for p in of_one)
     following = sorted(p for p in positions if after < p <= last)
-    shown = following[:limit]
+    shown = following[-limit:] if newest else following[:limit]
     # The event before an opening link is the opening itself, perhaps on another page.
     before = {p - 1 for p in shown[:1]} & positions
     found = log.get_many([*before, *shown])
@@ -71,7 +79,7 @@ def history_of(
             for entry in entries
         ],
         "events": [envelope(entry, log_id) for entry in entries],
-        "next": shown[-1] if len(following) > len(shown) else None,
+        "next": shown[-1] if shown and shown[-1] < following[-1] else None,
         "position": last,
         "log_id": log_id,
     }

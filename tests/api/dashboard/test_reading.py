@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from incidentwire.events import IncidentNoted
+from services.api.dashboard.incident import LINES
 from tests.api.dashboard.conftest import LEFT_OPEN, PASSWORD, Member, Site
 
 # Colours differ between the schemes, markup does not: each page is examined once.
@@ -213,6 +215,21 @@ def test_a_month_of_one_country_is_one_address(pages: Site) -> None:
     assert "Unknown country" in reader.get(pages.base + "/incidents?country=x").text
     list_page = reader.see("/incidents?country=Germany&label=deepfake")
     assert "/incidents.xlsx?country=Germany&amp;label=deepfake" in list_page
+
+
+def test_a_long_history_shows_its_newest_events(pages: Site) -> None:
+    long = pages.ids["voice"]
+    notes = [IncidentNoted(who="ann", note=f"Note {n}.") for n in range(LINES)]
+    pages.room.log.append(long, *notes)
+    reader = Member(pages, "reader")
+    last = pages.room.log.last()
+    shown = reader.see(f"/incidents/{long}?min_position={last}")
+    assert all(f"Note {n}." in shown for n in range(LINES))
+    history = shown.partition('<ol class="history">')[2].partition("</ol>")[0]
+    assert history.count("<li") == LINES
+    assert f"/v1/incidents/{long}/history" in shown
+    short = reader.see(f"/incidents/{pages.ids['clinic']}")
+    assert "/history" not in short
 
 
 @pytest.mark.parametrize("number", ["\u00b2", "\u0663", "-1", "9" * 30, "x"])
