@@ -22,6 +22,19 @@ FAKE: Label = "deepfake"
 LAW: Label = "regulation"
 
 
+def classified(*mentions: MentionRef) -> e.ItemClassified:
+    """Return the classification of a text with these mentions and their labels."""
+    labels = dict.fromkeys(label for one in mentions for label in one.labels)
+    return e.ItemClassified(
+        text_digest="d",
+        model="test",
+        scores={},
+        labels=tuple(labels),
+        evidence={},
+        mentions=mentions,
+    )
+
+
 class Steps:
     """Events so far and the state they fold to, as linker and API keep it."""
 
@@ -40,20 +53,7 @@ class Steps:
             MentionRef(id=f"m{n}", start=n, end=n + 1, labels=labels)
             for n, labels in enumerate(mentions)
         )
-        labels = tuple(dict.fromkeys(label for m in mentions for label in m))
-        self.append(
-            (
-                item,
-                e.ItemClassified(
-                    text_digest="d",
-                    model="test",
-                    scores={},
-                    labels=labels,
-                    evidence={},
-                    mentions=refs,
-                ),
-            )
-        )
+        self.append((item, classified(*refs)))
         self.settle(item)
 
     def correct(self, item: str, *labels: Label, withdrawn: bool = False) -> None:
@@ -76,19 +76,7 @@ class Steps:
     def join(self, item: str, incident: str) -> None:
         """Classify an item whose one mention joins an incident."""
         ref = MentionRef(id="m0", start=0, end=1, labels=(LEAK,))
-        self.append(
-            (
-                item,
-                e.ItemClassified(
-                    text_digest="d",
-                    model="test",
-                    scores={},
-                    labels=(LEAK,),
-                    evidence={},
-                    mentions=(ref,),
-                ),
-            )
-        )
+        self.append((item, classified(ref)))
         self.settle(item, incident)
 
 
