@@ -40,12 +40,9 @@ def news(language: str) -> list[str]:
     """Return texts of the lengths of real news, one in LABELLED of rows with labels."""
     labelled = rows(language, lambda row: bool(row.labels))
     others = rows(language, lambda row: not row.labels)
-    few = DOCUMENTS // LABELLED
     lengths = LENGTHS[language]
-    return [
-        *pieces(labelled, lengths, few),
-        *pieces(others, lengths, DOCUMENTS - few),
-    ]
+    found = pieces(others, lengths, DOCUMENTS - DOCUMENTS // LABELLED)
+    return found + pieces(labelled, lengths, len(found) // (LABELLED - 1))
 
 
 def rows(language: str, wanted: Callable[[CorpusRow], bool] = lambda row: True) -> str:
