@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from incidentwire.log.event_log import EventLog
 
 SUBSCRIBERS, EVENTS_PER_S, SECONDS, ROUNDS = 4000, 5, 7, 3
 SETTLE_S = 2.0
+# A key may hold 1,000 streams.
+KEYS = 8
 # Each of the 50 filters matches the bench's events, so that all streams get them all.
 FILTERED = "/v1/events/stream?q=type:item.submitted+-subject:i_none{n}"
 NCHAN = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
@@ -47,11 +49,11 @@ http {{
 
 
 def measure(
-    port: int, path: str, publish: Callable[[int], None], *headers: str
+    port: int, path: str, publish: Callable[[int], None], keys: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Return what the client saw of SECONDS * EVENTS_PER_S events."""
     seconds = SECONDS + 2 * SETTLE_S
-    arguments = ["127.0.0.1", str(port), path, str(SUBSCRIBERS), str(seconds), *headers]
+    arguments = ["127.0.0.1", str(port), path, str(SUBSCRIBERS), str(seconds), *keys]
     client = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.stream_client", *arguments],
         stdout=subprocess.PIPE,
@@ -71,7 +73,9 @@ def measure(
     return {"whole_ms": whole, "answered_ms": answered, "events": found["events"]}
 
 
-def ours(here: Stand, port: int, path: str = "/v1/events/stream") -> dict[str, Any]:
+def ours(
+    here: Stand, port: int, keys: Sequence[str], path: str = "/v1/events/stream"
+) -> dict[str, Any]:
     log = EventLog(here.connection)
 
     def publish(n: int) -> None:
@@ -82,7 +86,7 @@ def ours(here: Stand, port: int, path: str = "/v1/events/stream") -> dict[str, A
             ),
         )
 
-    return measure(port, path, publish, f"Authorization: Bearer {here.key}")
+    return measure(port, path, publish, keys)
 
 
 def nchan(port: int) -> dict[str, Any]:
@@ -144,15 +148,16 @@ def main() -> None:
         port, peer_port = free_port(), free_port()
         here.start("services.api.web", "--port", str(port))
         wait_for_port(port)
+        keys = [here.new_key(f"subscriber-{n}") for n in range(KEYS)]
         peer = nginx(Path(folder), peer_port) if NCHAN.exists() else None
         mine, theirs, filtered = [], [], []
         cpu_s = 0.0
         try:
             for _ in range(ROUNDS):
                 before = here.cpu_s()
-                mine.append(ours(here, port))
+                mine.append(ours(here, port, keys))
                 cpu_s += here.cpu_s() - before
-                filtered.append(ours(here, port, FILTERED))
+                filtered.append(ours(here, port, keys, FILTERED))
                 if peer:
                     theirs.append(nchan(peer_port))
         finally:

@@ -42,6 +42,10 @@ class Stand:
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}"}
 
+    def new_key(self, name: str) -> str:
+        """Return the token of a new key with all scopes."""
+        return Keys(self.connection).create(name, SCOPES)
+
     def start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
         """One of our processes; its log goes beside the data."""
         log = (self.settings.data_dir / f"{module}.log").open("ab")

@@ -1,7 +1,8 @@
-"""Many subscribers in one process: `python -m benchmarks.stream_client HOST PORT PATH COUNT SECONDS [HEADER…]`.
+"""Many subscribers in one process: `python -m benchmarks.stream_client HOST PORT PATH COUNT SECONDS [KEY…]`.
 
-Prints `ready` once all are connected, then waits for the bench's events, whose data holds `bench/<n>/<time in ns>`,
-and prints one JSON object: (n, latency in ms) of each event at each subscriber, and how many there were.
+The keys are used in turn, since the API bounds the streams of each. Prints `ready` once all are connected, then waits
+for the bench's events, whose data holds `bench/<n>/<time in ns>`, and prints one JSON object: (n, latency in ms) of
+each event at each subscriber, and how many there were.
 """
 
 from __future__ import annotations
@@ -19,12 +20,24 @@ MARK = re.compile(rb"bench/(\d+)/(\d+)")
 FILTERS = 50
 
 
-def connect(host: str, port: int, request: bytes, count: int) -> list[socket.socket]:
-    """Open streams; `{n}` in the request becomes one of FILTERS numbers."""
+def request(host: str, path: str, key: str | None) -> bytes:
+    """Return the request of one stream, with `key` as its bearer token."""
+    lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Accept: text/event-stream"]
+    if key is not None:
+        lines.append(f"Authorization: Bearer {key}")
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def connect(
+    host: str, port: int, path: str, count: int, keys: list[str]
+) -> list[socket.socket]:
+    """Open streams; `{n}` in the path becomes one of FILTERS numbers."""
     sockets = []
     for number in range(count):
+        key = keys[number % len(keys)] if keys else None
+        filled = path.replace("{n}", str(number % FILTERS))
         sock = socket.create_connection((host, port), timeout=60)
-        sock.sendall(request.replace(b"{n}", b"%d" % (number % FILTERS)))
+        sock.sendall(request(host, filled, key))
         sockets.append(sock)
     for sock in sockets:
         head = b""
@@ -55,16 +68,8 @@ def receive(
 
 
 def main() -> None:
-    host, port, path, count, seconds, *headers = sys.argv[1:]
-    lines = [
-        f"GET {path} HTTP/1.1",
-        f"Host: {host}",
-        "Accept: text/event-stream",
-        *headers,
-        "",
-        "",
-    ]
-    sockets = connect(host, int(port), "\r\n".join(lines).encode(), int(count))
+    host, port, path, count, seconds, *keys = sys.argv[1:]
+    sockets = connect(host, int(port), path, int(count), keys)
     print("ready", flush=True)
     tails: dict[int, bytes] = {}
     got: dict[int, set[int]] = {}
