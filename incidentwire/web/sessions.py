@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 import redis
-from flask import request
+from flask import g, request
 
 from incidentwire.web.keys import Key, Keys
 from incidentwire.web.problems import Problem
@@ -29,6 +29,7 @@ COOKIE = "iw_session"
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf"
 IDLE_S = 12 * 3600
+RENEWED_AFTER_S = 600  # the store syncs each write: a page of a session writes nothing
 MAX_AGE_S = 7 * 24 * 3600
 ATTEMPTS_WINDOW_S = 900
 MAX_ATTEMPTS = 10  # failed, per name or address, within the window
@@ -93,9 +94,15 @@ class SessionStore:
         self.connection.delete(SESSIONS + _digest(secret))
 
     def find(self, secret: str) -> Session | None:
-        """Return the session of a cookie and postpone its expiry, or None."""
+        """Return the session of a cookie and postpone its expiry, or None.
+
+        The expiry is written at most every RENEWED_AFTER_S.
+        """
         key = SESSIONS + _digest(secret)
-        text = cast("bytes | None", self.connection.getex(key, ex=IDLE_S))
+        with self.connection.pipeline(transaction=False) as pipe:
+            pipe.get(key)
+            pipe.ttl(key)
+            text, left_s = cast("tuple[bytes | None, int]", tuple(pipe.execute()))
         if text is None:
             return None
         about = json.loads(text)
@@ -103,12 +110,17 @@ class SessionStore:
         if time.time() - session.since > MAX_AGE_S or not self._is_valid(session):
             self.connection.delete(key)
             return None
+        if left_s < IDLE_S - RENEWED_AFTER_S:
+            self.connection.expire(key, IDLE_S)
         return session
 
     def current(self) -> Session | None:
-        """Return the session of the current request, or None."""
-        secret = request.cookies.get(COOKIE, "")
-        return self.find(secret) if 20 <= len(secret) <= 100 else None
+        """Return the session of the current request, looked up once, or None."""
+        if "session_found" not in g:
+            secret = request.cookies.get(COOKIE, "")
+            is_possible = 20 <= len(secret) <= 100
+            g.session_found = self.find(secret) if is_possible else None
+        return cast("Session | None", g.session_found)
 
     # -- the protocol incidentwire.web.auth.Sessions
 

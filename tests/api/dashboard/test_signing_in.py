@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from urllib.parse import quote, urlsplit
 
 import requests
 
 from incidentwire.web import sign_in_links
 from incidentwire.web.keys import Keys
-from incidentwire.web.sessions import COOKIE, MAX_ATTEMPTS, SessionStore
+from incidentwire.web.sessions import (
+    COOKIE,
+    IDLE_S,
+    MAX_ATTEMPTS,
+    SESSIONS,
+    SessionStore,
+)
 from tests.api.dashboard.conftest import Member, Site
 
 
@@ -48,6 +55,18 @@ def test_the_store_holds_no_token_and_forgets_a_link(pages: Site) -> None:
     assert 0 < connection.ttl(key) <= sign_in_links.VALID_S
     guess = f"{pages.base}{sign_in_links.PATH}?token={'x' * 200}"
     assert requests.get(guess, timeout=30).status_code == 403
+
+
+def test_reading_pages_prolongs_a_session_and_writes_rarely(pages: Site) -> None:
+    reader = Member(pages, "reader")
+    connection = pages.harness.connection
+    key = SESSIONS + hashlib.sha256(reader.cookies[COOKIE].encode()).hexdigest()
+    connection.expire(key, IDLE_S - 300)
+    reader.see("/incidents")
+    assert connection.ttl(key) <= IDLE_S - 300
+    connection.expire(key, 300)
+    reader.see("/incidents")
+    assert connection.ttl(key) > 300
 
 
 def test_a_form_sent_after_the_session_ended_keeps_what_was_written(
