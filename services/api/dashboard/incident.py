@@ -46,8 +46,7 @@ def show(incident_id: str) -> Response:
     if "requested_id" in found and past is None:
         return go_to(f"/incidents/{found['id']}", merged=incident_id)
     explain.explain(found["items"], found["id"], event_log(), reader(), translate)
-    newest = history.history_of(incident_id, 0, LINES + 1, translate, newest=True)
-    lines = newest["lines"][-LINES:]
+    lines, has_earlier = history.newest_lines(incident_id, LINES, translate)
     against = _against()
     difference = None
     if against:
@@ -61,7 +60,7 @@ def show(incident_id: str) -> Response:
         scores=_scores(found, facts["items"]),
         likely=facts["likely"],
         lines=lines,
-        has_earlier=len(newest["lines"]) > LINES,
+        has_earlier=has_earlier,
         positions=[line["position"] for line in lines],
         as_of=query.get("as_of"),
         against=against,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.api.entities.names import names
 from services.api.incidents.list_query import as_json, dicts, then
+from services.api.read_model.incident_rows import NAMED_ITEMS
 from services.api.read_model.incident_state import IncidentProjection
 
 MAX_QUOTE = 2000  # code points of a mention; /v1/items/<id>/text has the whole text
-MAX_NAMES_FROM = 500  # titles
 
 ITEM = ("id", "title", "url", "host", "site", "published", "language", "state")
 
@@ -49,13 +51,14 @@ def one(
     sql = f"{tables} SELECT * FROM incidents WHERE id = :id"
     row = dicts(db, sql, {**given, "id": root})[0]
     values = {**given, "n": row["n"]}
-    shown, following = _page(db, tables, values, after, limit)
+    listed = _listed(db, tables, values)
+    shown, following = _page(listed, after, limit)
     position, log_id = db.execute("SELECT position, log_id FROM checkpoint").fetchone()
     found = as_json(row) | {
         "items": _items(db, _members(db, tables, values, shown)),
         "next_items": following,
-        "sources": _sources(db, tables, values),
-        "entities": _entities(db, tables, values),
+        "sources": _sources(listed),
+        "entities": _entities(db, listed),
         "merged": _merged_then(past, root) if past else _merged(db, root),
         "as_of": past.position if past else position,
         "log_id": log_id,
@@ -96,30 +99,42 @@ def _merged_then(past: IncidentProjection, root: str) -> list[str]:
     return sorted(past.state.by_id[root].merged, key=lambda name: past.stamps[name].n)
 
 
+class Listed(NamedTuple):
+    """An item of an incident: what its place in the list and the sources need."""
+
+    item: str
+    day: str
+    n: int
+    source: str  # its host, the site of a text without URL
+    site: str | None
+
+
 # An item that is not in the read model yet comes first, with n 0 and no day.
-_EACH_ITEM = """SELECT DISTINCT m.item, coalesce(t.day, '') AS day, coalesce(t.n, 0) AS n
- FROM memberships m LEFT JOIN items t ON t.id = m.item WHERE m.incident = :n"""
+_EACH_ITEM = """SELECT m.item, coalesce(t.day, '') AS day, coalesce(t.n, 0) AS n,
+ coalesce(nullif(t.host, ''), t.site, ''), t.site
+ FROM (SELECT DISTINCT item FROM memberships WHERE incident = :n) m
+ LEFT JOIN items t ON t.id = m.item ORDER BY day, n, m.item"""
+
+
+def _listed(db: sqlite3.Connection, tables: str, values: Values) -> list[Listed]:
+    """Return the items of an incident, the earliest report first.
+
+    All in one pass over their rows, which takes longest for the largest incidents.
+    """
+    return [Listed(*row) for row in db.execute(f"{tables} {_EACH_ITEM}", values)]
 
 
 def _page(
-    db: sqlite3.Connection,
-    tables: str,
-    values: Values,
-    after: Cursor | None,
-    limit: int,
+    listed: Sequence[Listed], after: Cursor | None, limit: int
 ) -> tuple[list[str], str | None]:
     """Return the ids of a page of items, and the cursor of the next page."""
-    sql = f"{tables} SELECT item, day, n FROM ({_EACH_ITEM})"
+    begin = 0
     if after is not None:
-        sql += " WHERE (day, n) > (:after_day, :after_n)"
-        values = {**values, "after_day": after[0], "after_n": after[1]}
-    sql += " ORDER BY day, n, item LIMIT :limit"
-    rows = dicts(db, sql, {**values, "limit": limit + 1})
-    shown = rows[:limit]
-    last = shown[-1] if len(rows) > limit else None
-    return [
-        row["item"] for row in shown
-    ], f"{last['day']}.{last['n']}" if last else None
+        begin = bisect_right(listed, after, key=lambda one: (one.day, one.n))
+    shown = listed[begin : begin + limit]
+    has_more = len(listed) > begin + limit
+    following = f"{shown[-1].day}.{shown[-1].n}" if has_more else None
+    return [one.item for one in shown], following
 
 
 def _members(
@@ -136,26 +151,25 @@ def _members(
     return dicts(db, sql, {**values, "shown": json.dumps(list(shown))})
 
 
-def _sources(
-    db: sqlite3.Connection, tables: str, values: Values
-) -> list[dict[str, Any]]:
+def _sources(listed: Sequence[Listed]) -> list[dict[str, Any]]:
     """Return the sources with their numbers of items, the most frequent first."""
-    sql = f"""{tables} SELECT coalesce(nullif(t.host, ''), t.site) AS name,
- max(t.site) AS site, count(DISTINCT m.item) AS items
- FROM memberships m JOIN items t ON t.id = m.item
- WHERE m.incident = :n AND coalesce(nullif(t.host, ''), t.site, '') <> ''
- GROUP BY 1 ORDER BY items DESC, name"""
-    return dicts(db, sql, values)
+    counts = Counter(one.source for one in listed if one.source)
+    sites = {one.source: one.site for one in listed}
+    ordered = sorted(counts.items(), key=lambda found: (-found[1], found[0]))
+    return [
+        {"name": name, "site": sites[name], "items": count} for name, count in ordered
+    ]
 
 
-def _entities(
-    db: sqlite3.Connection, tables: str, values: Values
-) -> list[dict[str, Any]]:
-    """Return the names in the titles of the first MAX_NAMES_FROM items."""
-    sql = f"""{tables} SELECT t.title FROM ({_EACH_ITEM}) e JOIN items t ON t.n = e.n
- WHERE t.title IS NOT NULL ORDER BY e.day, e.n LIMIT {MAX_NAMES_FROM}"""
-    found = [title for (title,) in db.execute(sql, values) if title]
-    return [{"name": name, "items": count} for name, count in names(found)]
+def _entities(db: sqlite3.Connection, listed: Sequence[Listed]) -> list[dict[str, Any]]:
+    """Return the names in the titles of the first NAMED_ITEMS items, as facets do."""
+    numbers = [one.n for one in listed[:NAMED_ITEMS]]
+    sql = (
+        "SELECT title FROM items WHERE title IS NOT NULL"
+        " AND n IN (SELECT value FROM json_each(?))"
+    )
+    titles = [title for (title,) in db.execute(sql, (json.dumps(numbers),)) if title]
+    return [{"name": name, "items": count} for name, count in names(titles)]
 
 
 def _items(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Response
 
 from incidentwire.labels import MentionId
 from incidentwire.log.cloudevents import envelope
+from incidentwire.log.recorded_event import RecordedEvent
 from incidentwire.web.auth import require
 from services.api.errors import UnknownIncident
 from services.api.http import Blueprint, as_answer, event_log, reader, wait_for
@@ -39,45 +41,19 @@ def show_history(query: dict[str, Any], incident_id: str) -> Response:
     return as_answer(body)
 
 
-def history_of(
-    incident_id: str,
-    after: int,
-    limit: int,
-    translate: narrative.Translate = str,
-    *,
-    newest: bool = False,
-) -> dict[str, Any]:
-    """Return the history as data, see HistorySchema. Raises UnknownIncident.
+def history_of(incident_id: str, after: int, limit: int) -> dict[str, Any]:
+    """Return the first events after a position, see HistorySchema.
 
-    With `newest`, its last `limit` events instead of the first.
+    Raises UnknownIncident.
     """
-    log = event_log()
-    with state_cache().now() as incidents:
-        if incident_id not in incidents.state.by_id:
-            raise UnknownIncident
-        root = incidents.state.resolve(incident_id)
-        last = incidents.position
-        subjects = list(incidents.state.tree(root))
-        stamps = [incidents.stamps[name] for name in subjects]
-    positions = {p for stamp in stamps for p in stamp.related_positions}
-    positions.update(p for of_one in log.positions_of(subjects) for p in of_one)
-    following = sorted(p for p in positions if after < p <= last)
-    shown = following[-limit:] if newest else following[:limit]
-    # The event before an opening link is the opening itself, perhaps on another page.
-    before = {p - 1 for p in shown[:1]} & positions
-    found = log.get_many([*before, *shown])
-    entries = [found[position] for position in shown if position in found]
-    log_id = log.id
-    named = {getattr(entry.event, "item", None) for entry in entries}
-    named |= {explain.nearest(entry.event) for entry in entries}
-    items = sorted(name for name in named if name)
-    titles = reader().read(detail_query.titles, items)
+    root, last, positions = _positions(incident_id)
+    following = [p for p in positions if p > after]
+    shown = following[:limit]
+    entries, before = _entries(positions, shown)
+    log_id = event_log().id
     body = {
         "id": root,
-        "lines": [
-            narrative.line(entry, titles, found.get(entry.position - 1), translate)
-            for entry in entries
-        ],
+        "lines": _lines(entries, before),
         "events": [envelope(entry, log_id) for entry in entries],
         "next": shown[-1] if shown and shown[-1] < following[-1] else None,
         "position": last,
@@ -86,6 +62,65 @@ def history_of(
     if root != incident_id:
         body["requested_id"] = incident_id
     return body
+
+
+def newest_lines(
+    incident_id: str, limit: int, translate: narrative.Translate
+) -> tuple[list[dict[str, Any]], bool]:
+    """Return the lines of the newest events, and whether there are earlier ones.
+
+    Raises UnknownIncident.
+    """
+    _root, _last, positions = _positions(incident_id)
+    entries, before = _entries(positions, positions[-limit:])
+    return _lines(entries, before, translate), len(positions) > limit
+
+
+def _positions(incident_id: str) -> tuple[str, int, list[int]]:
+    """Return the live incident, the log's last position, and those of its events."""
+    with state_cache().now() as incidents:
+        if incident_id not in incidents.state.by_id:
+            raise UnknownIncident
+        root = incidents.state.resolve(incident_id)
+        last = incidents.position
+        subjects = list(incidents.state.tree(root))
+        stamps = [incidents.stamps[name] for name in subjects]
+    positions = {p for stamp in stamps for p in stamp.related_positions}
+    for of_one in event_log().positions_of(subjects):
+        positions.update(of_one)
+    return root, last, sorted(p for p in positions if p <= last)
+
+
+Before = Mapping[int, RecordedEvent]  # by the position that follows
+
+
+def _entries(
+    positions: Sequence[int], shown: Sequence[int]
+) -> tuple[list[RecordedEvent], Before]:
+    """Return the events at `shown`, and the history's events just before each."""
+    # The event before an opening link is the opening itself, perhaps on another page.
+    first = {p - 1 for p in shown[:1]} & set(positions)
+    found = event_log().get_many([*first, *shown])
+    entries = [found[position] for position in shown if position in found]
+    return entries, {position + 1: entry for position, entry in found.items()}
+
+
+def _lines(
+    entries: Sequence[RecordedEvent],
+    before: Before,
+    translate: narrative.Translate = str,
+) -> list[dict[str, Any]]:
+    """Return a line of each event; items have their current titles."""
+    named: set[str | None] = set()
+    for entry in entries:
+        event = entry.event
+        named |= {getattr(event, "item", None), explain.nearest(event)}
+    items = sorted(name for name in named if name)
+    titles = reader().read(detail_query.titles, items)
+    return [
+        narrative.line(entry, titles, before.get(entry.position), translate)
+        for entry in entries
+    ]
 
 
 @blueprint.route("/<incident_id>/diff", methods=["GET"])
