@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,12 +60,13 @@ class Up:
             return False
 
     def children(self) -> dict[str, int]:
-        """Return the pid of each child by its name."""
+        """Return the pid of each child by its name, without those that just ended."""
         pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         found = {}
         for pid in pids.read_text().split():
-            name = Path(f"/proc/{pid}/comm").read_text().strip()
-            found[name] = int(pid)
+            with suppress(FileNotFoundError, ProcessLookupError):
+                name = Path(f"/proc/{pid}/comm").read_text().strip()
+                found[name] = int(pid)
         return found
 
 
