@@ -20,11 +20,11 @@ from incidentwire.incidents import decisions
 from incidentwire.incidents.state import IncidentsState
 from incidentwire.labels import LABELS, Label, MentionRef
 from incidentwire.log.event_log import AppendRequest, EventLog
-from services.api.entities.countries import table
 from services.api.read_model import database
 from services.api.read_model.checkpoint import NAME, IncidentCheckpoint, fold_until
 from services.api.read_model.incident_state import IncidentProjection
 from services.api.read_model.projection import Projection
+from services.api.text.countries import table
 
 VOCABULARY = 30_000  # words of each language
 HOSTS = 400

@@ -22,7 +22,7 @@ from incidentwire.net import urls
 from incidentwire.web import json_body
 from incidentwire.web.api_docs.views import DOCUMENT
 from incidentwire.web.problems import Problem
-from services.api.search import filters
+from services.api.filters import parser
 from services.classifier.extraction.extract import ExtractError, extract
 from services.classifier.text.hard_wraps import unwrapped
 from services.classifier.text.sentences import sentences
@@ -62,7 +62,9 @@ PACKAGES = (
     "incidentwire",
     "incidentwire.net",
     "incidentwire.web",
+    "services.api.filters",
     "services.api.search",
+    "services.api.text",
     "services.classifier.extraction",
     "services.classifier.text",
     "services.ingest.feeds",
@@ -257,9 +259,9 @@ def read_feed(body: bytes) -> object:
             id="url",
         ),
         pytest.param(
-            filters.parse,
+            parser.parse,
             lambda n: f'"{"a " * (n // 2)}"',
-            filters.MAX_CHARS - 2,
+            parser.MAX_CHARS - 2,
             id="filter",
         ),
     ],
@@ -353,5 +355,5 @@ def test_a_deeply_nested_feed_ends_without_an_error(opening: str) -> None:
 
 
 def test_a_deeply_nested_filter_is_refused_by_name() -> None:
-    with pytest.raises(filters.FilterError, match="nested too deeply"):
-        filters.parse("(" * 900 + "a" + ")" * 900)
+    with pytest.raises(parser.FilterError, match="nested too deeply"):
+        parser.parse("(" * 900 + "a" + ")" * 900)

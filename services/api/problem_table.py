@@ -11,7 +11,7 @@ from incidentwire.web.problems import (
     invalid_fields,
 )
 from services.api import errors as e
-from services.api.search.filters import FilterError
+from services.api.filters.parser import FilterError
 
 COMMAND_STATUS = {
     "not_found": 404,

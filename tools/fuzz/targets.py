@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from incidentwire.net import urls
-from services.api.search import filters
+from services.api.filters import parser
 from services.classifier.extraction.extract import ExtractError, extract
 from services.classifier.text.sentences import sentences
 from services.ingest.feeds import parser as feed_parser
@@ -64,8 +64,8 @@ def query(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     position = 0
     try:
-        filters.parse(text)
-    except filters.FilterError as error:
+        parser.parse(text)
+    except parser.FilterError as error:
         position = error.position
     assert 0 <= position <= len(text)
 

@@ -15,7 +15,7 @@ from incidentwire.labels import LABELS
 from services.api.dashboard.language import LANGUAGES
 from services.api.dashboard.language import translate as _
 from services.api.dashboard.layout import address, country_name, label_name
-from services.api.entities.countries import code_of
+from services.api.text.countries import code_of
 
 MAX_VALUE = 253  # characters: the longest host
 _MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")

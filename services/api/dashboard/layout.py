@@ -37,8 +37,8 @@ from services.api.cells import printable
 from services.api.dashboard import assets, language
 from services.api.dashboard.language import translate as _
 from services.api.dashboard.numbers import whole_number
-from services.api.entities.countries import shown_name
 from services.api.http import reader, wait_for
+from services.api.text.countries import shown_name
 from services.api.topics.queries import colours
 
 P = ParamSpec("P")

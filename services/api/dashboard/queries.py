@@ -11,12 +11,12 @@ from heapq import nlargest
 from typing import Any
 
 from incidentwire.labels import LABELS as LABELS
+from services.api.filters import functions
+from services.api.filters.parser import Node
+from services.api.filters.sql import NEWEST, ranking
 from services.api.incidents import list_query
 from services.api.items import queries as item_queries
-from services.api.search import functions
 from services.api.search.facets import taken_apart
-from services.api.search.filters import Node
-from services.api.search.sql import NEWEST, ranking
 
 MAX_VALUES = 12  # of a facet
 MAX_MONTHS = 24

@@ -11,9 +11,9 @@ from incidentwire.labels import LABELS, Label
 from services.api.dashboard.language import translate as _
 from services.api.dashboard.layout import go_to, page, page_blueprint, render
 from services.api.dashboard.numbers import whole_number
+from services.api.filters.parser import MAX_CHARS, FilterError, parse
 from services.api.http import event_log, reader
 from services.api.items import bulk
-from services.api.search.filters import MAX_CHARS, FilterError, parse
 
 _DECISION = re.compile(r"[0-9a-f]{12}")
 

@@ -9,9 +9,9 @@ from flask import Response, request
 
 from services.api.dashboard.highlight import segments
 from services.api.dashboard.layout import page, page_blueprint, render
+from services.api.filters.parser import MAX_CHARS, FilterError, Node, parse
 from services.api.http import reader
 from services.api.search import queries
-from services.api.search.filters import MAX_CHARS, FilterError, Node, parse
 
 PER_KIND = 15
 

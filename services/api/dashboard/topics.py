@@ -14,9 +14,9 @@ from services.api.dashboard.layout import (
     wait_for_own_change,
 )
 from services.api.errors import CommandConflict
+from services.api.filters.topic import COLOURS
 from services.api.http import event_log, reader
 from services.api.topics import commands, queries
-from services.api.topics.topic import COLOURS
 from services.api.topics.views import NewTopicSchema
 
 FIELDS = ("name", "filter", "description", "colour")

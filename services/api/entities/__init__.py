@@ -1,1 +1,1 @@
-"""Names and countries that reports are about, and spellings that curators declare one entity."""
+"""Entities that reports name, and spellings that curators declare one entity."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from incidentwire.events import EntityAliased, EntityAliasRemoved, Event
 from incidentwire.log.event_log import EventLog
 from services.api.appending import append_next
-from services.api.entities.aliases import alias_id, entity_of, phrase
 from services.api.entities.queries import spellings
 from services.api.errors import CommandConflict, UnknownAlias
 from services.api.read_model.reader import Reader
-from services.api.search.folding import fold
+from services.api.text.aliases import alias_id, entity_of, phrase
+from services.api.text.folding import fold
 
 
 def declare(

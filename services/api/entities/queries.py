@@ -6,8 +6,8 @@ import sqlite3
 from typing import Any
 
 from incidentwire.log.cloudevents import rfc3339
-from services.api.entities.aliases import Spelling
-from services.api.search.folding import fold
+from services.api.text.aliases import Spelling
+from services.api.text.folding import fold
 
 
 def declared(db: sqlite3.Connection) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from incidentwire.events import TYPES
 from incidentwire.log.recorded_event import RecordedEvent
-from services.api.search.filters import EVERYTHING, FilterError, Node, parse
-from services.api.search.matching import Facts, fields_used, matches
+from services.api.filters.matching import Facts, fields_used, matches
+from services.api.filters.parser import EVERYTHING, FilterError, Node, parse
 
 FAMILIES = tuple(sorted({f"{name.partition('.')[0]}." for name in TYPES}))
 CHOICES = (*sorted(TYPES), *FAMILIES)  # what may be asked for as a type

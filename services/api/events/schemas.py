@@ -9,8 +9,8 @@ from marshmallow import Schema, fields
 
 from incidentwire.labels import LABELS
 from services.api.events.filters import CHOICES, EventFilter, wanted
+from services.api.filters.parser import MAX_CHARS
 from services.api.http import Names, QuerySchema, position, text
-from services.api.search.filters import MAX_CHARS
 
 MAX_WAIT_S = 30  # proxies commonly cut a silent request at 60 s
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from incidentwire.log.cloudevents import envelope_json
 from incidentwire.log.recorded_event import RecordedEvent
 from services.api.events.filters import facts_of
-from services.api.search.matching import Facts
+from services.api.filters.matching import Facts
 
 RETRY_MS = 2000  # browsers wait this long before they connect again
 STATE = "/v1/items"  # what to load if history is gone: the current items

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from services.api.entities.names import names
 from services.api.incidents.list_query import as_json, dicts, then
 from services.api.read_model.incident_rows import NAMED_ITEMS
 from services.api.read_model.incident_state import IncidentProjection
+from services.api.text.names import names
 
 MAX_QUOTE = 2000  # code points of a mention; /v1/items/<id>/text has the whole text
 

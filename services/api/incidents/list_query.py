@@ -15,14 +15,14 @@ from itertools import islice
 from typing import Any
 
 from incidentwire.log.cloudevents import rfc3339
+from services.api.filters import functions, sql
+from services.api.filters.parser import All, Field, Not
 from services.api.incidents.as_of import candidates
 from services.api.incidents.reports import Report, item_ids, reports
 from services.api.read_model import incident_rows
 from services.api.read_model.incident_rows import INCIDENTS, MEMBERSHIPS
 from services.api.read_model.incident_state import IncidentProjection
-from services.api.search import functions, sql
-from services.api.search.filters import All, Field, Not
-from services.api.search.folding import fold
+from services.api.text.folding import fold
 
 # sort -> what is compared, direction; n makes each order total
 SORTS: Mapping[str, tuple[str, str]] = {

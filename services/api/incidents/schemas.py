@@ -8,6 +8,7 @@ from marshmallow import Schema, fields, validate
 
 from incidentwire.incidents.state import STATUSES
 from incidentwire.labels import LABELS
+from services.api.filters.field import CountryField, QueryField
 from services.api.http import (
     DATE,
     Names,
@@ -25,7 +26,6 @@ from services.api.http import (
 )
 from services.api.incidents.list_query import FILTERS, SORTS
 from services.api.incidents.reports import MAX_REPORTS
-from services.api.search.field import CountryField, QueryField
 
 _N = "[1-9][0-9]{0,15}"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"

@@ -16,8 +16,8 @@ from incidentwire import items
 from incidentwire.events import ItemCorrected
 from incidentwire.labels import LABELS, Label
 from incidentwire.log.event_log import EventLog, VersionConflict, Withdrawn
+from services.api.filters import functions, sql
 from services.api.items import queries
-from services.api.search import functions, sql
 from services.api.topics.queries import of_items
 
 MOST = 500  # items of one decision: each is an event

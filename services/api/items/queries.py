@@ -10,9 +10,9 @@ from typing import Any
 
 from incidentwire.labels import certainty
 from incidentwire.log.cloudevents import rfc3339
-from services.api.search import functions, sql
-from services.api.search.filters import Field
-from services.api.search.folding import fold
+from services.api.filters import functions, sql
+from services.api.filters.parser import Field
+from services.api.text.folding import fold
 from services.api.topics.queries import of_items as topics_of_items
 
 MAX_ALIASES = 10  # hops

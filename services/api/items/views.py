@@ -14,6 +14,7 @@ from incidentwire.log.cloudevents import envelope_json
 from incidentwire.web.auth import require
 from services.api.errors import NoText, TextGone, UnknownItem
 from services.api.events.schemas import EventsPageSchema
+from services.api.filters.field import CountryField, QueryField
 from services.api.http import (
     DATE,
     Blueprint,
@@ -34,7 +35,6 @@ from services.api.items import queries, table
 from services.api.items.lookup import item_of
 from services.api.items.schemas import ItemPageSchema, ItemSchema, TextSchema
 from services.api.read_model.reader import Reader
-from services.api.search.field import CountryField, QueryField
 
 EXPORT_PAGE = 200  # rows per query of an export; each reads a text
 CURSOR = "^n[1-9][0-9]{0,15}$"

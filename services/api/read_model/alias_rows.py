@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from incidentwire import events as e
 from incidentwire.log.recorded_event import RecordedEvent
-from services.api.entities.aliases import Declaration, phrase, spellings
+from services.api.text.aliases import Declaration, phrase, spellings
 
 
 def write(db: sqlite3.Connection, entries: Sequence[RecordedEvent]) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from incidentwire.labels import MentionId
-from services.api.entities.names import names
+from services.api.filters.topic import Topic
 from services.api.read_model import topic_rows
 from services.api.read_model.incident_state import IncidentProjection
-from services.api.topics.topic import Topic
+from services.api.text.names import names
 
 INCIDENTS = (
     "n",

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 from incidentwire.documents import StoredDocument
 from incidentwire.items import Item, State
 from incidentwire.log.cloudevents import rfc3339
-from services.api.entities.countries import countries
-from services.api.entities.names import names
 from services.api.read_model.changes import ItemState
-from services.api.read_model.search_text import indexed, stems
+from services.api.text.countries import countries
+from services.api.text.index_terms import indexed, stems
+from services.api.text.names import names
 
 Documents = Callable[[Sequence[tuple[str, str]]], Sequence[StoredDocument | None]]
 

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from incidentwire import events as e
 from incidentwire.log.recorded_event import RecordedEvent
+from services.api.filters import functions, sql
+from services.api.filters.matching import Facts
+from services.api.filters.topic import Topic, TopicError, compile_filter, topics_of
 from services.api.read_model.changes import Changes
-from services.api.search import functions, sql
-from services.api.search.folding import fold
-from services.api.search.item_facts import item_facts
-from services.api.search.matching import Facts
-from services.api.topics.topic import Topic, TopicError, compile_filter, topics_of
+from services.api.read_model.item_facts import item_facts
+from services.api.text.folding import fold
 
 OF_TITLE = ("title", "labels", "countries", "languages", "first_report", "last_report")
 

@@ -1,1 +1,1 @@
-"""Search and the filter language that lists, exports, streams and subscriptions share."""
+"""GET /v1/search: items and incidents by relevance, with snippets and facets."""

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.api.search.folding import fold
+from services.api.text.folding import fold
 
 FACET_VALUES = 20  # the most frequent of each facet
 Facets = dict[str, list[dict[str, Any]]]  # facet -> value and count

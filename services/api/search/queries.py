@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from services.api.filters import functions, sql
+from services.api.filters.parser import Node
 from services.api.incidents import list_query
 from services.api.items import queries as item_queries
-from services.api.search import facets, functions, snippets, sql
-from services.api.search.filters import Node
+from services.api.search import facets, snippets
 from services.api.topics.queries import of_items as topics_of_items
 
 WEIGHTS = "5.0, 1.0, 0.5"  # of title, text and stems, for bm25

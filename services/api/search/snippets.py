@@ -9,10 +9,10 @@ from functools import lru_cache
 from typing import Any as AnyValue
 
 from incidentwire.stem import stem
-from services.api.read_model.search_text import ENGLISH
-from services.api.search.compounds import RUN, divisions
-from services.api.search.filters import All, Any, Node, Words
-from services.api.search.folding import fold, simplify
+from services.api.filters.parser import All, Any, Node, Words
+from services.api.text.compounds import RUN, divisions
+from services.api.text.folding import fold, simplify
+from services.api.text.index_terms import ENGLISH
 
 WIDTH = 240  # code points of a snippet
 BEFORE = 60  # of them before the first hit

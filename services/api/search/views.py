@@ -8,6 +8,7 @@ from flask import Response
 from marshmallow import Schema, fields, validate
 
 from incidentwire.web.auth import require
+from services.api.filters.field import QueryField
 from services.api.http import (
     Blueprint,
     PageSchema,
@@ -19,7 +20,6 @@ from services.api.http import (
     wait_for,
 )
 from services.api.search import queries
-from services.api.search.field import QueryField
 
 CURSOR = "^-?[0-9][0-9.e+-]{0,30}_[1-9][0-9]{0,15}$"
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from incidentwire.log.cloudevents import rfc3339
 from incidentwire.log.recorded_event import RecordedEvent
-from services.api.search.folding import fold
-from services.api.search.item_facts import entities, item_facts, sources
-from services.api.search.matching import Facts
+from services.api.filters.matching import Facts
+from services.api.read_model.item_facts import entities, item_facts, sources
+from services.api.text.folding import fold
 
 MAX_ITEMS = 100  # of one incident whose texts a filter can see
 MAX_REDIRECTS = 1_000

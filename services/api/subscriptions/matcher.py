@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from incidentwire.log.log_position import LogPosition
 from incidentwire.log.recorded_event import RecordedEvent
-from services.api.search.filters import FilterError, Node, parse
-from services.api.search.matching import fields_used, matches
+from services.api.filters.matching import fields_used, matches
+from services.api.filters.parser import FilterError, Node, parse
 from services.api.subscriptions import facts as event_facts
 from services.api.subscriptions.database import Database
 from services.api.subscriptions.facts import NEW_TYPES, UPDATE_TYPES, EntryFacts

@@ -10,7 +10,7 @@ from typing import Any
 
 from incidentwire.log.event_log import EventLog
 from incidentwire.log.recorded_event import RecordedEvent
-from services.api.search.filters import FilterError
+from services.api.filters.parser import FilterError
 from services.api.subscriptions import facts
 from services.api.subscriptions.matcher import CompiledFilter
 from services.api.subscriptions.model import Scope

@@ -6,15 +6,15 @@ from incidentwire.events import Event, TopicDefined, TopicRemoved
 from incidentwire.log.event_log import EventLog
 from services.api.appending import append_next
 from services.api.errors import CommandConflict, UnknownTopic
-from services.api.read_model.reader import Reader
-from services.api.topics.queries import defined
-from services.api.topics.topic import (
+from services.api.filters.topic import (
     MAX_TOPICS,
     TopicError,
     check_name,
     compile_filter,
     topic_id,
 )
+from services.api.read_model.reader import Reader
+from services.api.topics.queries import defined
 
 
 def define(log: EventLog, reader: Reader, topic: TopicDefined) -> dict[str, object]:

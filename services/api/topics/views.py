@@ -9,6 +9,8 @@ from marshmallow import Schema, fields, validate
 
 from incidentwire.events import TopicDefined
 from incidentwire.web.auth import require
+from services.api.filters.parser import MAX_CHARS
+from services.api.filters.topic import COLOURS, MAX_DESCRIPTION, MAX_NAME
 from services.api.http import (
     Blueprint,
     ReadAnswerSchema,
@@ -19,9 +21,7 @@ from services.api.http import (
     reader,
     wait_for,
 )
-from services.api.search.filters import MAX_CHARS
 from services.api.topics import commands, queries
-from services.api.topics.topic import COLOURS, MAX_DESCRIPTION, MAX_NAME
 
 blueprint = Blueprint(
     "topics",

@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import command
-from services.api.entities.aliases import Declaration, alias_id, spellings
-from services.api.search.filters import parse
-from services.api.search.matching import matches
+from services.api.filters.matching import matches
+from services.api.filters.parser import parse
 from services.api.subscriptions import facts
+from services.api.text.aliases import Declaration, alias_id, spellings
 from tests.harness import Harness
 from tests.loopback import serving
 from tests.newsroom import FAKE, LEAK, Newsroom

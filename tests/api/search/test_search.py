@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from services.api.filters.matching import Facts, matches
+from services.api.filters.parser import FIELDS, parse
 from services.api.search import queries
-from services.api.search.filters import FIELDS, parse
-from services.api.search.folding import fold
-from services.api.search.matching import Facts, matches
+from services.api.text.folding import fold
 from tests.harness import Harness
 from tests.newsroom import FAKE, Newsroom
 

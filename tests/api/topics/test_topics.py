@@ -10,11 +10,11 @@ from click.testing import CliRunner
 
 from cli.main import command
 from cli.topics import COLOURS
-from services.api.search.filters import parse
-from services.api.search.matching import matches
+from services.api.filters.matching import matches
+from services.api.filters.parser import parse
+from services.api.filters.topic import COLOURS as ALL_COLOURS
+from services.api.filters.topic import topic_id
 from services.api.subscriptions import facts
-from services.api.topics.topic import COLOURS as ALL_COLOURS
-from services.api.topics.topic import topic_id
 from tests.harness import Harness
 from tests.loopback import serving
 from tests.newsroom import FAKE, LEAK, Newsroom

@@ -11,9 +11,9 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.api.search.filters import EVERYTHING, FilterError, Node, parse
-from services.api.search.folding import fold
-from services.api.search.matching import Facts, fields_used, matches
+from services.api.filters.matching import Facts, fields_used, matches
+from services.api.filters.parser import EVERYTHING, FilterError, Node, parse
+from services.api.text.folding import fold
 
 ID_CHARS = 26
 MAX_NAME = 60  # characters

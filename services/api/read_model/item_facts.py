@@ -6,9 +6,9 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from services.api.entities.names import names
-from services.api.search.folding import fold
-from services.api.search.matching import Facts
+from services.api.filters.matching import Facts
+from services.api.text.folding import fold
+from services.api.text.names import names
 
 
 def item_facts(db: sqlite3.Connection, n: int, *, texts: bool) -> Facts:

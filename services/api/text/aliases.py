@@ -11,8 +11,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from services.api.read_model.search_text import query_tokens
-from services.api.search.folding import fold
+from services.api.text.folding import fold
+from services.api.text.index_terms import query_tokens
 
 ID_CHARS = 26
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.api.search.filters import (
+from services.api.filters.matching import Facts, fields_used, matches
+from services.api.filters.parser import (
     EVERYTHING,
     MAX_CHARS,
     MAX_DEPTH,
@@ -19,7 +20,6 @@ from services.api.search.filters import (
     Words,
     parse,
 )
-from services.api.search.matching import Facts, fields_used, matches
 
 LEAK = Facts(
     text="Harbour clinics left patient files open. 人脸识别数据泄露，医院道歉",

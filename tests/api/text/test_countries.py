@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from services.api.entities import countries as module
-from services.api.entities.countries import EXAMINED, code_of, countries
+from services.api.text import countries as module
+from services.api.text.countries import EXAMINED, code_of, countries
 
 TABLE = Path(module.__file__).with_name("countries.txt")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 
-from services.api.search.compounds import LONGEST, NEAR, divisions, is_near
+from services.api.text.compounds import LONGEST, NEAR, divisions, is_near
 
 
 def test_a_compound_is_divided_where_two_characters_are_left_on_both_sides() -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from services.api.search.folding import fold, simplify
+from services.api.text.folding import fold, simplify
 
 EXAMINED = 1_500  # code points of a text: who did what where stands at the beginning
 MAX_COUNTRIES = 8  # of one report, in order of their first mention

@@ -1,6 +1,6 @@
 """Decide a parsed query on the facts of one item, incident or event. Pure.
 
-services/api/search turns the same tree into SQL; tests hold the two to the same answers.
+sql.py turns the same tree into SQL; tests hold the two to the same answers.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from incidentwire.stem import stem
-from services.api.read_model.search_text import (
+from services.api.filters.parser import All, Any, Field, Node, Not, Words
+from services.api.text.index_terms import (
     ENGLISH,
     indexed,
     is_divided_in,
@@ -16,7 +17,6 @@ from services.api.read_model.search_text import (
     query_tokens,
     stems,
 )
-from services.api.search.filters import All, Any, Field, Node, Not, Words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ def matches(node: Node, facts: Facts) -> bool:
 
 
 def _has_words(words: Words, facts: Facts) -> bool:
-    """Decide as search_text.expression does in the index."""
+    """Decide as index_terms.expression does in the index."""
     tokens = query_tokens(words.text)
     if not tokens:
         return False

@@ -10,9 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any as AnyValue
 
-from services.api.entities.aliases import phrase
-from services.api.read_model.search_text import expression
-from services.api.search.filters import (
+from services.api.filters.parser import (
     All,
     Any,
     Field,
@@ -22,6 +20,8 @@ from services.api.search.filters import (
     Words,
     parse,
 )
+from services.api.text.aliases import phrase
+from services.api.text.index_terms import expression
 
 Condition = tuple[str, list[AnyValue]]  # SQL with question marks, their values
 NOTHING: Condition = ("FALSE", [])

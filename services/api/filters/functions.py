@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 
-from services.api.read_model.search_text import (
+from services.api.text.folding import fold
+from services.api.text.index_terms import (
     indexed,
     is_divided_in,
     is_open,
     query_tokens,
 )
-from services.api.search.folding import fold
 
 
 def register(db: sqlite3.Connection) -> None:

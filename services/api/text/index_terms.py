@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 
 from incidentwire.stem import stem
-from services.api.search.compounds import NEAR, RUN, divisions, is_near
-from services.api.search.folding import fold
+from services.api.text.compounds import NEAR, RUN, divisions, is_near
+from services.api.text.folding import fold
 
 ENGLISH = re.compile(r"[a-z]{3,}")
 COLUMNS = "{title text}"

@@ -19,8 +19,8 @@ from incidentwire.events import TYPES
 from incidentwire.incidents.state import STATUSES
 from incidentwire.items import State
 from incidentwire.labels import LABELS
-from services.api.entities.countries import code_of
-from services.api.search.folding import fold
+from services.api.text.countries import code_of
+from services.api.text.folding import fold
 
 MAX_CHARS = 2_000
 MAX_TERMS = 50

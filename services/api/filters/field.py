@@ -6,8 +6,8 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from services.api.entities.countries import code_of
-from services.api.search.filters import MAX_CHARS, FilterError, parse
+from services.api.filters.parser import MAX_CHARS, FilterError, parse
+from services.api.text.countries import code_of
 
 DESCRIPTION = (
     'filter language: words, "phrases", AND, OR, NOT, prefix*, and fields such as '

@@ -1,0 +1,1 @@
+"""The filter language that search, lists, exports, streams, topics and subscriptions share."""
