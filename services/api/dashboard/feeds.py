@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, request
 
 from incidentwire.opml import OpmlError, opml_of, outlines
-from services.api.dashboard import ingest_client
+from services.api.dashboard import ingest_client, messages
 from services.api.dashboard.language import translate as _
 from services.api.dashboard.layout import go_to, page, page_blueprint, render
 from services.api.errors import NotFound
@@ -77,7 +77,9 @@ def import_opml() -> Response:
     try:
         wanted = list(outlines(upload.read() if upload else b""))
     except OpmlError as error:
-        return _list(_("Choose an OPML file.") + f" {error}", status=422)
+        return _list(
+            _("Choose an OPML file.") + f" {messages.translate(error)}", status=422
+        )
     if len(wanted) > MAX_IMPORT:
         wrong = _("That is more than 300 feeds. Import it on the command line.")
         return _list(wrong, status=422)

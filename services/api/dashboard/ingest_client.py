@@ -14,6 +14,7 @@ from incidentwire.net.client import HttpClient, OutboundError, RequestLimits
 from incidentwire.settings import Settings
 from incidentwire.web.problems import Problem
 from incidentwire.web.sessions import COOKIE, CSRF_HEADER
+from services.api.dashboard import messages
 from services.api.dashboard.layout import session
 from services.api.http import settings
 
@@ -67,7 +68,7 @@ def refused(reply: Reply) -> Problem:
     """Return the problem that ingest answered with."""
     about: Mapping[str, Any] = reply.body if isinstance(reply.body, dict) else {}
     errors = "; ".join(
-        f"{error.get('field')}: {error.get('message')}"
+        f"{error.get('field')}: {messages.translate(error.get('message'))}"
         for error in about.get("errors", ())
     )
     detail = errors or str(about.get("detail") or "The ingest service refused this.")

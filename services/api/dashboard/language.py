@@ -31,6 +31,19 @@ def _catalogue(language: str) -> gettext.NullTranslations:
     return gettext.translation("dashboard", _FOLDER, [language], fallback=True)
 
 
+def entries(name: str, prefix: str) -> list[tuple[str, str]]:
+    """Return (text, translation) of a language's catalogue for texts with a prefix.
+
+    The prefix is left out.
+    """
+    known: dict[object, str] = getattr(_catalogue(name), "_catalog", {})
+    return [
+        (text.removeprefix(prefix), translation)
+        for text, translation in known.items()
+        if isinstance(text, str) and text.startswith(prefix)
+    ]
+
+
 def translate(text: str) -> str:
     """Return the text in the language of the current request."""
     return _catalogue(current()).gettext(text)

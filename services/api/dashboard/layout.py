@@ -34,7 +34,7 @@ from incidentwire.web.problems import (
 )
 from incidentwire.web.sessions import Session, SessionStore, check_csrf
 from services.api.cells import printable
-from services.api.dashboard import assets, language
+from services.api.dashboard import assets, language, messages
 from services.api.dashboard.language import translate as _
 from services.api.dashboard.numbers import whole_number
 from services.api.http import reader, wait_for
@@ -98,6 +98,7 @@ def prepare(app: Flask) -> None:
     environment.install_gettext_callables(  # type: ignore[attr-defined]
         language.translate, language.translate_number, newstyle=True
     )
+    environment.filters["message"] = messages.translate
     environment.filters["plain"] = printable
     environment.globals.update(
         asset=assets.address,

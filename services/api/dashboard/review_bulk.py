@@ -35,7 +35,7 @@ def show() -> Response:
             parse(query)
             preview = reader().read(bulk.preview, query, _label(label))
         except FilterError as error:
-            wrong = f"{error.message} ({error.position + 1})"
+            wrong = f"{error.message} (at character {error.position + 1})"
     return render(
         "review_bulk.html",
         422 if wrong else 200,

@@ -50,7 +50,7 @@ def sign_in() -> Response:
     try:
         store.check_attempts(*counted)
     except TooManyAttempts as error:
-        return _form(_(str(error)), 429, name=name)
+        return _form(str(error), 429, name=name)
     cookie = _of_key(secret) if secret else _of_user(name, password)
     if cookie is None:
         store.count_failure(*counted)

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, request
 
-from services.api.dashboard import ingest_client
+from services.api.dashboard import ingest_client, messages
 from services.api.dashboard.language import translate as _
 from services.api.dashboard.layout import go_to, page, page_blueprint, render
 from services.api.http import public_url
@@ -72,7 +72,9 @@ def _outcome(result: dict[str, Any]) -> dict[str, Any]:
     """Return the id, or what is wrong."""
     if result.get("id"):
         return {"id": result["id"], "known": result.get("known", False), "wrong": None}
-    errors = [str(error.get("message")) for error in result.get("errors", ())]
+    errors = [
+        messages.translate(error.get("message")) for error in result.get("errors", ())
+    ]
     wrong = "; ".join(errors) or str(result.get("detail") or _("refused"))
     return {"id": None, "known": False, "wrong": wrong}
 
