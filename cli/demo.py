@@ -187,10 +187,10 @@ def _submit_and_follow(running: Running, settings: Settings, urls: list[str]) ->
             click.echo(f"{len(waiting)} articles did not end within {FINISH_S:g} s.")
             break
         with contextlib.suppress(queue.Empty):
-            name, position, event = messages.get(timeout=POLL_S)
+            name, _, event = messages.get(timeout=POLL_S)
             if name != "gap" and event.get("type") in ENDS:
                 url = waiting.pop(event["subject"], None)
-                classified += _print_end(settings, event, position, url)
+                classified += _print_end(settings, event, url)
     return classified
 
 
@@ -210,15 +210,13 @@ def _submit(settings: Settings, url: str) -> str:
     return item_id
 
 
-def _print_end(
-    settings: Settings, event: Mapping[str, Any], position: int, url: str | None
-) -> bool:
+def _print_end(settings: Settings, event: Mapping[str, Any], url: str | None) -> bool:
     if event["type"] == "item.rejected":
         click.echo(
             f"{click.style('rejected', fg='red')} {url}: {event['data']['reason']}"
         )
         return False
-    _print_item(settings, event["subject"], position)
+    _print_item(settings, event["subject"], event["sequence"])
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,8 @@ RETRY_S = 2.0
 EXIT_GAP = 3
 UNTITLED = ("item.submitted", "item.fetched")  # nothing is known yet
 SILENCE_S = 60.0  # the server sends a checkpoint every 15 s
-Message = tuple[str, int, dict[str, Any]]  # event name, position, data
+CURSOR = re.compile(r"[0-9]{1,15}(-[0-9a-f]{16})?\Z")  # a position, and its event
+Message = tuple[str, str, dict[str, Any]]  # event name, cursor, data
 
 
 @click.command()
@@ -37,7 +39,7 @@ Message = tuple[str, int, dict[str, Any]]  # event name, position, data
 @click.option(
     "--cursor",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Keep the position in this file and resume from it.",
+    help="Keep the last event in this file and resume after it.",
 )
 @click.option("--no-titles", is_flag=True, help="Do not ask the API for titles.")
 @click.option(
@@ -54,34 +56,41 @@ def tail(
 ) -> None:
     """Follow the event log: position, time, type, subject, what it says, title.
 
-    A broken connection is resumed where it broke. A gap ends with exit code 3.
+    A broken connection is resumed where it broke. A gap (the log no longer continues
+    from the cursor) ends with exit code 3.
     """
     settings = context.current_settings()
+    begin = None if after is None else str(after)
     if cursor and cursor.exists():
-        after = _read_cursor(cursor)
+        begin = _read_cursor(cursor)
     titles = None if no_titles else Titles(settings)
     seen = 0
-    for name, position, data in follow(settings, after, types, labels):
+    for name, reached, data in follow(settings, begin, types, labels):
         if name == "gap":
             click.echo(f"gap: {json.dumps(data)}", err=True)
+            click.echo(
+                "The log does not continue from there. Load the items again, then"
+                f" follow it with --after {data['last']} and a new cursor file.",
+                err=True,
+            )
             raise SystemExit(EXIT_GAP)
         if name != "checkpoint":
             line = json.dumps(data, ensure_ascii=False) if as_json else None
             click.echo(line or _line(data, titles))
             seen += 1
         if cursor:
-            context.write_private(cursor, str(position))
+            context.write_private(cursor, reached)
         if count and seen >= count:
             return
 
 
-def _read_cursor(path: Path) -> int:
+def _read_cursor(path: Path) -> str:
     text = path.read_text(encoding="utf-8", errors="replace").strip()
-    if not text.isascii() or not text.isdigit():
+    if not CURSOR.match(text):
         raise click.ClickException(
             f"{path} does not hold a position. Delete it, or name another file."
         )
-    return int(text)
+    return text
 
 
 class Titles:
@@ -109,11 +118,11 @@ class Titles:
 
 def follow(
     settings: Settings,
-    after: int | None,
+    cursor: str | None,
     types: tuple[str, ...] = (),
     labels: tuple[str, ...] = (),
 ) -> Iterator[Message]:
-    """Yield (event name, position, data) for ever, over broken connections.
+    """Yield (event name, cursor, data) for ever, over broken connections.
 
     Checkpoints and gaps come too. A server that does not answer is reported on stderr
     once and tried again every RETRY_S. Raises click.ClickException if it refuses.
@@ -123,13 +132,13 @@ def follow(
     while True:
         params = [("type", name) for name in types]
         params += [("label", label) for label in labels]
-        if after is not None:
-            params.append(("after", str(after)))
+        if cursor is not None:
+            params.append(("cursor", cursor))
         try:
-            for name, position, data in messages_of(settings, url, params):
+            for message in messages_of(settings, url, params):
                 is_reported = False
-                after = position
-                yield name, position, data
+                cursor = message[1]
+                yield message
         except requests.RequestException:
             if not is_reported:
                 click.echo(
@@ -168,7 +177,7 @@ def events_of(response: requests.Response) -> Iterator[Message]:
         elif "data" in fields:
             yield (
                 fields.get("event", "message"),
-                int(fields.get("id", "0")),
+                fields.get("id", ""),
                 json.loads(fields["data"]),
             )
             fields = {}

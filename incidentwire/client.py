@@ -35,13 +35,16 @@ class ClientError(Exception):
 
 
 class Gap(Exception):
-    """History between the last position and `first` is gone, or of another log.
+    """The log does not continue from the cursor: history is gone, or was replaced.
 
     Load the items and incidents again, then go on after `last`.
     """
 
     def __init__(self, first: int, last: int, log_id: str) -> None:
-        super().__init__(f"history before position {first} is gone")
+        super().__init__(
+            f"The log has positions {first} to {last} and does not continue from the"
+            " cursor. Load the items again, and continue after the last position."
+        )
         self.first = first
         self.last = last
         self.log_id = log_id
@@ -53,16 +56,20 @@ class BadSignature(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class ReceivedEvent:
-    """One event of the log."""
+    """One event of the log.
+
+    `cursor` is that of an event of a stream: the `after` with which to resume there.
+    """
 
     position: int
     type: str
     subject: str
     time: str
     data: Mapping[str, Any]
+    cursor: str = ""
 
     @classmethod
-    def of(cls, envelope: Mapping[str, Any]) -> ReceivedEvent:
+    def of(cls, envelope: Mapping[str, Any], cursor: str = "") -> ReceivedEvent:
         """Read a CloudEvents envelope."""
         return cls(
             position=int(envelope["sequence"]),
@@ -70,6 +77,7 @@ class ReceivedEvent:
             subject=envelope["subject"],
             time=envelope["time"],
             data=envelope["data"],
+            cursor=cursor,
         )
 
 
@@ -135,41 +143,43 @@ class Client:
         """Return the counts of items by state and label, and how far they reach."""
         return self._json("GET", f"{self.api_url}/v1/stats")
 
-    def events(self, after: int = 0, **filters: Any) -> Iterator[ReceivedEvent]:
-        """Yield the events after a position, up to the end of the log as it is now."""
+    def events(self, after: int | str = 0, **filters: Any) -> Iterator[ReceivedEvent]:
+        """Yield the events after a position, up to the end of the log as it is now.
+
+        `after` is a position or a cursor, here and below.
+        """
         while True:
-            query = {"after": after, "limit": 1_000, **filters}
+            query = {**_resume(after), "limit": 1_000, **filters}
             page = self._json("GET", f"{self.api_url}/v1/events", params=query)
             yield from map(ReceivedEvent.of, page["events"])
             if page["next"] >= page["last"]:
                 return
-            after = page["next"]
+            after = page["cursor"]
 
     def poll(
-        self, after: int, wait_s: int = 20, **filters: Any
-    ) -> tuple[list[ReceivedEvent], int]:
+        self, after: int | str, wait_s: int = 20, **filters: Any
+    ) -> tuple[list[ReceivedEvent], str]:
         """Wait up to `wait_s` seconds for events; return them and the next `after`.
 
         For networks that cut streams. Raises ClientError 409 or 410 if history is gone.
         """
-        query = {"after": after, "wait": wait_s, "limit": 1_000, **filters}
+        query = {**_resume(after), "wait": wait_s, "limit": 1_000, **filters}
         page = self._json("GET", f"{self.api_url}/v1/events", params=query)
-        return [ReceivedEvent.of(each) for each in page["events"]], page["next"]
+        return [ReceivedEvent.of(each) for each in page["events"]], page["cursor"]
 
     def stream(
-        self, after: int | None = None, **filters: Any
+        self, after: int | str | None = None, **filters: Any
     ) -> Iterator[ReceivedEvent]:
         """Yield events as they happen, for ever; reconnect and resume without loss.
 
         Raises Gap if history is gone, and ClientError if the key is refused.
         """
-        position = after
         failures = 0
         while True:
             try:
-                for event_id, event in self._connect(position, filters):
+                for event_id, event in self._connect(after, filters):
                     failures = 0
-                    position = event_id
+                    after = event_id
                     if event is not None:
                         yield event
             except requests.RequestException:
@@ -178,10 +188,10 @@ class Client:
             failures += 1
 
     def _connect(
-        self, after: int | None, filters: Mapping[str, Any]
-    ) -> Iterator[tuple[int, ReceivedEvent | None]]:
-        """Yield (position, event) pairs of one connection; a checkpoint has no event."""
-        query = dict(filters) if after is None else {**filters, "after": after}
+        self, after: int | str | None, filters: Mapping[str, Any]
+    ) -> Iterator[tuple[str, ReceivedEvent | None]]:
+        """Yield (cursor, event) pairs of one connection; a checkpoint has no event."""
+        query = {**filters, **_resume(after)}
         with self._session.get(
             f"{self.api_url}/v1/events/stream",
             params=query,
@@ -196,12 +206,9 @@ class Client:
                 name = fields.get("event", "")
                 if name == "gap":
                     raise Gap(data["first"], data["last"], data["log_id"])
-                if fields.get("id", "").isdigit():
+                if cursor := fields.get("id", ""):
                     is_event = "specversion" in data
-                    yield (
-                        int(fields["id"]),
-                        ReceivedEvent.of(data) if is_event else None,
-                    )
+                    yield cursor, ReceivedEvent.of(data, cursor) if is_event else None
 
     # -- subscriptions -----------------------------------------------------------------
 
@@ -306,6 +313,13 @@ class Client:
             raise _error(response)
         body: dict[str, Any] = response.json() if response.content else {}
         return body
+
+
+def _resume(after: int | str | None) -> dict[str, int | str]:
+    """Return the query that resumes after a position or a cursor."""
+    if after is None:
+        return {}
+    return {"cursor" if isinstance(after, str) else "after": after}
 
 
 def _error(response: requests.Response) -> ClientError:

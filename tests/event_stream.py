@@ -22,11 +22,12 @@ class Closed(Exception):
 
 @dataclass(frozen=True)
 class Message:
-    """One server-sent event."""
+    """One server-sent event. `id` is the position in its cursor."""
 
     id: int
     event: str
     data: dict[str, Any]
+    cursor: str
 
 
 class EventStream:
@@ -71,9 +72,10 @@ class EventStream:
                 if not line.startswith(":")
             )
             if "data" in fields:
-                return Message(
-                    int(fields["id"]), fields["event"], json.loads(fields["data"])
-                )
+                cursor = fields["id"]
+                position = int(cursor.partition("-")[0])
+                data = json.loads(fields["data"])
+                return Message(position, fields["event"], data, cursor)
 
     def events(self) -> Iterator[Message]:
         """Messages that are events of the log."""

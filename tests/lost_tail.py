@@ -24,3 +24,19 @@ def cut(connection: redis.Redis, position: int) -> None:
         if numbers:
             held = {"n": len(numbers), "p": ",".join(numbers)}
             connection.hset(SUBJECT + subject, mapping=held)
+
+
+def regrow(connection: redis.Redis, position: int, subjects: list[str]) -> None:
+    """Replace the log's tail after a position, in one moment for every reader.
+
+    The new events are those of the lost positions, but of these subjects.
+    """
+    entries = connection.xrange(STREAM)
+    with connection.pipeline(transaction=True) as pipe:
+        pipe.delete(STREAM)
+        for stream_id, fields in entries[:position]:
+            pipe.xadd(STREAM, fields, id=stream_id)
+        for number, subject in enumerate(subjects, start=position + 1):
+            _, fields = entries[min(number, len(entries)) - 1]
+            pipe.xadd(STREAM, {**fields, b"s": subject.encode()}, id=f"{number}-0")
+        pipe.execute()

@@ -179,6 +179,17 @@ class AnotherLog(ApiError):
         super().__init__(f"The position is of another log. {RELOAD}", held)
 
 
+class AnotherEvent(ApiError):
+    """The log has another event at the cursor: it lost its end and grew again."""
+
+    def __init__(self, held: Mapping[str, Any]) -> None:
+        super().__init__(
+            "The log lost the event that the cursor names, and perhaps some before it. "
+            + RELOAD,
+            held,
+        )
+
+
 class CursorOfAnotherList(ApiError):
     """The cursor belongs to a list in another order."""
 

@@ -55,6 +55,7 @@ PROBLEMS: ProblemTable = {
     e.IsAlias: as_problem(409, "alias"),
     e.PositionAhead: as_problem(409, "position-ahead"),
     e.AnotherLog: as_problem(409, "another-log"),
+    e.AnotherEvent: as_problem(409, "another-event"),
     e.CursorOfAnotherList: as_problem(409, "cursor-of-another-list"),
     e.CommandConflict: _command,
     e.ReadModelUnavailable: as_problem(503, "read-model-missing", retry_after_s=2),

@@ -20,7 +20,7 @@ STREAM_ONLY = {
         {"position": "integer", "matched": "integer", "log_id": "string"},
     ),
     "gap": (
-        "History is gone or of another log: load the state at `load`, then go on.",
+        "The log does not continue from the cursor: load the state at `load`, then go on.",
         {"first": "integer", "last": "integer", "log_id": "string", "load": "string"},
     ),
 }
@@ -33,7 +33,8 @@ def document(api_url: str) -> dict[str, Any]:
     channels = {
         "stream": _channel(
             "/v1/events/stream",
-            "The log as Server-Sent Events; `id` is the position, `event` the type.",
+            "The log as Server-Sent Events; `id` is the cursor of the event: its position "
+            "and the beginning of its digest. `event` is the type.",
             [*names, *STREAM_ONLY],
         ),
         "webhook": _channel(

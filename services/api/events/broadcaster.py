@@ -23,6 +23,7 @@ from redis.exceptions import ConnectionError as StoreAway
 from redis.exceptions import TimeoutError as StoreSlow
 
 from incidentwire.log.event_log import EventLog
+from incidentwire.log.log_position import LogPosition
 from incidentwire.log.recorded_event import RecordedEvent
 from incidentwire.telemetry import event_line
 from services.api.errors import (
@@ -69,8 +70,8 @@ class Broadcaster:
         self.max_streams_per_key = max_streams_per_key
         self.find_revoked = find_revoked
         self.open = 0  # streams, including those that still catch up
-        self.position = -1  # of the last event written to the subscribers
-        self.log_id = ""
+        self.reached = LogPosition(log_id="", position=-1)  # written to the subscribers
+        self.restarts = 0  # times that the log turned out to be another one
         self.failure = ""  # why this process cannot serve streams any more
         self.stopping = False
         self._recent: deque[sse.Framed] = deque(maxlen=REMEMBERED)
@@ -80,6 +81,14 @@ class Broadcaster:
         self._greenlets: list[Any] = []
         self._grown = Event()  # replaced with each batch; long polls wait for it
 
+    @property
+    def position(self) -> int:
+        return self.reached.position
+
+    @property
+    def log_id(self) -> str:
+        return self.reached.log_id
+
     # -- joining and leaving -----------------------------------------------------------
 
     def start(self) -> None:
@@ -87,11 +96,9 @@ class Broadcaster:
         if self._greenlets:
             return
         log = EventLog(self.connection)
-        log_id = log.id  # this and the next line switch greenlets
-        position = log.last()
+        reached = LogPosition.at(log, log.last())  # switches greenlets
         if not self._greenlets:
-            self.log_id = log_id
-            self.position = position
+            self.reached = reached
             loops = (self._read, self._send_heartbeats, self._end_revoked)
             self._greenlets = [gevent.spawn(loop) for loop in loops]
             for greenlet in self._greenlets:
@@ -127,20 +134,23 @@ class Broadcaster:
         """Forget a subscriber whose stream has ended."""
         self._all.discard(subscriber)
 
-    def join(self, subscriber: Subscriber, position: int, log_id: str) -> bool:
-        """Deliver everything after `position` to the subscriber from now on.
+    def join(
+        self, subscriber: Subscriber, start: LogPosition, restarts: int = 0
+    ) -> bool:
+        """Deliver everything after `start` to the subscriber from now on.
 
         Return False if that is older than the remembered events: read on in the log
-        and ask again. A subscriber of another log or a stopped process is ended.
+        and ask again. A subscriber is ended if the process stops, or if the log was
+        replaced since it saw so many `restarts`: its client comes back and is asked.
         """
-        if self.stopping or self.failure or log_id != self.log_id:
+        if self.stopping or self.failure or restarts != self.restarts:
             subscriber.end("stopped")
         if subscriber.ended:  # the client may have left while it caught up
             return True
-        missed = self._missed(position)
+        missed = self._missed(start.position)
         if missed is None:
             return False
-        subscriber.skip_to = position
+        subscriber.skip_to = start
         self._groups.setdefault(subscriber.key, set()).add(subscriber)
         subscriber.on_end = self._leave
         self._write_events([subscriber], missed)
@@ -231,31 +241,33 @@ class Broadcaster:
             self._restart()
         log = EventLog(self.connection)
         for batch in log.follow(self.position, wait_s=IDLE_S, limit=BATCH):
-            if batch and batch[0].position == self.position + 1:
-                yield batch
-            elif batch or self._is_another_log():
+            is_next = not batch or batch[0].position == self.position + 1
+            if not is_next or self._is_another_log():
                 return self._restart()
+            if batch:
+                yield batch
 
     def _is_another_log(self) -> bool:
-        log = EventLog(self.connection)
-        return log.id != self.log_id or log.last() < self.position
+        """Return whether the log has lost the last event that was written."""
+        return not self.reached.continues(EventLog(self.connection))
 
     def _restart(self) -> None:
         """Announce a gap: the log was restored, emptied or cut. Continue at its end."""
         log = EventLog(self.connection)
-        log_id, first, last = log.id, log.first(), log.last()
+        first, last = log.first(), log.last()
+        reached = LogPosition.at(log, last)
         logger.error(
             event_line(
-                "log changed under the streams", log_id=log_id, first=first, last=last
+                "log changed under the streams", log_id=log.id, first=first, last=last
             )
         )
-        self.log_id = log_id
-        self.position = last
+        self.reached = reached
+        self.restarts += 1
         self._recent.clear()
-        gap = sse.gap(last, first=first, last=last, log_id=log_id)
+        gap = sse.gap(reached, first=first, last=last)
         self._write(self.subscribers(), gap)
         for subscriber in self.subscribers():
-            subscriber.skip_to = last
+            subscriber.skip_to = reached
 
     def deliver(self, entries: Sequence[RecordedEvent]) -> None:
         """Write consecutive entries to the subscribers that want them.
@@ -263,13 +275,16 @@ class Broadcaster:
         Raises UnknownType before anything is written.
         """
         framed = [sse.framed(entry, self.log_id) for entry in entries]
-        self.position = entries[-1].position
+        self.reached = LogPosition.of(self.log_id, entries[-1])
         self._recent.extend(framed)
         self._announce()
         for group in list(self._groups.values()):
-            ahead = {one for one in group if one.skip_to >= entries[0].position}
+            ahead = {
+                one for one in group if one.skip_to.position >= entries[0].position
+            }
             for one in ahead:  # has read the log further than this reader; rare
-                rest = [f for f in framed if f.entry.position > one.skip_to]
+                served = one.skip_to.position
+                rest = [f for f in framed if f.entry.position > served]
                 self._write_events([one], rest)
             self._write_events(group - ahead, framed)
 
@@ -303,9 +318,9 @@ class Broadcaster:
             due = time.monotonic() - self.heartbeat_s + pause_s
             for one in self.subscribers():
                 if one.written_at <= due:
-                    position = max(self.position, one.skip_to)
-                    beat = sse.checkpoint(position, one.sent, self.log_id)
-                    self._write([one], beat)
+                    is_ahead = one.skip_to.position > self.position
+                    reached = one.skip_to if is_ahead else self.reached
+                    self._write([one], sse.checkpoint(reached, one.sent))
 
     def _end_revoked(self) -> None:
         while True:

@@ -5,14 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from incidentwire.labels import LABELS
+from incidentwire.log.log_position import CURSOR_PATTERN
 from services.api.events.filters import CHOICES, EventFilter, wanted
 from services.api.filters.parser import MAX_CHARS
 from services.api.http import Names, QuerySchema, position, text
 
+CURSOR = (
+    "resume after this event: `cursor` of a page, or the id of a stream's event. "
+    "Overrides `after`; "
+)
+INVALID_EVENT_CURSOR = "Invalid cursor. Use the `cursor` of a page or the id of a stream's event unchanged."
 MAX_WAIT_S = 30  # proxies commonly cut a silent request at 60 s
+
+
+def event_cursor(mismatch: str) -> fields.String:
+    """Return the parameter that names the event after which to resume."""
+    return fields.String(
+        validate=validate.Regexp(CURSOR_PATTERN, error=INVALID_EVENT_CURSOR),
+        metadata={"description": CURSOR + mismatch},
+    )
 
 
 class EventFilterSchema(QuerySchema):
@@ -38,6 +52,7 @@ class EventsQuerySchema(EventFilterSchema):
         least=1,
     )
     log_id = text("the log that `after` is of; 409 if this is another one", most=64)
+    cursor = event_cursor("409 if the log has another event there")
     wait = position(
         "long poll: if nothing matches, wait up to this many seconds for it; JSON only",
         most=MAX_WAIT_S,
@@ -48,8 +63,9 @@ class StreamQuerySchema(EventFilterSchema):
     """The query of GET /v1/events/stream."""
 
     after = position(
-        "resume after this position; without it and Last-Event-ID, from now on"
+        "resume after this position; without it, cursor and Last-Event-ID, from now on"
     )
+    cursor = event_cursor("if the log has another event there, it begins with a gap")
     log_id = text(
         "the log that the position is of; if this is another one, the stream begins "
         "with a gap",
@@ -80,6 +96,13 @@ class EventsPageSchema(Schema):
     next = fields.Integer(
         required=True,
         metadata={"description": "send as `after` next; everything up to it was read"},
+    )
+    cursor = fields.String(
+        required=True,
+        metadata={
+            "description": "better than `next`, send as `cursor`: it names the event as "
+            "well, so that a log that lost its end and grew again is noticed"
+        },
     )
     last = fields.Integer(
         required=True, metadata={"description": "the last position of the log"}

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 
 from incidentwire.log.cloudevents import envelope_json
+from incidentwire.log.log_position import LogPosition, cursor_of
 from incidentwire.log.recorded_event import RecordedEvent
 from services.api.events.filters import facts_of
 from services.api.filters.matching import Facts
@@ -26,9 +27,9 @@ class Framed:
     facts: Facts
 
 
-def opening(log_id: str, position: int) -> bytes:
+def opening(start: LogPosition) -> bytes:
     """Return the first bytes: the client learns at once that it is connected."""
-    return f": log {log_id} after {position}\nretry: {RETRY_MS}\n\n".encode()
+    return f": log {start.log_id} after {start.cursor}\nretry: {RETRY_MS}\n\n".encode()
 
 
 def framed(entry: RecordedEvent, log_id: str) -> Framed:
@@ -39,20 +40,24 @@ def framed(entry: RecordedEvent, log_id: str) -> Framed:
 def event(entry: RecordedEvent, log_id: str) -> bytes:
     """Return the frame of an event."""
     name = entry.type.partition(":")[0]
-    return f"id: {entry.position}\nevent: {name}\ndata: {envelope_json(entry, log_id)}\n\n".encode()
+    data = envelope_json(entry, log_id)
+    return f"id: {cursor_of(entry)}\nevent: {name}\ndata: {data}\n\n".encode()
 
 
-def checkpoint(position: int, matched: int, log_id: str) -> bytes:
+def checkpoint(reached: LogPosition, matched: int) -> bytes:
     """Return the frame that says how far the log was examined.
 
     `matched` events were sent on this connection.
     """
-    data = f'{{"position":{position},"matched":{matched},"log_id":"{log_id}"}}'
-    return f"id: {position}\nevent: checkpoint\ndata: {data}\n\n".encode()
+    data = (
+        f'{{"position":{reached.position},"matched":{matched},'
+        f'"log_id":"{reached.log_id}"}}'
+    )
+    return f"id: {reached.cursor}\nevent: checkpoint\ndata: {data}\n\n".encode()
 
 
-def gap(resume: int, *, first: int, last: int, log_id: str) -> bytes:
-    """Return the frame that says that history is gone or of another log.
+def gap(resume: LogPosition, *, first: int, last: int) -> bytes:
+    """Return the frame that says that history is gone, or not what the client knows.
 
     The stream continues after `resume`; `first` and `last` are the positions of this
     log, `load` is the address of the state that the missing events made.
@@ -60,10 +65,10 @@ def gap(resume: int, *, first: int, last: int, log_id: str) -> bytes:
     data = {
         "first": first,
         "last": last,
-        "log_id": log_id,
-        "load": f"{STATE}?min_position={resume}",
+        "log_id": resume.log_id,
+        "load": f"{STATE}?min_position={resume.position}",
     }
-    return f"id: {resume}\nevent: gap\ndata: {json.dumps(data)}\n\n".encode()
+    return f"id: {resume.cursor}\nevent: gap\ndata: {json.dumps(data)}\n\n".encode()
 
 
 def chunk(data: bytes) -> bytes:

@@ -9,13 +9,14 @@ from typing import Any, cast
 from flask import Response, current_app, g, request
 
 from incidentwire.log.event_log import EventLog
+from incidentwire.log.log_position import LogPosition
 from incidentwire.web.auth import require
 from services.api.events import sse
 from services.api.events.broadcaster import Broadcaster
 from services.api.events.filters import EventFilter
 from services.api.events.schemas import StreamQuerySchema, event_filter_of
 from services.api.events.subscriber import Subscriber
-from services.api.http import MAX_POSITION, Blueprint
+from services.api.http import Blueprint
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -23,13 +24,12 @@ HEADERS = {
 }
 CATCH_UP = 100  # entries per page: what a slow subscriber holds, about 70 kB
 MEDIA_TYPE = "text/event-stream"
-POSITION_DIGITS = len(str(MAX_POSITION))
 LAST_EVENT_ID = {
     "in": "header",
     "name": "Last-Event-ID",
     "schema": {"type": "string"},
-    "description": "the last position received: the stream resumes after it. Overrides "
-    "`after`. An id that is no position of this log is answered by a gap.",
+    "description": "the id last received: the stream resumes after it. Overrides "
+    "`cursor` and `after`. An id that names no event of this log is answered by a gap.",
 }
 
 blueprint = Blueprint(
@@ -41,14 +41,13 @@ blueprint = Blueprint(
 class StreamRequest:
     """What a client asked for.
 
-    `after` is None for "from now on". With `is_foreign`, the client's position means
-    nothing to this log.
+    `cursor` is None for "from now on"; otherwise a cursor, a position, or any text.
+    `log_id` is the log that it is of, None for this one.
     """
 
     wanted: EventFilter
-    after: int | None
+    cursor: str | None
     log_id: str | None
-    is_foreign: bool
 
 
 @blueprint.route("/events/stream", methods=["GET"], parameters=[LAST_EVENT_ID])
@@ -64,10 +63,11 @@ class StreamRequest:
 def stream(query: dict[str, Any]) -> Response:
     """Subscribe to the log.
 
-    `id` is the position, `event` the type, `data` the CloudEvents envelope. After a
-    silence an `event: checkpoint` follows, whose id is the last position examined, so
-    that a filtered stream resumes without reading again. An `event: gap` says that
-    history is gone or of another log, and what to load instead.
+    `id` is the cursor (the position and the beginning of the event's digest), `event`
+    the type, `data` the CloudEvents envelope. After a silence an `event: checkpoint`
+    follows, whose id is that of the last event examined, so that a filtered stream
+    resumes without reading again. An `event: gap` says that history is gone, of another
+    log, or not what the client received, and what to load instead.
     """
     asked = _stream_request(query)
     if request.method == "HEAD":
@@ -86,22 +86,13 @@ def stream(query: dict[str, Any]) -> Response:
 
 def _stream_request(query: dict[str, Any]) -> StreamRequest:
     header = request.headers.get("Last-Event-ID", "").strip()
-    after = _position(header) if header else query.get("after")
+    after = query.get("after")
+    cursor = header or query.get("cursor")
+    if not cursor and after is not None:
+        cursor = str(after)
     return StreamRequest(
-        wanted=event_filter_of(query),
-        after=after,
-        log_id=query.get("log_id"),
-        is_foreign=bool(header) and after is None,
+        wanted=event_filter_of(query), cursor=cursor, log_id=query.get("log_id")
     )
-
-
-def _position(text: str) -> int | None:
-    """Return the position, or None for any other text, however long."""
-    digits = text.lstrip("0") or "0"
-    if not (text.isascii() and text.isdigit()) or len(digits) > POSITION_DIGITS:
-        return None
-    position = int(digits)
-    return position if position <= MAX_POSITION else None
 
 
 def _raw_socket(environ: dict[str, Any]) -> Any:
@@ -127,35 +118,42 @@ def _frames(
     what the socket did not accept, it comes from here.
     """
     log = EventLog(broadcaster.connection)
-    log_id = broadcaster.log_id
-    position = broadcaster.position if asked.after is None else asked.after
+    now = broadcaster.reached
+    restarts = broadcaster.restarts
     broadcaster.admit(subscriber)
     try:
-        yield sse.opening(log_id, position)
-        if asked.is_foreign or _is_unknown(broadcaster, log, asked, position):
-            position = broadcaster.position
-            yield sse.gap(position, first=log.first(), last=position, log_id=log_id)
-        while not broadcaster.join(subscriber, position, log_id):
-            page = log.after(position, CATCH_UP)
-            if page and page[0].position > position + 1:
+        start = _start(log, asked, now)
+        yield sse.opening(start or now)
+        if start is None:
+            start = now
+            yield sse.gap(now, first=log.first(), last=now.position)
+        while not broadcaster.join(subscriber, start, restarts):
+            page = log.after(start.position, CATCH_UP)
+            if not start.continues(log):
+                return  # replaced meanwhile: the client comes back, and gets its gap
+            if page and page[0].position > start.position + 1:
                 first = page[0].position
-                last = broadcaster.position
-                yield sse.gap(first - 1, first=first, last=last, log_id=log_id)
+                start = LogPosition(log_id=now.log_id, position=first - 1)
+                yield sse.gap(start, first=first, last=broadcaster.position)
             wanted = [entry for entry in page if asked.wanted.matches(entry)]
             subscriber.sent += len(wanted)
-            position = page[-1].position if page else broadcaster.position
-            frames = b"".join(sse.event(entry, log_id) for entry in wanted)
-            yield frames or sse.checkpoint(position, subscriber.sent, log_id)
+            start = (
+                LogPosition.of(now.log_id, page[-1]) if page else broadcaster.reached
+            )
+            frames = b"".join(sse.event(entry, now.log_id) for entry in wanted)
+            yield frames or sse.checkpoint(start, subscriber.sent)
         yield from subscriber.serve()
     finally:
         subscriber.close()
         broadcaster.dismiss(subscriber)
 
 
-def _is_unknown(
-    broadcaster: Broadcaster, log: EventLog, asked: StreamRequest, position: int
-) -> bool:
-    """Return whether the position is of another log, or ahead of this one."""
-    if asked.log_id is not None and asked.log_id != broadcaster.log_id:
-        return True
-    return position > broadcaster.position and position > log.last()
+def _start(log: EventLog, asked: StreamRequest, now: LogPosition) -> LogPosition | None:
+    """Return after which position the stream begins.
+
+    None if the client's is of another log, ahead of this one, or of another event.
+    """
+    if asked.cursor is None:
+        return now
+    start = LogPosition.parse(asked.cursor, asked.log_id or now.log_id)
+    return start if start and start.continues(log) else None

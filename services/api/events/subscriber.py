@@ -12,6 +12,7 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
+from incidentwire.log.log_position import LogPosition
 from services.api.events import sse
 from services.api.events.filters import EventFilter
 
@@ -54,7 +55,7 @@ class Subscriber:
         self.is_raw = sock is not None
         self.api_key = api_key
         self.key = (wanted, self.is_raw)
-        self.skip_to = 0  # the position up to which it was served before it joined
+        self.skip_to = LogPosition(log_id="")  # served up to here before it joined
         self.sent = 0  # events
         self.written_at = time.monotonic()
         self.ended = ""  # why

@@ -13,9 +13,11 @@ from incidentwire.events import TYPES
 from incidentwire.log import schemas
 from incidentwire.log.cloudevents import envelope_json
 from incidentwire.log.event_log import PAGE, EventLog
+from incidentwire.log.log_position import LogPosition
 from incidentwire.log.recorded_event import RecordedEvent
 from incidentwire.web.auth import require
 from services.api.errors import (
+    AnotherEvent,
     AnotherLog,
     PositionAhead,
     PositionGone,
@@ -54,32 +56,36 @@ def events(query: dict[str, Any]) -> Response:
     """Read the log.
 
     With `Accept: application/x-ndjson` the answer has one event per line, up to the
-    present end of the log (header `Incidentwire-Last`) or to the limit. 409 means that
-    `after` is ahead of the log or of another one, 410 that the log no longer reaches
-    back so far; both carry `log_id`, `first` and `last`.
+    present end of the log or to the limit; the headers `Incidentwire-Last` and
+    `Incidentwire-Cursor` are the position and the cursor of that end. 409 means that
+    `after` or `cursor` is ahead of the log, of another one, or of another event, 410
+    that the log no longer reaches back so far; both carry `log_id`, `first` and `last`.
 
     Long poll: with `wait=30`, a page without events is answered when something matches,
-    or after 30 s. Send `next` as the following `after`.
+    or after 30 s. Send `cursor` as the following `cursor`.
     """
     log = event_log()
-    held: dict[str, Any] = {"log_id": log.id, "first": log.first(), "last": log.last()}
-    after: int = query["after"]
-    _check_cursor(after, query.get("log_id"), held)
+    held = _held(log)
+    start = _start(query, log.id)
+    _check_cursor(start, log, held)
+    after = start.position
     asked = event_filter_of(query)
     last: int = held["last"]
     accepted = request.accept_mimetypes.best_match(["application/json", NDJSON])
     if accepted == NDJSON:
         lines = _lines(log, held["log_id"], asked, after, last, query.get("limit"))
-        return Response(lines, 200, {"Incidentwire-Last": str(last)}, mimetype=NDJSON)
+        cursor = LogPosition.at(log, last).cursor
+        headers = {"Incidentwire-Last": str(last), "Incidentwire-Cursor": cursor}
+        return Response(lines, 200, headers, mimetype=NDJSON)
     limit = min(query.get("limit", JSON_LIMIT), PAGE)
     found, position = _page(log, asked, after, limit, last)
     if not found and query.get("wait") and position >= last:
-        found, position = _poll(log, asked, position, limit, query["wait"])
+        found, position = _poll(log, asked, start, limit, query["wait"])
         last = log.last()
     body = ",".join(envelope_json(entry, held["log_id"]) for entry in found)
     page = (
         f'{{"log_id":"{held["log_id"]}","events":[{body}],"next":{position},'
-        f'"last":{max(last, position)}}}'
+        f'"cursor":"{LogPosition.at(log, position).cursor}","last":{max(last, position)}}}'
     )
     return Response(page, 200, mimetype="application/json")
 
@@ -107,21 +113,35 @@ def schema(query: dict[str, Any], type_name: str) -> Response:
     return Response(body, 200, mimetype="application/schema+json")
 
 
-def _check_cursor(after: int, log_id: str | None, held: dict[str, Any]) -> None:
-    if log_id is not None and log_id != held["log_id"]:
+def _held(log: EventLog) -> dict[str, Any]:
+    return {"log_id": log.id, "first": log.first(), "last": log.last()}
+
+
+def _start(query: dict[str, Any], log_id: str) -> LogPosition:
+    """Return after which event a page begins, as the client says."""
+    of_log = query.get("log_id", log_id)
+    start = LogPosition.parse(query.get("cursor", ""), of_log)
+    return start or LogPosition(log_id=of_log, position=query["after"])
+
+
+def _check_cursor(start: LogPosition, log: EventLog, held: dict[str, Any]) -> None:
+    if start.log_id != held["log_id"]:
         raise AnotherLog(held)
-    if after > held["last"]:
+    if start.position > held["last"]:
         raise PositionAhead(held["last"], held)
-    if after + 1 < held["first"]:
+    if start.position + 1 < held["first"]:
         raise PositionGone(held)
+    if not start.continues(log):
+        raise AnotherEvent(held)
 
 
 def _poll(
-    log: EventLog, asked: EventFilter, after: int, limit: int, wait_s: float
+    log: EventLog, asked: EventFilter, start: LogPosition, limit: int, wait_s: float
 ) -> tuple[list[RecordedEvent], int]:
     """Wait until something matches; return it, and the position read up to.
 
-    Counts as an open stream of the key while it waits.
+    Counts as an open stream of the key while it waits. Raises AnotherEvent if the log
+    loses the events that were read.
     """
     broadcaster = cast("Broadcaster", current_app.extensions["incidentwire.hub"])
     broadcaster.start()
@@ -129,7 +149,10 @@ def _poll(
     deadline = time.monotonic() + wait_s
     try:
         while True:
-            found, after = _page(log, asked, after, limit, log.last())
+            found, after = _page(log, asked, start.position, limit, log.last())
+            if not start.continues(log):
+                raise AnotherEvent(_held(log))
+            start = LogPosition.at(log, after)
             left_s = deadline - time.monotonic()
             if found or not broadcaster.wait_beyond(after, left_s):
                 return found, after

@@ -90,7 +90,7 @@ class StateCache:
         if self._held.mismatch(log):
             self._now = self._begin(log, log.last())
             self._past.clear()
-            self._held = self._identity(log)
+            self._held = LogPosition.at(log, self._now.position)
         while batch := log.after(self._now.position):
             self._now.fold(batch)
             self._held = LogPosition.of(log.id, batch[-1])
@@ -104,9 +104,3 @@ class StateCache:
     def _begin(self, log: EventLog, limit: int) -> IncidentProjection:
         """Return incidents to fold on from, at a position not after `limit`."""
         return self.checkpoints.load(log, limit, self.run) or IncidentProjection()
-
-    def _identity(self, log: EventLog) -> LogPosition:
-        entry = log.get(self._now.position)
-        if entry is None:
-            return LogPosition(log_id=log.id)
-        return LogPosition.of(log.id, entry)

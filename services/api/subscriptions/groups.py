@@ -136,12 +136,12 @@ def lease(body: dict[str, Any], name: str) -> dict[str, Any]:
 @blueprint.arguments(PositionsSchema)
 @blueprint.response(204)
 def acknowledge(body: dict[str, Any], name: str) -> None:
-    """Acknowledge events: they are done."""
+    """Acknowledge leased events: they are done. Others stay as they are."""
 
     def run(service: SubscriptionService) -> None:
         group = owned(service, _group_id(name))
         with service.database.transaction():
-            service.pending.drop_pending(group.id, body["positions"])
+            service.pending.acknowledge(group.id, body["positions"])
 
     with_service(run)
 

@@ -136,7 +136,7 @@ class Notifier:
         with self.database.transaction():
             self.pending.drop_beyond(intact)
             self.store.limit_scanned(intact)
-            self.database.set_head(self._position(intact))
+            self.database.set_head(LogPosition.at(self.log, intact))
         return intact
 
     def _mismatch(self, head: int, log_id: str) -> str:
@@ -155,12 +155,6 @@ class Notifier:
                 return mark.position
         oldest = marks[-1].position if marks else self.database.head()[0]
         return min(oldest, self.log.last())
-
-    def _position(self, position: int) -> LogPosition:
-        entry = self.log.get(position)
-        if entry is None:
-            return LogPosition(log_id=self.log.id)
-        return LogPosition.of(self.log.id, entry)
 
     def _current_matcher(self) -> Matcher:
         """Return the matcher on the read model in place; a rebuild brings a new file."""

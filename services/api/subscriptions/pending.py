@@ -122,6 +122,18 @@ class PendingPositions:
             )
         return [(row["position"], row["attempts"] + 1) for row in rows]
 
+    def acknowledge(self, subscription_id: str, positions: Sequence[int]) -> None:
+        """Delete leased events.
+
+        One that was never leased stays: after the log lost its end, another event may
+        wait at a position that a member knows.
+        """
+        self.db.executemany(
+            "DELETE FROM pending WHERE subscription = ? AND position = ?"
+            " AND lease_until > 0",
+            [(subscription_id, position) for position in positions],
+        )
+
     def release(
         self, subscription_id: str, positions: Sequence[int], at: float, park_after: int
     ) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from incidentwire.events import ItemRejected, ItemSubmitted
 from incidentwire.log.event_log import LOG_ID, STREAM
+from incidentwire.log.log_position import LogPosition
 from services.api.errors import TooManyStreamsOfKey
 from services.api.events.broadcaster import Broadcaster
 from services.api.events.filters import EventFilter
@@ -212,10 +213,10 @@ def test_a_subscriber_that_went_away_while_catching_up_takes_no_seat(
     harness: Harness,
 ) -> None:
     hub = Broadcaster(harness.connection, heartbeat_s=15, max_streams=1)
-    hub.log_id, hub.position = harness.log.id, 0
+    hub.reached = LogPosition(log_id=harness.log.id)
     seat = Subscriber(EventFilter(), None)
     seat.end("gone")
-    assert hub.join(seat, 0, harness.log.id)
+    assert hub.join(seat, LogPosition(log_id=harness.log.id))
     assert hub.subscribers() == []
 
 
@@ -224,16 +225,13 @@ def test_a_subscriber_that_has_read_further_than_the_hub_gets_nothing_twice(
 ) -> None:
     submit(harness, 6)
     hub = Broadcaster(harness.connection, heartbeat_s=15, max_streams=1)
-    hub.log_id, hub.position = harness.log.id, 2
+    hub.reached = LogPosition.at(harness.log, 2)
     seat = Subscriber(EventFilter(), None)
-    assert hub.join(seat, 4, harness.log.id)
+    assert hub.join(seat, LogPosition.at(harness.log, 4))
     hub.deliver(harness.log.after(2, 3))
     hub.deliver(harness.log.after(5))
     parked = seat.serve()
-    assert [frame.split(b"\n")[0] for frame in (next(parked), next(parked))] == [
-        b"id: 5",
-        b"id: 6",
-    ]
+    assert [next(parked).partition(b"-")[0] for _ in range(2)] == [b"id: 5", b"id: 6"]
     parked.close()
 
 

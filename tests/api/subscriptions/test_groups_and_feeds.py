@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 
 from incidentwire.web.keys import Keys
 from tests.api.subscriptions.conftest import Desk
+from tests.lost_tail import cut
 from tests.newsroom import FAKE, LEAK
 from tests.webhook_receiver import Receiver
 
@@ -137,3 +138,22 @@ def test_a_key_sees_its_own_subscriptions_only(desk: Desk, receiver: Receiver) -
     listed = desk.client.get("/v1/subscriptions", headers=headers).get_json()
     assert listed == {"subscriptions": []}
     assert desk.show(created["id"])["status"] == "active"
+
+
+def test_an_event_that_replaced_a_leased_one_is_not_acknowledged_with_it(
+    desk: Desk,
+) -> None:
+    desk.client.post("/v1/groups/team", json={"filter": "type:incident.opened"})
+    desk.settle()
+    kept = desk.notifier.log.last()
+    desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    leased = lease(desk, "team")
+    cut(desk.harness.connection, kept)  # a log that loses its end
+    desk.room.add("i_b", (LEAK,))
+    desk.settle()
+    desk.client.post("/v1/groups/team/ack", json={"positions": leased})
+    assert lease(desk, "team") == leased
+    desk.client.post("/v1/groups/team/ack", json={"positions": leased})
+    shown = desk.client.get("/v1/groups/team").get_json()
+    assert (shown["waiting"], shown["leased"]) == (0, 0)
