@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from incidentwire import private_files
+from incidentwire.log.cursor import event_digest
 from incidentwire.log.event_log import EventLog
-from incidentwire.log.log_position import LogPosition, event_digest
+from incidentwire.log.log_position import LogPosition
 
 FORMAT = 1
 DIGEST_BYTES = 32

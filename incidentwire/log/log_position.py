@@ -5,23 +5,17 @@ from a backup, has other events at known positions; whatever was derived from th
 must be derived again. Every checkpoint therefore stores a LogPosition and verifies it when
 its owner starts and from time to time.
 
-A reader outside holds a cursor, the text of one: `17-9f86d081884c7d65`, the position and
-the beginning of the event's digest. A position alone is a cursor too, which nothing verifies.
+A reader outside holds the text of one, a cursor (incidentwire/log/cursor.py).
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
 from dataclasses import dataclass
-from json.encoder import encode_basestring_ascii as quoted
 
+from incidentwire.log import cursor
+from incidentwire.log.cursor import event_digest
 from incidentwire.log.event_log import EventLog
 from incidentwire.log.recorded_event import RecordedEvent
-
-CURSOR_DIGITS = 16  # of the digest, in hex: 64 bits, for events that nobody chooses
-CURSOR_PATTERN = rf"^0*[0-9]{{1,15}}(-[0-9a-f]{{{CURSOR_DIGITS}}})?\Z"
-_CURSOR = re.compile(CURSOR_PATTERN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,17 +44,18 @@ class LogPosition:
         return cls.of(log.id, entry)
 
     @classmethod
-    def parse(cls, cursor: str, log_id: str) -> LogPosition | None:
+    def parse(cls, text: str, log_id: str) -> LogPosition | None:
         """Return the position that a cursor names in this log, None for other text."""
-        if not _CURSOR.match(cursor):
+        found = cursor.parse(text)
+        if found is None:
             return None
-        digits, _, event = cursor.partition("-")
-        return cls(log_id=log_id, position=int(digits.lstrip("0") or "0"), event=event)
+        position, event = found
+        return cls(log_id=log_id, position=position, event=event)
 
     @property
     def cursor(self) -> str:
         """Return the text by which a reader resumes here."""
-        return _cursor(self.position, self.event)
+        return cursor.cursor_at(self.position, self.event)
 
     def mismatch(self, log: EventLog) -> str:
         """Return why the log does not continue from here, "" if it does."""
@@ -81,20 +76,3 @@ class LogPosition:
         if not self.mismatch(log):
             return True
         return self.log_id == log.id and self.position < log.first()
-
-
-def event_digest(entry: RecordedEvent) -> str:
-    """Return the SHA-256, in hex, of type, subject, time and data of an event."""
-    # a JSON array, in two thirds of the time that json.dumps takes: every reader asks
-    strings = f"{quoted(entry.type)}, {quoted(entry.subject)}"
-    fields = f"[{strings}, {entry.time_ms}, {quoted(entry.data)}]"
-    return hashlib.sha256(fields.encode()).hexdigest()
-
-
-def cursor_of(entry: RecordedEvent) -> str:
-    """Return the cursor of an event that was read."""
-    return _cursor(entry.position, event_digest(entry))
-
-
-def _cursor(position: int, event: str) -> str:
-    return f"{position}-{event[:CURSOR_DIGITS]}" if event else str(position)

@@ -264,7 +264,7 @@ class Broadcaster:
         self.reached = reached
         self.restarts += 1
         self._recent.clear()
-        gap = sse.gap(reached, first=first, last=last)
+        gap = sse.gap(reached.cursor, first=first, last=last, log_id=log.id)
         self._write(self.subscribers(), gap)
         for subscriber in self.subscribers():
             subscriber.skip_to = reached
@@ -320,7 +320,8 @@ class Broadcaster:
                 if one.written_at <= due:
                     is_ahead = one.skip_to.position > self.position
                     reached = one.skip_to if is_ahead else self.reached
-                    self._write([one], sse.checkpoint(reached, one.sent))
+                    beat = sse.checkpoint(reached.cursor, one.sent, self.log_id)
+                    self._write([one], beat)
 
     def _end_revoked(self) -> None:
         while True:

@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from incidentwire.labels import LABELS
-from incidentwire.log.log_position import CURSOR_PATTERN
+from incidentwire.log import cursor
 from services.api.events.filters import CHOICES, EventFilter, wanted
 from services.api.filters.parser import MAX_CHARS
 from services.api.http import Names, QuerySchema, position, text
@@ -24,7 +24,7 @@ MAX_WAIT_S = 30  # proxies commonly cut a silent request at 60 s
 def event_cursor(mismatch: str) -> fields.String:
     """Return the parameter that names the event after which to resume."""
     return fields.String(
-        validate=validate.Regexp(CURSOR_PATTERN, error=INVALID_EVENT_CURSOR),
+        validate=validate.Regexp(cursor.PATTERN, error=INVALID_EVENT_CURSOR),
         metadata={"description": CURSOR + mismatch},
     )
 

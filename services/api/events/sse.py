@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 
 from incidentwire.log.cloudevents import envelope_json
-from incidentwire.log.log_position import LogPosition, cursor_of
+from incidentwire.log.cursor import cursor_of
 from incidentwire.log.recorded_event import RecordedEvent
 from services.api.events.filters import facts_of
 from services.api.filters.matching import Facts
@@ -27,9 +27,9 @@ class Framed:
     facts: Facts
 
 
-def opening(start: LogPosition) -> bytes:
+def opening(cursor: str, log_id: str) -> bytes:
     """Return the first bytes: the client learns at once that it is connected."""
-    return f": log {start.log_id} after {start.cursor}\nretry: {RETRY_MS}\n\n".encode()
+    return f": log {log_id} after {cursor}\nretry: {RETRY_MS}\n\n".encode()
 
 
 def framed(entry: RecordedEvent, log_id: str) -> Framed:
@@ -44,31 +44,32 @@ def event(entry: RecordedEvent, log_id: str) -> bytes:
     return f"id: {cursor_of(entry)}\nevent: {name}\ndata: {data}\n\n".encode()
 
 
-def checkpoint(reached: LogPosition, matched: int) -> bytes:
+def checkpoint(cursor: str, matched: int, log_id: str) -> bytes:
     """Return the frame that says how far the log was examined.
 
     `matched` events were sent on this connection.
     """
-    data = (
-        f'{{"position":{reached.position},"matched":{matched},'
-        f'"log_id":"{reached.log_id}"}}'
-    )
-    return f"id: {reached.cursor}\nevent: checkpoint\ndata: {data}\n\n".encode()
+    data = f'{{"position":{_position(cursor)},"matched":{matched},"log_id":"{log_id}"}}'
+    return f"id: {cursor}\nevent: checkpoint\ndata: {data}\n\n".encode()
 
 
-def gap(resume: LogPosition, *, first: int, last: int) -> bytes:
+def gap(resume: str, *, first: int, last: int, log_id: str) -> bytes:
     """Return the frame that says that history is gone, or not what the client knows.
 
-    The stream continues after `resume`; `first` and `last` are the positions of this
+    The stream continues after the cursor `resume`; `first` and `last` are the positions of this
     log, `load` is the address of the state that the missing events made.
     """
     data = {
         "first": first,
         "last": last,
-        "log_id": resume.log_id,
-        "load": f"{STATE}?min_position={resume.position}",
+        "log_id": log_id,
+        "load": f"{STATE}?min_position={_position(resume)}",
     }
-    return f"id: {resume.cursor}\nevent: gap\ndata: {json.dumps(data)}\n\n".encode()
+    return f"id: {resume}\nevent: gap\ndata: {json.dumps(data)}\n\n".encode()
+
+
+def _position(cursor: str) -> str:
+    return cursor.partition("-")[0]
 
 
 def chunk(data: bytes) -> bytes:

@@ -123,10 +123,10 @@ def _frames(
     broadcaster.admit(subscriber)
     try:
         start = _start(log, asked, now)
-        yield sse.opening(start or now)
+        yield sse.opening((start or now).cursor, now.log_id)
         if start is None:
             start = now
-            yield sse.gap(now, first=log.first(), last=now.position)
+            yield _gap(now, log.first(), now.position)
         while not broadcaster.join(subscriber, start, restarts):
             page = log.after(start.position, CATCH_UP)
             if not start.continues(log):
@@ -134,18 +134,22 @@ def _frames(
             if page and page[0].position > start.position + 1:
                 first = page[0].position
                 start = LogPosition(log_id=now.log_id, position=first - 1)
-                yield sse.gap(start, first=first, last=broadcaster.position)
+                yield _gap(start, first, broadcaster.position)
             wanted = [entry for entry in page if asked.wanted.matches(entry)]
             subscriber.sent += len(wanted)
             start = (
                 LogPosition.of(now.log_id, page[-1]) if page else broadcaster.reached
             )
             frames = b"".join(sse.event(entry, now.log_id) for entry in wanted)
-            yield frames or sse.checkpoint(start, subscriber.sent)
+            yield frames or sse.checkpoint(start.cursor, subscriber.sent, now.log_id)
         yield from subscriber.serve()
     finally:
         subscriber.close()
         broadcaster.dismiss(subscriber)
+
+
+def _gap(start: LogPosition, first: int, last: int) -> bytes:
+    return sse.gap(start.cursor, first=first, last=last, log_id=start.log_id)
 
 
 def _start(log: EventLog, asked: StreamRequest, now: LogPosition) -> LogPosition | None:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from incidentwire.items import Item
-from incidentwire.log.log_position import event_digest
+from incidentwire.log.cursor import event_digest
 from incidentwire.log.recorded_event import RecordedEvent
 from services.api.read_model import alias_rows, incident_rows, item_rows, topic_rows
 from services.api.read_model.changes import Changes, ItemState, apply, apply_to_item
