@@ -11,7 +11,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -187,7 +187,7 @@ class Run:
     def _send_digests(self) -> None:
         """Let the hour of the daily digest come."""
         file = Settings(data_dir=self.up.data_dir).subscriptions
-        with sqlite3.connect(file, timeout=30) as db:
+        with closing(sqlite3.connect(file, timeout=30)) as db, db:
             db.execute("UPDATE subscriptions SET next_at = 1 WHERE next_at > 0")
 
     def _drain(self, client: Client, member: Member) -> None:

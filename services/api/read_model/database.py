@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,14 @@ from services.api.read_model.tables import SCHEMA_VERSION, TABLES
 BUSY_TIMEOUT_S = 10.0
 # https://www.sqlite.org/fts5.html#the_secure_delete_configuration_option
 SECURE_FTS = (3, 42, 0)
+WRITER_SET_UP = (
+    # a power cut may lose the last transactions, which the log gives back
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA secure_delete = ON",  # withdrawn text is overwritten
+    "PRAGMA cache_size = -65536",  # 64 MB
+    "PRAGMA journal_size_limit = 67108864",
+)
+READER_SET_UP = ("PRAGMA query_only = ON", "SELECT position FROM checkpoint")
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +58,7 @@ def create(path: Path, log_id: str) -> sqlite3.Connection:
     """Create a new, empty file at position 0, closed to other users."""
     private_files.make_folder(path.parent)
     private_files.create(path)
-    db = _connect(path, "rwc")
-    db.execute("PRAGMA journal_mode = WAL")
-    _set_up_writer(db)
+    db = _connect(path, "rwc", ("PRAGMA journal_mode = WAL", *WRITER_SET_UP))
     db.executescript("BEGIN;" + TABLES)
     if sqlite3.sqlite_version_info >= SECURE_FTS:
         db.execute("INSERT INTO words (words, rank) VALUES ('secure-delete', 1)")
@@ -65,9 +72,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     """Open the file. Raises ReadModelMissing, or sqlite3.DatabaseError if it is none."""
     if not path.exists():
         raise ReadModelMissing(f"{path} does not exist")
-    db = _connect(path, "rw")
-    _set_up_writer(db)
-    return db
+    return _connect(path, "rw", WRITER_SET_UP)
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
@@ -77,14 +82,11 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     """
     try:
         # a reader of a WAL takes part in its locks, which needs write access
-        db = _connect(path, "rw")
-        db.execute("PRAGMA query_only = ON")
-        db.execute("SELECT position FROM checkpoint").fetchone()
+        return _connect(path, "rw", READER_SET_UP)
     except sqlite3.OperationalError as error:
         if is_damage(error):
             raise
         raise ReadModelMissing(f"{path}: {error}") from error
-    return db
 
 
 def checkpoint(db: sqlite3.Connection) -> Checkpoint:
@@ -162,20 +164,20 @@ def _generation(link: Path, path: Path) -> re.Match[str] | None:
     return re.fullmatch(pattern, path.name)
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def _connect(path: Path, mode: str, set_up: Sequence[str]) -> sqlite3.Connection:
+    """Open the file and run the statements; close it if one of them fails."""
     uri = f"{path.absolute().as_uri()}?mode={mode}"
-    return sqlite3.connect(
+    db = sqlite3.connect(
         uri,
         uri=True,
         timeout=BUSY_TIMEOUT_S,
         isolation_level=None,
         check_same_thread=False,
     )
-
-
-def _set_up_writer(db: sqlite3.Connection) -> None:
-    # a power cut may lose the last transactions, which the log gives back
-    db.execute("PRAGMA synchronous = NORMAL")
-    db.execute("PRAGMA secure_delete = ON")  # withdrawn text is overwritten
-    db.execute("PRAGMA cache_size = -65536")  # 64 MB
-    db.execute("PRAGMA journal_size_limit = 67108864")
+    try:
+        for statement in set_up:
+            db.execute(statement).fetchone()
+    except BaseException:
+        db.close()
+        raise
+    return db

@@ -61,6 +61,11 @@ class Delivery:
         self.ledger = Ledger(self.database)
         self.rng = random.Random()  # noqa: S311  # jitter is no secret
 
+    def close(self) -> None:
+        """Close both databases."""
+        self.database.close()
+        self.read_model.close()
+
     def deliver(self, subscription_id: str) -> None:
         """Send what is due now; stop at the first failure, which sets the backoff."""
         subscription = self.store.get(subscription_id)

@@ -15,6 +15,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -68,6 +69,7 @@ class Notifier:
         self.box = SecretBox(settings.secrets_key, settings.subscriptions.parent)
         self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="deliver")
         self._local = threading.local()
+        self._deliveries: list[Delivery] = []  # one per thread, to close at the end
         self._busy: set[str] = set()
         self._retrying: set[str] = set()  # of those, the ones that failed last time
         self._turn = ""  # id of the last subscription looked at
@@ -94,7 +96,16 @@ class Notifier:
             touch_heartbeat(self.settings.heartbeat_file)
             if not moved:
                 self.stopped.wait(TICK_S)
+
+    def close(self) -> None:
+        """Let deliveries under way end, and close every connection but the store's."""
         self.pool.shutdown(wait=True, cancel_futures=True)
+        for delivery in self._deliveries:
+            delivery.close()
+        if self._matcher is not None:
+            self._matcher.read_model.close()
+        self.database.close()
+        self.client.close()
 
     def step(self) -> bool:
         """Match one batch and start what is due; return whether anything moved."""
@@ -160,10 +171,11 @@ class Notifier:
         """Return the matcher on the read model in place; a rebuild brings a new file."""
         inode = os.stat(self.settings.read_model).st_ino
         if self._matcher is None or inode != self._inode:
+            read_model = open_read_model(self.settings.read_model)
+            if self._matcher is not None:
+                self._matcher.read_model.close()
             self._inode = inode
-            self._matcher = Matcher(
-                self.database, open_read_model(self.settings.read_model)
-            )
+            self._matcher = Matcher(self.database, read_model)
         return self._matcher
 
     def _read_model_position(self) -> int:
@@ -223,7 +235,6 @@ class Notifier:
             logger.exception(
                 event_line("delivery failed", id=subscription_id, error=repr(error))
             )
-            Database(self.settings.subscriptions)
             self._delivery().store.change(subscription_id, retry_at=time.time() + 5)
         finally:
             with self._lock:
@@ -239,15 +250,19 @@ class Notifier:
             or known.log is not self.log
             or self._local.inode != self._inode
         ):
-            known = Delivery(
+            renewed = Delivery(
                 settings=self.settings,
-                database=Database(self.settings.subscriptions),
                 read_model=open_read_model(self.settings.read_model),
+                database=Database(self.settings.subscriptions),
                 log=self.log,
                 client=self.client,
                 box=self.box,
             )
-            self._local.delivery = known
+            self._deliveries.append(renewed)
+            if known is not None:
+                self._deliveries.remove(known)
+                known.close()
+            self._local.delivery = known = renewed
             self._local.inode = self._inode
         return known
 
@@ -273,7 +288,9 @@ def main() -> None:
     stopped = shutdown_event()
     try:
         with lock(settings.subscriptions):
-            Notifier(settings, connect_when_ready(settings.redis_url), stopped).run()
+            connection = connect_when_ready(settings.redis_url)
+            with closing(Notifier(settings, connection, stopped)) as notifier:
+                notifier.run()
     except BlockingIOError:
         raise SystemExit(
             f"Another notifier delivers for {settings.subscriptions}. Stop it first."

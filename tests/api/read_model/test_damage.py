@@ -7,6 +7,7 @@ import random
 import signal
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def own_harness(own_store: Store, tmp_path: Path) -> Iterator[Harness]:
 
 def overwrite_pages(harness: Harness, seed: int = 1) -> None:
     """Put noise over most pages of the read model's file, the first two left alone."""
-    with sqlite3.connect(harness.settings.read_model.resolve()) as db:
+    with closing(sqlite3.connect(harness.settings.read_model.resolve())) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     drawn = random.Random(seed)
     with harness.settings.read_model.resolve().open("r+b") as file:
@@ -50,11 +51,11 @@ def test_damaged_pages_are_found_at_the_start_and_rebuilt(harness: Harness) -> N
     client = harness.api_client()
     before = client.get("/v1/items").get_json()
     overwrite_pages(harness)
-    with sqlite3.connect(harness.settings.read_model.resolve()) as db:
+    with closing(sqlite3.connect(harness.settings.read_model.resolve())) as db:
         assert database.damage_found(db)
     harness.projector().catch_up()
     assert client.get("/v1/items").get_json() == before
-    with database.open_for_reading(harness.settings.read_model) as db:
+    with closing(database.open_for_reading(harness.settings.read_model)) as db:
         assert database.damage_found(db) == ""
 
 

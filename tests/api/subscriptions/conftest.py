@@ -72,8 +72,7 @@ class Desk:
 
     def close(self) -> None:
         self.stopped.set()
-        self.notifier.pool.shutdown()
-        self.notifier.client.close()
+        self.notifier.close()
 
 
 @pytest.fixture
