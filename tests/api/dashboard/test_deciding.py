@@ -8,6 +8,7 @@ import requests
 
 from tests.api.dashboard.conftest import Site
 from tests.eventually import eventually
+from tests.harness import kill_with_children
 from tests.newsroom import FAKE
 
 
@@ -84,7 +85,16 @@ def test_a_submitted_address_gets_a_live_receipt(visit: Any, pages: Site) -> Non
     }  # type: ignore[attr-defined]
 
 
+def show_everything(site: Site) -> None:
+    """Wait until pages show all of the log: what is new to them comes later."""
+    last = site.harness.log.last()
+    eventually(
+        lambda: site.harness.get("/v1/stats")[1]["position"] >= last, "it is shown"
+    )
+
+
 def test_new_incidents_wait_behind_a_banner(visit: Any, pages: Site) -> None:
+    show_everything(pages)
     visitor = visit("reader")
     with visitor.page.expect_request("**/v1/events/stream**"):
         page = visitor.go("/incidents")
@@ -94,6 +104,35 @@ def test_new_incidents_wait_behind_a_banner(visit: Any, pages: Site) -> None:
     pages.room.add("i_live", (FAKE,), title="A new deepfake of a singer")
     page.wait_for_selector("text=1 new: show")
     assert "singer" not in page.locator("#results").inner_text()
+
+
+def test_a_lost_connection_catches_up(visit: Any, pages: Site) -> None:
+    show_everything(pages)
+    visitor = visit("reader")
+    page = visitor.go("/incidents")
+    running = pages.harness.processes
+    (web,) = (one for one in running if "services.api.web" in str(one.args))
+    kill_with_children(web)
+    running.remove(web)
+    pages.room.add("i_missed", (FAKE,), title="A deepfake that came meanwhile")
+    pages.harness.run_web()
+    page.wait_for_selector("text=1 new: show")
+    lost = [fault for fault in visitor.faults if "net::ERR_" in fault]
+    visitor.faults = [fault for fault in visitor.faults if fault not in lost]
+
+
+def test_a_stream_that_a_proxy_refused_is_asked_for_again(
+    visit: Any, pages: Site
+) -> None:
+    show_everything(pages)
+    visitor = visit("reader")
+    visitor.page.route(
+        "**/v1/events/stream**", lambda route: route.fulfill(status=502), times=1
+    )
+    page = visitor.go("/incidents")
+    pages.room.add("i_refused", (FAKE,), title="A deepfake behind a proxy")
+    page.wait_for_selector("text=1 new: show")
+    visitor.faults = [fault for fault in visitor.faults if "502" not in fault]
 
 
 def test_changes_need_the_token_and_the_scope(visit: Any, pages: Site) -> None:

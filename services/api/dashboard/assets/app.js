@@ -66,7 +66,7 @@
       link.textContent = words.some.replace("#", count);
       live.append(link);
     };
-    const stream = new EventSource(words.live);
+    let stream = null;
     const seen = new Set();
     const onEvent = (event) => {
       let subject;
@@ -76,11 +76,18 @@
       count += 1;
       show();
     };
-    for (const type of (words.types || "").split(" ")) {
-      if (type) stream.addEventListener(type, onEvent);
-    }
-    stream.onopen = () => { clearTimeout(lost); lost = null; show(); };
-    stream.onerror = () => {
+    // The address names the position of the page: what came since is sent again, and counted once.
+    const connect = () => {
+      stream = new EventSource(words.live);
+      for (const type of (words.types || "").split(" ")) {
+        if (type) stream.addEventListener(type, onEvent);
+      }
+      stream.onopen = () => { clearTimeout(lost); lost = null; show(); };
+      stream.onerror = onError;
+    };
+    const onError = () => {
+      // A browser connects again by itself, but not after an answer such as 502 of a proxy.
+      if (stream.readyState === EventSource.CLOSED) setTimeout(connect, 3000);
       if (lost) return;
       lost = setTimeout(() => {
         live.textContent = "";
@@ -90,6 +97,7 @@
         live.append(note);
       }, 15000); // a restart takes seconds: say nothing before
     };
+    connect();
     window.addEventListener("pagehide", () => stream.close());
   }
 
