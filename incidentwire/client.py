@@ -18,9 +18,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
+import urllib3
 
 TIMEOUT_S = 30.0
 STREAM_TIMEOUT_S = 60.0  # the server sends a checkpoint after 15 s of silence
+READ_BYTES = 65_536
 BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 WEBHOOK_TOLERANCE_S = 300
 
@@ -182,7 +184,7 @@ class Client:
                     after = event_id
                     if event is not None:
                         yield event
-            except requests.RequestException:
+            except (requests.RequestException, urllib3.exceptions.HTTPError):
                 pass  # the connection broke: resume after the last position
             time.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
             failures += 1
@@ -333,8 +335,7 @@ def _error(response: requests.Response) -> ClientError:
 def _server_sent_events(response: requests.Response) -> Iterator[dict[str, str]]:
     """Yield the fields of each event (https://html.spec.whatwg.org/#server-sent-events)."""
     fields: dict[str, str] = {}
-    for line in response.iter_lines(chunk_size=1):
-        text = line.decode()
+    for text in _lines(response):
         if not text:
             if fields:
                 yield fields
@@ -343,6 +344,15 @@ def _server_sent_events(response: requests.Response) -> Iterator[dict[str, str]]
         name, _, value = text.partition(":")
         if name:
             fields[name] = value.removeprefix(" ")
+
+
+def _lines(response: requests.Response) -> Iterator[str]:
+    """Yield the lines of a body as soon as each is whole."""
+    pending = b""
+    while data := response.raw.read1(READ_BYTES, decode_content=True):
+        *lines, pending = (pending + data).split(b"\n")
+        for line in lines:
+            yield line.removesuffix(b"\r").decode()
 
 
 def verify_webhook(secret: str, headers: Mapping[str, str], body: bytes) -> Any:

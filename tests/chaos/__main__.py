@@ -223,8 +223,8 @@ class Run:
         return (
             f"time to end: p50 {times[len(times) // 2]:.1f} s,"
             f" p95 {times[int(len(times) * 0.95)]:.1f} s, most {times[-1]:.1f} s\n"
-            f"{len(self.submitter.acknowledged)} items acknowledged after"
-            f" {self.submitter.refused} refusals, {len(self.readers)} readers,"
+            f"{len(self.submitter.acknowledged)} items acknowledged in"
+            f" {self.plan.seconds:.0f} s after {self.submitter.refused} refusals, {len(self.readers)} readers,"
             f" {accepted} webhooks accepted, {len(self.mail.raw)} mails"
         )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,6 +44,50 @@ def test_it_reads_pages_and_resumes_its_stream_after_a_restart(
         assert refused.value.status == 404
         client.close()
     connection.close()
+
+
+EVENT = (
+    'id: 1\r\nevent: item.rejected\r\ndata: {"specversion": "1.0", "sequence": 1,'
+    ' "type": "item.rejected", "subject": "i_泄露", "time": "2026-05-31T10:00:00.000Z",'
+    ' "data": {}}\r\n\r\n'
+).encode()
+CUT = EVENT.index("泄".encode()) + 1  # within a character
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize("coding", [CHUNKED, b""], ids=["chunked", "until it closes"])
+def test_an_event_is_yielded_while_its_stream_is_open_however_it_is_cut(
+    coding: bytes,
+) -> None:
+    pieces = [EVENT[:CUT], EVENT[CUT:], b"id: 2\ndata: {"]
+    if coding:
+        pieces = [b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        client = Client(f"http://127.0.0.1:{listener.getsockname()[1]}", key="k")
+        asked: list[bytes] = []
+        received = threading.Event()
+
+        def serve() -> None:
+            for _ in range(2):
+                connection, _ = listener.accept()
+                with connection:
+                    asked.append(connection.recv(65_536).splitlines()[0])
+                    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                    connection.sendall(head + coding + b"\r\n")
+                    for piece in pieces:
+                        connection.sendall(piece)
+                    received.wait(30)
+
+        server = threading.Thread(target=serve)
+        server.start()
+        stream = client.stream(after=0)
+        assert next(stream).subject == "i_泄露"
+        received.set()  # the connection breaks off in the middle of the next event
+        next(stream)
+        server.join()
+        client.close()
+    assert [b"after=0" in asked[0], b"after=1" in asked[1]] == [True, True]
 
 
 def test_it_verifies_what_the_reference_library_signs_and_nothing_else() -> None:
