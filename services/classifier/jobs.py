@@ -16,7 +16,7 @@ from time import monotonic
 import redis
 
 from incidentwire import items, queue
-from incidentwire.archive import Archive, ArchiveAway, ContentNotFound
+from incidentwire.archive import Archive, ArchiveAway, ContentCorrupt, ContentNotFound
 from incidentwire.documents import StoredDocument
 from incidentwire.events import Event, ItemAliased, ItemFetched, ItemRejected
 from incidentwire.items import Item, State
@@ -43,6 +43,10 @@ from services.classifier.text.words import count_words
 
 MAX_STARTS = 3  # of one item without an outcome: past it, the item kills its workers
 MIN_GIVEN_WORDS = 60  # of a text that stands in for its page; a teaser has fewer
+DAMAGED = (
+    "The stored text is damaged. Submit it again, or restore the archive from a backup and "
+    "retry the item."
+)
 STOP_S = 5.0  # time that the item in work has to end on SIGTERM
 
 logger = logging.getLogger(__name__)
@@ -226,6 +230,9 @@ class _Processing:
         except ContentNotFound:
             detail = "The text is no longer stored. Submit it again."
             return [ItemRejected(reason="not_kept", detail=detail)]
+        except ContentCorrupt:  # no later attempt finds other bytes
+            logger.error(event_line("stored text damaged", item_id=self.item.id))
+            return [ItemRejected(reason="not_kept", detail=DAMAGED, retryable=True)]
         return self._classified(revision)
 
     def _page(self) -> list[Event]:
@@ -237,7 +244,7 @@ class _Processing:
         self.record = record
         try:
             page = handover.load_page(self.context.archive, self.item, record)
-        except ContentNotFound:
+        except (ContentNotFound, ContentCorrupt):
             return self._fetch_again()
         document = self.context.analyzer.read(page, self.while_waiting)
         if isinstance(document, FetchFailure):
@@ -285,7 +292,7 @@ class _Processing:
             return None
         try:
             revision = self._given_revision()
-        except ContentNotFound:
+        except (ContentNotFound, ContentCorrupt):
             return None
         words = count_words(revision.document.text)
         return revision if words > max(page_words, MIN_GIVEN_WORDS) else None
@@ -340,10 +347,7 @@ class _Processing:
         self, record: PageRecord, page: FetchedPage, found: Document
     ) -> Revision:
         """Store the document; the fetcher has stored page and headers."""
-        digest = self.item.given_digest
-        given = None
-        if digest and self.context.archive.has(self.item.id, digest):
-            given = self._archived(digest)
+        given = self._given_document()
         document = outcomes.document_of(found, given, self.context.recorder.now())
         return Revision(
             document=document,
@@ -353,6 +357,15 @@ class _Processing:
             headers_digest=record.headers_digest,
             completeness=found.completeness,
         )
+
+    def _given_document(self) -> StoredDocument | None:
+        """Return what was submitted beside the address, None if it is not readable."""
+        if not self.item.given_digest:
+            return None
+        try:
+            return self._archived(self.item.given_digest)
+        except (ContentNotFound, ContentCorrupt):
+            return None
 
     def _classified(self, revision: Revision) -> list[Event]:
         context = self.context

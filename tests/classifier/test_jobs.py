@@ -14,6 +14,8 @@ from incidentwire.documents import StoredDocument
 from incidentwire.events import ItemCorrected, ItemReclassifyRequested, ItemWithdrawn
 from incidentwire.items import State
 from incidentwire.queue import QueueEntry
+from services.classifier.fetching import handover
+from services.classifier.fetching.handover import PageRecord
 from services.classifier.fetching.result import FetchFailure
 from services.classifier.jobs import work
 from services.classifier.keeping.requeue import requeue_expired
@@ -194,14 +196,40 @@ def test_one_items_misfortune_leaves_its_neighbours_alone(
     )
     lost = harness.submit(text=LEAK, title="A text whose archived bytes are damaged")
     digest = harness.item(lost).given_digest or ""
-    next(harness.settings.data_dir.rglob(f"{digest}.zst")).write_bytes(b"rot")
+    stored = next(harness.settings.data_dir.rglob(f"{digest}.zst"))
+    whole = stored.read_bytes()
+    stored.write_bytes(b"rot")
     work(harness.context, [lost, good])
     harness.work()
     assert harness.item(good).state is State.CLASSIFIED
-    assert (harness.item(lost).state, harness.item(lost).reason) == (
-        State.WAITING,
-        "internal",
-    )
+    receipt = harness.receipt(lost)
+    assert (receipt["state"], receipt["reason"]) == ("rejected", "not_kept")
+    assert "restore the archive from a backup and retry" in receipt["detail"]
+    stored.write_bytes(whole)  # as the backup has it
+    assert receipt["retryable"]
+    retried = harness.post({}, f"/v1/submissions/{lost}/retry")
+    assert retried.status_code == 202
+    harness.work()
+    assert harness.item(lost).state is State.CLASSIFIED
+
+
+@pytest.mark.parametrize("damage", ["page_digest", "given_digest"])
+def test_a_damaged_object_beside_a_page_costs_the_item_nothing(
+    harness: Harness, web_site: Site, damage: str
+) -> None:
+    url = web_site.put("/good", page("Benches return to the river park", PLAIN))
+    item_id = harness.submit(url=url, text="Its beginning.", title="Benches")
+    harness.fetch()
+    record = handover.page_record(harness.connection, harness.item(item_id))
+    assert isinstance(record, PageRecord)
+    digest = getattr(record, damage, harness.item(item_id).given_digest)
+    next(harness.settings.data_dir.rglob(f"{digest}.zst")).write_bytes(b"")
+    harness.work()
+    item = harness.item(item_id)
+    assert item.state is State.CLASSIFIED
+    assert item.fetched is not None
+    assert item.fetched.page_digest == record.page_digest
+    harness.archive.get(item_id, record.page_digest)
 
 
 def test_a_withdrawn_item_does_not_come_back(harness: Harness, web_site: Site) -> None:
