@@ -20,6 +20,7 @@ EXAMINED = 100_000  # code points of a text; later hits are found but not shown
 MAX_HITS = 20
 STEM_END = 2  # letters of a stem that a word may have otherwise: dying, die
 _REST = r"[^\W_]*"  # of a word
+_NOTHING = r"(?!)"  # matches nowhere
 _WITH_OTHERS = (
     r"[0-9A-Za-z]*[^\W_\x00-\x7f][^\W_]*"  # a word with a letter outside ASCII
 )
@@ -111,14 +112,19 @@ def _words(node: Node) -> Sequence[Words]:
 
 def _hits(text: str, asked: Wanted) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
-    for match in _candidates(asked).finditer(text):
-        if found and match.start() > found[0][0] + WIDTH:
+    is_plain = text.isascii()
+    text = text.lower() if is_plain else text
+    for match in _candidates(asked, is_plain).finditer(text):
+        start = match.start()
+        if found and start > found[0][0] + WIDTH:
             break
+        if is_plain and text[start - 1 : start].isalnum():
+            continue
         word = match[0]
         if asked.runs and RUN.search(word):
-            found += _runs_within(word, match.start(), asked)
+            found += _runs_within(word, start, asked)
             continue
-        folded = word.lower() if word.isascii() else fold(word)
+        folded = word if is_plain else fold(word)
         is_hit = folded in asked.words or folded.startswith(asked.prefixes)
         if not is_hit and asked.stems and ENGLISH.fullmatch(folded):
             is_hit = stem(folded) in asked.stems
@@ -127,17 +133,22 @@ def _hits(text: str, asked: Wanted) -> list[tuple[int, int]]:
     return found
 
 
-@lru_cache(maxsize=256)
-def _candidates(asked: Wanted) -> re.Pattern[str]:
+@lru_cache(maxsize=512)
+def _candidates(asked: Wanted, is_plain: bool) -> re.Pattern[str]:
     """Return a pattern of the words that may be hits: the others are not looked at.
 
     These are the words with a beginning that is wanted, and all with a letter outside
     ASCII, which folding may change. A word and its stem begin alike, but for the last
     two letters of the stem. The pattern looks at each character twice at most.
+
+    A plain text is ASCII in small letters: there the pattern begins with the wanted
+    letters, which are found ten times as fast, and may match within a word.
     """
     heads = {root[: max(1, len(root) - STEM_END)] for root in asked.stems}
     heads |= {word for word in (*asked.words, *asked.prefixes) if word.isascii()}
     beginnings = [f"{re.escape(head)}{_REST}" for head in sorted(heads)]
+    if is_plain:
+        return re.compile("|".join(beginnings) or _NOTHING)
     return re.compile(
         rf"(?<![^\W_])(?:{'|'.join([*beginnings, _WITH_OTHERS])})", re.IGNORECASE
     )
