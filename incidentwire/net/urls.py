@@ -41,6 +41,7 @@ __all__ = [
     "TRACKING_PREFIXES",
     "Parts",
     "UrlError",
+    "canonical_parts",
     "canonicalize",
     "item_id",
     "registrable_domain",
@@ -140,14 +141,21 @@ def split(url: str, *, max_chars: int = MAX_URL_CHARS) -> Parts:
 
 def canonicalize(url: str) -> str:
     """Return the canonical form of `url`. Raises UrlError (a ValueError)."""
+    return canonical_parts(url).url
+
+
+def canonical_parts(url: str) -> Parts:
+    """Return the parts of the canonical form. Raises UrlError (a ValueError)."""
     parts = split(url)
-    kept = [pair for pair in parts.query.split("&") if pair and not _is_tracking(pair)]
-    canonical = replace(parts, query="&".join(kept)).url
-    if len(canonical) > MAX_URL_CHARS:
+    if parts.query:
+        pairs = parts.query.split("&")
+        kept = [pair for pair in pairs if pair and not _is_tracking(pair)]
+        parts = replace(parts, query="&".join(kept))
+    if len(parts.url) > MAX_URL_CHARS:
         raise UrlError(
             f"the URL is longer than {MAX_URL_CHARS:,} characters once encoded: send its short address"
         )
-    return canonical
+    return parts
 
 
 def item_id(canonical_url: str) -> str:
@@ -185,7 +193,8 @@ def registrable_domain(url: str) -> str:
 
 def _id(text: str) -> str:
     digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return "i_" + base64.b32encode(digest)[:20].decode("ascii").lower()
+    # 20 characters are 12.5 bytes; 15 need no padding
+    return "i_" + base64.b32encode(digest[:15])[:20].decode("ascii").lower()
 
 
 def _host_and_port(authority: str, default_port: int) -> tuple[str, int]:

@@ -45,13 +45,7 @@ def parse(raw: bytes, max_values: int = MAX_VALUES) -> Any:
     try:
         text = raw.decode(json.detect_encoding(raw))
         _check_values(text, max_values)
-        return json.loads(
-            text,
-            object_pairs_hook=_members,
-            parse_int=_integer,
-            parse_float=_float,
-            parse_constant=_constant,
-        )
+        return _DECODER.decode(text)
     except RecursionError:
         raise malformed(TOO_DEEP) from None
     except UnicodeDecodeError:
@@ -209,3 +203,12 @@ def _constant(text: str) -> NoReturn:
 
 def _refuse(field: str, message: str) -> NoReturn:
     raise invalid_fields([FieldError(field=field, message=message)])
+
+
+# json.loads would build one for each line of a bulk body
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_members,
+    parse_int=_integer,
+    parse_float=_float,
+    parse_constant=_constant,
+)

@@ -26,6 +26,7 @@ MAX_BLANK_LINES = 1_000  # passed over; more of them are not an NDJSON body
 CHUNK_BYTES = 4_000_000  # and bytes, but for the last line
 IN_MEMORY_BYTES = 500_000  # larger bodies wait on disk
 COPY_BYTES = 64 * 1024
+_ENCODER = json.JSONEncoder(ensure_ascii=False)  # json.dumps builds one for each row
 
 Read = Callable[[bytes], Submission]  # raises Problem
 Submit = Callable[[Sequence[Submission]], list[SubmissionOutcome]]
@@ -179,7 +180,7 @@ def _rows(
         content = line.content
         result = content if isinstance(content, Problem) else next(outcomes)
         row = {"line": line.number, **_row(result)}
-        rows.append(json.dumps(row, ensure_ascii=False) + "\n")
+        rows.append(_ENCODER.encode(row) + "\n")
     return "".join(rows)
 
 

@@ -10,14 +10,16 @@ from incidentwire.net import urls
 
 # Fragments are dropped: all such pages of a site would be one item.
 HASHBANG = re.compile(r"#!.")
+EMPTY = StoredDocument()
 
 
 @dataclass(frozen=True, kw_only=True)
 class WebAddress:
-    """A URL as it was sent, and its canonical form."""
+    """A URL as it was sent, and its canonical form, also in parts."""
 
     url: str
     canonical: str
+    parts: urls.Parts
 
     @classmethod
     def of(cls, url: str) -> WebAddress:
@@ -27,7 +29,8 @@ class WebAddress:
                 "the URL names its page after #!, which no server sees: "
                 "send the page's own address, or its text"
             )
-        return cls(url=url, canonical=urls.canonicalize(url))
+        parts = urls.canonical_parts(url)
+        return cls(url=url, canonical=parts.url, parts=parts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +63,7 @@ class Submission:
             if address
             else urls.text_item_id(title, text)
         )
-        is_empty = given == StoredDocument()
-        return cls(id=item_id, address=address, given=None if is_empty else given)
+        return cls(id=item_id, address=address, given=None if given == EMPTY else given)
 
     @property
     def text(self) -> str:

@@ -19,7 +19,6 @@ from flask import (
 from marshmallow import ValidationError
 
 from incidentwire import items, queue
-from incidentwire.net import urls
 from incidentwire.net.destinations import refusal
 from incidentwire.telemetry import traceparent_from
 from incidentwire.web import json_body
@@ -159,7 +158,7 @@ def read(raw: bytes, allowed_hosts: frozenset[str]) -> Submission:
 
 def _check_destination(address: WebAddress, allowed_hosts: frozenset[str]) -> None:
     """Refuse an address that will never be fetched. Raises Problem 422."""
-    refused = refusal(urls.split(address.canonical), allowed_hosts)
+    refused = refusal(address.parts, allowed_hosts)
     if refused is not None:
         remedy = (
             "Send the text of the page, or let the operator list the host in"
