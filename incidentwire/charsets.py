@@ -28,17 +28,23 @@ BYTE_ORDER_MARKS = (
 )
 
 
+def label_of(label: str | None) -> str | None:
+    """Return the standard name for a charset label of the web, None for other words."""
+    found = webencodings.lookup(label.strip("\"' \t\r\n")) if label else None
+    return str(found.name) if found else None
+
+
 def codec_of(label: str | None) -> str | None:
     """Return the name of Python's codec for a charset label of the web.
 
     None for an unknown label, and for UTF-16: a page whose bytes can be searched for
     the label is not UTF-16.
     """
-    found = webencodings.lookup(label.strip("\"' \t\r\n")) if label else None
-    if found is None or found.name in WIDE:
+    name = label_of(label)
+    if name is None or name in WIDE:
         return None
-    codec: str = found.codec_info.name
-    return SUPERSETS.get(found.name, codec)
+    codec: str = webencodings.lookup(name).codec_info.name
+    return SUPERSETS.get(name, codec)
 
 
 def marked_codec(body: bytes) -> tuple[str, int] | None:

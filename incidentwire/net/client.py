@@ -15,6 +15,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from urllib.parse import urljoin
@@ -56,6 +57,7 @@ RETRYABLE_STATUSES = frozenset(
     {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
 )
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+REDIRECTED = "the host that it redirects to"  # in messages, instead of its name
 PERMANENT = frozenset({301, 308})
 POOLS = 64  # hosts kept connected
 CONNECTIONS_PER_POOL = 10  # idle connections to each
@@ -181,8 +183,10 @@ class HttpClient:
             if before_host is not None:
                 before_host(parts.host.strip("[]"))
             request = self._request("GET", parts, sent, jar)
-            response = self._send(call, parts, request)
-            with response:
+            with (
+                _unnamed(parts.host.strip("[]") if passed else ""),
+                self._send(call, parts, request) as response,
+            ):
                 location = None
                 if response.status_code in REDIRECTS:
                     location = response.headers.get("location")
@@ -361,6 +365,17 @@ def retry_after_s(
 
 def _same_origin(one: urls.Parts, other: urls.Parts) -> bool:
     return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
+
+
+@contextmanager
+def _unnamed(host: str) -> Iterator[None]:
+    """Take the host that a redirect named out of an error: it may be any words."""
+    try:
+        yield
+    except OutboundError as error:
+        if host:
+            error.detail = error.detail.replace(host, REDIRECTED)
+        raise
 
 
 def _redirect_target(base: str, location: str) -> str:

@@ -142,6 +142,8 @@ def _looked_up(call: RequestContext, until: float) -> list[str]:
         found = TimeoutError(
             f"the name servers were silent for {call.limits.connect_s:g} s"
         )
+    if isinstance(found, UnicodeError):  # its text may quote the name
+        found = ValueError("the name is malformed")
     if isinstance(found, Exception) or not found:
         raise OutboundError(
             "dns_failed", f"no address for {call.host}: {found or 'none given'}"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 
+from incidentwire.charsets import label_of
 from incidentwire.net.client import (
     RETRYABLE_STATUSES,
     HttpClient,
@@ -28,7 +29,6 @@ REASONS = {
 }
 # The media type goes into the log, so that it must not carry other words of a server.
 MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,80}")
-MAX_CHARSET_CHARS = 40
 
 
 def fetch(
@@ -81,8 +81,9 @@ def _media_type(value: str) -> str:
 
 
 def _charset(parameters: str) -> str | None:
+    """Return the standard name of the charset, None for words that are none."""
     for parameter in parameters.split(";"):
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset":
-            return value.strip().strip("\"'")[:MAX_CHARSET_CHARS] or None
+            return label_of(value)
     return None
