@@ -16,7 +16,10 @@ from services.api.subscriptions.retry_schedule import Failure
 
 SMTP_TIMEOUT_S = 20.0
 MAX_ADDRESS_CHARS = 254  # RFC 5321
-_ADDRESS = re.compile(r"[^\s@<>\"(),:;\\\[\]\x00-\x1f\x7f]{1,64}@[A-Za-z0-9.-]{1,253}")
+# ASCII only: few servers take SMTPUTF8, and the email package refuses the rest.
+_LOCAL_PART = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
+_DOMAIN_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+ENCODED_WORD = "=?"  # begins an encoded word (RFC 2047)
 
 
 class MailNotConfigured(Exception):
@@ -36,13 +39,24 @@ class Mail:
 
 
 def is_address(text: str) -> bool:
-    """Return whether the text is one plain address: no display name, no line break."""
-    if len(text) > MAX_ADDRESS_CHARS or not _ADDRESS.fullmatch(text):
-        return False
+    """Return whether the text is one plain ASCII address without display name."""
     local, _, domain = text.rpartition("@")
+    if len(text) > MAX_ADDRESS_CHARS or not _LOCAL_PART.fullmatch(local):
+        return False
+    if ENCODED_WORD in local or not all(local.split(".")):
+        return False
     labels = domain.split(".")
-    dots = ".." in text or local.startswith(".") or local.endswith(".")
-    return not dots and len(labels) > 1 and all(labels)
+    return len(labels) > 1 and all(map(_DOMAIN_LABEL.fullmatch, labels))
+
+
+def header_text(text: str) -> str:
+    """Return text of strangers on one line, safe as the value of a header.
+
+    The email package decodes encoded words in a value and writes the line breaks that
+    they hide: `=?utf-8?q?=0aBcc:_a?=` would become a header of its own.
+    """
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(printable.replace(ENCODED_WORD, "= ?").split())[:200]
 
 
 def as_html(text: str) -> str:
@@ -55,7 +69,7 @@ def compose(mail: Mail, sender: str) -> EmailMessage:
     message = EmailMessage()
     message["From"] = Address(display_name="Incidentwire", addr_spec=sender)
     message["To"] = Address(addr_spec=mail.to)
-    message["Subject"] = " ".join(mail.subject.split())[:200]
+    message["Subject"] = header_text(mail.subject)
     message["Date"] = formatdate(usegmt=True)
     message["Message-ID"] = f"<{mail.message_id}@{sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"

@@ -187,6 +187,10 @@ def test_addresses_with_line_breaks_or_names_are_refused(desk: Desk) -> None:
         "a..b@example.org",
         "@example.org",
         "a" * 250 + "@example.org",
+        "é@example.org",
+        "a\u202eb@example.org",
+        "=?utf-8?q?a=0aBcc:_eve?=@example.org",
+        "ann@-example.org",
     ):
         answer = desk.client.post(
             "/v1/subscriptions",
@@ -201,3 +205,14 @@ def test_a_name_with_a_line_break_adds_no_header(desk: Desk, smtp: MailServer) -
     desk.room.add("i_a", (LEAK,), title="Title\r\nBcc: eve@example.org")
     desk.settle()
     assert smtp.messages()[0]["Bcc"] is None
+
+
+def test_a_title_with_an_encoded_line_break_adds_no_header(
+    desk: Desk, smtp: MailServer
+) -> None:
+    confirmed(desk, smtp, scope="new")
+    desk.room.add("i_a", (LEAK,), title="=?utf-8?q?A=0aBcc:_eve@example.org=0a?=")
+    desk.settle()
+    (message,) = smtp.messages()
+    assert message["Bcc"] is None
+    assert "eve@example.org" in message["Subject"]
