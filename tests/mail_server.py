@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -20,12 +20,14 @@ class MailServer:
     """`refuse` maps recipients to the reply they get; `reply` is that to the data.
 
     With `keeps_all`, a message is kept whatever the reply: the answer got lost.
+    `on_data` runs while the sender waits for the answer to a message.
     """
 
     port: int = 0
     refuse: dict[str, str] = field(default_factory=dict)
     reply: str = "250 OK"
     keeps_all: bool = False
+    on_data: Callable[[], None] = lambda: None
     raw: list[bytes] = field(default_factory=list)
 
     async def handle_RCPT(  # named by aiosmtpd
@@ -37,6 +39,7 @@ class MailServer:
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        self.on_data()
         if self.keeps_all or self.reply.startswith("250"):
             self.raw.append(envelope.content)
         return self.reply

@@ -60,6 +60,7 @@ class Delivery:
         self.pending = PendingPositions(self.database)
         self.ledger = Ledger(self.database)
         self.rng = random.Random()  # noqa: S311  # jitter is no secret
+        self._notices: list[tuple[Subscription, str, str]] = []
 
     def close(self) -> None:
         """Close both databases."""
@@ -200,6 +201,24 @@ class Delivery:
         outcome: Outcome,
         latency_ms: int,
     ) -> Subscription:
+        """Record the attempt, then tell the contact of a webhook what it needs to know."""
+        self._notices.clear()
+        settled = self._record(
+            subscription, notifications, message_id, outcome, latency_ms
+        )
+        # Outside of the transaction: a slow mail server would keep every writer waiting.
+        for notice in self._notices:
+            self._notify(*notice)
+        return settled
+
+    def _record(
+        self,
+        subscription: Subscription,
+        notifications: Sequence[Notification],
+        message_id: str,
+        outcome: Outcome,
+        latency_ms: int,
+    ) -> Subscription:
         """Write the ledger row and move the cursor, in one transaction."""
         positions = [one.found.entry.position for one in notifications]
         failure = outcome.failure
@@ -236,7 +255,7 @@ class Delivery:
         since = subscription.failing_since if subscription.failing_since else now
         attempt = subscription.attempt + 1
         if failure.permanent or is_exhausted(since, now):
-            return self.disable(subscription, failure)
+            return self._disable(subscription, failure)
         warned = warning_due(since, now, subscription.warned)
         if warned:
             self._warn(subscription, failure, warned)
@@ -249,7 +268,7 @@ class Delivery:
             reason=f"{failure.reason}: {failure.detail}"[:300],
         )
 
-    def disable(self, subscription: Subscription, failure: Failure) -> Subscription:
+    def _disable(self, subscription: Subscription, failure: Failure) -> Subscription:
         """Stop the subscription, say so in the log, and tell its contact.
 
         Its pending rows stay, and it is scanned no further: what it misses from now on
@@ -276,7 +295,7 @@ class Delivery:
                 "subscription disabled", id=subscription.id, reason=failure.reason
             )
         )
-        self._notify(subscription, "was disabled", reason)
+        self._notices.append((subscription, "was disabled", reason))
         return changed
 
     def _warn(self, subscription: Subscription, failure: Failure, percent: int) -> None:
@@ -284,7 +303,9 @@ class Delivery:
         logger.warning(
             event_line("subscription failing", id=subscription.id, percent=percent)
         )
-        self._notify(subscription, "is failing", f"{failure.reason}. {detail}")
+        self._notices.append(
+            (subscription, "is failing", f"{failure.reason}. {detail}")
+        )
 
     def _notify(self, subscription: Subscription, what: str, detail: str) -> None:
         """Mail the contact of a webhook if it has confirmed its address."""

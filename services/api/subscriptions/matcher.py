@@ -128,12 +128,7 @@ class Matcher:
                 if head > after
                 else []
             )
-            rows = [
-                (subscription.id, entry.position, False)
-                for entry in entries
-                if compiled
-                and compiled.accepts(self._facts(entry, compiled.needs_text))
-            ]
+            rows = self._rows_of(subscription.id, compiled, entries)
             reached = entries[-1].position if entries else head
             with self.database.transaction():
                 self.pending.add_pending(rows)
@@ -170,6 +165,25 @@ class Matcher:
             (subscription, entry.position, subscription in notified)
             for subscription in sorted(matched | notified)
         ]
+
+    def _rows_of(
+        self,
+        subscription: str,
+        compiled: CompiledFilter | None,
+        entries: Sequence[RecordedEvent],
+    ) -> list[tuple[str, int, bool]]:
+        """Return the rows of one subscription, corrections of what it was sent included."""
+        rows = []
+        for entry in entries:
+            if compiled is None:
+                break
+            found = self._facts(entry, compiled.needs_text)
+            corrects = found.is_correction and subscription in (
+                self.ledger.subscriptions_notified(found.related)
+            )
+            if corrects or compiled.accepts(found):
+                rows.append((subscription, entry.position, corrects))
+        return rows
 
     def _facts(self, entry: RecordedEvent, texts: bool) -> EntryFacts:
         return event_facts.read(self.read_model, entry, texts=texts)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 
 from standardwebhooks import Webhook
 
@@ -131,6 +133,26 @@ def confirm_newest(desk: Desk, smtp: MailServer) -> None:
     assert desk.client.post(link[0]).status_code == 200
 
 
+def test_others_can_write_while_a_mail_server_takes_a_warning(
+    desk: Desk, receiver: Receiver, smtp: MailServer
+) -> None:
+    desk.webhook(receiver, scope="new", contact="ops@example.org")
+    confirm_newest(desk, smtp)
+    written = []
+
+    def write() -> None:
+        path = desk.harness.settings.subscriptions
+        with closing(sqlite3.connect(path, timeout=3)) as db, db:
+            db.execute("UPDATE subscriptions SET name = name")
+        written.append(path)
+
+    smtp.on_data = write
+    receiver.status = 410
+    desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    assert len(written) == 1
+
+
 def test_a_contact_that_did_not_confirm_gets_no_further_mail(
     desk: Desk, receiver: Receiver, smtp: MailServer
 ) -> None:
@@ -217,6 +239,24 @@ def test_a_correction_reaches_who_was_told_past_the_filter(
     desk.settle()
     assert receiver.types()[-1] == "item.corrected"
     assert receiver.bodies()[-1]["data"]["is_correction"] is True
+
+
+def test_a_correction_during_a_pause_comes_with_what_was_missed(
+    desk: Desk, receiver: Receiver
+) -> None:
+    created = desk.webhook(receiver, filter="label:data_leak", scope="new")
+    desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    path = f"/v1/subscriptions/{created['id']}"
+    desk.client.patch(path, json={"status": "paused"})
+    version = desk.client.get("/v1/items/i_a").get_json()["version"]
+    desk.client.post(
+        "/v1/items/i_a/labels", json={"labels": ["deepfake"], "version": version}
+    )
+    desk.settle()
+    desk.client.patch(path, json={"status": "active", "resume": "missed"})
+    desk.settle()
+    assert receiver.types()[-1] == "item.corrected"
 
 
 def test_a_replay_sends_a_delivered_event_again(desk: Desk, receiver: Receiver) -> None:
