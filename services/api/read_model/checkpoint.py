@@ -17,7 +17,7 @@ from incidentwire.log import checkpoint
 from incidentwire.log.checkpoint import CheckpointHeader, InvalidCheckpoint
 from incidentwire.log.event_log import PAGE, EventLog
 from incidentwire.telemetry import event_line
-from services.api.read_model.checkpoint_codec import InvalidCheckpointBody, pack, unpack
+from services.api.read_model.checkpoint_codec import pack, unpack
 from services.api.read_model.incident_state import IncidentProjection
 
 NAME = "incidents.checkpoint"
@@ -61,7 +61,7 @@ class IncidentCheckpoint:
         except FileNotFoundError:
             logger.info(event_line("no checkpoint of incidents", path=self.path))
             return None
-        except (InvalidCheckpoint, InvalidCheckpointBody, OSError) as error:
+        except (InvalidCheckpoint, OSError) as error:
             logger.warning(
                 event_line("checkpoint of incidents ignored", path=self.path, why=error)
             )

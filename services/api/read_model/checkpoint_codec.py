@@ -16,15 +16,12 @@ from typing import Any
 import zstandard
 
 from incidentwire.incidents import codec
+from incidentwire.log.checkpoint import InvalidCheckpoint
 from services.api.read_model.incident_state import IncidentProjection, RevisionStamp
 
 PART = 2_000  # entries a line
 
 _STAMP = [field.name for field in dataclasses.fields(RevisionStamp)]
-
-
-class InvalidCheckpointBody(Exception):
-    """These bytes are no packed incidents; the message says why."""
 
 
 def pack(incidents: IncidentProjection) -> bytes:
@@ -59,11 +56,11 @@ def _parts(value: Any) -> Iterator[Any]:
 
 
 def unpack(packed: memoryview) -> IncidentProjection:
-    """Return what was packed. Raises InvalidCheckpointBody for other bytes."""
+    """Return what was packed. Raises InvalidCheckpoint for other bytes."""
     try:
         return _projection(packed)
     except (*codec.DECODE_ERRORS, zstandard.ZstdError) as error:
-        raise InvalidCheckpointBody(f"it cannot be read: {error}") from error
+        raise InvalidCheckpoint(f"it cannot be read: {error}") from error
 
 
 def _projection(packed: memoryview) -> IncidentProjection:

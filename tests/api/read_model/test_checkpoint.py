@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from incidentwire.log.checkpoint import DIGEST_BYTES
+from incidentwire.log.checkpoint import DIGEST_BYTES, InvalidCheckpoint
 from incidentwire.log.event_log import LOG_ID, EventLog
 from services.api.incidents.state_cache import StateCache
 from services.api.read_model import checkpoint
 from services.api.read_model.checkpoint import NAME, IncidentCheckpoint, fold_until
-from services.api.read_model.checkpoint_codec import InvalidCheckpointBody, pack, unpack
+from services.api.read_model.checkpoint_codec import pack, unpack
 from services.api.read_model.incident_state import IncidentProjection
 from tests.harness import Harness
 from tests.incident_steps import STEP, RecordedSteps, incident_tables, take
@@ -263,5 +263,5 @@ def test_a_disk_that_refuses_it_stops_nobody(
     "data", [b"", b"nothing packed", pack(IncidentProjection())[:-3]]
 )
 def test_other_bytes_are_no_happenings(data: bytes) -> None:
-    with pytest.raises(InvalidCheckpointBody):
+    with pytest.raises(InvalidCheckpoint):
         unpack(memoryview(data))
