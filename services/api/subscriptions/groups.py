@@ -14,6 +14,7 @@ from flask import g
 
 from incidentwire.log.cloudevents import envelope_json
 from incidentwire.web.auth import require
+from incidentwire.web.problems import Problem
 from services.api.http import Blueprint, QuerySchema
 from services.api.subscriptions.access import owned, with_service
 from services.api.subscriptions.model import (
@@ -60,27 +61,18 @@ def create_group(body: dict[str, Any], name: str) -> dict[str, Any]:
 
     def run(service: SubscriptionService) -> dict[str, Any]:
         group_id = _group_id(name)
+        with service.database.transaction():  # two members may ask at once
+            if not service.store.exists(group_id):
+                service.store.add(_new_group(group_id, name, body))
+                service.database.touch()
         try:
             return _as_json(service, name, owned(service, group_id))
         except UnknownSubscription:
-            pass
-        group = Subscription(
-            id=group_id,
-            name=name,
-            owner=g.who,
-            channel=Channel.PULL,
-            target="",
-            filter=body["filter"],
-            scope=body["scope"],
-            schedule=Schedule(),
-            status=Status.ACTIVE,
-            created=time.time(),
-            scanned=body.get("after"),
-        )
-        with service.database.transaction():
-            service.store.add(group)
-            service.database.touch()
-        return _as_json(service, name, group)
+            raise Problem(
+                status=409,
+                slug="group-taken",
+                detail=f"Another key has a group {name}. Choose another name.",
+            ) from None
 
     return with_service(run)
 
@@ -179,6 +171,22 @@ def replay_parked(_query: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _group_id(name: str) -> str:
     return f"g_{name[:MAX_NAME]}"
+
+
+def _new_group(group_id: str, name: str, body: dict[str, Any]) -> Subscription:
+    return Subscription(
+        id=group_id,
+        name=name,
+        owner=g.who,
+        channel=Channel.PULL,
+        target="",
+        filter=body["filter"],
+        scope=body["scope"],
+        schedule=Schedule(),
+        status=Status.ACTIVE,
+        created=time.time(),
+        scanned=body.get("after"),
+    )
 
 
 def _as_json(

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from incidentwire.events import (
     SubscriptionCreated,
@@ -45,6 +44,7 @@ from services.api.subscriptions.secrets import (
     token_digest,
 )
 from services.api.subscriptions.store import SubscriptionStore
+from services.api.subscriptions.validation import checked, known_zone
 
 ROTATION_S = 86_400.0  # how long a replaced webhook secret still signs
 MAX_REPLAY = 10_000
@@ -128,7 +128,7 @@ class SubscriptionService:
         """
         before = self.store.get(subscription_id)
         allowed = {k: v for k, v in fields.items() if k not in ("status", "resume")}
-        after = _checked(dataclasses.replace(before, **allowed))
+        after = checked(dataclasses.replace(before, **allowed))
         if preview is not None:
             self._check_rate(after, preview)
         if after.schedule != before.schedule:
@@ -177,9 +177,9 @@ class SubscriptionService:
 
     def _new(self, fields: Mapping[str, Any], owner: str) -> Subscription:
         random_id = base64.b32encode(random_secrets.token_bytes(12)).decode().lower()
-        schedule = _known_zone(fields.get("schedule", Schedule()))
+        schedule = known_zone(fields.get("schedule", Schedule()))
         needs_proof = fields["channel"] in (Channel.EMAIL, Channel.WEBHOOK)
-        return _checked(
+        return checked(
             Subscription(
                 id=f"s_{random_id.rstrip('=')}",
                 name=fields["name"],
@@ -333,8 +333,19 @@ class SubscriptionService:
     def replay(
         self, subscription_id: str, positions: Sequence[int] | None, since: float | None
     ) -> int:
-        """Deliver these positions, or all that failed since a time, once more."""
-        self.store.get(subscription_id)
+        """Deliver these positions, or all that failed since a time, once more.
+
+        Raises InvalidSubscription if the log does not reach so far, or nothing is sent.
+        """
+        if self.store.get(subscription_id).channel is Channel.FEED:
+            raise InvalidSubscription(
+                "channel", "A feed is read, not sent. Its address shows the latest."
+            )
+        last = self.log.last()
+        if positions and max(positions) > last:
+            raise InvalidSubscription(
+                "positions", f"The log ends at {last}. Give positions up to there."
+            )
         if positions is None:
             positions = self.ledger.failed_positions(subscription_id, since or 0.0)
         chosen = list(positions)[:MAX_REPLAY]
@@ -366,30 +377,6 @@ class SubscriptionService:
         )
         self.database.touch()
         return changed
-
-
-def _checked(subscription: Subscription) -> Subscription:
-    compile_filter(subscription.filter, subscription.scope)
-    _known_zone(subscription.schedule)
-    is_digest = subscription.schedule.pace is not Pace.AT_ONCE
-    if is_digest and subscription.channel is not Channel.EMAIL:
-        raise InvalidSubscription(
-            "schedule.pace", "Only e-mail has digests. Use at_once for other channels."
-        )
-    if subscription.contact and not mail.is_address(subscription.contact):
-        raise InvalidSubscription("contact", "Not an e-mail address.")
-    return subscription
-
-
-def _known_zone(schedule: Schedule) -> Schedule:
-    try:
-        ZoneInfo(schedule.zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InvalidSubscription(
-            "schedule.zone",
-            "Unknown time zone. Use an IANA name such as Europe/Berlin.",
-        ) from None
-    return schedule
 
 
 def _differences(before: Subscription, after: Subscription) -> dict[str, Any]:

@@ -46,6 +46,13 @@ class SubscriptionStore:
             raise UnknownSubscription(f"There is no subscription {subscription_id}.")
         return _subscription(found)
 
+    def exists(self, subscription_id: str) -> bool:
+        """Return whether there is such a subscription, whoever owns it."""
+        found = self.db.execute(
+            "SELECT 1 FROM subscriptions WHERE id = ?", (subscription_id,)
+        )
+        return found.fetchone() is not None
+
     def all(self, owner: str | None = None) -> list[Subscription]:
         """Return all subscriptions, or those of one owner, the oldest first."""
         where = "WHERE owner = ?" if owner is not None else ""

@@ -36,6 +36,32 @@ def test_members_of_a_group_share_events_and_an_acknowledged_one_is_done(
     assert (shown["waiting"], shown["leased"], shown["parked"]) == (0, 2, 0)
 
 
+def test_a_group_of_another_key_is_not_taken_over(desk: Desk) -> None:
+    assert desk.client.post("/v1/groups/team", json={}).status_code == 200
+    assert desk.client.post("/v1/groups/team", json={}).status_code == 200
+    bob = Keys(desk.harness.connection).create("bob", ["read"])
+    desk.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {bob}"
+    answer = desk.client.post("/v1/groups/team", json={})
+    assert answer.status_code == 409
+    assert answer.get_json()["detail"].startswith("Another key has a group team.")
+    assert desk.client.get("/v1/groups/team").status_code == 404
+
+
+def test_a_replay_of_what_is_not_sent_is_refused(desk: Desk) -> None:
+    desk.client.post("/v1/groups/team", json={})
+    feed = desk.create(channel="feed")
+    beyond = desk.harness.log.last() + 1
+    for name, position, field in (
+        ("g_team", beyond, "positions"),
+        (feed["id"], 1, "channel"),
+    ):
+        path = f"/v1/subscriptions/{name}/replay"
+        answer = desk.client.post(path, json={"positions": [position]})
+        assert answer.status_code == 422
+        assert answer.get_json()["errors"][0]["field"] == field
+        assert desk.show(name)["pending"] == 0
+
+
 def test_a_lease_that_runs_out_gives_the_event_to_another_and_five_park_it(
     desk: Desk,
 ) -> None:
