@@ -34,6 +34,15 @@ UPDATE_TYPES = NEW_TYPES | {
     "item.corrected",
     "item.withdrawn",
 }
+# What may supersede something already delivered.
+CORRECTING_TYPES = (
+    UPDATE_TYPES
+    - NEW_TYPES
+    - {
+        "incident.item_linked",
+        "incident.renamed",
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,14 +133,7 @@ def _is_correction(name: str, data: Mapping[str, Any]) -> bool:
     """Return whether the event supersedes something already delivered."""
     if name == "incident.status_changed":
         return bool(data.get("new") == "dismissed")
-    return name in (
-        "item.corrected",
-        "item.withdrawn",
-        "incident.merged",
-        "incident.unmerged",
-        "incident.split",
-        "incident.item_unlinked",
-    )
+    return name in CORRECTING_TYPES
 
 
 def _incident(db: sqlite3.Connection, name: str, texts: bool) -> tuple[Subject, Facts]:

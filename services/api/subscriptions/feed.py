@@ -15,8 +15,12 @@ from incidentwire.log.recorded_event import RecordedEvent
 from services.api.atom import add, document, new_feed
 from services.api.incidents.reports import Report, report_html, reports
 from services.api.subscriptions import messages
-from services.api.subscriptions.facts import EntryFacts, Subject
-from services.api.subscriptions.model import Subscription
+from services.api.subscriptions.facts import (
+    CORRECTING_TYPES,
+    EntryFacts,
+    Subject,
+)
+from services.api.subscriptions.model import Scope, Subscription
 from services.api.subscriptions.preview import ReadModelQuery, accepted, compile_filter
 
 ENTRIES = 50
@@ -49,6 +53,8 @@ def content(
         entries += page
         position = page[-1].position
     matched: list[EntryFacts] = read(accepted, entries, compiled)
+    matched += _corrections(read, entries, matched)
+    matched.sort(key=lambda found: found.entry.position)
     groups: dict[str, list[EntryFacts]] = {}
     for found in reversed(matched):
         groups.setdefault(found.subject.id, []).append(found)
@@ -62,6 +68,28 @@ def content(
         groups=tuple(tuple(group) for group in newest),
         reports=read(reports, items),
     )
+
+
+def _corrections(
+    read: ReadModelQuery,
+    entries: Sequence[RecordedEvent],
+    matched: Sequence[EntryFacts],
+) -> list[EntryFacts]:
+    """Return what corrects a subject of the feed although its filter leaves it out."""
+    known = {found.entry.position for found in matched}
+    shown = {found.subject.id for found in matched}
+    rest = [
+        entry
+        for entry in entries
+        if entry.type.partition(":")[0] in CORRECTING_TYPES
+        and entry.position not in known
+    ]
+    every = compile_filter("", Scope.UPDATES)
+    return [
+        found
+        for found in read(accepted, rest, every)
+        if found.is_correction and shown.intersection(found.related)
+    ]
 
 
 def atom(found: FeedContent) -> bytes:

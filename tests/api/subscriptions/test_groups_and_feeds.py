@@ -120,6 +120,17 @@ def test_a_feed_has_an_entry_per_incident_that_says_what_changed(desk: Desk) -> 
     assert anonymous.get(fresh["feed_url"].partition("8000")[2]).status_code == 200
 
 
+def test_a_feed_of_new_incidents_says_that_one_was_dismissed(desk: Desk) -> None:
+    address = desk.create(channel="feed", scope="new")["feed_url"]
+    incident = desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    desk.room.command(incident, "status", status="dismissed")
+    desk.settle()
+    path = "/v1/feeds/" + address.rpartition("/")[2]
+    (entry,) = ET.fromstring(desk.client.get(path).data).findall(f"{ATOM}entry")
+    assert "dismissed" in (entry.findtext(f"{ATOM}content") or "")
+
+
 def test_a_filter_is_tried_before_it_is_saved(desk: Desk) -> None:
     for n in range(3):
         desk.room.add(f"i_{n}", (LEAK,))
