@@ -94,7 +94,7 @@ def test_a_long_poll_ends_if_the_events_before_it_are_lost(grown: Harness) -> No
     harness.projector().catch_up()
     harness.run_web()
     answers: list[tuple[int, Any]] = []
-    query = "/v1/events?after=6&wait=30"
+    query = "/v1/events?after=6&wait=15"  # seconds; the client gives up after 30
     poll = threading.Thread(target=lambda: answers.append(harness.get(query)))
     poll.start()
     eventually(
