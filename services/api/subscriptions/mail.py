@@ -20,6 +20,7 @@ MAX_ADDRESS_CHARS = 254  # RFC 5321
 _LOCAL_PART = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
 _DOMAIN_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 ENCODED_WORD = "=?"  # begins an encoded word (RFC 2047)
+NOT_CONFIGURED = "No mail server is configured. Set INCIDENTWIRE_SMTP_HOST."
 
 
 class MailNotConfigured(Exception):
@@ -82,11 +83,9 @@ def compose(mail: Mail, sender: str) -> EmailMessage:
 
 
 def send(settings: Settings, mail: Mail) -> Failure | None:
-    """Send the mail; return why it failed, or None. Raises MailNotConfigured."""
+    """Send the mail; return why it failed, or None."""
     if not settings.smtp_host:
-        raise MailNotConfigured(
-            "No mail server is configured. Set INCIDENTWIRE_SMTP_HOST."
-        )
+        return Failure(reason="mail_not_configured", detail=NOT_CONFIGURED)
     try:
         with _connect(settings) as server:
             server.send_message(compose(mail, settings.mail_from))

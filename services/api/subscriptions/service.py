@@ -214,9 +214,7 @@ class SubscriptionService:
 
     def _prepare_mail(self, subscription_id: str, token: str) -> None:
         if not self.settings.smtp_host:
-            raise mail.MailNotConfigured(
-                "No mail server is configured. Set INCIDENTWIRE_SMTP_HOST."
-            )
+            raise mail.MailNotConfigured(mail.NOT_CONFIGURED)
         expires = time.time() + confirmation.CONFIRM_S
         self.store.put_secret(
             subscription_id, "confirm", token_digest(token), expires=expires

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from incidentwire.settings import Settings
 from services.api.subscriptions.notifier import Notifier
 from tests.eventually import eventually
 from tests.harness import Harness
@@ -69,6 +70,11 @@ class Desk:
         """End every backoff."""
         self.notifier.database.db.execute("UPDATE subscriptions SET retry_at = 0")
         self.settle()
+
+    def restart(self, settings: Settings) -> None:
+        """Continue with another notifier, under these settings."""
+        self.notifier.close()
+        self.notifier = Notifier(settings, self.harness.connection, self.stopped)
 
     def close(self) -> None:
         self.stopped.set()

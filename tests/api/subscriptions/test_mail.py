@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 
 from incidentwire.events import ItemWithdrawn
 from tests.api.subscriptions.conftest import Desk
@@ -140,6 +141,22 @@ def test_a_refused_recipient_disables_and_a_busy_server_is_tried_again(
     shown = desk.show(busy)
     assert shown["status"] == "disabled"
     assert shown["reason"].startswith("recipient_refused")
+
+
+def test_a_mail_waits_while_no_mail_server_is_configured(
+    desk: Desk, smtp: MailServer
+) -> None:
+    alerts = confirmed(desk, smtp, scope="new")
+    settings = desk.harness.settings
+    desk.restart(replace(settings, smtp_host=""))
+    desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    shown = desk.show(alerts)
+    assert shown["reason"].startswith("mail_not_configured: No mail server")
+    assert (shown["attempt"], shown["pending"]) == (1, 1)
+    desk.restart(settings)
+    desk.retry_now()
+    assert len(smtp.raw) == 1
 
 
 def test_a_mail_whose_answer_was_lost_comes_again_as_it_was(
