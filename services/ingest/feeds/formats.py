@@ -33,7 +33,9 @@ from services.ingest.feeds.model import (
 JSON_FEED = "jsonfeed.org/version/"
 MAX_PARTS = 5  # sitemaps read of an index; news sites keep the last days in one or two
 
-_BREAKS = re.compile(r"[\t\r\n]")  # URL parsers drop these (WHATWG URL)
+# URL parsers drop breaks (WHATWG URL). A run of blanks is the indent of a folded line:
+# feedparser has dropped its break already.
+_BREAKS = re.compile(r" {2,}|[\t\r\n]")
 _BLANKS = re.compile(r"\s")
 
 # Marks without a width, which copying leaves. feedparser joins a link that begins with
@@ -47,8 +49,9 @@ _NO_LINK = re.compile(rf'[{_INVISIBLE}"<>\\]|\Awww\.', re.IGNORECASE)
 def absolute(base: str, link: object) -> str | None:
     """Return a link as an absolute http(s) URL, or None.
 
-    Blanks around it are dropped, blanks within are percent-encoded, as browsers do. A
-    link that is only a fragment names the feed itself, and no entry.
+    Blanks around it are dropped, a blank within is percent-encoded, as browsers do;
+    breaks of folded lines go with their indent. A link that is only a fragment names
+    the feed itself, and no entry.
     """
     if not isinstance(link, str):
         return None
