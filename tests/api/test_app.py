@@ -233,7 +233,8 @@ def test_it_is_openapi_3_1_and_its_schemas_are_valid(harness: Harness) -> None:
     parameters = {
         p["name"] for p in document["paths"]["/v1/events/stream"]["get"]["parameters"]
     }
-    assert parameters == {"q", "type", "label", "subject", "after", "log_id"}
+    shown = {"q", "type", "label", "subject", "after", "cursor", "log_id"}
+    assert parameters == shown
     assert (
         document["paths"]["/v1/events/stream"]["parameters"][0]["name"]
         == "Last-Event-ID"
