@@ -201,25 +201,11 @@ class Delivery:
         outcome: Outcome,
         latency_ms: int,
     ) -> Subscription:
-        """Record the attempt, then tell the contact of a webhook what it needs to know."""
-        self._notices.clear()
-        settled = self._record(
-            subscription, notifications, message_id, outcome, latency_ms
-        )
-        # Outside of the transaction: a slow mail server would keep every writer waiting.
-        for notice in self._notices:
-            self._notify(*notice)
-        return settled
+        """Write the ledger row and move the cursor, in one transaction.
 
-    def _record(
-        self,
-        subscription: Subscription,
-        notifications: Sequence[Notification],
-        message_id: str,
-        outcome: Outcome,
-        latency_ms: int,
-    ) -> Subscription:
-        """Write the ledger row and move the cursor, in one transaction."""
+        Then tell the contact of a webhook what it needs to know.
+        """
+        self._notices.clear()
         positions = [one.found.entry.position for one in notifications]
         failure = outcome.failure
         with self.database.transaction():
@@ -240,8 +226,13 @@ class Delivery:
                     self.ledger.mark_sent(
                         subscription.id, t.found.related, t.found.entry.position
                     )
-                return self._succeeded(subscription)
-            return self._failed(subscription, failure)
+                settled = self._succeeded(subscription)
+            else:
+                settled = self._failed(subscription, failure)
+        # Outside of the transaction: a slow mail server would keep every writer waiting.
+        for notice in self._notices:
+            self._notify(*notice)
+        return settled
 
     def _succeeded(self, subscription: Subscription) -> Subscription:
         if not subscription.attempt:
