@@ -35,10 +35,11 @@ def feeds() -> None:
 @feeds.command()
 @click.argument("url")
 @click.option("--title", default="", help="What to call it.  [what it calls itself]")
-def add(url: str, title: str) -> None:
+@output.json_option
+def add(url: str, title: str, as_json: bool) -> None:
     """Poll an RSS, Atom or JSON feed, or a news sitemap, from now on."""
     settings = context.current_settings()
-    click.echo(_line(*_add(settings, url, title)))
+    _write(_add(settings, url, title), as_json)
 
 
 @feeds.command("list")
@@ -56,7 +57,8 @@ def list_feeds(failing: bool, as_json: bool) -> None:
 
 @feeds.command()
 @click.argument("feed")
-def remove(feed: str) -> None:
+@output.json_option
+def remove(feed: str, as_json: bool) -> None:
     """Stop polling a feed; FEED is its id or URL. Its items stay."""
     from incidentwire.net.urls import UrlError  # slow to import
     from services.ingest.feeds.store import feed_id
@@ -69,12 +71,14 @@ def remove(feed: str) -> None:
     answer = context.call(
         "DELETE", f"{settings.ingest_url}/v1/feeds/{name}", settings
     ).json()
-    click.echo(f"{answer['id']}\tremoved\t{answer['position']}")
+    cells = (answer["id"], "removed", answer["position"])
+    output.write_done(answer | {"result": "removed"}, *cells, as_json=as_json)
 
 
 @feeds.command("import")
 @click.argument("opml", type=click.File("rb"))
-def import_opml(opml: IO[bytes]) -> None:
+@output.json_option
+def import_opml(opml: IO[bytes], as_json: bool) -> None:
     """Add every feed of an OPML file (- is standard input). Exits 1 when any was refused."""
     from incidentwire.opml import OpmlError, outlines  # slow to import
 
@@ -87,10 +91,11 @@ def import_opml(opml: IO[bytes]) -> None:
     with bar("importing", len(wanted)) as advance:
         for url, title in wanted:
             try:
-                click.echo(_line(*_add(settings, url, title)))
+                _write(_add(settings, url, title), as_json)
             except click.ClickException as error:
                 refused += 1
-                click.echo(f"{url}\trefused\t{error.message}")
+                row = {"url": url, "result": "refused", "detail": error.message}
+                output.write_done(row, *row.values(), as_json=as_json)
             advance()
     raise SystemExit(1 if refused else 0)
 
@@ -108,12 +113,14 @@ def export(opml: str) -> None:
         Path(opml).write_text(text, encoding="utf-8")
 
 
-def _add(settings: Settings, url: str, title: str) -> tuple[dict[str, Any], bool]:
+def _add(settings: Settings, url: str, title: str) -> dict[str, Any]:
     body = {"url": url} | ({"title": title[:1000]} if title and title != url else {})
     response = context.call(
         "POST", f"{settings.ingest_url}/v1/feeds", settings, json=body
     )
-    return response.json(), response.status_code == 201
+    result = "added" if response.status_code == 201 else "known"
+    feed: dict[str, Any] = response.json()
+    return feed | {"result": result}
 
 
 def _all(settings: Settings) -> list[dict[str, Any]]:
@@ -128,5 +135,6 @@ def _all(settings: Settings) -> list[dict[str, Any]]:
     return rows
 
 
-def _line(feed: dict[str, Any], new: bool) -> str:
-    return f"{feed['id']}\t{'added' if new else 'known'}\t{feed['url']}"
+def _write(feed: output.Row, as_json: bool) -> None:
+    cells = (feed["id"], feed["result"], feed["url"])
+    output.write_done(feed, *cells, as_json=as_json)

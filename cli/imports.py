@@ -57,11 +57,12 @@ def import_csv(file: IO[bytes], as_json: bool) -> None:
 @import_.command("opml")
 @file_argument
 @click.pass_context
-def import_opml(ctx: click.Context, file: IO[bytes]) -> None:
+@output.json_option
+def import_opml(ctx: click.Context, file: IO[bytes], as_json: bool) -> None:
     """Add every feed of an OPML file, as `incidentwire feeds import`."""
     from cli import feeds
 
-    ctx.invoke(feeds.import_opml, opml=file)
+    ctx.invoke(feeds.import_opml, opml=file, as_json=as_json)
 
 
 @import_.command("aiid")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
@@ -96,7 +95,7 @@ def list_incidents(
 @click.argument("incident")
 @click.option("--as-of", help="As it was known at a position or a time (RFC 3339).")
 @click.option("--history", is_flag=True, help="Its history, line by line.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@output.json_option
 def show(incident: str, as_of: str | None, history: bool, as_json: bool) -> None:
     """Show an incident, its items and what they say of it."""
     settings = context.current_settings()
@@ -107,7 +106,7 @@ def show(incident: str, as_of: str | None, history: bool, as_json: bool) -> None
         {"as_of": as_of} if as_of else {},
     )
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        output.write_json(found)
     elif history:
         for line in found["lines"]:
             note = (
@@ -128,14 +127,21 @@ def show(incident: str, as_of: str | None, history: bool, as_json: bool) -> None
 @version_option
 @click.option("--into-version", type=int, help="The version of INTO you saw.")
 @note_option
+@output.json_option
 def merge(
-    incident: str, into: str, seen: int | None, into_version: int | None, note: str
+    incident: str,
+    into: str,
+    seen: int | None,
+    into_version: int | None,
+    note: str,
+    as_json: bool,
 ) -> None:
     """Redirect INCIDENT to INTO, which then has the items of both."""
     settings = context.current_settings()
     into = ids.incident_id(settings, into)
     other = into_version if into_version is not None else _version(settings, into)
-    _command(settings, incident, "merge", seen, note, into=into, into_version=other)
+    body = {"into": into, "into_version": other}
+    _write(_command(settings, incident, "merge", seen, note, **body), as_json)
 
 
 @incidents.command()
@@ -143,25 +149,26 @@ def merge(
 @click.argument("mentions", nargs=-1, required=True)
 @version_option
 @note_option
+@output.json_option
 def split(
-    incident: str, mentions: tuple[str, ...], seen: int | None, note: str
+    incident: str,
+    mentions: tuple[str, ...],
+    seen: int | None,
+    note: str,
+    as_json: bool,
 ) -> None:
     """Move MENTIONS (<item>#<mention>, as in `show`) to a new incident."""
-    _command(
-        context.current_settings(),
-        incident,
-        "split",
-        seen,
-        note,
-        mentions=list(mentions),
-    )
+    settings = context.current_settings()
+    body = {"mentions": list(mentions)}
+    _write(_command(settings, incident, "split", seen, note, **body), as_json)
 
 
 @incidents.command()
 @click.argument("incident")
 @version_option
 @note_option
-def undo(incident: str, seen: int | None, note: str) -> None:
+@output.json_option
+def undo(incident: str, seen: int | None, note: str, as_json: bool) -> None:
     """Undo the merge that made INCIDENT redirect, or the split that created it."""
     settings = context.current_settings()
     incident = ids.incident_id(settings, incident)
@@ -170,7 +177,7 @@ def undo(incident: str, seen: int | None, note: str) -> None:
         if "redirected_from" in _get(settings, f"/{incident}", {})
         else "unsplit"
     )
-    _command(settings, incident, verb, seen, note)
+    _write(_command(settings, incident, verb, seen, note), as_json)
 
 
 @incidents.command()
@@ -178,9 +185,14 @@ def undo(incident: str, seen: int | None, note: str) -> None:
 @click.argument("status", type=click.Choice(STATUSES))
 @version_option
 @note_option
-def status(incident: str, status: str, seen: int | None, note: str) -> None:
+@output.json_option
+def status(
+    incident: str, status: str, seen: int | None, note: str, as_json: bool
+) -> None:
     """Set the status of an incident."""
-    _command(context.current_settings(), incident, "status", seen, note, status=status)
+    settings = context.current_settings()
+    body = {"status": status}
+    _write(_command(settings, incident, "status", seen, note, **body), as_json)
 
 
 @incidents.command()
@@ -188,18 +200,25 @@ def status(incident: str, status: str, seen: int | None, note: str) -> None:
 @click.argument("title")
 @version_option
 @note_option
-def rename(incident: str, title: str, seen: int | None, note: str) -> None:
+@output.json_option
+def rename(
+    incident: str, title: str, seen: int | None, note: str, as_json: bool
+) -> None:
     """Set the title of an incident."""
-    _command(context.current_settings(), incident, "title", seen, note, title=title)
+    settings = context.current_settings()
+    body = {"title": title}
+    _write(_command(settings, incident, "title", seen, note, **body), as_json)
 
 
 @incidents.command()
 @click.argument("incident")
 @click.argument("text")
 @version_option
-def note(incident: str, text: str, seen: int | None) -> None:
+@output.json_option
+def note(incident: str, text: str, seen: int | None, as_json: bool) -> None:
     """Add a note to an incident's history."""
-    _command(context.current_settings(), incident, "notes", seen, text)
+    settings = context.current_settings()
+    _write(_command(settings, incident, "notes", seen, text), as_json)
 
 
 @incidents.command()
@@ -209,6 +228,7 @@ def note(incident: str, text: str, seen: int | None) -> None:
 @version_option
 @click.option("--to-version", type=int, help="The version of TO you saw.")
 @note_option
+@output.json_option
 def move(
     incident: str,
     mention: str,
@@ -216,6 +236,7 @@ def move(
     seen: int | None,
     to_version: int | None,
     note: str,
+    as_json: bool,
 ) -> None:
     """Move a mention of INCIDENT to the incident TO, or to a new one."""
     settings = context.current_settings()
@@ -228,7 +249,8 @@ def move(
                 "version": _version(settings, to) if to_version is None else to_version,
             }
         }
-    _command(settings, incident, "move", seen, note, mention=mention, **target)
+    body = {"mention": mention, **target}
+    _write(_command(settings, incident, "move", seen, note, **body), as_json)
 
 
 @incidents.command("open")
@@ -262,19 +284,24 @@ def _command(
     seen: int | None,
     note: str,
     **body: Any,
-) -> None:
+) -> output.Row:
     incident = ids.incident_id(settings, incident)
     version = seen if seen is not None else _version(settings, incident)
     body = {**body, "version": version, "note": note}
     url = f"{settings.api_url}/v1/incidents/{incident}/{verb}"
-    done = context.call("POST", url, settings, json=body).json()
-    cells = [
+    done: output.Row = context.call("POST", url, settings, json=body).json()
+    return done
+
+
+def _write(done: output.Row, as_json: bool) -> None:
+    cells = (
         done["id"],
         done["status"],
         f"version {done['version']}",
         f"position {done['position']}",
-    ]
-    click.echo("\t".join(cells + ([done["other"]] if done["other"] else [])))
+        done["other"] or "",
+    )
+    output.write_done(done, *cells, as_json=as_json)
 
 
 def _version(settings: Settings, incident: str) -> int:

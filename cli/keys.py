@@ -24,13 +24,15 @@ def keys() -> None:
     type=click.Choice(SCOPES),
     help="May be given several times. [read]",
 )
-def create(name: str, scopes: tuple[str, ...]) -> None:
+@output.json_option
+def create(name: str, scopes: tuple[str, ...], as_json: bool) -> None:
     """Create a key and print it; it cannot be shown again."""
     try:
         secret = _keys().create(name, scopes or ("read",))
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(secret)
+    created = {"name": name, "scopes": scopes or ("read",), "key": secret}
+    output.write_done(created, secret, as_json=as_json)
 
 
 @keys.command("list")
@@ -59,13 +61,15 @@ def list_keys(as_json: bool) -> None:
 
 @keys.command()
 @click.argument("name")
-def revoke(name: str) -> None:
+@output.json_option
+def revoke(name: str, as_json: bool) -> None:
     """Revoke a key; it is refused everywhere within five seconds."""
     if not _keys().revoke(name):
         raise click.ClickException(
             f"There is no key named {name!r}. See `incidentwire keys list`."
         )
-    click.echo(f"revoked {name}")
+    revoked = {"name": name, "result": "revoked"}
+    output.write_done(revoked, f"revoked {name}", as_json=as_json)
 
 
 def _keys() -> Keys:

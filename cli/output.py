@@ -46,6 +46,14 @@ def write(rows: Iterable[Row], columns: Columns, *, as_json: bool) -> None:
         click.echo("\t".join(line))
 
 
+def write_done(row: Row, *cells: object, as_json: bool) -> None:
+    """Write the outcome of a change: a JSON object, or one line of cells, without header."""
+    if as_json:
+        write_json(row)
+    else:
+        click.echo("\t".join(map(str, cells)).rstrip())
+
+
 def write_json(row: object) -> None:
     """Write one JSON object as a line."""
     click.echo(json.dumps(row, ensure_ascii=False))

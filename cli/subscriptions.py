@@ -120,41 +120,47 @@ def show(subscription: str, as_json: bool) -> None:
 
 @subscriptions.command()
 @click.argument("subscription")
-def verify(subscription: str) -> None:
+@output.json_option
+def verify(subscription: str, as_json: bool) -> None:
     """Send a webhook its challenge; once it repeats it, deliveries begin."""
     settings = context.current_settings()
     url = f"{_url(settings, subscription)}/verify"
-    _echo(context.call("POST", url, settings).json())
+    _write(context.call("POST", url, settings).json(), as_json)
 
 
 @subscriptions.command()
 @click.argument("subscription")
-def pause(subscription: str) -> None:
+@output.json_option
+def pause(subscription: str, as_json: bool) -> None:
     """Send nothing until it is resumed."""
     settings = context.current_settings()
     url = _url(settings, subscription)
-    _echo(context.call("PATCH", url, settings, json={"status": "paused"}).json())
+    body = {"status": "paused"}
+    _write(context.call("PATCH", url, settings, json=body).json(), as_json)
 
 
 @subscriptions.command()
 @click.argument("subscription")
 @click.option("--skip-missed", is_flag=True, help="Begin with what comes from now on.")
-def resume(subscription: str, skip_missed: bool) -> None:
+@output.json_option
+def resume(subscription: str, skip_missed: bool, as_json: bool) -> None:
     """Send again, and deliver what was missed."""
     settings = context.current_settings()
     body = {"status": "active", "resume": "now" if skip_missed else "missed"}
     url = _url(settings, subscription)
-    _echo(context.call("PATCH", url, settings, json=body).json())
+    _write(context.call("PATCH", url, settings, json=body).json(), as_json)
 
 
 @subscriptions.command()
 @click.argument("subscription")
-def remove(subscription: str) -> None:
+@output.json_option
+def remove(subscription: str, as_json: bool) -> None:
     """End a subscription; its deliveries stay in the ledger."""
     settings = context.current_settings()
     url = _url(settings, subscription)
     context.call("DELETE", url, settings)
-    click.echo(f"{url.rpartition('/')[2]}\tremoved")
+    removed = {"id": url.rpartition("/")[2], "result": "removed"}
+    output.write_done(removed, *removed.values(), as_json=as_json)
 
 
 @click.group()
@@ -199,12 +205,14 @@ def list_deliveries(
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
     help="All that failed since then (UTC).",
 )
+@output.json_option
 def replay(
     subscription: str,
     positions: tuple[int, ...],
     after: int | None,
     before: int | None,
     failed_since: datetime | None,
+    as_json: bool,
 ) -> None:
     """Deliver events of SUBSCRIPTION again, and print how many."""
     since = failed_since.replace(tzinfo=UTC).isoformat() if failed_since else None
@@ -221,7 +229,8 @@ def replay(
         )
     settings = context.current_settings()
     url = f"{_url(settings, subscription)}/replay"
-    click.echo(context.call("POST", url, settings, json=body).json()["replayed"])
+    done = context.call("POST", url, settings, json=body).json()
+    output.write_done(done, done["replayed"], as_json=as_json)
 
 
 def _all(settings: Settings) -> list[dict[str, Any]]:
@@ -239,5 +248,5 @@ def _url(settings: Settings, given: str) -> str:
     return f"{settings.api_url}/v1/subscriptions/{found}"
 
 
-def _echo(row: dict[str, Any]) -> None:
-    click.echo(f"{row['id']}\t{_state(row)}\t{row['pending']}")
+def _write(row: output.Row, as_json: bool) -> None:
+    output.write_done(row, row["id"], _state(row), row["pending"], as_json=as_json)

@@ -25,13 +25,16 @@ def users() -> None:
     help="What the person may do.",
 )
 @click.password_option(help="Asked for if left out.")
-def add(name: str, role: str, password: str) -> None:
+@output.json_option
+def add(name: str, role: str, password: str, as_json: bool) -> None:
     """Add a person, or give one a new password and role."""
     try:
         user = _users().add(name, password, role)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{user.name} may sign in as {user.role}")
+    added = {"name": user.name, "role": user.role, "result": "added"}
+    line = f"{user.name} may sign in as {user.role}"
+    output.write_done(added, line, as_json=as_json)
 
 
 @users.command("list")
@@ -52,7 +55,8 @@ def list_users(as_json: bool) -> None:
 
 @users.command()
 @click.argument("name", required=False)
-def link(name: str | None) -> None:
+@output.json_option
+def link(name: str | None, as_json: bool) -> None:
     """Print a link that signs NAME in, once, within 15 minutes.
 
     Without NAME, it signs in with this installation's own key. Whoever opens the link
@@ -65,18 +69,20 @@ def link(name: str | None) -> None:
         raise click.ClickException(
             f"There is {whom}. See `incidentwire users list` and `keys list`."
         )
-    click.echo(found)
+    output.write_done({"name": name, "link": found}, found, as_json=as_json)
 
 
 @users.command()
 @click.argument("name")
-def remove(name: str) -> None:
+@output.json_option
+def remove(name: str, as_json: bool) -> None:
     """Remove a person; their sessions end at once."""
     if not _users().remove(name):
         raise click.ClickException(
             f"There is nobody named {name!r}. See `incidentwire users list`."
         )
-    click.echo(f"removed {name}")
+    removed = {"name": name, "result": "removed"}
+    output.write_done(removed, f"removed {name}", as_json=as_json)
 
 
 def _users() -> Users:

@@ -143,7 +143,8 @@ def test_keys_are_made_listed_and_revoked(harness: Harness) -> None:
     listed = run("keys", "list", env=env).stdout
     assert "desk" in listed
     assert secret not in listed
-    assert run("keys", "revoke", "desk", env=env).exit_code == 0
+    revoked = json.loads(run("keys", "revoke", "desk", "--json", env=env).stdout)
+    assert revoked == {"name": "desk", "result": "revoked"}
     assert run("keys", "revoke", "desk", env=env).exit_code == 1
 
 
@@ -337,6 +338,35 @@ def test_help_lines_are_those_of_the_commands_and_name_the_installation() -> Non
         while isinstance(leaf, click.Group):
             leaf = next(iter(leaf.commands.values()))
         assert "--data-dir" in leaf.get_help(click.Context(leaf)), name
+
+
+NOT_ROWS = {
+    *("up", "demo"),  # run until they are ended
+    *("extract", "classify", "cluster"),  # write JSON lines to --output
+    *("corrections export", "export warc", "feeds export", "completion"),  # a format
+}
+
+
+def test_every_command_that_answers_in_rows_can_answer_in_json() -> None:
+    without = {
+        words
+        for words, found in _all_commands(command, ())
+        if not any("--json" in param.opts for param in found.params)
+    }
+    assert without == NOT_ROWS
+
+
+def _all_commands(
+    found: click.Command, words: tuple[str, ...]
+) -> Iterator[tuple[str, click.Command]]:
+    if not isinstance(found, click.Group):
+        yield " ".join(words), found
+        return
+    context = click.Context(found)
+    for name in found.list_commands(context):
+        below = found.get_command(context, name)
+        assert below is not None
+        yield from _all_commands(below, (*words, name))
 
 
 def test_commands_are_loaded_only_when_called() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -77,7 +78,8 @@ def test_a_list_of_feeds_goes_in_and_comes_out_as_opml(
     }
     assert dict(outlines(file.read_bytes())) == expected
     assert dict(outlines(run("export").output.encode())) == expected
-    assert run("import", str(file)).exit_code == 0
+    rows = run("import", str(file), "--json").output.splitlines()
+    assert [json.loads(row)["result"] for row in rows] == ["known", "known"]
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,8 @@ def test_people_decide_on_the_command_line_and_undo(
     )
     assert f"{a} was merged into {b}" in run("show", a).output
     assert run("undo", a).output.startswith(f"{a}\tconfirmed")
+    noted = json.loads(run("note", a, "by letter", "--json").output)
+    assert (noted["id"], noted["status"], noted["other"]) == (a, "confirmed", None)
     new = run("split", a, "i_a2#m0").output.strip().split("\t")[-1]
     assert run("undo", new).output.startswith(f"{a}\tconfirmed")
     assert run("move", a, "i_a2#m0", b).output.strip().endswith(b)

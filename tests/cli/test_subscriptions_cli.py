@@ -61,7 +61,8 @@ def test_a_webhook_is_added_fails_is_listed_and_its_failures_are_replayed(
     assert run("replay", short, "--position", event).output == "1\n"
     desk.settle()
     assert len(receiver.ids()) == 3
-    assert run("subscriptions", "pause", short).output == f"{name}\tpaused\t0\n"
+    paused = json.loads(run("subscriptions", "pause", short, "--json").output)
+    assert (paused["id"], paused["status"]) == (name, "paused")
     assert run("subscriptions", "remove", short).output == f"{name}\tremoved\n"
     assert run("subscriptions", "list", "--json").output == ""
 
