@@ -56,7 +56,10 @@ ENDS = ("item.classified", "item.rejected")
 def demo(articles: Path | None, once: bool, data_dir: Path) -> None:
     """Start everything, submit a few articles, show what becomes of them."""
     signals = Signals()
-    chosen = demo_pages.articles(articles)
+    try:
+        chosen = demo_pages.articles(articles)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     if not chosen:
         raise click.UsageError(f"There is no .json file in {articles}.")
     data_dir = data_dir.absolute()

@@ -26,12 +26,23 @@ PAGE = """<!doctype html>
 
 
 def articles(folder: Path | None) -> list[dict[str, Any]]:
-    """Return the articles in a folder of JSON files, or those written for the demo."""
-    chosen = folder if folder and any(folder.glob("*.json")) else OWN
-    return [
-        json.loads(path.read_text(encoding="utf-8"))
-        for path in sorted(chosen.glob("*.json"))
-    ]
+    """Return the articles in a folder of JSON files, or those written for the demo.
+
+    Raises ValueError, which names the file, for what is no article.
+    """
+    return [_article(path) for path in sorted((folder or OWN).glob("*.json"))]
+
+
+def _article(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(
+        isinstance(found.get(name), str) for name in ("title", "text")
+    ):
+        raise ValueError(f"{path} is no JSON object with a title and a text.")
+    return found
 
 
 def page(article: dict[str, Any]) -> bytes:

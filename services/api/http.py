@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 from flask import Response, current_app
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from incidentwire.archive import Archive
 from incidentwire.log.event_log import EventLog
@@ -226,6 +226,13 @@ class ReadQuerySchema(QuerySchema):
         "wait until the read model has this position, to read your own write "
         "(5 s at most, then 503)"
     )
+
+    @validates_schema
+    def in_order(self, data: dict[str, Any], **_: Any) -> None:
+        """Refuse a last day before the first, which nothing could match."""
+        since, until = data.get("since"), data.get("until")
+        if since and until and until < since:
+            raise ValidationError("Is before `from`. Swap the two.", "to")
 
 
 class PassageSchema(Schema):

@@ -88,6 +88,8 @@ def test_a_text_is_submitted_with_its_title_and_waited_for(
         (["submit", "x", "--file", "-"], "--file urls.txt"),
         (["submit", "x", "--title", "T"], "--text TEXT"),
         (["demo", "--articles", "/nowhere"], "does not exist"),
+        (["demo", "--articles", "docs/pictures"], "There is no .json file"),
+        (["demo", "--articles", "docs/schemas"], "no JSON object with a title"),
         (["items", "correct", "i_x"], "--none"),
         (["sumbit"], "submit"),
         (["--profile", "x", "items", "list"], "after the command"),

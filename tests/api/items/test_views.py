@@ -133,6 +133,17 @@ def test_pages_are_stable_while_items_come_in(harness: Harness) -> None:
     assert client.get("/v1/items?cursor=rubbish").status_code == 422
 
 
+@pytest.mark.parametrize("path", ["/v1/items", "/v1/incidents"])
+def test_days_in_the_wrong_order_are_refused(stocked: Harness, path: str) -> None:
+    client = stocked.api_client()
+    refused = client.get(f"{path}?from=2026-03-02&to=2026-03-01")
+    assert refused.status_code == 422
+    assert refused.get_json()["errors"] == [
+        {"field": "to", "message": "Is before `from`. Swap the two."}
+    ]
+    assert client.get(f"{path}?from=2026-03-01&to=2026-03-01").status_code == 200
+
+
 def test_an_item_shows_its_labels_with_quoted_evidence_and_where_the_rest_is(
     stocked: Harness,
 ) -> None:
