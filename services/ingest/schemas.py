@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from marshmallow import (
@@ -21,7 +21,6 @@ from services.ingest.submission import SubmissionOutcome, WebAddress
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,8}\Z")  # RFC 5646
 MONTH = re.compile(r"\d{4}-\d{2}")  # some publishers say no more
-AHEAD = timedelta(days=1)  # it is tomorrow already in some zones
 MAX_TITLE = 1000  # characters
 MAX_TEXT = 1_000_000  # characters: five long novels
 
@@ -39,18 +38,13 @@ def check_text(value: str) -> None:
 
 
 def check_date(value: str) -> None:
-    """Refuse anything but an ISO 8601 date, date and time, or year and month, until now.
-
-    A day in the future would stand first in every list until it comes.
-    """
+    """Refuse anything but an ISO 8601 date, date and time, or year and month."""
     try:
-        at = datetime.fromisoformat(f"{value}-01" if MONTH.fullmatch(value) else value)
+        datetime.fromisoformat(f"{value}-01" if MONTH.fullmatch(value) else value)
     except ValueError:
         raise ValidationError(
             "Not an ISO 8601 date. Use 2026-05-31, 2026-05 or 2026-05-31T10:00:00Z."
         ) from None
-    if at.date() > datetime.now(UTC).date() + AHEAD:
-        raise ValidationError("In the future. Send the day of publication.")
 
 
 class AddressField(fields.String):

@@ -97,7 +97,6 @@ def test_a_trace_is_handed_on(harness: Harness) -> None:
         (b'{"text": "ok", "title": {"a": 1}}', 422, "title"),
         (b'{"text": "ok", "published": "yesterday"}', 422, "published"),
         (b'{"text": "ok", "published": "2026-13"}', 422, "published"),
-        (b'{"text": "ok", "published": "2999-01"}', 422, "published"),
         (b'{"text": "ok", "language": "<script>"}', 422, "language"),
         (b'{"text": "ok", "colour": "red"}', 422, "colour"),
         (b'{"text": "%s"}' % (b"a" * 1_000_001), 422, "text"),
