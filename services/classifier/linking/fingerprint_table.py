@@ -18,17 +18,17 @@ from services.classifier.linking.fingerprints import (
 # Hashes are folded to 4 M slots: two bytes of document frequency each are 8 MB.
 SLOT_BITS = 22
 SLOT_MASK = (1 << SLOT_BITS) - 1
-_KIND_SHIFT = SLOT_BITS + 4
+KIND_SHIFT = SLOT_BITS + 4
 # Reports of one incident agree in figures, dates and names; reports of similar incidents
 # only in their words.
 KIND_QUARTERS = (4, 5, 10, 8)  # by Kind: words, names, amounts, dates
-_MAX_WEIGHT = 15
+WEIGHTS = 16  # stored weights are 0 (unused) to 15
 _FIRST_ROWS = 64
 _GROWTH = 1.25
 
 Packed = NDArray[np.uint32]  # slot | weight << 22 | kind << 26; 0 where unused
 Integers = NDArray[np.int64]
-_WEIGHTS: Integers = np.outer(KIND_QUARTERS, np.arange(16)).reshape(-1)
+_WEIGHTS: Integers = np.outer(KIND_QUARTERS, np.arange(WEIGHTS)).reshape(-1)
 _T = TypeVar("_T", bound=np.generic)
 
 
@@ -36,14 +36,14 @@ def pack(fingerprint: Fingerprint) -> Packed:
     """Return a fingerprint's terms as words of 32 bits, ordered by slot."""
     slots, first = np.unique(fingerprint.hashes & SLOT_MASK, return_index=True)
     weights = fingerprint.weights[first].astype(np.uint32) << SLOT_BITS
-    kinds = fingerprint.kinds[first].astype(np.uint32) << _KIND_SHIFT
+    kinds = fingerprint.kinds[first].astype(np.uint32) << KIND_SHIFT
     packed: Packed = slots.astype(np.uint32) | weights | kinds
     return packed
 
 
 def slots_of(packed: Packed) -> Packed:
     """Return the slots of the terms."""
-    return (packed & SLOT_MASK).astype(np.uint32)
+    return (packed & SLOT_MASK).astype(np.uint32, copy=False)
 
 
 def weights_of(packed: Packed) -> Integers:
@@ -52,14 +52,9 @@ def weights_of(packed: Packed) -> Integers:
     return weights
 
 
-def stored_weights_of(packed: Packed) -> Integers:
-    """Return the weights as the fingerprint has them, 0 to 15; 0 if unused."""
-    return (packed >> SLOT_BITS & _MAX_WEIGHT).astype(np.int64)
-
-
 def kinds_of(packed: Packed) -> Integers:
     """Return the TermKind of each term."""
-    return (packed >> _KIND_SHIFT).astype(np.int64)
+    return (packed >> KIND_SHIFT).astype(np.int64)
 
 
 class FingerprintTable:

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.classifier.linking.fingerprint_table import (
+    KIND_SHIFT,
     SLOT_BITS,
     SLOT_MASK,
     FingerprintTable,
     Integers,
     Packed,
-    kinds_of,
     pack,
     slots_of,
     weights_of,
@@ -34,9 +34,9 @@ from services.classifier.linking.similarity import (
     Flags,
     Match,
     RowComparison,
-    match_of,
+    matches_of,
 )
-from services.classifier.linking.subjects import SubjectComparison, compare_subjects
+from services.classifier.linking.subjects import compare_subjects
 from services.classifier.linking.terms import TermKind
 
 MEMBERS = 6  # fingerprints kept per incident: the first and the newest others
@@ -50,6 +50,9 @@ COPY_DAYS = 60  # a later copy must share the subject: boilerplate returns for y
 HALF_DAYS = 7  # days that take a quarter of a similarity; time takes half at most
 FREE_DAYS = 1
 _RowNumbers = NDArray[np.intp]
+# Counts of terms by kind, as fields of one integer: one sum counts all.
+_KIND_UNITS = np.array([1 << 12 * kind for kind in TermKind])
+_KIND_MASK = (1 << 12) - 1
 
 
 class LinkIndex:
@@ -69,7 +72,7 @@ class LinkIndex:
         # By slot: the number of incidents in which a term occurred.
         self._incidence = np.zeros(1 << SLOT_BITS, dtype=np.uint16)
         self._postings = PostingLists()
-        # By slot: values of the mention being compared, see _look_up; else zeros.
+        # By slot: where the mention being compared has a term, see _places; else zeros.
         self._scratch = np.zeros(1 << SLOT_BITS, dtype=np.uint8)
 
     def __len__(self) -> int:
@@ -88,10 +91,10 @@ class LinkIndex:
         members = self._members[number]
         slots = slots_of(packed)
         known = slots_of(self._rows.terms[_numbers(members)])
-        new = slots[~np.isin(slots, known)]
+        new = self._without(slots, known)
         self._incidence[new] = np.minimum(self._incidence[new], 0xFFFE) + 1
-        telling = self._telling(packed)
-        self._postings.add(telling[np.isin(telling, new)].tolist(), number)
+        telling = self._without(self._telling(packed), known)
+        self._postings.add(telling.tolist(), number)
         members.append(self._rows.add(mention, packed, fingerprint))
         if len(members) > MEMBERS:
             self._rows.free(members.pop(1))
@@ -139,15 +142,11 @@ class LinkIndex:
         if not len(rows):
             return []
         compared = self._compare_all(packed, fingerprint, rows)
-        found = []
-        start = 0
-        for root, group in groups:
-            end = start + len(group)
-            match = match_of(self.ids[root], compared, slice(start, end))
-            found.append((-match.score, root, match))
-            start = end
-        ranked = sorted(found, key=lambda one: one[:2])
-        return [match for _, _, match in ranked]
+        sizes = _numbers(len(group) for _, group in groups)
+        roots = [root for root, _ in groups]
+        found = matches_of([self.ids[root] for root in roots], compared, sizes)
+        ranked = sorted(zip(roots, found, strict=True), key=_best_and_oldest)
+        return [match for _, match in ranked]
 
     def _groups(
         self, packed: Packed, cannot_link: Iterable[str]
@@ -166,13 +165,15 @@ class LinkIndex:
         self, packed: Packed, fingerprint: Fingerprint, rows: _RowNumbers
     ) -> RowComparison:
         """Compare a mention with rows in every respect."""
-        cosine, shared = self._compare(packed, rows)
+        at = self._places(packed, rows)
+        cosine, shared = self._compare(packed, rows, at)
         days = self._rows.days[rows]
         gap = np.abs(days.astype(np.int64) - fingerprint.day)
         dated = (days > 0) & (fingerprint.day > 0)
         timely = ~dated | (gap <= COPY_DAYS)
         alike = alike_all(fingerprint.signature, self._rows.signatures[rows])
-        subject = self._subjects(packed, rows, alike, dated, timely)
+        theirs = self._rows.terms[rows]
+        subject = compare_subjects(packed, theirs, at, alike, dated, timely)
         timed = self._timed(cosine, fingerprint.day, rows)
         copies = (alike >= COPY_SHARE) & ~subject.differs
         copies &= timely | subject.same_subject
@@ -193,49 +194,44 @@ class LinkIndex:
             named=named,
         )
 
-    def _compare(self, packed: Packed, rows: _RowNumbers) -> tuple[Integers, Integers]:
-        """Return the cosine with each row, 0 to FULL, and the shared terms by kind."""
+    def _compare(
+        self, packed: Packed, rows: _RowNumbers, at: Integers
+    ) -> tuple[Integers, Integers]:
+        """Return the cosine with each row, 0 to FULL, and the shared terms by kind.
+
+        `at` is as `_places` returns it.
+        """
         theirs = self._rows.terms[rows]
-        slots = slots_of(theirs)
-        own_slots = slots_of(packed)
-        rarity = self._rarity(slots)
-        mine = self._look_up(own_slots, weights_of(packed), slots)
+        rarity = self._rarity(slots_of(theirs))
+        own_weights = weights_of(packed)
+        mine = np.append(0, own_weights)[at]
         weights = weights_of(theirs)
         weighted = weights * rarity
-        own = weights_of(packed) * self._rarity(own_slots)
+        own = own_weights * self._rarity(slots_of(packed))
         dot = (weighted * mine * rarity).sum(axis=1)
         squares = (weighted * weighted).sum(axis=1).astype(np.float64)
         lengths = np.sqrt(squares) * np.sqrt(float((own * own).sum()))
         cosine = np.floor(dot * float(FULL) / np.maximum(lengths, 1.0))
         both = (mine > 0) & (weights > 0)
-        kinds = kinds_of(theirs)
-        counts = [(both & (kinds == kind)).sum(axis=1) for kind in TermKind]
-        shared = np.stack(counts, axis=1).astype(np.int64)
+        counts = (_KIND_UNITS[theirs >> KIND_SHIFT] * both).sum(axis=1)
+        shared = counts[:, None] // _KIND_UNITS & _KIND_MASK
         return cosine.astype(np.int64), shared
 
-    def _look_up(self, own: Packed, values: Integers, slots: Packed) -> Integers:
-        """Return the mention's value (0 to 255) for each of `slots`, 0 if it lacks one.
-
-        `own` are the slots of the mention, `values` its values in the same order.
-        """
-        self._scratch[own] = values
-        found = self._scratch[slots].astype(np.int64)
-        self._scratch[own] = 0
-        return found
-
-    def _subjects(
-        self,
-        packed: Packed,
-        rows: _RowNumbers,
-        alike: NDArray[np.float64],
-        dated: Flags,
-        timely: Flags,
-    ) -> SubjectComparison:
+    def _places(self, packed: Packed, rows: _RowNumbers) -> Integers:
+        """Return where the mention has each term of the rows, from 1; 0 if it lacks it."""
         theirs = self._rows.terms[rows]
-        own_slots = slots_of(packed)
-        places = np.arange(1, len(own_slots) + 1)
-        at = self._look_up(own_slots, places, slots_of(theirs)) * (theirs > 0)
-        return compare_subjects(packed, theirs, at, alike, dated, timely)
+        own = slots_of(packed)
+        self._scratch[own] = np.arange(1, len(own) + 1)
+        found = self._scratch[slots_of(theirs)].astype(np.int64)
+        self._scratch[own] = 0
+        return np.where(theirs > 0, found, 0)
+
+    def _without(self, slots: Packed, known: Packed) -> Packed:
+        """Return the slots that are not among those known."""
+        self._scratch[known] = 1
+        new: Packed = slots[self._scratch[slots] == 0]
+        self._scratch[known] = 0
+        return new
 
     def _timed(self, cosine: Integers, day: int, rows: _RowNumbers) -> Integers:
         """Return the cosine reduced by the distance in time."""
@@ -316,7 +312,8 @@ class LinkIndex:
         if not rows:
             return None
         numbers = _numbers(rows)
-        cosine, _ = self._compare(pack(fingerprint), numbers)
+        packed = pack(fingerprint)
+        cosine, _ = self._compare(packed, numbers, self._places(packed, numbers))
         similarity = self._timed(cosine, fingerprint.day, numbers)
         alike = alike_all(fingerprint.signature, self._rows.signatures[numbers])
         copies = alike >= COPY_SHARE
@@ -369,6 +366,11 @@ class LinkIndex:
             index._members.append(members[start:end])
             start = end
         return index
+
+
+def _best_and_oldest(found: tuple[int, Match]) -> tuple[int, int]:
+    number, match = found
+    return -match.score, number
 
 
 def _numbers(rows: Iterable[int]) -> _RowNumbers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,25 +55,42 @@ class RowComparison:
     named: Flags
 
 
-def match_of(incident: str, compared: RowComparison, rows: slice) -> Match:
-    """Compare a mention with the texts of one incident, which are in `rows`.
+def matches_of(
+    incidents: Sequence[str], compared: RowComparison, sizes: Integers
+) -> list[Match]:
+    """Compare a mention with incidents, whose texts are `sizes` consecutive rows each.
 
     The score is half the nearest text and half the mean of all: a side story passes, a
     chain of look-alikes does not.
     """
-    similarity = compared.similarity[rows]
-    cosine = compared.cosine[rows]
-    nearest = int((similarity + compared.copies[rows] * FULL).argmax())
-    copy = bool(compared.copies[rows][nearest])
-    mean = int(similarity.sum()) // len(similarity)
-    score = (mean + int(similarity.max())) // 2
-    day = int(compared.days[rows][nearest])
-    return Match(
-        incident=incident,
-        score=FULL if copy else score,
-        copy=copy,
-        shared=tuple(compared.shared[rows][nearest].tolist()),
-        days=abs(day - compared.day) if day and compared.day else None,
-        retold=int((cosine * compared.retold[rows]).max()),
-        named=int((cosine * compared.named[rows]).max()),
+    starts = np.cumsum(sizes) - sizes
+    similarity, cosine = compared.similarity, compared.cosine
+    preferred = similarity + compared.copies * FULL
+    is_highest = preferred == np.repeat(np.maximum.reduceat(preferred, starts), sizes)
+    highest = np.flatnonzero(is_highest)
+    nearest = highest[np.searchsorted(highest, starts)]  # the first of each incident
+    copies = compared.copies[nearest]
+    means = np.add.reduceat(similarity, starts) // sizes
+    scores = (means + np.maximum.reduceat(similarity, starts)) // 2
+    columns = (
+        np.where(copies, FULL, scores),
+        copies,
+        compared.shared[nearest],
+        compared.days[nearest],
+        np.maximum.reduceat(cosine * compared.retold, starts),
+        np.maximum.reduceat(cosine * compared.named, starts),
     )
+    return [
+        Match(
+            incident=incident,
+            score=score,
+            copy=copy,
+            shared=tuple(shared),
+            days=abs(day - compared.day) if day and compared.day else None,
+            retold=retold,
+            named=named,
+        )
+        for incident, score, copy, shared, day, retold, named in zip(
+            incidents, *(column.tolist() for column in columns), strict=True
+        )
+    ]

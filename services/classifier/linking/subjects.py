@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.classifier.linking.fingerprint_table import (
+    SLOT_BITS,
+    WEIGHTS,
     Integers,
     Packed,
-    kinds_of,
-    stored_weights_of,
 )
 from services.classifier.linking.terms import TermKind
 
@@ -32,6 +32,10 @@ TEMPLATE_SHARE = 0.25  # from here on, another subject or other figures suffice
 UNDATED_SOME_SHARE = 0.3
 UNDATED_TEMPLATE_SHARE = 0.4
 MOSTLY_ALIKE = 0.5  # of a copy, all of the subject is in common
+
+# What is counted of a mention's terms, as fields of one integer: one sum counts all.
+_FIELD_BITS = 12  # 124 terms have 248 points at most
+_POINT, _FIGURE, _NAME = (1 << _FIELD_BITS * n for n in range(3))
 
 Flags = NDArray[np.bool_]
 
@@ -61,28 +65,27 @@ def compare_subjects(
     that are not `timely`, too far apart for two versions of one report, other figures
     alone make another incident.
     """
-    own_subject = np.append(0, _subject_points(mention))
-    own_figures = np.append(0, _is_figure(mention))
-    shared = at > 0
-    their_subject = _subject_points(others)
-    their_figures = _is_figure(others)
+    own = np.append(0, _COUNTS[mention >> SLOT_BITS])
+    theirs = _COUNTS[others >> SLOT_BITS]
+    own_at = own[at]
+    own_common = own_at.sum(axis=1)
+    their_common = (theirs * (at > 0)).sum(axis=1)
+    own_only = own.sum() - own_common
+    their_only = theirs.sum(axis=1) - their_common
 
-    named_by_mention = own_subject[at].sum(axis=1)
-    named_by_other = (their_subject * shared).sum(axis=1)
-    only_mention = own_subject.sum() - named_by_mention
-    only_other = their_subject.sum(axis=1) - named_by_other
-    own_points = np.minimum(only_mention, only_other)
+    named_by_mention = _field(own_common, _POINT)
+    named_by_other = _field(their_common, _POINT)
+    own_points = np.minimum(_field(own_only, _POINT), _field(their_only, _POINT))
     common_points = np.minimum(named_by_mention, named_by_other)
     dominant = (alike >= MOSTLY_ALIKE) | (own_points >= common_points)
     other_subject = (own_points >= MIN_POINTS) & dominant
 
-    shared_figures = (own_figures[at] & their_figures).sum(axis=1)
-    own_figures_only = own_figures.sum() - own_figures[at].sum(axis=1)
-    their_figures_only = (their_figures & ~shared).sum(axis=1)
-    other_figures = np.minimum(own_figures_only, their_figures_only) > shared_figures
+    figures_only = np.minimum(_field(own_only, _FIGURE), _field(their_only, _FIGURE))
+    shared_figures = (own_at & theirs & _FIGURE).sum(axis=1) // _FIGURE
+    other_figures = figures_only > shared_figures
+    other_names = (_field(own_only, _NAME) > 0) & (_field(their_only, _NAME) > 0)
     # An update of a report corrects its figures, but names whom the report named.
-    has_other_names = _has_other_names(mention, others, at)
-    other_figures &= (own_points > 0) | has_other_names | ~timely
+    other_figures &= (own_points > 0) | other_names | ~timely
     some_alike = alike >= np.where(dated, SOME_SHARE, UNDATED_SOME_SHARE)
     return SubjectComparison(
         same_subject=(named_by_mention > 0) & (named_by_other > 0),
@@ -95,26 +98,20 @@ def compare_subjects(
     )
 
 
-def _has_other_names(mention: Packed, others: Packed, at: Integers) -> Flags:
-    """Return by row whether each mention has a name that the other lacks."""
-    own_names = np.append(0, kinds_of(mention) == TermKind.NAME)
-    their_names = kinds_of(others) == TermKind.NAME
-    only_mention = own_names.sum() - own_names[at].sum(axis=1)
-    only_other = (their_names & (at == 0)).sum(axis=1)
-    both: Flags = (only_mention > 0) & (only_other > 0)
-    return both
+def _counts() -> Integers:
+    """Return what a term counts, by its kind and stored weight as they are packed."""
+    counts = np.zeros((len(TermKind), WEIGHTS), dtype=np.int64)
+    counts[TermKind.WORD, MIN_WORD_WEIGHT:] += _POINT
+    counts[TermKind.NAME, MIN_NAME_WEIGHT:] += NAME_POINTS * _POINT
+    counts[TermKind.NAME] += _NAME
+    counts[[TermKind.AMOUNT, TermKind.DATE]] += _FIGURE
+    return counts.reshape(-1)
 
 
-def _subject_points(packed: Packed) -> Integers:
-    weights = stored_weights_of(packed)
-    kinds = kinds_of(packed)
-    names = (kinds == TermKind.NAME) & (weights >= MIN_NAME_WEIGHT)
-    words = (kinds == TermKind.WORD) & (weights >= MIN_WORD_WEIGHT)
-    points: Integers = NAME_POINTS * names + 1 * words
-    return points
+_COUNTS = _counts()
 
 
-def _is_figure(packed: Packed) -> Flags:
-    kinds = kinds_of(packed)
-    figures: Flags = (kinds == TermKind.AMOUNT) | (kinds == TermKind.DATE)
-    return figures
+def _field(counts: Integers, unit: int) -> Integers:
+    """Return one of the counts that are added up in fields of `unit`."""
+    found: Integers = counts // unit & ((1 << _FIELD_BITS) - 1)
+    return found
