@@ -27,11 +27,15 @@ MIN_NAME_WEIGHT = 9
 NAME_POINTS = 2  # a name of its own makes a subject, a word alone does not
 MIN_POINTS = 2  # on both sides
 SOME_SHARE = 0.06  # of the text in common: independent reports share no shingle
+FEW_FIGURES_SHARE = 0.12  # the same, for texts with few figures, or as many in common
 TEMPLATE_SHARE = 0.25  # from here on, another subject or other figures suffice
 # Two versions of one report share as much and differ in figures; dates tell them apart.
-UNDATED_SOME_SHARE = 0.3
+UNDATED_SOME_SHARE = 0.2
 UNDATED_TEMPLATE_SHARE = 0.4
 MOSTLY_ALIKE = 0.5  # of a copy, all of the subject is in common
+# Of the subject that both have: from here on, each is about its own. A title such as
+# "Ash Clinic fined over leak of data" has fewer words of its own than of the template.
+OWN_SHARE = 0.75
 
 # What is counted of a mention's terms, as fields of one integer: one sum counts all.
 _FIELD_BITS = 12  # 124 terms have 248 points at most
@@ -77,8 +81,11 @@ def compare_subjects(
     named_by_other = _field(their_common, _POINT)
     own_points = np.minimum(_field(own_only, _POINT), _field(their_only, _POINT))
     common_points = np.minimum(named_by_mention, named_by_other)
-    dominant = (alike >= MOSTLY_ALIKE) | (own_points >= common_points)
+    dominant = (alike >= MOSTLY_ALIKE) | (own_points >= OWN_SHARE * common_points)
     other_subject = (own_points >= MIN_POINTS) & dominant
+    related = (named_by_mention > 0) | (named_by_other > 0)
+    # A subject may be one word, as in Korean.
+    other_subject |= ~related & (own_points > 0)
 
     figures_only = np.minimum(_field(own_only, _FIGURE), _field(their_only, _FIGURE))
     shared_figures = (own_at & theirs & _FIGURE).sum(axis=1) // _FIGURE
@@ -86,14 +93,16 @@ def compare_subjects(
     other_names = (_field(own_only, _NAME) > 0) & (_field(their_only, _NAME) > 0)
     # An update of a report corrects its figures, but names whom the report named.
     other_figures &= (own_points > 0) | other_names | ~timely
+    few_other_figures = figures_only >= np.maximum(shared_figures, 1)
+    few_other_figures &= alike >= np.where(dated, FEW_FIGURES_SHARE, UNDATED_SOME_SHARE)
     some_alike = alike >= np.where(dated, SOME_SHARE, UNDATED_SOME_SHARE)
     return SubjectComparison(
         same_subject=(named_by_mention > 0) & (named_by_other > 0),
-        related=(named_by_mention > 0) | (named_by_other > 0),
+        related=related,
         differs=np.where(
             alike >= np.where(dated, TEMPLATE_SHARE, UNDATED_TEMPLATE_SHARE),
             other_subject | other_figures,
-            other_subject & other_figures & some_alike,
+            other_subject & (other_figures & some_alike | few_other_figures),
         ),
     )
 

@@ -110,10 +110,20 @@ def test_penalties_of_one_regulator_name_other_firms_and_sums() -> None:
     assert len(groups) >= 18  # firms of one trade and town still meet
 
 
+CLINICS = (
+    "Calder Eye Clinic",
+    "Brightwater Pediatrics",
+    "Sutter Ridge Schools",
+    "Norvale Payroll",
+)
+COMPANIES = ("蓝湾物业", "晨星教育", "康泽体检", "云栈物流")
+
+
 @pytest.mark.parametrize(
-    ("title", "text"),
+    ("firms", "title", "text"),
     [
         (
+            CLINICS,
             "Notice of Data Security Incident - {0}",
             "{0} is providing notice of an incident that may affect the privacy of certain "
             "information. On March 3, 2025, {0} became aware of suspicious activity. {0} "
@@ -124,20 +134,38 @@ def test_penalties_of_one_regulator_name_other_firms_and_sums() -> None:
             "9:00 am to 9:00 pm Eastern Time.",
         ),
         (
-            "{0}摄像头用户隐私召回公告",
-            "日前,{0}根据《消费品召回管理暂行规定》的要求报告了召回计划,将自2025年3月3日起"
-            "召回部分家用摄像头,涉及数量为{1}台。本次召回范围内的产品存在安全缺陷,录像可能"
-            "被他人查看。{0}将免费为消费者升级固件或更换产品。消费者可拨打客服热线咨询。",
+            CLINICS,
+            "{0} listed on ransomware leak site",
+            "A ransomware gang added {0} to its leak site on March 3, 2025, claiming to hold "
+            "{1} files. The claim could not be verified. {0} has not commented. Researchers "
+            "said that the group has named several victims this month and asks for payment "
+            "in cryptocurrency.",
+        ),
+        (
+            ("Clínica San Telmo", "Seguros Alborada", "Grupo Marisol", "Hotel Levante"),
+            "La AEPD multa a {0} por una brecha de datos",
+            "La Agencia Española de Protección de Datos ha multado a {0} por una brecha que "
+            "afectó a {1} personas. La resolución, de 03/03/2025, considera que {0} no "
+            "adoptó medidas de seguridad adecuadas. {0} puede recurrir.",
+        ),
+        (
+            ("한빛통신", "서린병원", "해솔보험", "새봄호텔"),
+            "{0} 개인정보 유출",
+            "{0}에서 고객 {1}명의 개인정보가 유출됐다. 개인정보보호위원회는 2025년 3월 3일 {0}에 "
+            "대한 조사에 착수했다. {0} 측은 피해 고객에게 개별 통지하겠다고 밝혔다.",
+        ),
+        (
+            COMPANIES,
+            "{0}因违法收集个人信息被罚",
+            "{0}因违法收集个人信息,2025年3月3日被网信办处以罚款。{0}的应用有{1}名用户。"
+            "网信办责令{0}改正。",
         ),
     ],
-    ids=["title case", "recall"],
+    ids=["title case", "figures", "words", "one word", "Chinese"],
 )
-def test_notices_in_one_wording_on_one_day_stay_apart(title: str, text: str) -> None:
-    firms = (
-        "Calder Eye Clinic,Brightwater Pediatrics,Sutter Ridge Schools,Norvale Payroll"
-        if title.isascii()
-        else "蓝湾物业,晨星教育,康泽体检,云栈物流"
-    ).split(",")
+def test_notices_in_one_wording_on_one_day_stay_apart(
+    firms: tuple[str, ...], title: str, text: str
+) -> None:
     notices = [
         (
             firm,
@@ -147,6 +175,8 @@ def test_notices_in_one_wording_on_one_day_stay_apart(title: str, text: str) -> 
                 published="2025-03-03",
             ),
         )
-        for firm, people in zip(firms, (14_212, 3_507, 61_040, 208_911), strict=True)
+        for firm, people in zip(
+            firms, ("14,212", "3,507", "61,040", "8,911"), strict=True
+        )
     ]
-    assert len(link(notices)) == 4
+    assert len(link(notices)) == len(firms)
