@@ -23,6 +23,7 @@ _NO_COUNTRY = "-"
 _TOKEN = re.compile(r"[A-Za-z]+")
 _PLAIN = r"\x00-\x7f\u2010-\u2027\u3001-\u3011\u4e00-\u9fff，：（）？！；"
 _MAY_HAVE_ACCENTS = re.compile(f"[^{_PLAIN}]+")
+_IDEOGRAPH = re.compile(r"[\u4e00-\u9fff]")
 _ABBREVIATION = re.compile(r"\bU\.(S|K)\.(?:A\.)?")
 
 
@@ -113,6 +114,8 @@ def _english(text: str) -> Iterator[str]:
 
 
 def _chinese(text: str) -> Iterator[str]:
+    if not _IDEOGRAPH.search(text):
+        return
     for found in table().any_chinese.finditer(simplify(text)):
         code = table().chinese[found[0]]
         if code != _NO_COUNTRY:
@@ -122,7 +125,9 @@ def _chinese(text: str) -> Iterator[str]:
 def _words(text: str) -> list[str]:
     """Return the words of a text; accents are dropped, U.S. becomes US."""
     text = _MAY_HAVE_ACCENTS.sub(lambda found: _without_accents(found[0]), text)
-    return _TOKEN.findall(_ABBREVIATION.sub(r"U\1 ", text))
+    if "U." in text:
+        text = _ABBREVIATION.sub(r"U\1 ", text)
+    return _TOKEN.findall(text)
 
 
 def _without_accents(text: str) -> str:

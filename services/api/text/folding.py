@@ -14,10 +14,23 @@ LAST_KEPT = 0xFFFF  # code points beyond are rare, and too many to keep them all
 _TABLE = Path(__file__).with_name("simplified.txt")
 
 
+class _Simplified(dict[int, str]):
+    """The simplified character of each; what a text has without one is added as it is.
+
+    A key that is missing costs `str.translate` ten times as much as one that is there.
+    """
+
+    def __missing__(self, code: int) -> str:
+        if code <= LAST_KEPT:
+            self[code] = chr(code)
+        return chr(code)
+
+
 @cache
-def _simplified() -> dict[int, str]:
+def _simplified() -> _Simplified:
     traditional, simplified = _TABLE.read_text(encoding="utf-8").splitlines()
-    return {ord(a): b for a, b in zip(traditional, simplified, strict=True)}
+    codes = map(ord, traditional)
+    return _Simplified(zip(codes, simplified, strict=True))
 
 
 def simplify(text: str) -> str:

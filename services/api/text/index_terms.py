@@ -16,6 +16,7 @@ from services.api.text.compounds import NEAR, RUN, divisions, is_near
 from services.api.text.folding import fold
 
 ENGLISH = re.compile(r"[a-z]{3,}")
+_ENGLISH_WORD = re.compile(r"\b[a-z]{3,}\b")
 COLUMNS = "{title text}"
 
 
@@ -33,8 +34,7 @@ def stems(*folded: str) -> str:
 
     `folded` are texts as `indexed` returns them.
     """
-    words = set(" ".join(folded).split())
-    english = {w for w in words if len(w) > 2 and w.isalpha() and w.isascii()}
+    english = set(_ENGLISH_WORD.findall(" ".join(folded)))
     return " ".join(sorted(set(map(stem, english)) - english))
 
 
