@@ -15,7 +15,7 @@ from pathlib import Path
 
 from incidentwire.log.log_position import LogPosition
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT_S = 10.0
 MARKS = 50  # former heads to go back to if the log loses its tail
 
@@ -62,6 +62,13 @@ CREATE TABLE attempt_events (attempt INTEGER NOT NULL, position INTEGER NOT NULL
   PRIMARY KEY (position, attempt)) WITHOUT ROWID;
 CREATE INDEX attempt_events_attempt ON attempt_events (attempt);
 """
+# What release 2 of the schema added: the subjects of events that wait.
+_SUBJECTS = """
+CREATE TABLE event_subjects (position INTEGER NOT NULL, subject TEXT NOT NULL,
+  PRIMARY KEY (position, subject)) WITHOUT ROWID;
+CREATE INDEX event_subjects_subject ON event_subjects (subject);
+CREATE INDEX pending_position ON pending (position);
+"""
 
 
 class Database:
@@ -79,11 +86,25 @@ class Database:
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = FULL")  # a lost cursor sends mail twice
         with self.transaction():
-            tables = self.db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if not tables:
-                for statement in _TABLES.split(";\n"):
+            self._migrate()
+
+    def _migrate(self) -> None:
+        """Create the tables, or add those that an earlier release did not have."""
+        version = self._schema_version()
+        for added_in, tables in ((1, _TABLES), (2, _SUBJECTS)):
+            if version < added_in:
+                for statement in tables.split(";\n"):
                     self.db.execute(statement)
-                self._set_meta("schema", str(SCHEMA_VERSION))
+        if version < SCHEMA_VERSION:
+            self._set_meta("schema", str(SCHEMA_VERSION))
+
+    def _schema_version(self) -> int:
+        """Return the version of the tables, 0 for an empty file."""
+        tables = self.db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if not tables:
+            return 0
+        found = self.db.execute("SELECT value FROM meta WHERE name = 'schema'")
+        return int(found.fetchone()["value"])
 
     def close(self) -> None:
         self.db.close()

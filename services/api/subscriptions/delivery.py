@@ -28,6 +28,7 @@ from services.api.subscriptions.model import (
     Subscription,
 )
 from services.api.subscriptions.pending import PendingPositions
+from services.api.subscriptions.recipients import Recipients
 from services.api.subscriptions.retry_schedule import (
     Failure,
     is_exhausted,
@@ -59,6 +60,7 @@ class Delivery:
         self.store = SubscriptionStore(self.database)
         self.pending = PendingPositions(self.database)
         self.ledger = Ledger(self.database)
+        self.recipients = Recipients(self.database)
         self.rng = random.Random()  # noqa: S311  # jitter is no secret
         self._notices: list[tuple[Subscription, str, str]] = []
 
@@ -223,7 +225,7 @@ class Delivery:
             if failure is None:
                 self.pending.drop_pending(subscription.id, positions)
                 for t in notifications:
-                    self.ledger.mark_sent(
+                    self.recipients.mark_sent(
                         subscription.id, t.found.related, t.found.entry.position
                     )
                 settled = self._succeeded(subscription)

@@ -102,9 +102,7 @@ def read(db: sqlite3.Connection, entry: RecordedEvent, *, texts: bool) -> EntryF
     else:
         kind = name.partition(".")[0]
         subject, facts = Subject(kind=kind, id=entry.subject), Facts()
-    related = {entry.subject, subject.id}
-    related |= {data[key] for key in ("into", "item") if isinstance(data.get(key), str)}
-    related |= set(subject.incidents)
+    related = {subject.id, *subject.incidents, *named_subjects(entry)}
     merged = Facts(
         text=facts.text,
         labels=facts.labels | set(named),
@@ -127,6 +125,18 @@ def read(db: sqlite3.Connection, entry: RecordedEvent, *, texts: bool) -> EntryF
         facts=merged,
         is_correction=_is_correction(name, data),
     )
+
+
+def named_subjects(entry: RecordedEvent) -> set[str]:
+    """Return the ids that an event itself names."""
+    data = json.loads(entry.data)
+    named = {data[key] for key in ("into", "item") if isinstance(data.get(key), str)}
+    return named | {entry.subject}
+
+
+def subjects_by_position(entries: Mapping[int, RecordedEvent]) -> dict[int, set[str]]:
+    """Return the ids that each event itself names, by position."""
+    return {position: named_subjects(entry) for position, entry in entries.items()}
 
 
 def _is_correction(name: str, data: Mapping[str, Any]) -> bool:

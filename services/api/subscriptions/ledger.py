@@ -1,9 +1,9 @@
-"""The delivery ledger: every attempt, and what each subscription was sent."""
+"""The delivery ledger: every attempt and what came of it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from services.api.subscriptions.database import Database
@@ -20,24 +20,6 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.db = database.db
-
-    def mark_sent(
-        self, subscription_id: str, subjects: Iterable[str], position: int
-    ) -> None:
-        self.db.executemany(
-            "INSERT INTO sent VALUES (?, ?, ?) ON CONFLICT (subscription, subject)"
-            " DO UPDATE SET position = max(position, excluded.position)",
-            [(subscription_id, subject, position) for subject in subjects],
-        )
-
-    def subscriptions_notified(self, subjects: Sequence[str]) -> set[str]:
-        """Return the subscriptions that were sent anything about one of the subjects."""
-        rows = self.db.execute(
-            "SELECT DISTINCT subscription FROM sent"
-            " WHERE subject IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(subjects)),),
-        )
-        return {row["subscription"] for row in rows}
 
     def record_attempt(self, positions: Sequence[int], **columns: Any) -> int:
         """Add a ledger row about these positions and return its number."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from incidentwire.log.log_position import LogPosition
 from incidentwire.log.recorded_event import RecordedEvent
@@ -19,9 +19,9 @@ from services.api.filters.parser import FilterError, Node, parse
 from services.api.subscriptions import facts as event_facts
 from services.api.subscriptions.database import Database
 from services.api.subscriptions.facts import NEW_TYPES, UPDATE_TYPES, EntryFacts
-from services.api.subscriptions.ledger import Ledger
 from services.api.subscriptions.model import Channel, Scope, Status, Subscription
 from services.api.subscriptions.pending import PendingPositions
+from services.api.subscriptions.recipients import Recipients
 from services.api.subscriptions.store import SubscriptionStore
 
 MAX_PENDING = 5_000  # rows of one subscription; past it, it reads the log later
@@ -58,6 +58,37 @@ class CompiledFilter:
         return matches(self.tree, found.facts)
 
 
+Row = tuple[str, int, bool]  # subscription, position, urgent
+
+
+@dataclass
+class Matched:
+    """What a batch adds to the pending rows, with the subjects of its events.
+
+    A correction may come in the same batch as what it corrects, before either is stored.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    subjects: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    _by_subject: dict[str, list[Mapping[str, bool]]] = field(default_factory=dict)
+
+    def add(self, found: EntryFacts, urgent: Mapping[str, bool]) -> None:
+        """Add an event for these subscriptions."""
+        position = found.entry.position
+        if urgent:
+            self.subjects[position] = found.related
+        for subscription, at_once in sorted(urgent.items()):
+            self.rows.append((subscription, position, at_once))
+        for subject in found.related:
+            self._by_subject.setdefault(subject, []).append(urgent)
+
+    def of_correction(self, subjects: Iterable[str]) -> list[Mapping[str, bool]]:
+        """Return the subscriptions of each event about one of the subjects."""
+        return [
+            urgent for name in subjects for urgent in self._by_subject.get(name, ())
+        ]
+
+
 ReadPage = Callable[[int, int], Sequence[RecordedEvent]]  # after a position, up to n
 
 
@@ -71,10 +102,11 @@ class Matcher:
         self.database = database
         self.store = SubscriptionStore(database)
         self.pending = PendingPositions(database)
-        self.ledger = Ledger(database)
+        self.recipients = Recipients(database)
         self.read_model = read_model
         self._revision = -1
         self._groups: dict[CompiledFilter, list[str]] = {}
+        self._corrected: set[str] = set()  # those that get corrections
         self._behind: list[Subscription] = []
         self._counts: dict[str, int] = {}
 
@@ -86,6 +118,7 @@ class Matcher:
         self._revision = revision
         groups: dict[CompiledFilter, list[str]] = defaultdict(list)
         self._behind = []
+        self._corrected = set()
         for subscription in self.store.all():
             if subscription.status is not Status.ACTIVE:
                 continue
@@ -97,6 +130,8 @@ class Matcher:
             compiled = _compiled(subscription)
             if compiled is not None:
                 groups[compiled].append(subscription.id)
+                if _gets_corrections(subscription):
+                    self._corrected.add(subscription.id)
         self._groups = dict(groups)
         self._counts = self.pending.pending_counts()
 
@@ -105,15 +140,15 @@ class Matcher:
 
         The rows and the new head are one transaction: a batch is matched once.
         """
-        rows: list[tuple[str, int, bool]] = []
+        matched = Matched()
         for entry in entries:
-            rows += self._rows(entry)
+            self._match_entry(entry, matched)
         with self.database.transaction():
-            self.pending.add_pending(rows)
+            self._add_pending(matched)
             if entries:
                 self.database.set_head(LogPosition.of(log_id, entries[-1]))
-            self._stop_full(rows, entries)
-        return len(rows)
+            self._stop_full(matched.rows, entries)
+        return len(matched.rows)
 
     def catch_up(self, read_page: ReadPage, head: int) -> bool:
         """Advance one page for each subscription that is behind; return whether any moved."""
@@ -128,10 +163,10 @@ class Matcher:
                 if head > after
                 else []
             )
-            rows = self._rows_of(subscription.id, compiled, entries)
+            matched = self._match_one(subscription, compiled, entries)
             reached = entries[-1].position if entries else head
             with self.database.transaction():
-                self.pending.add_pending(rows)
+                self._add_pending(matched)
                 joined = None if reached >= head else reached
                 self.store.change(subscription.id, scanned=joined)
                 self.database.touch()
@@ -140,7 +175,8 @@ class Matcher:
             self.refresh()
         return moved
 
-    def _rows(self, entry: RecordedEvent) -> list[tuple[str, int, bool]]:
+    def _match_entry(self, entry: RecordedEvent, matched: Matched) -> None:
+        """Match an event for all that follow the head."""
         name = entry.type.partition(":")[0]
         interested = [
             compiled
@@ -148,52 +184,60 @@ class Matcher:
             if compiled.types is None or name in compiled.types
         ]
         if not interested and name not in UPDATE_TYPES:
-            return []
+            return
         found = self._facts(entry, any(compiled.needs_text for compiled in interested))
-        matched = {
-            subscription
+        urgent = {
+            subscription: False
             for compiled in interested
             if compiled.accepts(found)
             for subscription in self._groups[compiled]
         }
-        notified = set[str]()
-        if found.is_correction:
-            notified = (
-                self.ledger.subscriptions_notified(found.related) & self._active()
-            )
-        return [
-            (subscription, entry.position, subscription in notified)
-            for subscription in sorted(matched | notified)
-        ]
+        corrects = self._corrections(found, matched)
+        for subscription in corrects.keys() & self._corrected:
+            urgent[subscription] = corrects[subscription]
+        matched.add(found, urgent)
 
-    def _rows_of(
+    def _match_one(
         self,
-        subscription: str,
+        subscription: Subscription,
         compiled: CompiledFilter | None,
         entries: Sequence[RecordedEvent],
-    ) -> list[tuple[str, int, bool]]:
-        """Return the rows of one subscription, corrections of what it was sent included."""
-        rows = []
+    ) -> Matched:
+        """Match events for one subscription, corrections of what it was sent included."""
+        matched = Matched()
         for entry in entries:
             if compiled is None:
                 break
             found = self._facts(entry, compiled.needs_text)
-            corrects = found.is_correction and subscription in (
-                self.ledger.subscriptions_notified(found.related)
-            )
-            if corrects or compiled.accepts(found):
-                rows.append((subscription, entry.position, corrects))
-        return rows
+            corrects = self._corrections(found, matched).get(subscription.id)
+            if corrects is not None and _gets_corrections(subscription):
+                matched.add(found, {subscription.id: corrects})
+            elif compiled.accepts(found):
+                matched.add(found, {subscription.id: False})
+        return matched
+
+    def _corrections(self, found: EntryFacts, matched: Matched) -> dict[str, bool]:
+        """Return who gets an event as a correction, and whether at once."""
+        if not found.is_correction:
+            return {}
+        known = [
+            self.recipients.of_correction(found.related),
+            *matched.of_correction(found.related),
+        ]
+        urgent: dict[str, bool] = {}
+        for each in known:
+            for subscription, at_once in each.items():
+                urgent[subscription] = at_once or urgent.get(subscription, False)
+        return urgent
+
+    def _add_pending(self, matched: Matched) -> None:
+        self.pending.add_pending(matched.rows)
+        self.recipients.add_subjects(matched.subjects)
 
     def _facts(self, entry: RecordedEvent, texts: bool) -> EntryFacts:
         return event_facts.read(self.read_model, entry, texts=texts)
 
-    def _active(self) -> set[str]:
-        return {name for names in self._groups.values() for name in names}
-
-    def _stop_full(
-        self, rows: Sequence[tuple[str, int, bool]], entries: Sequence[RecordedEvent]
-    ) -> None:
+    def _stop_full(self, rows: Sequence[Row], entries: Sequence[RecordedEvent]) -> None:
         """Detach subscriptions with too many pending rows; they catch up later."""
         for subscription, _, _ in rows:
             self._counts[subscription] = self._counts.get(subscription, 0) + 1
@@ -202,6 +246,11 @@ class Matcher:
             if self.pending.pending_count(name) > MAX_PENDING:
                 self.store.change(name, scanned=entries[-1].position)
                 self.database.touch()
+
+
+def _gets_corrections(subscription: Subscription) -> bool:
+    """Return whether corrections come past its filter; a group reads only what it names."""
+    return subscription.channel is not Channel.PULL
 
 
 def _compiled(subscription: Subscription) -> CompiledFilter | None:

@@ -31,11 +31,13 @@ from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import configure_logging, event_line
 from services.api.read_model import database as read_model_database
 from services.api.read_model.projector import lock
+from services.api.subscriptions import facts
 from services.api.subscriptions.database import Database
 from services.api.subscriptions.delivery import Delivery
 from services.api.subscriptions.ledger import Ledger
 from services.api.subscriptions.matcher import Matcher
 from services.api.subscriptions.pending import PendingPositions
+from services.api.subscriptions.recipients import Recipients
 from services.api.subscriptions.secrets import SecretBox, SecretsUnreadable
 from services.api.subscriptions.store import SubscriptionStore, UnknownSubscription
 
@@ -64,6 +66,7 @@ class Notifier:
         self.database = Database(settings.subscriptions)
         self.pending = PendingPositions(self.database)
         self.ledger = Ledger(self.database)
+        self.recipients = Recipients(self.database)
         self.store = SubscriptionStore(self.database)
         self.client = HttpClient.of(settings)
         self.box = SecretBox(settings.secrets_key, settings.subscriptions.parent)
@@ -146,6 +149,7 @@ class Notifier:
             logger.warning(event_line("log was replaced", reason=reason, head=intact))
         with self.database.transaction():
             self.pending.drop_beyond(intact)
+            self.recipients.drop_beyond(intact)
             self.store.limit_scanned(intact)
             self.database.set_head(LogPosition.at(self.log, intact))
         return intact
@@ -172,11 +176,22 @@ class Notifier:
         inode = os.stat(self.settings.read_model).st_ino
         if self._matcher is None or inode != self._inode:
             read_model = open_read_model(self.settings.read_model)
-            if self._matcher is not None:
+            if self._matcher is None:
+                self._complete_subjects()
+            else:
                 self._matcher.read_model.close()
             self._inode = inode
             self._matcher = Matcher(self.database, read_model)
         return self._matcher
+
+    def _complete_subjects(self) -> None:
+        """Store the subjects of events that an earlier release left waiting."""
+        after = 0
+        while positions := self.recipients.positions_without_subjects(after):
+            self.recipients.add_subjects(
+                facts.subjects_by_position(self.log.get_many(positions))
+            )
+            after = positions[-1]
 
     def _read_model_position(self) -> int:
         assert self._matcher is not None  # noqa: S101  # set by step
@@ -271,6 +286,7 @@ class Notifier:
         is_due = now - self._trimmed_at > TRIM_EVERY_S
         if is_due and not self.ledger.trim_ledger(now):
             self._trimmed_at = now
+            self.recipients.trim()
         self.pending.park_exhausted(now, PARK_AFTER)
 
 

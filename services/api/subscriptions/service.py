@@ -18,7 +18,7 @@ from incidentwire.events import (
 from incidentwire.log.event_log import EventLog
 from incidentwire.net.client import HttpClient, OutboundError
 from incidentwire.settings import Settings
-from services.api.subscriptions import confirmation, mail, webhook
+from services.api.subscriptions import confirmation, facts, mail, webhook
 from services.api.subscriptions.database import Database
 from services.api.subscriptions.ledger import Ledger
 from services.api.subscriptions.model import (
@@ -37,6 +37,7 @@ from services.api.subscriptions.preview import (
     accepted,
     compile_filter,
 )
+from services.api.subscriptions.recipients import Recipients
 from services.api.subscriptions.secrets import (
     SecretBox,
     new_token,
@@ -83,6 +84,7 @@ class SubscriptionService:
         self.contacts = confirmation.Contacts(settings, self.store)
         self.pending = PendingPositions(self.database)
         self.ledger = Ledger(self.database)
+        self.recipients = Recipients(self.database)
         self.box = SecretBox(settings.secrets_key, settings.subscriptions.parent)
 
     def close(self) -> None:
@@ -347,10 +349,12 @@ class SubscriptionService:
         if positions is None:
             positions = self.ledger.failed_positions(subscription_id, since or 0.0)
         chosen = list(positions)[:MAX_REPLAY]
+        subjects = facts.subjects_by_position(self.log.get_many(chosen))
         with self.database.transaction():
             self.pending.add_pending(
                 [(subscription_id, position, True) for position in chosen]
             )
+            self.recipients.add_subjects(subjects)
         return len(chosen)
 
     def replay_range(
