@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import requests
 
-from incidentwire.net.decompress import decoded
+from incidentwire.net.decompress import EncodingError, decoded
 from incidentwire.net.request import OutboundError
 
 READ_STEP = 65_536  # bytes
@@ -15,7 +15,13 @@ LARGE_BYTES = 512 * 1024  # bodies over this count as large
 
 
 def raw_pieces(response: requests.Response) -> Iterator[bytes]:
-    """Yield the body as sent, in pieces of at most READ_STEP."""
+    """Yield the body as sent, in pieces of at most READ_STEP.
+
+    Raises EncodingError for a transfer coding that http.client does not undo, as gzip.
+    """
+    coding = response.headers.get("transfer-encoding", "").strip().lower()
+    if coding not in ("", "identity", "chunked"):
+        raise EncodingError("a transfer coding that was not asked for")
     while piece := response.raw.read1(READ_STEP, decode_content=False):
         yield piece
 

@@ -187,9 +187,7 @@ class HttpClient:
                 _unnamed(parts.host.strip("[]") if passed else ""),
                 self._send(call, parts, request) as response,
             ):
-                location = None
-                if response.status_code in REDIRECTS:
-                    location = response.headers.get("location")
+                location = _location(response)
                 if location is None:
                     return self._answer(call, parts, response, passed)
                 requests.cookies.extract_cookies_to_jar(jar, request, response.raw)  # type: ignore[no-untyped-call]
@@ -376,6 +374,19 @@ def _unnamed(host: str) -> Iterator[None]:
         if host:
             error.detail = error.detail.replace(host, REDIRECTED)
         raise
+
+
+def _location(response: requests.Response) -> str | None:
+    """Return the target of a redirect, None for another response.
+
+    Raises OutboundError for several targets: requests would join them to one address.
+    """
+    if response.status_code not in REDIRECTS:
+        return None
+    targets = set(response.raw.headers.getlist("location"))
+    if len(targets) > 1:
+        raise OutboundError("bad_response", "a redirect leads to several addresses")
+    return next(iter(targets), None)
 
 
 def _redirect_target(base: str, location: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import socket
 import ssl
 import time
@@ -34,6 +35,12 @@ RETRYABLE = {
 
 
 BLANK_LINES = frozenset({b"\r\n", b"\n", b""})
+MAX_DROPPED = (
+    100  # lines of a head that are no headers; http.client judges further ones
+)
+# An interim response, as 103 (Early Hints): another head follows. Not 101, which ends HTTP.
+_INTERIM = re.compile(rb"(HTTP/1\.[01]) 1(?!01)\d\d\b")
+_HEADER = re.compile(rb"([!-9;-~]++)[ \t]*+:")
 
 
 class OutboundError(Exception):
@@ -193,25 +200,44 @@ class _ResponseReader(io.BufferedReader):
     """Records the head of a response as sent, in the context of its request.
 
     http.client reads the head, and nothing before its end, line by line. It joins and
-    decodes header lines in ways that cannot be undone.
+    decodes header lines in ways that cannot be undone. It knows no interim responses
+    but 100, and takes a line that is no header for the end of the head, so these are
+    read as browsers do.
     """
 
     def __init__(self, raw: io.RawIOBase) -> None:
         super().__init__(raw)
         self._head = bytearray()
         self._in_head = True
+        self._dropped = 0
 
     def readline(self, size: int | None = -1) -> bytes:
-        line = super().readline(-1 if size is None else size)
-        if self._in_head:
+        limit = -1 if size is None else size
+        line = super().readline(limit)
+        while self._in_head:
+            is_first = not self._head
             self._record(line)
+            if is_first:
+                return _INTERIM.sub(rb"\1 100", line)
+            header = _HEADER.match(line)
+            if header:
+                return header[1] + b":" + line[header.end() :]
+            if self._is_read(line):
+                return line
+            self._dropped += 1
+            line = super().readline(limit)
         return line
+
+    def _is_read(self, line: bytes) -> bool:
+        """Return True for a line that http.client reads: blank, folded or too many."""
+        is_folded = line[:1] in (b" ", b"\t")
+        return line in BLANK_LINES or is_folded or self._dropped >= MAX_DROPPED
 
     def _record(self, line: bytes) -> None:
         self._head += line
         if line not in BLANK_LINES:
             return
-        if self._head.split(b" ", 2)[1:2] == [b"100"]:  # another head follows
+        if _INTERIM.match(self._head):
             self._head.clear()
             return
         self._in_head = False

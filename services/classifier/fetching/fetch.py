@@ -30,6 +30,8 @@ REASONS = {
 # The media type goes into the log, so that it must not carry other words of a server.
 MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,80}")
 
+CONTENT_RANGE = re.compile(r"bytes 0-([0-9]{1,18})/([0-9]{1,18})")  # from the start
+
 
 def fetch(
     client: HttpClient,
@@ -51,7 +53,7 @@ def fetch(
             retryable=error.retryable,
             retry_after_s=error.retry_after_s,
         )
-    if 200 <= response.status < 300:
+    if 200 <= response.status < 300 and not _is_part(response):
         return _page(response)
     return FetchFailure(
         reason=REASONS.get(response.status, "http_status"),
@@ -59,6 +61,14 @@ def fetch(
         retryable=response.status in RETRYABLE_STATUSES,
         retry_after_s=retry_after_s(response.headers.get("retry-after"), now=now()),
     )
+
+
+def _is_part(response: Response) -> bool:
+    """Return True for a part of a page, which nobody asked for."""
+    if response.status != 206:
+        return False
+    part = CONTENT_RANGE.fullmatch(response.headers.get("content-range", "").strip())
+    return part is None or int(part[1]) + 1 != int(part[2])
 
 
 def _page(response: Response) -> FetchedPage:

@@ -252,6 +252,47 @@ def test_a_bomb_ends_early(serve: Serve, encoding: str) -> None:
     assert (error.reason, error.retryable) == ("too_large", False)
 
 
+@pytest.mark.parametrize(
+    ("start", "headers"),
+    [
+        (b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n" * 3, b""),
+        (b"HTTP/1.1 102 Processing\r\n\r\n", b""),
+        (b"", b"a line without a colon\r\n"),
+        (b"", b"X-Name : a blank before the colon\r\n"),
+        (b"", b"X-Folded: one\r\n two\r\n"),
+    ],
+    ids=["early hints", "processing", "no header", "blank", "folded"],
+)
+def test_odd_lines_of_a_head_lose_neither_headers_nor_body(
+    serve: Serve, start: bytes, headers: bytes
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\n" + headers
+    rest = b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+    body = PACKED["gzip"]
+    response = got(serve(says(start + head + rest % len(body) + body)))
+    assert (response.status, response.body) == (200, TEXT)
+    assert response.head.startswith(head)
+
+
+def test_lines_that_are_no_headers_do_not_go_on_without_end(serve: Serve) -> None:
+    assert failure(serve(floods(b"HTTP/1.1 200 OK\r\n", b"no header\r\n"))).reason in (
+        "bad_response",
+        "too_large",
+    )
+
+
+def test_a_redirect_to_several_addresses_is_followed_to_none(serve: Serve) -> None:
+    head = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n%s\r\n"
+    two = serve(says(head % b"Location: /a\r\nLocation: /b\r\n"))
+    assert failure(two).reason == "bad_response"
+    assert two.connections == 1
+
+
+def test_a_transfer_coding_that_is_not_undone_is_a_bad_encoding(serve: Serve) -> None:
+    head = answer(PACKED["gzip"], Transfer_Encoding="gzip, chunked")
+    assert failure(serve(says(head))).reason == "bad_encoding"
+
+
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
 def test_an_answer_without_a_body_has_an_empty_one_whatever_its_encoding(
     serve: Serve, status: str

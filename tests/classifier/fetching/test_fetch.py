@@ -1,0 +1,33 @@
+"""What one answer of a server is worth as a page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from incidentwire.net.client import HttpClient
+from services.classifier.fetching.fetch import fetch
+from services.classifier.fetching.result import FetchedPage
+from tests.loopback import answering
+
+BODY = b"The insurer Nordhavn told 40,000 customers that all could read their claims."
+
+
+@pytest.mark.parametrize(
+    ("part", "is_page"),
+    [
+        (f"bytes 0-{len(BODY) - 1}/{len(BODY)}", True),
+        (f"bytes 0-{len(BODY) - 1}/99999", False),
+        (f"bytes 9-{len(BODY) + 8}/{len(BODY) + 9}", False),
+        ("bytes 0-5/*", False),
+        ("", False),
+    ],
+)
+def test_a_part_that_nobody_asked_for_is_no_page(part: str, is_page: bool) -> None:
+    with (
+        answering(lambda _: (206, {"Content-Range": part}, BODY)) as port,
+        HttpClient(user_agent="test", allowed_hosts=frozenset({"127.0.0.1"})) as client,
+    ):
+        found = fetch(client, f"http://127.0.0.1:{port}/", lambda: datetime.now(UTC))
+    assert isinstance(found, FetchedPage) is is_page
