@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from services.api.dashboard.layout import address, country_name, label_name
 from services.api.text.countries import code_of
 
 MAX_VALUE = 253  # characters: the longest host
-_MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
+_MONTH = re.compile(r"[12][0-9]{3}-(0[1-9]|1[0-2])")
 _CHOICES: Mapping[str, Sequence[str]] = {"label": LABELS, "status": STATUSES}
 MULTIPLE = ("label", "status")
 FACETS = (
@@ -90,7 +90,9 @@ def links(
     ]
 
 
-def chosen(path: str, args: MultiDict[str, str]) -> list[tuple[str, str]]:
+def chosen(
+    path: str, args: MultiDict[str, str], but: Collection[str] = ()
+) -> list[tuple[str, str]]:
     """Return (what is filtered, link without that filter) of each active filter."""
     names = facet_names()
     found = []
@@ -101,7 +103,7 @@ def chosen(path: str, args: MultiDict[str, str]) -> list[tuple[str, str]]:
                 found.append((text, _changed(path, args, prefix + key, value, False)))
     for key in ("from", "to", "q"):
         given = args.get(key)
-        if given:
+        if given and key not in but:
             found.append((f"{key}: {given}", _changed(path, args, key, given, False)))
     return found
 

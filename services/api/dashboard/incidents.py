@@ -6,34 +6,25 @@ import sqlite3
 from typing import Any
 
 from flask import Response, request
-from marshmallow import ValidationError
-from werkzeug.datastructures import MultiDict
 
-from services.api.dashboard import charts, facet_links, front, queries, tables
+from services.api.dashboard import (
+    charts,
+    facet_links,
+    front,
+    list_filters,
+    queries,
+    tables,
+)
 from services.api.dashboard.layout import address, page, page_blueprint, render
 from services.api.errors import CursorOfAnotherList, NotFound
+from services.api.filters.sql import NEWEST
 from services.api.http import public_url, reader
-from services.api.incidents import exports, list_query
+from services.api.incidents import exports, list_query, newest
 from services.api.incidents.list_query import IncidentPage
 from services.api.incidents.schemas import ListQuerySchema
 
 PER_PAGE = 25
 MAX_EXPORT = 100_000  # rows of a file
-PARAMETERS = frozenset(
-    {
-        "q",
-        "label",
-        "status",
-        "topic",
-        "source",
-        "entity",
-        "country",
-        "from",
-        "to",
-        "sort",
-    }
-)
-OTHERS = frozenset({"cursor", "min_position"})
 SORTS = ("newest", "updated", "items", "last_report", "oldest")
 
 blueprint = page_blueprint("incidents")
@@ -43,7 +34,7 @@ blueprint = page_blueprint("incidents")
 @page("read")
 def show() -> Response:
     """Show a page of the list with the facets that narrow it."""
-    asked, sort = read_query(request.args)
+    asked, sort = list_filters.read_query(request.args)
     after = _after(request.args.get("cursor"), sort)
     found = reader().read(_facts, asked, sort, after)
     following = found["page"].after
@@ -68,7 +59,7 @@ def show() -> Response:
 @page("read")
 def show_file(kind: str) -> Response:
     """Answer with the same list as a file: csv, xlsx, json or atom."""
-    asked, sort = read_query(request.args)
+    asked, sort = list_filters.read_query(request.args)
     if kind in ("atom", "json"):
         found = reader().read(
             list_query.page_with_reports, asked, "updated", None, exports.ENTRIES
@@ -82,54 +73,25 @@ def show_file(kind: str) -> Response:
     return Response(body, 200, headers, mimetype=tables.TYPES[kind])
 
 
-def read_query(args: MultiDict[str, str]) -> tuple[dict[str, Any], str]:
-    """Return the filters, as list_query knows them, and the sort.
-
-    Raises marshmallow.ValidationError naming each invalid parameter.
-    """
-    _check_names(args)
-    known = {
-        name: args.getlist(name) if name in ("label", "status") else value
-        for name, value in args.items()
-        if name in PARAMETERS and value
-    }
-    loaded = dict(ListQuerySchema().load(known))
-    sort = loaded.pop("sort")
-    loaded.pop("limit", None)
-    for name, key in (("from", "since"), ("to", "until")):
-        if key in loaded:
-            loaded[name] = loaded.pop(key).isoformat()
-    loaded |= facet_links.other_filters(args)
-    return loaded, sort
-
-
-def _check_names(args: MultiDict[str, str]) -> None:
-    """Raise ValidationError for parameters that are no filter: a list shows no more than asked."""
-    known = {*PARAMETERS, *OTHERS, *facet_links.NAMES}
-    unknown = sorted(args.keys() - known)
-    if unknown:
-        message = f"Unknown filter. Use some of {', '.join(sorted(known - OTHERS))}."
-        raise ValidationError({name: [message] for name in unknown})
-
-
 def _facts(
     db: sqlite3.Connection,
     asked: dict[str, Any],
     sort: str,
     after: tuple[str, int] | None,
 ) -> dict[str, Any]:
-    found = queries.numbers(db, asked)
-    is_all = len(found) <= queries.MAX_COUNTED
+    found = newest.numbers(db, asked, queries.MAX_COUNTED)
     # what was found is not looked for again, unless the page may need older ones
     begins_newest = sort == "newest" and after is None
-    narrowed = {"among": found} if is_all or begins_newest else asked
-    facets = queries.facets(db, asked, found)
+    narrowed = {"among": found.numbers} if found.is_all or begins_newest else asked
+    facets = queries.facets(db, asked, found.numbers)
     return {
-        "page": list_query.page(db, narrowed, sort, after, PER_PAGE, with_items=False),
+        "page": newest.page(db, narrowed, sort, after, PER_PAGE, with_items=False),
         "counts": facets.counts,
         "chart": charts.stacked(facets.months),
-        "total": min(len(found), queries.MAX_COUNTED),
-        "is_more": not is_all,
+        "total": len(found.numbers),
+        "is_more": not found.is_all,
+        "is_bounded": found.is_bounded,
+        "bound": NEWEST,
     }
 
 

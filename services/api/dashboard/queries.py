@@ -11,18 +11,13 @@ from heapq import nlargest
 from typing import Any
 
 from incidentwire.labels import LABELS as LABELS
-from services.api.filters import functions
-from services.api.filters.parser import Node
-from services.api.filters.sql import NEWEST, ranking
-from services.api.incidents import list_query
+from services.api.incidents import list_query, newest
 from services.api.items import queries as item_queries
 from services.api.search.facets import taken_apart
 
 MAX_VALUES = 12  # of a facet
 MAX_MONTHS = 24
 MAX_COUNTED = 1_000  # incidents; a count takes no longer when the archive grows
-
-Condition = tuple[str, Mapping[str, Any]]  # SQL, bound values
 
 # facet -> column of incidents; a JSON array counts for each of its values
 FACETS: Mapping[str, str] = {
@@ -54,14 +49,12 @@ class Facets:
 def facets(
     db: sqlite3.Connection, asked: Mapping[str, Any], found: Sequence[int]
 ) -> Facets:
-    """Return the facets of a list; `found` are the `numbers` of the same filters.
+    """Return the facets of a list; `found` are the numbers of the same filters.
 
     A facet counts what its own filter does not narrow, so that a choice can be changed;
     `label` is narrowed by itself, since an incident has several. Facets that count the
     same incidents share one query. Counted are the newest MAX_COUNTED matches.
     """
-    functions.register(db)
-    everything = json.dumps(list(found[:MAX_COUNTED]))
     groups: dict[frozenset[str], list[str]] = {}
     for name in FACETS:
         own = {name, f"without_{name}"} if name != "label" else set()
@@ -71,13 +64,11 @@ def facets(
     stored: dict[str, Counter[str]] = {}
     for ignored, names in groups.items():
         others = {key: value for key, value in asked.items() if key not in ignored}
-        condition: Condition = (
-            ("i.n IN (SELECT value FROM json_each(:all))", {"all": everything})
-            if others == asked
-            else list_query.where_of(others)
-        )
+        counted = found
+        if others != asked:
+            counted = newest.numbers(db, others, MAX_COUNTED).numbers
         picked = {name: columns[name] for name in names}
-        stored |= _stored(db, picked, condition)
+        stored |= _stored(db, picked, counted)
     spellings = shown_entities(db)
     return Facets(
         counts={
@@ -95,17 +86,16 @@ def facets(
 
 
 def _stored(
-    db: sqlite3.Connection, columns: Mapping[str, str], condition: Condition
+    db: sqlite3.Connection, columns: Mapping[str, str], found: Sequence[int]
 ) -> dict[str, Counter[str]]:
-    """Count the values of columns, as stored, among the newest incidents of a condition.
+    """Count the values of columns, as stored, among these incidents.
 
     There are few distinct values in many rows: arrays are taken apart afterwards.
     """
-    where, values = condition
     rows = db.execute(
-        f"SELECT {', '.join(columns.values())} FROM incidents i WHERE {where}"
-        f" ORDER BY i.n DESC LIMIT {MAX_COUNTED}",
-        values,
+        f"SELECT {', '.join(columns.values())} FROM incidents i"
+        " WHERE i.n IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(found)),),
     )
     counters = [Counter(column) for column in zip(*rows, strict=True)]
     counters = counters or [Counter() for _ in columns]
@@ -129,39 +119,6 @@ def _most_frequent(
     if name == "month":
         return sorted(found.items(), reverse=True)[:MAX_VALUES]
     return nlargest(MAX_VALUES, found.items(), key=lambda one: (one[1], one[0]))
-
-
-def numbers(db: sqlite3.Connection, asked: Mapping[str, Any]) -> list[int]:
-    """Return the newest incidents that satisfy every filter, one over MAX_COUNTED at most.
-
-    Of a common word, the newest items that have it are read first; they are often enough.
-    """
-    functions.register(db)
-    if "q" in asked and _is_common(db, asked["q"]):
-        others = {name: value for name, value in asked.items() if name != "q"}
-        found = _numbers(db, {**others, "newest_q": asked["q"]})
-        if len(found) > MAX_COUNTED:
-            return found
-    return _numbers(db, asked)
-
-
-def _is_common(db: sqlite3.Connection, query: Node) -> bool:
-    """Return whether more items than NEWEST have a word of the query."""
-    expression = ranking(query)
-    if expression is None:
-        return False
-    found = "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)"
-    (count,) = db.execute(found, (expression, NEWEST + 1)).fetchone()
-    return int(count) > NEWEST
-
-
-def _numbers(db: sqlite3.Connection, asked: Mapping[str, Any]) -> list[int]:
-    where, values = list_query.where_of(asked)
-    found = (
-        f"SELECT i.n FROM incidents i WHERE {where}"
-        f" ORDER BY i.n DESC LIMIT {MAX_COUNTED + 1}"
-    )
-    return [n for (n,) in db.execute(found, values)]
 
 
 def counted(db: sqlite3.Connection) -> int:

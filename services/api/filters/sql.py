@@ -34,7 +34,6 @@ _INCIDENT_OF_WORDS = (
     " UNION SELECT n FROM incidents WHERE named = 1 AND {}(title, ?))"
 )
 NEWEST = 5_000  # items that have a word, among which `newest_incident` looks
-_NEWEST_ONLY = f" ORDER BY rowid DESC LIMIT {NEWEST}"
 _HAS_WORDS = "{}.n IN (SELECT rowid FROM words WHERE words MATCH ?)"
 _FROM_SOURCE = (
     "({0}.host IN (SELECT host FROM (SELECT DISTINCT host FROM items)"
@@ -116,13 +115,20 @@ def incident(query: Node | str) -> Condition:
     return _condition(_tree(query), _incident_words, INCIDENT_FIELDS)
 
 
-def newest_incident(query: Node | str) -> Condition:
+def newest_incident(query: Node | str, order: str = "DESC") -> Condition:
     """Return the condition on incidents with a word in the NEWEST items that have it.
 
     It finds the newest incidents in a time that does not grow with the archive, but not
-    all: use `incident` if it finds too few.
+    all: use `incident` if it finds too few. With order ASC, the items are the oldest.
+    Words after NOT are looked for in all items: to find them is to leave an incident out.
     """
-    return _condition(_tree(query), _newest_incident_words, INCIDENT_FIELDS)
+    bound = f" ORDER BY rowid {order} LIMIT {NEWEST}"
+    return _condition(
+        _tree(query),
+        lambda words: _incident_words(words, bound),
+        INCIDENT_FIELDS,
+        _incident_words,
+    )
 
 
 def needs_words(node: Node) -> bool:
@@ -161,7 +167,10 @@ Compile = Callable[[Words], Condition]
 Fields = Mapping[str, Callable[[str], Condition]]
 
 
-def _condition(node: Node, words: Compile, fields: Fields) -> Condition:
+def _condition(
+    node: Node, words: Compile, fields: Fields, excluded: Compile | None = None
+) -> Condition:
+    """Return the condition; `excluded` compiles the words after NOT, if not `words`."""
     match node:
         case Words():
             return words(node)
@@ -171,13 +180,13 @@ def _condition(node: Node, words: Compile, fields: Fields) -> Condition:
                 raise FilterError(message, 0)
             return fields[node.name](node.value)
         case Not():
-            sql, values = _condition(node.part, words, fields)
+            sql, values = _condition(node.part, excluded or words, fields)
             return f"NOT coalesce({sql}, FALSE)", values
         case All():
-            parts = [_condition(part, words, fields) for part in node.parts]
+            parts = [_condition(part, words, fields, excluded) for part in node.parts]
             return _joined(parts, " AND ", EVERYTHING)
         case Any():
-            parts = [_condition(part, words, fields) for part in node.parts]
+            parts = [_condition(part, words, fields, excluded) for part in node.parts]
             return _joined(parts, " OR ", NOTHING)
 
 
@@ -216,10 +225,6 @@ def _incident_words(words: Words, bound: str = "") -> Condition:
     if found is None:
         return NOTHING
     return _INCIDENT_OF_WORDS.format(bound, _in_title(words)), [found, words.text]
-
-
-def _newest_incident_words(words: Words) -> Condition:
-    return _incident_words(words, _NEWEST_ONLY)
 
 
 def _in_title(words: Words) -> str:

@@ -65,6 +65,7 @@ _LABEL = partial(Field, "label")
 TREES: Mapping[str, Callable[[Any], sql.Condition]] = {
     "q": sql.incident,
     "newest_q": sql.newest_incident,  # finds the newest fast, but not all
+    "oldest_q": partial(sql.newest_incident, order="ASC"),
     "label": lambda labels: sql.incident(All(tuple(map(_LABEL, labels)))),
     "without_label": lambda labels: sql.incident(
         All(tuple(Not(_LABEL(label)) for label in labels))
@@ -74,7 +75,11 @@ TREES: Mapping[str, Callable[[Any], sql.Condition]] = {
     "without_topic": lambda name: sql.incident(Not(Field("topic", fold(name)))),
     "without_entity": lambda name: sql.incident(Not(Field("entity", fold(name)))),
 }
-FILTERS = (frozenset(CONDITIONS) | frozenset(TREES)) - {"among", "newest_q"}
+FILTERS = (frozenset(CONDITIONS) | frozenset(TREES)) - {
+    "among",
+    "newest_q",
+    "oldest_q",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +88,8 @@ class IncidentPage:
 
     `after` is the sort key and n of the last one if there are more. `position` and
     `log_id` are the read model's, or the position is the one asked for. `reports` is by
-    incident, for exports and feeds only.
+    incident, for exports and feeds only. Unless `is_exact`, only the newest items with
+    the words were looked at (newest.py).
     """
 
     incidents: list[dict[str, Any]]
@@ -91,6 +97,7 @@ class IncidentPage:
     position: int
     log_id: str
     reports: Mapping[str, Sequence[Report]] = field(default_factory=dict)
+    is_exact: bool = True
 
 
 def page(

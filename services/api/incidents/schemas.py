@@ -185,6 +185,13 @@ class IncidentSchema(Schema):
 
 class IncidentPageSchema(PageSchema):
     incidents = fields.List(fields.Nested(IncidentSchema), required=True)
+    is_exact = fields.Boolean(
+        required=True,
+        metadata={
+            "description": "false: only the newest 5,000 items with the words of `q` "
+            "were looked at (the oldest, for that sort)"
+        },
+    )
 
 
 class LabelPassageSchema(PassageSchema):

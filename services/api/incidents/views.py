@@ -16,7 +16,7 @@ from services.api.http import (
     reader,
     wait_for,
 )
-from services.api.incidents import detail_query, explain, list_query
+from services.api.incidents import detail_query, explain, list_query, newest
 from services.api.incidents.past import as_of
 from services.api.incidents.schemas import (
     IncidentDetailSchema,
@@ -43,13 +43,16 @@ def list_incidents(query: dict[str, Any]) -> Response:
     sort: str = query["sort"]
     after = _after(query["cursor"], sort) if "cursor" in query else None
     asked = filters_of(query)
-    page = reader().read(
-        list_query.page, asked, sort, after, query["limit"], as_of(query)
-    )
+    past = as_of(query)
+    if past is None:
+        page = reader().read(newest.page, asked, sort, after, query["limit"])
+    else:
+        page = reader().read(list_query.page, asked, sort, after, query["limit"], past)
     following = f"{sort}.{page.after[0]}.{page.after[1]}" if page.after else None
     return as_answer(
         {
             "incidents": page.incidents,
+            "is_exact": page.is_exact,
             "next": following,
             "position": page.position,
             "log_id": page.log_id,

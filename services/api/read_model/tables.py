@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Raise it with any change here, or of the rows written: the projector then rebuilds.
-SCHEMA_VERSION = 14
+SCHEMA_VERSION = 15
 
 TABLES = """
 CREATE TABLE checkpoint (
@@ -38,6 +38,7 @@ CREATE INDEX items_host ON items (host, n);
 CREATE INDEX items_site ON items (site, n);
 CREATE INDEX items_via ON items (via, n);
 CREATE INDEX items_day ON items (day, n);
+CREATE INDEX items_facets ON items (n, state, language, host, day);  -- rows are wide
 CREATE INDEX items_undecided ON items (n) WHERE review <> '[]' AND corrected_by IS NULL
   AND state = 'classified' AND NOT instr(reviewed, '"labels"');  -- as items/queries.py
 CREATE INDEX items_alias ON items (alias_of) WHERE alias_of IS NOT NULL;
@@ -84,6 +85,7 @@ CREATE TABLE incidents (       -- columns in the order of incident_rows.INCIDENT
 CREATE INDEX incidents_last ON incidents (last_report, n);
 CREATE INDEX incidents_items ON incidents (items, n);
 CREATE INDEX incidents_position ON incidents (position, n) WHERE into_id IS NULL;
+CREATE INDEX incidents_status ON incidents (n, status);
 CREATE INDEX incidents_months ON incidents (substr(first_report, 1, 7), labels)
   WHERE into_id IS NULL AND first_report <> '' AND status <> 'dismissed';
 CREATE INDEX incidents_active ON incidents (n) WHERE into_id IS NULL;

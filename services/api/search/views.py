@@ -20,6 +20,7 @@ from services.api.http import (
     wait_for,
 )
 from services.api.search import queries
+from services.api.search.hits import Cursor
 
 CURSOR = "^-?[0-9][0-9.e+-]{0,30}_[1-9][0-9]{0,15}$"
 
@@ -95,7 +96,7 @@ def search(query: dict[str, Any]) -> Response:
     )
 
 
-def _after(cursor: str | None) -> queries.Cursor | None:
+def _after(cursor: str | None) -> Cursor | None:
     if cursor is None:
         return None
     rank, _, n = cursor.partition("_")

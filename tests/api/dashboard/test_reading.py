@@ -244,3 +244,23 @@ def test_what_only_looks_like_a_number_is_none(pages: Site, number: str) -> None
     ):
         curator.see(f"{page}?min_position={number}&before={number}")
     curator.see(f"/review/bulk?undone={number}")
+
+
+def test_a_search_is_narrowed_by_its_facets(pages: Site) -> None:
+    reader = Member(pages, "reader")
+    counted = '<a href="/search?q=records&amp;source=law.example.net">law.example.net</a><span class="count">1</span>'
+    whole = reader.see("/search?q=records")
+    assert counted in whole
+    assert "Clinic chain exposed records" in whole
+    assert "Counted: the items that match" in whole
+    only = reader.see("/search?q=records&source=law.example.net&month=2026-11")
+    assert 'class="on" aria-current="true">law.example.net</a>' in only
+    assert 'href="/search?q=records&amp;month=2026-11"' in only  # any again
+    items = only.partition("<h2>Items")[2]
+    assert "Clinic chain fined over exposed records" in items
+    assert "Clinic chain exposed records" not in items
+    without = reader.see("/search?q=records&without_label=data_leak")
+    assert "Clinic chain fined" in without.partition("<h2>Items")[2]
+    assert "No incident matches." in reader.see("/search?q=records&label=consent")
+    answer = reader.get(f"{pages.base}/search?q=records&labl=x", timeout=30)
+    assert answer.status_code == 422

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from services.api.filters import sql
 from services.api.filters.matching import Facts, matches
 from services.api.filters.parser import FIELDS, parse
-from services.api.search import queries
+from services.api.incidents import newest
+from services.api.read_model import database
+from services.api.search import hits
 from services.api.text.folding import fold
 from tests.harness import Harness
-from tests.newsroom import FAKE, Newsroom
+from tests.newsroom import FAKE, LEAK, Newsroom
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "search.md"
 BLOCK = re.search(r"```search\n(.*?)```", DOCUMENT.read_text(), re.S)
@@ -214,7 +217,7 @@ def test_what_people_type_never_reaches_the_index_as_syntax(stocked: Harness) ->
 def test_older_matches_past_the_bound_are_left_out_and_said_to_be(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queries, "MAX_HITS", 3)
+    monkeypatch.setattr(hits, "MAX_HITS", 3)
     for n in range(5):
         harness.add_item(f"i_{n}", "The ferry sank.")
     harness.projector().catch_up()
@@ -222,3 +225,78 @@ def test_older_matches_past_the_bound_are_left_out_and_said_to_be(
     assert [hit["id"] for hit in answer["hits"]] == ["i_4", "i_3", "i_2"]
     assert (answer["total"], answer["is_exact"]) == (3, False)
     assert answer["facets"]["state"] == [{"value": "classified", "count": 3}]
+
+
+class CountingClient:
+    """A client of the API that counts the steps of SQLite's virtual machine, in tens."""
+
+    def __init__(self, harness: Harness) -> None:
+        self.client = harness.api_client()
+        self.steps = 0
+        self.db = database.open_for_reading(harness.settings.read_model)
+        self.db.set_progress_handler(self._count, 10)
+        reader = self.client.application.extensions["incidentwire.reader"]
+        reader.read = lambda query, *args: query(self.db, *args)
+
+    def _count(self) -> int:
+        self.steps += 1
+        return 0
+
+    def get(self, path: str) -> tuple[int, Any]:
+        """Return the steps of an answer, and the answer."""
+        self.steps = 0
+        answer = self.client.get(path)
+        assert answer.status_code == 200, answer.text
+        return self.steps, answer.get_json()
+
+
+def test_common_words_are_looked_for_in_the_newest_items_only(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(newest, "ENOUGH", 3)
+    monkeypatch.setattr(hits, "MAX_HITS", 8)
+    text = "A cloned captain called the ferry office."
+    for n in range(120):
+        harness.add_item(f"i_old{n}", text)
+    room = Newsroom(harness)
+    for n in range(6):
+        room.add(f"i_{n}", (FAKE,), text=text)
+    room.grow()
+    client = CountingClient(harness)
+    wrong = {}
+    for words in ("ferry captain", "ferry AND captain AND cloned", "ferry"):
+        for path in ("incidents?limit=3", "incidents?limit=3&sort=updated"):
+            asked = f"/v1/{path}&q={words}"
+            monkeypatch.setattr(sql, "NEWEST", 1_000)
+            whole, _ = client.get(asked)
+            monkeypatch.setattr(sql, "NEWEST", 6)
+            part, answer = client.get(asked)
+            assert not answer["is_exact"]
+            if part > whole / 2:
+                wrong[asked] = (part, whole)
+    assert not wrong
+    client.db.close()
+
+
+def test_common_words_with_few_incidents_among_the_newest_are_found_in_all(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql, "NEWEST", 3)
+    room = Newsroom(harness)
+    old = room.add("i_old", (LEAK,), text="The ferry sank with its records.")
+    for n in range(6):
+        room.add(f"i_{n}", (FAKE,), text="A cloned captain called the ferry office.")
+    room.grow()
+    assert room.list("q=ferry+records") == [old]
+    assert room.list("q=ferry+-captain") == [old]
+    found = search(harness, "ferry records", kind="incidents")
+    assert [hit["id"] for hit in found["hits"]] == [old]
+    assert found["is_exact"]
+    assert room.list("q=ferry&sort=oldest&limit=2")[0] == old
+    answer = room.get("?q=ferry&limit=2")
+    pages = [answer]
+    while pages[-1]["next"]:
+        pages.append(room.get(f"?q=ferry&limit=2&cursor={pages[-1]['next']}"))
+    shown = [one["id"] for page in pages for one in page["incidents"]]
+    assert shown == room.list("limit=50")
+    assert [page["is_exact"] for page in pages] == [False, True, True, True]
