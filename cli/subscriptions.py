@@ -229,8 +229,14 @@ def replay(
         )
     settings = context.current_settings()
     url = f"{_url(settings, subscription)}/replay"
-    done = context.call("POST", url, settings, json=body).json()
-    output.write_done(done, done["replayed"], as_json=as_json)
+    replayed = 0
+    while True:
+        done = context.call("POST", url, settings, json=body).json()
+        replayed += done["replayed"]
+        if done["next"] is None:
+            break
+        body["after"] = done["next"]
+    output.write_done({"replayed": replayed}, replayed, as_json=as_json)
 
 
 def _all(settings: Settings) -> list[dict[str, Any]]:

@@ -251,9 +251,18 @@ class Client:
             query["cursor"] = page["next"]
 
     def replay(self, subscription_id: str, **what: Any) -> int:
-        """Deliver again: `positions=[…]`, `after=…`, `before=…` or `failed_since=…`."""
+        """Deliver again: `positions=[…]`, `after=…`, `before=…` or `failed_since=…`.
+
+        Returns how many events; a long range takes several requests.
+        """
         url = f"{self._subscription(subscription_id)}/replay"
-        return int(self._json("POST", url, json=what)["replayed"])
+        replayed = 0
+        while True:
+            done = self._json("POST", url, json=what)
+            replayed += int(done["replayed"])
+            if done.get("next") is None:
+                return replayed
+            what["after"] = done["next"]
 
     def _subscription(self, subscription_id: str) -> str:
         return f"{self.api_url}/v1/subscriptions/{subscription_id}"

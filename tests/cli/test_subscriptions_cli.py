@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from cli.main import command
 from incidentwire.web.auth import Keys
+from services.api.subscriptions import replays
 from tests.api.subscriptions.conftest import Desk, desk, receiver, smtp
 from tests.loopback import serving
 from tests.newsroom import LEAK
@@ -65,6 +67,36 @@ def test_a_webhook_is_added_fails_is_listed_and_its_failures_are_replayed(
     assert (paused["id"], paused["status"]) == (name, "paused")
     assert run("subscriptions", "remove", short).output == f"{name}\tremoved\n"
     assert run("subscriptions", "list", "--json").output == ""
+
+
+def test_a_long_replay_is_sent_in_parts_to_its_end(
+    desk: Desk, run: Run, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created = desk.webhook(receiver, scope="new")
+    receiver.status = 410
+    for n in range(5):
+        desk.room.add(f"i_{n}", (LEAK,))
+    desk.settle()
+    monkeypatch.setattr(replays, "PAGE", 2)
+    monkeypatch.setattr(replays, "MAX_REPLAY", 2)
+    path = f"/v1/subscriptions/{created['id']}/replay"
+    part = desk.client.post(path, json={"after": 0}).get_json()
+    assert part["next"] is not None
+    assert run("replay", created["id"], "--after", "0").output == "5\n"
+    for position in (1, 2, 3):
+        desk.notifier.ledger.record_attempt(
+            [position],
+            subscription=created["id"],
+            at=time.time(),
+            message_id="m",
+            ok=0,
+            latency_ms=1,
+            reason="status_500",
+        )
+    body = {"failed_since": "2026-01-01T00:00:00Z"}
+    assert desk.client.post(path, json=body).get_json()["replayed"] == 2
+    failed = run("replay", created["id"], "--failed-since", "2026-01-01")
+    assert int(failed.output) >= 3
 
 
 def test_refusals_say_what_to_do(run: Run) -> None:

@@ -22,6 +22,11 @@ from services.api.http import reader
 from services.api.subscriptions.access import owned, visible, with_service
 from services.api.subscriptions.model import Subscription
 from services.api.subscriptions.preview import InvalidSubscription
+from services.api.subscriptions.replays import (
+    replay_failed,
+    replay_positions,
+    replay_range,
+)
 from services.api.subscriptions.service import NotVerified, SubscriptionService
 from services.api.subscriptions.shapes import as_json, deliveries_json, feed_url
 
@@ -100,6 +105,11 @@ def show_one(subscription_id: str, status: int = 200, **shown_once: Any) -> Resp
         status,
         done=request.args.get("done"),
         replayed=whole_number(request.args.get("replayed")),
+        rest={
+            name: request.args[name]
+            for name in ("after", "before", "failed_since")
+            if "after" in request.args and name in request.args
+        },
         **found,
         **shown_once,
     )
@@ -153,14 +163,22 @@ def _replay(service: SubscriptionService, subscription: Subscription) -> dict[st
     after = whole_number(request.form.get("after"))
     if attempt is not None:
         positions = service.ledger.positions(subscription.id, attempt)
-        count = service.replay(subscription.id, positions, None)
-    elif after is not None:
+        done = replay_positions(service, subscription, positions)
+    elif after is not None and "failed_since" not in request.form:
         before = whole_number(request.form.get("before")) or 2**53
-        count = service.replay_range(subscription, reader().read, after, before)
+        done = replay_range(service, subscription, reader().read, after, before)
     else:
         since = _day(request.form.get("failed_since", ""))
-        count = service.replay(subscription.id, None, since)
-    return {"replayed": count}
+        done = replay_failed(service, subscription, since, after or 0)
+    shown = {"replayed": done.count}
+    return shown if done.next is None else {**shown, **_rest(done.next)}
+
+
+def _rest(after: int) -> dict[str, Any]:
+    """Return the form that replays the rest of a long replay."""
+    names = ("before", "failed_since")
+    given = {name: request.form[name] for name in names if request.form.get(name)}
+    return {"after": after, **given}
 
 
 COMMANDS: Mapping[

@@ -193,17 +193,16 @@ class ReplaySchema(Schema):
     after = fields.Integer(validate=validate.Range(min=0, max=2**53 - 1))
     before = fields.Integer(validate=validate.Range(min=1, max=2**53 - 1))
     failed_since = fields.AwareDateTime(
-        metadata={"description": "deliver again all that failed since then"}
+        metadata={
+            "description": "deliver again all that failed since then; with `after`,"
+            " only what lies after that position"
+        }
     )
 
     @validates_schema
     def one_kind(self, data: dict[str, Any], **_: Any) -> None:
-        kinds = [
-            "positions" in data,
-            "after" in data or "before" in data,
-            "failed_since" in data,
-        ]
-        if sum(kinds) != 1:
+        kinds = data.keys() - {"after"} or data.keys()
+        if len(kinds) != 1 or ("positions" in data and "after" in data):
             raise ValidationError(
                 "Give either positions, or after and before, or failed_since."
             )
@@ -211,6 +210,17 @@ class ReplaySchema(Schema):
 
 class ReplayedSchema(Schema):
     replayed = fields.Integer(required=True)
+
+
+class ReplayPageSchema(ReplayedSchema):
+    next = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "null at the end; else the same request with `after` set to"
+            " this position replays the rest"
+        },
+    )
 
 
 class SecretSchema(Schema):

@@ -1,4 +1,4 @@
-"""Create, change, confirm and replay subscriptions. Raises named errors; knows no HTTP."""
+"""Create, change and confirm subscriptions. Raises named errors; knows no HTTP."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import dataclasses
 import secrets as random_secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +18,7 @@ from incidentwire.events import (
 from incidentwire.log.event_log import EventLog
 from incidentwire.net.client import HttpClient, OutboundError
 from incidentwire.settings import Settings
-from services.api.subscriptions import confirmation, facts, mail, webhook
+from services.api.subscriptions import confirmation, mail, webhook
 from services.api.subscriptions.database import Database
 from services.api.subscriptions.ledger import Ledger
 from services.api.subscriptions.model import (
@@ -33,9 +33,6 @@ from services.api.subscriptions.pending import PendingPositions
 from services.api.subscriptions.preview import (
     InvalidSubscription,
     Preview,
-    ReadModelQuery,
-    accepted,
-    compile_filter,
 )
 from services.api.subscriptions.recipients import Recipients
 from services.api.subscriptions.secrets import (
@@ -48,7 +45,6 @@ from services.api.subscriptions.store import SubscriptionStore
 from services.api.subscriptions.validation import checked, known_zone
 
 ROTATION_S = 86_400.0  # how long a replaced webhook secret still signs
-MAX_REPLAY = 10_000
 
 
 class TooFrequent(ValueError):
@@ -327,51 +323,6 @@ class SubscriptionService:
             raise InvalidSubscription(
                 "target", "A feed and a group have no target. Leave it out."
             )
-
-    # -- replay ------------------------------------------------------------------------
-
-    def replay(
-        self, subscription_id: str, positions: Sequence[int] | None, since: float | None
-    ) -> int:
-        """Deliver these positions, or all that failed since a time, once more.
-
-        Raises InvalidSubscription if the log does not reach so far, or nothing is sent.
-        """
-        if self.store.get(subscription_id).channel is Channel.FEED:
-            raise InvalidSubscription(
-                "channel", "A feed is read, not sent. Its address shows the latest."
-            )
-        last = self.log.last()
-        if positions and max(positions) > last:
-            raise InvalidSubscription(
-                "positions", f"The log ends at {last}. Give positions up to there."
-            )
-        if positions is None:
-            positions = self.ledger.failed_positions(subscription_id, since or 0.0)
-        chosen = list(positions)[:MAX_REPLAY]
-        subjects = facts.subjects_by_position(self.log.get_many(chosen))
-        with self.database.transaction():
-            self.pending.add_pending(
-                [(subscription_id, position, True) for position in chosen]
-            )
-            self.recipients.add_subjects(subjects)
-        return len(chosen)
-
-    def replay_range(
-        self, subscription: Subscription, read: ReadModelQuery, after: int, before: int
-    ) -> int:
-        """Deliver again what the filter accepts in `(after, before)`; return how many."""
-        compiled = compile_filter(subscription.filter, subscription.scope)
-        positions: list[int] = []
-        while len(positions) < MAX_REPLAY:
-            page = [e for e in self.log.after(after, 1_000) if e.position < before]
-            if not page:
-                break
-            after = page[-1].position
-            positions += [
-                each.entry.position for each in read(accepted, page, compiled)
-            ]
-        return self.replay(subscription.id, positions, None)
 
     def _activate(self, subscription: Subscription) -> Subscription:
         changed = self.store.change(

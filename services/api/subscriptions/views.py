@@ -12,7 +12,14 @@ from incidentwire.web.problems import FieldError, Problem, as_problem, invalid_f
 from services.api.http import Blueprint, QuerySchema, reader
 from services.api.subscriptions.access import owned, visible, with_service
 from services.api.subscriptions.mail import MailNotConfigured
+from services.api.subscriptions.model import Subscription
 from services.api.subscriptions.preview import InvalidSubscription, preview
+from services.api.subscriptions.replays import (
+    Replayed,
+    replay_failed,
+    replay_positions,
+    replay_range,
+)
 from services.api.subscriptions.schemas import (
     ChangeSubscriptionSchema,
     CreatedSchema,
@@ -21,7 +28,7 @@ from services.api.subscriptions.schemas import (
     FilterTestSchema,
     NewSubscriptionSchema,
     PreviewSchema,
-    ReplayedSchema,
+    ReplayPageSchema,
     ReplaySchema,
     SecretSchema,
     SubscriptionListSchema,
@@ -181,26 +188,32 @@ def rotate_secret(_query: dict[str, Any], subscription_id: str) -> dict[str, Any
 @blueprint.route("/subscriptions/<subscription_id>/replay", methods=["POST"])
 @require("read")
 @blueprint.arguments(ReplaySchema)
-@blueprint.response(202, ReplayedSchema)
+@blueprint.response(202, ReplayPageSchema)
 def replay_subscription(body: dict[str, Any], subscription_id: str) -> dict[str, Any]:
-    """Deliver again: single events, a range, or all that failed since a time."""
+    """Deliver again: single events, a range, or all that failed since a time.
+
+    One request replays up to 10,000 events; `next` says where the rest begins.
+    """
 
     def run(service: SubscriptionService) -> dict[str, Any]:
         subscription = owned(service, subscription_id)
-        if "after" in body or "before" in body:
-            count = service.replay_range(
-                subscription,
-                reader().read,
-                body.get("after", 0),
-                body.get("before", 2**53),
-            )
-            return {"replayed": count}
-        since = body["failed_since"].timestamp() if "failed_since" in body else None
-        return {
-            "replayed": service.replay(subscription_id, body.get("positions"), since)
-        }
+        done = _replay(service, subscription, body)
+        return {"replayed": done.count, "next": done.next}
 
     return with_service(run)
+
+
+def _replay(
+    service: SubscriptionService, subscription: Subscription, body: dict[str, Any]
+) -> Replayed:
+    after = body.get("after", 0)
+    if "positions" in body:
+        return replay_positions(service, subscription, body["positions"])
+    if "failed_since" in body:
+        since = body["failed_since"].timestamp()
+        return replay_failed(service, subscription, since, after)
+    before = body.get("before", 2**53)
+    return replay_range(service, subscription, reader().read, after, before)
 
 
 @blueprint.route("/subscriptions/<subscription_id>/deliveries", methods=["GET"])
