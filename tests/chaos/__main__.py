@@ -228,6 +228,7 @@ class Run:
             yield from checks.ledger_agrees(client, names)
             yield from checks.mails_hold_each_event_once(log, self.mail, RECIPIENTS)
             yield from checks.audit_is_right(client, submitted)
+            yield from checks.nothing_is_left(connection)
 
     def summary(self) -> str:
         accepted = sum(len(e.accepted) for e in self.hooks.values())

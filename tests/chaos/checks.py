@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+
+import redis
 
 from incidentwire.client import Client
 from incidentwire.events import InFlight
 from incidentwire.items import IN_FLIGHT, fold_all
 from incidentwire.log.event_log import EventLog
+from services.classifier.keeping.sweep import HASHES, Sweep
 from tests.chaos.clients import Member, Reader
 from tests.chaos.receivers import Endpoint
 from tests.mail_server import MailServer
@@ -17,6 +21,7 @@ from tests.mail_server import MailServer
 WEBHOOK_TYPE = "item.classified"
 MAIL_TYPE = "incident.opened"
 MAIL_LINE = "New incident."
+LEFTOVERS = ("rq:job:*", "rq:failed:*", "rq:results:*", "rq:wip:*", "iw:fetch:*")
 
 
 def positions_of(log: EventLog, type_name: str) -> set[int]:
@@ -115,3 +120,14 @@ def audit_is_right(client: Client, submitted: int) -> Iterator[str]:
     counted = sum(stats["states"].values())
     if stats["in_flight"] or counted != submitted:
         yield f"the audit: {submitted} submitted, {counted} counted, {stats['in_flight']} in flight"
+
+
+def nothing_is_left(connection: redis.Redis) -> Iterator[str]:
+    """Name the keys of work that remain once the keeper has swept."""
+    sweep = Sweep(connection)
+    while sweep.run(time.time()):
+        pass
+    for pattern in (*LEFTOVERS, *HASHES):
+        left = sorted(key.decode() for key in connection.scan_iter(pattern))
+        if left:
+            yield f"{len(left)} keys {pattern} are left, {left[0]} among them"
