@@ -237,25 +237,33 @@ class Broadcaster:
 
     def _batches(self) -> Iterator[Sequence[RecordedEvent]]:
         """Yield new events; return if the log turns out to be another one."""
-        if self._is_another_log():
-            self._restart()
+        self.check_log()
+        restarts = self.restarts
         log = EventLog(self.connection)
         for batch in log.follow(self.position, wait_s=IDLE_S, limit=BATCH):
-            is_next = not batch or batch[0].position == self.position + 1
-            if not is_next or self._is_another_log():
-                return self._restart()
+            if self.restarts == restarts:
+                is_next = not batch or batch[0].position == self.position + 1
+                self.check_log(is_next=is_next)
+            if self.restarts != restarts:
+                return  # reads on from where the log continues
             if batch:
                 yield batch
 
-    def _is_another_log(self) -> bool:
-        """Return whether the log has lost the last event that was written."""
-        return not self.reached.continues(EventLog(self.connection))
+    def check_log(self, *, is_next: bool = True) -> None:
+        """Announce a gap if the log has lost the last event that was written: it was
+        restored, emptied or cut. Continue at its end.
 
-    def _restart(self) -> None:
-        """Announce a gap: the log was restored, emptied or cut. Continue at its end."""
+        `is_next` is False if the events read do not follow that one. Switches
+        greenlets; raises redis' errors.
+        """
+        written = self.reached
         log = EventLog(self.connection)
+        if is_next and written.continues(log):
+            return
         first, last = log.first(), log.last()
         reached = LogPosition.at(log, last)
+        if self.reached is not written:
+            return  # another greenlet was faster
         logger.error(
             event_line(
                 "log changed under the streams", log_id=log.id, first=first, last=last
@@ -264,6 +272,7 @@ class Broadcaster:
         self.reached = reached
         self.restarts += 1
         self._recent.clear()
+        self._announce()
         gap = sse.gap(reached.cursor, first=first, last=last, log_id=log.id)
         self._write(self.subscribers(), gap)
         for subscriber in self.subscribers():

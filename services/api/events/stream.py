@@ -75,6 +75,7 @@ def stream(query: dict[str, Any]) -> Response:
     broadcaster = cast("Broadcaster", current_app.extensions["incidentwire.hub"])
     key: str = g.key_digest
     broadcaster.start()
+    broadcaster.check_log()  # what it remembers may be lost
     broadcaster.reserve(key)
     # The request's context is gone inside the generator, so pass what it needs.
     subscriber = Subscriber(asked.wanted, _raw_socket(request.environ), key)

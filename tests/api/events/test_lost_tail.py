@@ -68,6 +68,22 @@ def test_an_open_stream_is_told_however_far_the_log_has_grown_again(
     assert harness.subscribe(**{"Last-Event-ID": gap.cursor}).take(1) == [9]
 
 
+def test_a_new_stream_gets_no_lost_event_before_the_reader_notices(
+    harness: Harness,
+) -> None:
+    harness.run_web()
+    open_stream = harness.subscribe("?after=0")
+    grow(harness, *"abcdef")
+    assert open_stream.take(6) == [1, 2, 3, 4, 5, 6]
+    # Shorter than before, so that the reader waits for a seventh event.
+    regrow(harness.connection, 3, NEW[:2])
+    late = harness.subscribe("?after=2")
+    assert [late.next().data["subject"] for _ in range(3)] == ["c", *NEW[:2]]
+    assert open_stream.next().event == "gap"
+    grow(harness, "g")
+    assert late.take(1) == open_stream.take(1) == [6]
+
+
 def test_pages_and_exports_refuse_the_cursor_of_a_lost_event(grown: Harness) -> None:
     client = grown.api_client()
     page = client.get("/v1/events?limit=5").get_json()
