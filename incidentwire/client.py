@@ -293,10 +293,10 @@ class Client:
             for each in answer["events"]
         ]
 
-    def acknowledge(self, name: str, positions: Sequence[int]) -> None:
-        self._json(
-            "POST", f"{self._group(name)}/ack", json={"positions": list(positions)}
-        )
+    def acknowledge(self, name: str, positions: Sequence[int]) -> dict[str, Any]:
+        """Say that events are done; `expired` lists those whose lease had run out."""
+        body = {"positions": list(positions)}
+        return self._json("POST", f"{self._group(name)}/ack", json=body)
 
     def refuse(self, name: str, positions: Sequence[int]) -> None:
         """Return events to the group; after five leases they are parked."""

@@ -27,6 +27,7 @@ from services.api.subscriptions.model import (
 from services.api.subscriptions.notifier import PARK_AFTER
 from services.api.subscriptions.preview import InvalidSubscription, compile_filter
 from services.api.subscriptions.schemas import (
+    AcknowledgedSchema,
     GroupSchema,
     LeaseQuerySchema,
     LeaseSchema,
@@ -126,16 +127,21 @@ def lease(body: dict[str, Any], name: str) -> dict[str, Any]:
 @blueprint.route("/<name>/ack", methods=["POST"])
 @require("read")
 @blueprint.arguments(PositionsSchema)
-@blueprint.response(204)
-def acknowledge(body: dict[str, Any], name: str) -> None:
-    """Acknowledge leased events: they are done. Others stay as they are."""
+@blueprint.response(200, AcknowledgedSchema)
+def acknowledge(body: dict[str, Any], name: str) -> dict[str, Any]:
+    """Acknowledge leased events: they are done. Others stay as they are.
 
-    def run(service: SubscriptionService) -> None:
+    The answer says which leases had expired: those events are done as well, but another
+    member may have handled them too.
+    """
+
+    def run(service: SubscriptionService) -> dict[str, Any]:
         group = owned(service, _group_id(name))
+        positions = body["positions"]
         with service.database.transaction():
-            service.pending.acknowledge(group.id, body["positions"])
+            return service.pending.acknowledge(group.id, positions, time.time())
 
-    with_service(run)
+    return with_service(run)
 
 
 @blueprint.route("/<name>/nack", methods=["POST"])

@@ -122,17 +122,26 @@ class PendingPositions:
             )
         return [(row["position"], row["attempts"] + 1) for row in rows]
 
-    def acknowledge(self, subscription_id: str, positions: Sequence[int]) -> None:
-        """Delete leased events.
+    def acknowledge(
+        self, subscription_id: str, positions: Sequence[int], now: float
+    ) -> dict[str, list[int]]:
+        """Delete leased events; return which were leased, had expired or are unknown.
 
         One that was never leased stays: after the log lost its end, another event may
         wait at a position that a member knows.
         """
-        self.db.executemany(
-            "DELETE FROM pending WHERE subscription = ? AND position = ?"
-            " AND lease_until > 0",
-            [(subscription_id, position) for position in positions],
-        )
+        found: dict[str, list[int]] = {"acknowledged": [], "expired": [], "unknown": []}
+        for position in positions:
+            row = self.db.execute(
+                "DELETE FROM pending WHERE subscription = ? AND position = ?"
+                " AND lease_until > 0 RETURNING lease_until > ? AND NOT parked AS held",
+                (subscription_id, position, now),
+            ).fetchone()
+            if row is None:
+                found["unknown"].append(position)
+            else:
+                found["acknowledged" if row["held"] else "expired"].append(position)
+        return found
 
     def release(
         self, subscription_id: str, positions: Sequence[int], at: float, park_after: int

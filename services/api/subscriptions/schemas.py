@@ -266,3 +266,19 @@ class PositionsSchema(Schema):
         required=True,
         validate=validate.Length(min=1, max=1_000),
     )
+
+
+def _positions(description: str) -> fields.List:
+    return fields.List(
+        fields.Integer(), required=True, metadata={"description": description}
+    )
+
+
+class AcknowledgedSchema(Schema):
+    """What became of the acknowledged positions."""
+
+    acknowledged = _positions("leased, and done now")
+    expired = _positions(
+        "the lease had run out: done now, but another member may have had it too"
+    )
+    unknown = _positions("not leased: acknowledged before, or not of this group")

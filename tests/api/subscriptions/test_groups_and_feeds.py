@@ -81,6 +81,32 @@ def test_a_lease_that_runs_out_gives_the_event_to_another_and_five_park_it(
     assert len(lease(desk, "team")) == 1
 
 
+def test_an_acknowledgement_tells_expired_and_unknown_leases(desk: Desk) -> None:
+    desk.client.post("/v1/groups/team", json={"filter": "type:incident.opened"})
+    desk.settle()
+    for n in range(3):
+        desk.room.add(f"i_{n}", (LEAK,))
+    desk.settle()
+    late, held = lease(desk, "team", limit=2)
+    desk.notifier.database.db.execute(
+        "UPDATE pending SET lease_until = 1 WHERE position = ?", (late,)
+    )
+    [waiting] = {
+        e.position for e in desk.harness.log.read() if e.type == "incident.opened"
+    } - {late, held}
+    body = {"positions": [held, late, waiting]}
+    first = desk.client.post("/v1/groups/team/ack", json=body)
+    assert first.status_code == 200
+    assert first.get_json() == {
+        "acknowledged": [held],
+        "expired": [late],
+        "unknown": [waiting],
+    }
+    again = desk.client.post("/v1/groups/team/ack", json=body).get_json()
+    assert again["unknown"] == body["positions"]
+    assert lease(desk, "team", limit=5) == [waiting]
+
+
 def test_a_group_that_begins_in_the_past_gets_all_of_it_in_order(desk: Desk) -> None:
     for n in range(5):
         desk.room.add(f"i_{n}", (LEAK,))
