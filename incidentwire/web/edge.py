@@ -10,8 +10,8 @@ from incidentwire.web.problems import Problem
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 REQUEST_HEADERS = "Authorization, Content-Type, Last-Event-ID, traceparent"
 EXPOSED_HEADERS = (
-    "Content-Location, Incidentwire-Last, Location, RateLimit, RateLimit-Policy, "
-    "Retry-After"
+    "Content-Location, Incidentwire-Cursor, Incidentwire-Last, Location, RateLimit, "
+    "RateLimit-Policy, Retry-After"
 )
 PREFLIGHT_AGE_S = 600  # Chromium keeps a preflight answer for two hours at most
 

@@ -57,7 +57,8 @@ def events(query: dict[str, Any]) -> Response:
 
     With `Accept: application/x-ndjson` the answer has one event per line, up to the
     present end of the log or to the limit; the headers `Incidentwire-Last` and
-    `Incidentwire-Cursor` are the position and the cursor of that end. 409 means that
+    `Incidentwire-Cursor` are the position and the cursor of that end: send the latter
+    as the following `cursor`. 409 means that
     `after` or `cursor` is ahead of the log, of another one, or of another event, 410
     that the log no longer reaches back so far; both carry `log_id`, `first` and `last`.
 
@@ -73,9 +74,10 @@ def events(query: dict[str, Any]) -> Response:
     last: int = held["last"]
     accepted = request.accept_mimetypes.best_match(["application/json", NDJSON])
     if accepted == NDJSON:
-        lines = _lines(log, held["log_id"], asked, after, last, query.get("limit"))
-        cursor = LogPosition.at(log, last).cursor
-        headers = {"Incidentwire-Last": str(last), "Incidentwire-Cursor": cursor}
+        end = _end(log, asked, after, last, query.get("limit"))
+        lines = _lines(log, held["log_id"], asked, after, end)
+        cursor = LogPosition.at(log, end).cursor
+        headers = {"Incidentwire-Last": str(end), "Incidentwire-Cursor": cursor}
         return Response(lines, 200, headers, mimetype=NDJSON)
     limit = min(query.get("limit", JSON_LIMIT), PAGE)
     found, position = _page(log, asked, after, limit, last)
@@ -145,6 +147,8 @@ def _poll(
     """
     broadcaster = cast("Broadcaster", current_app.extensions["incidentwire.hub"])
     broadcaster.start()
+    if not start.event:  # a position alone would not show that its event was lost
+        start = LogPosition.at(log, start.position)
     broadcaster.reserve(g.key_digest)
     deadline = time.monotonic() + wait_s
     try:
@@ -192,24 +196,35 @@ def _page_of_subject(
     return found[:limit], found[limit - 1].position
 
 
+def _end(
+    log: EventLog, asked: EventFilter, after: int, last: int, limit: int | None
+) -> int:
+    """Return the position up to which NDJSON is written, at most `last`.
+
+    With a limit and a filter the log is read for it, since headers are sent first.
+    """
+    if limit is None:
+        return last
+    if asked.is_all:
+        return min(last, after + limit)
+    left = limit
+    for entries in _pages(log, after, last, PAGE):
+        matching = [entry.position for entry in entries if asked.matches(entry)]
+        if len(matching) >= left:
+            return matching[left - 1]
+        left -= len(matching)
+    return last
+
+
 def _lines(
-    log: EventLog,
-    log_id: str,
-    asked: EventFilter,
-    after: int,
-    last: int,
-    limit: int | None,
+    log: EventLog, log_id: str, asked: EventFilter, after: int, end: int
 ) -> Iterator[bytes]:
     """Yield NDJSON, one page of the log per chunk, without decoding the stored JSON."""
-    left = limit if limit is not None else last - after
-    for entries in _pages(log, after, last, min(PAGE, left) if asked.is_all else PAGE):
-        chosen = [entry for entry in entries if asked.matches(entry)][:left]
+    for entries in _pages(log, after, end, PAGE):
+        chosen = [entry for entry in entries if asked.matches(entry)]
         if chosen:
             lines = "\n".join([envelope_json(entry, log_id) for entry in chosen])
             yield f"{lines}\n".encode()
-        left -= len(chosen)
-        if left <= 0:
-            return
 
 
 def _pages(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
@@ -50,6 +51,34 @@ def test_ndjson_is_the_same_events_to_the_end(harness: Harness) -> None:
     )
     limited = client.get("/v1/events?after=5&limit=3", headers=NDJSON).text.splitlines()
     assert [json.loads(line)["sequence"] for line in limited] == [6, 7, 8]
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("", range(1, 10)),
+        ("&type=item.submitted", [1, 4, 7]),
+        ("&subject=i_1", [4, 5, 6]),
+    ],
+)
+def test_ndjson_cut_by_a_limit_names_the_cursor_of_its_rest(
+    harness: Harness, query: str, wanted: Sequence[int]
+) -> None:
+    for n in range(3):
+        harness.add_item(f"i_{n}")
+    client = harness.api_client()
+    seen: list[int] = []
+    cursor = "0"
+    while True:
+        path = f"/v1/events?limit=2&cursor={cursor}{query}"
+        answer = client.get(path, headers=NDJSON)
+        found = [json.loads(line)["sequence"] for line in answer.text.splitlines()]
+        seen += found
+        cursor = answer.headers["Incidentwire-Cursor"]
+        assert answer.headers["Incidentwire-Last"] == cursor.partition("-")[0]
+        if len(found) < 2:
+            break
+    assert (seen, cursor.partition("-")[0]) == (list(wanted), "9")
 
 
 @pytest.mark.parametrize(
