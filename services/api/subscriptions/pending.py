@@ -125,12 +125,16 @@ class PendingPositions:
     def acknowledge(
         self, subscription_id: str, positions: Sequence[int], now: float
     ) -> dict[str, list[int]]:
-        """Delete leased events; return which were leased, had expired or are unknown.
+        """Delete leased events; return which were leased, had expired or were not leased.
 
         One that was never leased stays: after the log lost its end, another event may
         wait at a position that a member knows.
         """
-        found: dict[str, list[int]] = {"acknowledged": [], "expired": [], "unknown": []}
+        found: dict[str, list[int]] = {
+            "acknowledged": [],
+            "expired": [],
+            "not_leased": [],
+        }
         for position in positions:
             row = self.db.execute(
                 "DELETE FROM pending WHERE subscription = ? AND position = ?"
@@ -138,7 +142,7 @@ class PendingPositions:
                 (subscription_id, position, now),
             ).fetchone()
             if row is None:
-                found["unknown"].append(position)
+                found["not_leased"].append(position)
             else:
                 found["acknowledged" if row["held"] else "expired"].append(position)
         return found

@@ -268,7 +268,7 @@ class PositionsSchema(Schema):
     )
 
 
-def _positions(description: str) -> fields.List:
+def _positions(description: str) -> fields.List[Any]:
     return fields.List(
         fields.Integer(), required=True, metadata={"description": description}
     )
@@ -281,4 +281,4 @@ class AcknowledgedSchema(Schema):
     expired = _positions(
         "the lease had run out: done now, but another member may have had it too"
     )
-    unknown = _positions("not leased: acknowledged before, or not of this group")
+    not_leased = _positions("acknowledged before, or never leased")

@@ -81,7 +81,7 @@ def test_a_lease_that_runs_out_gives_the_event_to_another_and_five_park_it(
     assert len(lease(desk, "team")) == 1
 
 
-def test_an_acknowledgement_tells_expired_and_unknown_leases(desk: Desk) -> None:
+def test_an_acknowledgement_tells_expired_and_missing_leases(desk: Desk) -> None:
     desk.client.post("/v1/groups/team", json={"filter": "type:incident.opened"})
     desk.settle()
     for n in range(3):
@@ -100,10 +100,10 @@ def test_an_acknowledgement_tells_expired_and_unknown_leases(desk: Desk) -> None
     assert first.get_json() == {
         "acknowledged": [held],
         "expired": [late],
-        "unknown": [waiting],
+        "not_leased": [waiting],
     }
     again = desk.client.post("/v1/groups/team/ack", json=body).get_json()
-    assert again["unknown"] == body["positions"]
+    assert again["not_leased"] == body["positions"]
     assert lease(desk, "team", limit=5) == [waiting]
 
 
