@@ -16,7 +16,9 @@ from services.api.dashboard import (
     ingest_client,
     item,
     keys,
+    language,
     layout,
+    messages,
     review,
     review_bulk,
     search,
@@ -54,6 +56,8 @@ BLUEPRINTS = (
 def add_pages(app: Flask) -> None:
     """Add all pages to the app, whose parts are in place."""
     layout.prepare(app)
+    app.extensions["incidentwire.language"] = language.current
+    app.extensions["incidentwire.translate"] = messages.translate
     app.register_error_handler(NotFound, layout.show_unknown_path)
     with app.app_context():
         app.extensions["incidentwire.ingest"] = ingest_client.make_client(settings())

@@ -47,7 +47,8 @@ def show_confirm(_query: dict[str, Any], token: str) -> Response:
         needs_key=False,
     )
     if found is None:
-        raise UnknownToken("This link is unknown or has expired. Subscribe again.")
+        message = "This link is unknown or has expired. Subscribe again."
+        return _unknown(UnknownToken(message))
     return _page(f"Confirm the subscription “{found.name}”?", "Confirm")
 
 
@@ -58,7 +59,10 @@ def show_confirm(_query: dict[str, Any], token: str) -> Response:
 @blueprint.response(200, {"type": "string"}, content_type="text/html")
 def confirm(_query: dict[str, Any], token: str) -> Response:
     """Confirm an e-mail subscription, or the contact of a webhook."""
-    found = with_service(lambda service: service.confirm(token), needs_key=False)
+    try:
+        found = with_service(lambda service: service.confirm(token), needs_key=False)
+    except UnknownToken as error:
+        return _unknown(error)
     return _page(f"Confirmed: “{found.name}”.")
 
 
@@ -136,12 +140,30 @@ def _conditional(body: bytes, mimetype: str) -> Response:
     return response
 
 
-def _page(text: str, button: str = "") -> Response:
-    form = f'<form method="post"><button>{html.escape(button)}</button></form>'
+def _unknown(error: UnknownToken) -> Response:
+    """Return the refusal as a page to a browser. Raises the error for programs."""
+    if "text/html" not in request.headers.get("Accept", ""):
+        raise error
+    return _page(str(error), status=404)
+
+
+def _page(text: str, button: str = "", status: int = 200) -> Response:
+    """Return a page in the language of the browser, as the other pages are.
+
+    The app's pages bring the language and the translation, see register.py.
+    """
+    language = current_app.extensions["incidentwire.language"]()
+    translated = current_app.extensions["incidentwire.translate"]
+    shown = html.escape(translated(text))
+    form = (
+        f'<form method="post"><button>{html.escape(translated(button))}</button></form>'
+    )
     body = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
         "<title>Incidentwire</title></head><body>"
-        f"<h1>Incidentwire</h1><p>{html.escape(text)}</p>{form if button else ''}</body></html>"
+        f"<h1>Incidentwire</h1><p>{shown}</p>{form if button else ''}</body></html>"
     )
-    return Response(body, 200, PAGE_HEADERS, mimetype="text/html")
+    response = Response(body, status, PAGE_HEADERS, mimetype="text/html")
+    response.vary.update(("Cookie", "Accept-Language"))
+    return response

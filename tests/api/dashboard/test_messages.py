@@ -47,6 +47,7 @@ SOURCES = (
     "services/api/search",
     "services/api/subscriptions/access.py",
     "services/api/subscriptions/groups.py",
+    "services/api/subscriptions/links.py",
     "services/api/subscriptions/preview.py",
     "services/api/subscriptions/schemas.py",
     "services/api/subscriptions/service.py",

@@ -233,3 +233,20 @@ def test_a_title_with_an_encoded_line_break_adds_no_header(
     (message,) = smtp.messages()
     assert message["Bcc"] is None
     assert "eve@example.org" in message["Subject"]
+
+
+def test_the_pages_of_links_speak_the_language_of_the_browser(
+    desk: Desk, smtp: MailServer
+) -> None:
+    desk.create(channel="email", target=ANN)
+    link = re.findall(r"/v1/confirm/\S+", smtp.texts()[-1])[0]
+    chinese = {"Accept-Language": "zh", "Accept": "text/html"}
+    page = desk.client.get(link, headers=chinese).text
+    assert '<html lang="zh">' in page
+    assert "确认订阅" in page
+    assert "Confirm the subscription" in desk.client.get(link).text
+    lost = desk.client.get("/v1/confirm/nothing", headers=chinese)
+    assert lost.status_code == 404
+    assert "请重新订阅" in lost.text
+    assert desk.client.get("/v1/confirm/nothing").is_json
+    assert "已确认" in desk.client.post(link, headers=chinese).text
