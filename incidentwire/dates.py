@@ -36,7 +36,8 @@ MONTH_FIRST_TAGS = frozenset({"en-us", "en-ph", "es-us"})
 UNORDERED_TAGS = frozenset({"", "en", "en-ca"})  # day and month in either order
 YEAR_FIRST_LANGUAGES = frozenset({"zh", "ja", "ko", "hu", "lt"})
 
-_WORD = r"[^\W\d_]{3,14}"
+# Vowel signs of Devanagari are no letters to `re`.
+_WORD = r"(?:[^\W\d_]{3,14}|[\u0900-\u0963]{2,14})"
 _ERA = re.compile(
     r"(?:(民國|民国|令和|平成)\s?(\d{1,3}|元)\s?[年./-]|(?<!\d)(\d{3})\s?年)"
     r"\s?(\d{1,2})\s?[月./-]\s?(\d{1,2})(?!\d)\s?日?"
@@ -79,7 +80,7 @@ _TIME = re.compile(
     re.I,
 )
 _ZONE = re.compile(
-    r"\s?(?:(?:GMT|UTC)?([+-])(\d{1,2}):?(\d{2})?(?!\d)|\(?([A-Za-z]{1,5})\b)"
+    r"\s?\(?(?:(?:GMT|UTC)?\s?([+-])(\d{1,2}):?(\d{2})?(?!\d)|([A-Za-z]{1,5})\b)"
 )
 _RELATIVE = re.compile(
     r"(?:vor|hace|il y a|há|for|fa)\s(\d{1,3}|\w{2,4})\s"
@@ -127,7 +128,7 @@ def parse(
     """
     if not isinstance(text, str):
         return None
-    text = " ".join(normalize("NFKC", text[:MAX_CHARS]).split())
+    text = " ".join(normalize("NFKC", text[:MAX_CHARS]).replace("،", ",").split())
     language = language.replace("_", "-").lower()
     if text.isdecimal():
         return _epoch(text) if epoch and len(text) in (10, 13) else _compact(text)

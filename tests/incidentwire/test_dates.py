@@ -96,6 +96,12 @@ NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
         ("12 parts of 2031", "", None),
         ("version 4 mar", "", None),
         ("", "", None),
+        ("5 मई 2024", "hi", "2024-05-05"),
+        ("٥ مارس، ٢٠٢٤", "ar", "2024-03-05"),
+        ("5. listopada 2024.", "hr", "2024-10-05"),
+        ("5 listopada 2024", "pl", "2024-11-05"),
+        ("5 listopada 2024", "", None),
+        ("5/3/2024, 10:00 (GMT+7)", "vi", "2024-03-05T10:00:00+07:00"),
     ],
 )
 def test_a_date_is_read_as_it_is_written(
