@@ -40,7 +40,7 @@ MAX_DROPPED = (
 )
 # An interim response, as 103 (Early Hints): another head follows. Not 101, which ends HTTP.
 _INTERIM = re.compile(rb"(HTTP/1\.[01]) 1(?!01)\d\d\b")
-_HEADER = re.compile(rb"([!-9;-~]++)[ \t]*+:")
+_HEADER = re.compile(rb"\A([!-9;-~]++)[ \t]*+:")
 
 
 class OutboundError(Exception):
