@@ -19,7 +19,7 @@ LINE_CHARS = 500  # read of a line; only its opening counts beyond DATELINE_CHAR
 # Dates that are not the publication's, as journals and updated pages print them.
 NOT_PUBLISHED = re.compile(
     r"accepted|received|revised|submitted|reviewed|updated|modified|copyright|©"
-    r"|retrieved|accessed|archived|hearing|effective|discovered"
+    r"|retrieved|accessed|archived|printed|gedruckt|imprimé|impreso|stampato|hearing|effective|discovered"
     r"|date of (?:the )?(?:breach|incident|birth|discovery)|deadline|expires|register (?:by|before|until)|\bevents?\b"
     r"|eingereicht|eingegangen|angenommen|aktualisiert|abgerufen|veranstaltung"
     r"|reçu|accepté|mis à jour|recibido|aceptado|actualizado|recebido|aceito"

@@ -31,6 +31,7 @@ _COUNT = etree.XPath("count(//*)")
 _TOO_DEEP = etree.XPath(f"boolean({'/*' * (MAX_DEPTH + 1)})")
 _INLINE_DATA = re.compile(r"data:[^\"'<>\s)]{200,}+")  # pictures in the page itself
 _TAG = re.compile(r"<[A-Za-z!/]")
+_PLACEHOLDER = re.compile(r"\{\{|\$\{|<%|\[\[")  # of a template that was not filled
 _QUOTED = re.compile(r"\"[^\"]*+\"|'[^']*+'")
 
 
@@ -125,8 +126,11 @@ def _visible_parts(element: html.HtmlElement) -> list[str]:
 
 
 def absolute(base: str, href: str | None) -> str | None:
-    """Return `href` resolved against `base` if it is an http(s) URL with a host."""
-    if not href or len(href) > 4096:
+    """Return `href` resolved against `base` if it is an http(s) URL with a host.
+
+    Placeholders of templates are no URLs.
+    """
+    if not href or len(href) > 4096 or _PLACEHOLDER.search(href):
         return None
     try:
         # Many templates leave spaces in URLs; browsers encode them.

@@ -83,7 +83,8 @@ _BY = re.compile(
     re.I,
 )
 _NO_NAME = re.compile(
-    r"https?://|@\w|\d|^(?:admin|editor|redaktion|staff|web ?master|unknown|none|null)$"
+    r"https?://|@\w|\d|^(?:(?:wp[ _-]?)?admin(?:istrator)?|editor|redaktion|staff|web ?master|unknown"
+    r"|none|null|undefined|anonymous|default|root|user|test|n/a)$"
     r"|^(?:published|updated|posted|modified|publicado|actualizado|veröffentlicht"
     r"|aktualisiert|publié|mis à jour|发布|更新|photo|image|source|leave a comment)\b"
     r"|^(?:guest|newsroom|subscribe|name)\b|^our (?:\w{1,30} )?correspondent|\bstaff$"
@@ -317,6 +318,9 @@ def _marks_author(node: html.HtmlElement) -> bool:
 def _names(text: str) -> Iterator[str]:
     """Yield the people of a byline, without "By"; nothing if the text is no name."""
     name = _BY.sub("", clean(text))
+    before, _, after = name.partition(",")
+    if before and dates.parse(after, now=ANY_TIME):  # "Ann Lee, Tuesday 5 March 2024"
+        name = before
     name = _AFTER_NAME.split(name, maxsplit=1)[0].strip(" ,;:|/·-")
     if not 1 < len(name) <= MAX_AUTHOR_CHARS or _NO_NAME.search(name):
         return

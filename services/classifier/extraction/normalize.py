@@ -47,12 +47,20 @@ _RESPONSIVE = re.compile(r":|\bd-(?:sm|md|lg|xl|xxl|print)-")
 
 def normalize_tree(tree: html.HtmlElement) -> None:
     """Normalise the tree of a page in place."""
+    _drop_readings(tree)
     _open_shadow_roots(tree)
     _drop_hidden(tree)
     _open_details(tree)
     _open_figures(tree)
     for node in _CONTAINERS_OF_PARAGRAPHS(tree):
         _wrap_bare_text(node)
+
+
+def _drop_readings(tree: html.HtmlElement) -> None:
+    """Drop how characters are read, which stands above them: <ruby>漏<rt>ろう</rt></ruby>."""
+    for node in list(tree.iter("rt", "rp")):
+        if node.getparent() is not None:
+            node.drop_tree()
 
 
 def _open_shadow_roots(tree: html.HtmlElement) -> None:

@@ -153,8 +153,9 @@ def _is_own(node: html.HtmlElement, heading: html.HtmlElement | None) -> bool:
 
 
 def is_other_box(node: html.HtmlElement) -> bool:
-    """Return True for a box whose class says that it holds other stories or comments."""
-    classes = node.get("class") or ""
+    """Return True for a box whose class or id says that it holds other stories or
+    comments."""
+    classes = f"{node.get('class') or ''} {node.get('id') or ''}"
     if _OTHERS.search(classes):
         return True
     return not OTHER_BOXES.isdisjoint(classes.lower().split())
@@ -164,10 +165,18 @@ def _is_in_other_box(node: html.HtmlElement, heading: html.HtmlElement | None) -
     """Return True for elements in a box of other stories, which lacks the headline."""
     own = [] if heading is None else list(heading.iterancestors())
     return any(
-        up.tag in ASIDE or is_other_box(up)
+        up.tag in ASIDE or is_other_box(up) or _is_masthead(up, heading)
         for up in (node, *node.iterancestors())
         if up not in own
     )
+
+
+def _is_masthead(node: html.HtmlElement, heading: html.HtmlElement | None) -> bool:
+    """Return True for the page's header, with the day of today, beside an article."""
+    if node.tag != "header" or heading is None:
+        return False
+    article = next(heading.iterancestors("article", "main"), None)
+    return article is not None and article not in node.iterancestors()
 
 
 def _beside(
@@ -230,8 +239,11 @@ def _own_parts(tree: html.HtmlElement, headline: str) -> html.HtmlElement:
         for up in (article, *article.iterancestors()):
             for sibling in list(up.itersiblings()):
                 sibling.getparent().remove(sibling)
-    for node in list(own.iter("aside", "nav", "div", "section", "ul", "footer")):
-        if node.tag in ASIDE or is_other_box(node):
+    # JSON-LD has been read: what is left of it is about other stories.
+    for node in list(
+        own.iter("script", "aside", "nav", "div", "section", "ul", "footer")
+    ):
+        if node.tag == "script" or node.tag in ASIDE or is_other_box(node):
             node.drop_tree()
     for node in own.iter():
         text = node.text if isinstance(node.tag, str) else None

@@ -20,6 +20,8 @@ from services.classifier.extraction.decoding import clean, clean_lines
 
 MAX_SCRIPT_CHARS = 2_000_000
 MAX_NODES = 3_000
+PART_CHARS = 3  # of a headline, which are looked for in the page's titles
+OTHER_SHARE = 0.4  # of these; fewer are in the titles of a page about something else
 MAX_TITLES = 5  # title elements and headlines that are compared with the data
 MAX_DEPTH = 12  # of nested objects; articles are at depths of 1 to 4
 NEST_LIMIT = 200  # consecutive brackets; json raises RecursionError on many more
@@ -76,7 +78,10 @@ def read(tree: html.HtmlElement, url: str) -> ArticleData:
     """Return the data of the main article in the page's JSON-LD; empty if none."""
     nodes = _nodes(tree)
     site = _site_name(nodes)
-    main = _main_article(nodes, url, _shown_titles(tree))
+    titles = _shown_titles(tree)
+    paths = [_path(name) for name in (url, _canonical(tree)) if name]
+    own = [node for node in nodes if not _is_other(node, paths, titles)]
+    main = _main_article(own, url, titles)
     if main is None:
         return ArticleData(publisher=site)
     by_id = {
@@ -91,6 +96,42 @@ def _shown_titles(tree: html.HtmlElement) -> str:
     """Return the words of the page's title and headlines, without blanks."""
     titles = islice(tree.iter("title", "h1"), MAX_TITLES)
     return squeeze(" ".join(title.text_content()[:1000] for title in titles))
+
+
+def _canonical(tree: html.HtmlElement) -> str:
+    found = tree.find(".//link[@rel='canonical']")
+    return str(found.get("href") or "") if found is not None else ""
+
+
+def _is_other(node: dict[str, Any], paths: list[str], titles: str) -> bool:
+    """Return True for an article with the address of another page and a headline that
+    has little in common with what this one shows."""
+    headline = squeeze(_plain(node.get("headline")))
+    names = [name for name in _addresses(node) if _path(name).count("/")]
+    if not headline or not titles or not names or not _is_article(node):
+        return False
+    if any(path in name for path in paths for name in names):
+        return False
+    last = max(len(headline) - PART_CHARS, 0)
+    parts = [headline[at : at + PART_CHARS] for at in range(last + 1)]
+    return sum(part in titles for part in parts) < OTHER_SHARE * len(parts)
+
+
+def _addresses(node: dict[str, Any]) -> list[str]:
+    """Return the URLs that an article gives itself."""
+    about = node.get("mainEntityOfPage")
+    names = [
+        node.get("url"),
+        node.get("@id"),
+        about.get("@id") if isinstance(about, dict) else about,
+    ]
+    return [name for name in names if isinstance(name, str) and "//" in name]
+
+
+def _path(url: str) -> str:
+    """Return host and path of a URL, as far as two addresses of a page share them."""
+    bare = url.split("//", 1)[-1].split("?")[0].split("#")[0]
+    return bare.rstrip("/").removeprefix("www.")
 
 
 def _main_article(
@@ -240,23 +281,8 @@ def _closeness(node: dict[str, Any], url: str, titles: str) -> tuple[int, ...]:
     Then one whose headline the page shows, a news type, a date, and the longest body.
     """
     headline = squeeze(_plain(node.get("headline")))
-    about = node.get("mainEntityOfPage")
-    names = [
-        node.get("url"),
-        node.get("@id"),
-        about.get("@id") if isinstance(about, dict) else about,
-    ]
-    path = (
-        url.split("//", 1)[-1]
-        .split("?")[0]
-        .split("#")[0]
-        .rstrip("/")
-        .removeprefix("www.")
-    )
-    same = any(
-        isinstance(name, str) and path and "/" in path and path in name
-        for name in names
-    )
+    path = _path(url)
+    same = "/" in path and any(path in name for name in _addresses(node))
     return (
         int(same),
         int(bool(headline) and headline in titles),

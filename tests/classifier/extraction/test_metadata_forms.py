@@ -110,6 +110,7 @@ def test_a_date_of_the_story_is_not_its_dateline(
         ("av Marit Solheim", "Marit Solheim"),
         ("Autor: Marit Solheim", "Marit Solheim"),
         ("Marit Solheim (AFP)", "Marit Solheim"),
+        ("By Marit Solheim, Thursday 20 November 2025 10:15 GMT", "Marit Solheim"),
         ("作者：周若岚 编辑：王某", "周若岚"),
         ("文｜周若岚", "周若岚"),
         ("本报记者 周若岚", "周若岚"),
@@ -127,3 +128,58 @@ def test_a_byline_gives_the_name_alone(byline: str, author: str) -> None:
 def test_a_name_in_a_small_heading_is_an_author() -> None:
     body = "<h4 class='gh-article-author-name'><a href='/a'>Marit Solheim</a></h4>"
     assert read(page_of("", body)).author == "Marit Solheim"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        OTHER | {"url": "https://courier.example/dams", "articleBody": "Water. " * 99},
+        {"@type": "ItemList", "itemListElement": [OTHER]},
+    ],
+    ids=["article", "list"],
+)
+def test_the_data_of_other_stories_alone_are_not_the_pages(data: object) -> None:
+    head = f"<title>Clinic lost its keys</title>{json_ld(data)}"
+    found = read(page_of(head, "<h1>Clinic lost its keys</h1><p>It had none left.</p>"))
+    assert (found.author, found.published, found.article.body) == ("", None, "")
+
+
+def test_data_with_the_canonical_url_are_the_pages_under_any_headline() -> None:
+    data = ARTICLE | {"headline": "Lock change", "url": "https://courier.example/keys"}
+    link = "<link rel='canonical' href='https://courier.example/keys'>"
+    head = f"<title>Clinic lost its keys</title>{link}{json_ld(data)}"
+    assert read(page_of(head)).author == "Marit Solheim"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "<div id='comments'><p class='date'>7 January 2026</p></div>",
+        "<small>Printed from courier.example on 7 January 2026</small>",
+    ],
+)
+def test_a_day_beside_the_story_is_not_its_date(other: str) -> None:
+    story = "<h1>Clinic lost its keys</h1><p>It had none left.</p>"
+    page = page_of("<title>Clinic lost its keys</title>", story + other)
+    assert read(page).published is None
+
+
+def test_the_day_in_the_masthead_is_today() -> None:
+    masthead = "<header><time datetime='2026-01-07'>Wednesday</time></header>"
+    story = (
+        "<article><h1>Clinic lost its keys</h1><p class='date'>20 November 2025</p>"
+        "<p>It had none left.</p></article>"
+    )
+    page = page_of("<title>Clinic lost its keys</title>", masthead + story)
+    assert read(page).published == "2025-11-20"
+
+
+@pytest.mark.parametrize("name", ["undefined", "wpadmin", "Administrator", "n/a"])
+def test_the_account_of_a_publishing_system_is_no_author(name: str) -> None:
+    assert read(page_of(f"<meta name='author' content='{name}'>")).author == ""
+
+
+@pytest.mark.parametrize("href", ["{{ url }}", "${url}", "<%= url %>"])
+def test_a_placeholder_of_a_template_is_no_address(href: str) -> None:
+    page = page_of(f'<link rel="canonical" href="{href}">')
+    assert read(page).canonical_url is None

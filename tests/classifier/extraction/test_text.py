@@ -335,3 +335,10 @@ def test_text_of_a_wrong_decoding_is_refused() -> None:
         read(f"<article><h1>{TITLE}</h1><p>{garbled}</p></article>").shortcoming
         == "garbled"
     )
+
+
+def test_how_characters_are_read_is_not_part_of_the_words() -> None:
+    ruby = "個人情報が<ruby>漏洩<rp>(</rp><rt>ろうえい</rt><rp>)</rp></ruby>した。"
+    text = read(f"<article><h1>{TITLE}</h1><p>{ruby * 20}</p></article>").text
+    assert "漏洩した" in text
+    assert "ろう" not in text
