@@ -2,7 +2,8 @@
 
 Slavic, Greek and Finnish entries list the case that dates use (genitive, partitive),
 Arabic ones the names of Egypt, Algeria and Morocco. Source: the Unicode CLDR; reading it
-through Babel would take 0.3 s at each start. Names are compared without accents and by prefix, so abbreviations need no entry.
+through Babel would take 0.3 s at each start. Names are compared without accents and by
+prefix, so abbreviations need no entry.
 """
 
 from __future__ import annotations
