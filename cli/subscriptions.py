@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -141,13 +142,28 @@ def pause(subscription: str, as_json: bool) -> None:
 
 @subscriptions.command()
 @click.argument("subscription")
-@click.option("--skip-missed", is_flag=True, help="Begin with what comes from now on.")
+@click.option(
+    "--missed/--skip-missed",
+    "missed",
+    default=None,
+    help="Deliver what was missed, or begin with what comes from now on.",
+)
 @output.json_option
-def resume(subscription: str, skip_missed: bool, as_json: bool) -> None:
-    """Send again, and deliver what was missed."""
+def resume(subscription: str, missed: bool | None, as_json: bool) -> None:
+    """Send again.
+
+    On a terminal it asks whether to deliver what was missed, unless an option says so.
+    In a script it is delivered unless --skip-missed is given.
+    """
     settings = context.current_settings()
-    body = {"status": "active", "resume": "now" if skip_missed else "missed"}
     url = _url(settings, subscription)
+    if missed is None:
+        missed = not sys.stdin.isatty() or click.confirm(
+            "Deliver what was missed? No begins with what comes from now on.",
+            default=True,
+            err=True,
+        )
+    body = {"status": "active", "resume": "missed" if missed else "now"}
     _write(context.call("PATCH", url, settings, json=body).json(), as_json)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -67,6 +70,26 @@ def test_a_webhook_is_added_fails_is_listed_and_its_failures_are_replayed(
     assert (paused["id"], paused["status"]) == (name, "paused")
     assert run("subscriptions", "remove", short).output == f"{name}\tremoved\n"
     assert run("subscriptions", "list", "--json").output == ""
+
+
+def test_a_terminal_is_asked_whether_to_deliver_what_was_missed(
+    desk: Desk, run: Run, receiver: Receiver
+) -> None:
+    created = desk.webhook(receiver, scope="new")
+    for name, answer in (("i_a", b"y\n"), ("i_b", b"n\n")):
+        assert run("subscriptions", "pause", created["id"]).exit_code == 0
+        desk.room.add(name, (LEAK,))
+        desk.room.projector.catch_up()
+        desk.notifier.step()
+        terminal, stdin = os.openpty()
+        os.write(terminal, answer)
+        words = (sys.executable, "-m", "cli", "subscriptions", "resume", created["id"])
+        done = subprocess.run(words, stdin=stdin, capture_output=True, timeout=60)
+        os.close(stdin)
+        os.close(terminal)
+        assert b"Deliver what was missed?" in done.stderr
+        desk.settle()
+        assert len(receiver.requests) == 1
 
 
 def test_a_long_replay_is_sent_in_parts_to_its_end(

@@ -79,7 +79,7 @@ def test_the_examples_of_shell_python_and_javascript_work(
 
 def test_the_commands_exist_with_their_options() -> None:
     shown = [line.split() for line in shell_lines() if line.startswith("incidentwire")]
-    assert len(shown) == 4
+    assert len(shown) == 5
     for _, name, *words in shown:
         found = incidentwire.get_command(click.Context(incidentwire), name)
         if isinstance(found, click.Group):
