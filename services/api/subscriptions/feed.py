@@ -1,14 +1,15 @@
 """A filter as a feed: one entry per incident or item, updated when it changes.
 
 The entry's text says what changed, newest first, so that a reader shows corrections too.
+What a feed has shown gets a last entry when it is corrected out of the filter or merged.
 """
 
 from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from incidentwire.log.event_log import EventLog
 from incidentwire.log.recorded_event import RecordedEvent
@@ -41,8 +42,15 @@ class FeedContent:
     reports: Mapping[str, Sequence[Report]] = field(default_factory=dict)
 
 
+SentAmong = Callable[[set[str]], set[str]]  # those subjects that the feed has shown
+
+
 def content(
-    subscription: Subscription, log: EventLog, read: ReadModelQuery, base: str
+    subscription: Subscription,
+    log: EventLog,
+    read: ReadModelQuery,
+    base: str,
+    sent_among: SentAmong,
 ) -> FeedContent:
     """Return the latest changes that the subscription's filter accepts."""
     compiled = compile_filter(subscription.filter, subscription.scope)
@@ -53,7 +61,7 @@ def content(
         entries += page
         position = page[-1].position
     matched: list[EntryFacts] = read(accepted, entries, compiled)
-    matched += _corrections(read, entries, matched)
+    matched += _corrections(read, entries, matched, sent_among)
     matched.sort(key=lambda found: found.entry.position)
     groups: dict[str, list[EntryFacts]] = {}
     for found in reversed(matched):
@@ -74,8 +82,12 @@ def _corrections(
     read: ReadModelQuery,
     entries: Sequence[RecordedEvent],
     matched: Sequence[EntryFacts],
+    sent_among: SentAmong,
 ) -> list[EntryFacts]:
-    """Return what corrects a subject of the feed although its filter leaves it out."""
+    """Return what corrects a subject that the feed shows or has shown.
+
+    The filter leaves it out, or the subject was merged and needs an entry of its own.
+    """
     known = {found.entry.position for found in matched}
     shown = {found.subject.id for found in matched}
     rest = [
@@ -85,11 +97,28 @@ def _corrections(
         and entry.position not in known
     ]
     every = compile_filter("", Scope.UPDATES)
+    left_out = [found for found in read(accepted, rest, every) if found.is_correction]
+    merged = [found for found in matched if found.is_correction and _is_merged(found)]
+    named = {name for found in (*left_out, *merged) for name in found.related}
+    shown |= sent_among(named)
     return [
-        found
-        for found in read(accepted, rest, every)
-        if found.is_correction and shown.intersection(found.related)
-    ]
+        _as_itself(found) if found.entry.subject in shown else found
+        for found in left_out
+        if shown.intersection(found.related)
+    ] + [_as_itself(found) for found in merged if found.entry.subject in shown]
+
+
+def _is_merged(found: EntryFacts) -> bool:
+    """Return whether the subject of the event redirects to another one."""
+    return found.subject.id != found.entry.subject
+
+
+def _as_itself(found: EntryFacts) -> EntryFacts:
+    """Return the change with a merged incident as its subject, not the one it is in."""
+    if not _is_merged(found):
+        return found
+    subject = replace(found.subject, id=found.entry.subject, item_ids=())
+    return replace(found, subject=subject)
 
 
 def atom(found: FeedContent) -> bytes:

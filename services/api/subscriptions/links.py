@@ -6,11 +6,15 @@ A GET changes nothing, since mail scanners follow links; the page has a button t
 from __future__ import annotations
 
 import html
+import logging
+import sqlite3
 from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
 from flask import Response, current_app, request
 
+from incidentwire.telemetry import event_line
 from incidentwire.web.auth import public
 from services.api.http import Blueprint, QuerySchema
 from services.api.read_model.reader import Reader
@@ -24,6 +28,8 @@ PAGE_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex",
 }
+
+logger = logging.getLogger(__name__)
 
 blueprint = Blueprint(
     "subscription_links",
@@ -124,11 +130,31 @@ def _entries(token: str) -> feed.FeedContent:
                 "This feed address is unknown or was replaced. Ask its owner for the new one."
             )
         reader = cast("Reader", current_app.extensions["incidentwire.reader"])
-        return feed.content(
-            subscription, service.log, reader.read, service.settings.api_url
+        found = feed.content(
+            subscription,
+            service.log,
+            reader.read,
+            service.settings.api_url,
+            partial(service.recipients.sent_among, subscription.id),
         )
+        _note_shown(service, found)
+        return found
 
     return with_service(run, needs_key=False)
+
+
+def _note_shown(service: SubscriptionService, found: feed.FeedContent) -> None:
+    """Note what the feed shows for the first time, so that it gets its corrections."""
+    positions = {g[0].subject.id: g[0].entry.position for g in found.groups}
+    try:
+        new = positions.keys() - service.recipients.sent_among(found.id, positions)
+        if not new:
+            return
+        with service.database.transaction():
+            for subject in sorted(new):
+                service.recipients.mark_sent(found.id, [subject], positions[subject])
+    except sqlite3.OperationalError as error:  # a full disk: it is noted another time
+        logger.warning(event_line("feed not noted", id=found.id, error=repr(error)))
 
 
 def _conditional(body: bytes, mimetype: str) -> Response:

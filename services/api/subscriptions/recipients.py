@@ -59,6 +59,15 @@ class Recipients:
         )
         return [row["position"] for row in rows]
 
+    def sent_among(self, subscription_id: str, subjects: Iterable[str]) -> set[str]:
+        """Return those of the subjects that a subscription was sent, or a feed has shown."""
+        rows = self.db.execute(
+            "SELECT subject FROM sent WHERE subscription = ?"
+            " AND subject IN (SELECT value FROM json_each(?))",
+            (subscription_id, json.dumps(list(subjects))),
+        )
+        return {row["subject"] for row in rows}
+
     def mark_sent(
         self, subscription_id: str, subjects: Iterable[str], position: int
     ) -> None:

@@ -157,6 +157,38 @@ def test_a_feed_of_new_incidents_says_that_one_was_dismissed(desk: Desk) -> None
     assert "dismissed" in (entry.findtext(f"{ATOM}content") or "")
 
 
+def test_what_a_feed_has_shown_gets_a_last_entry(desk: Desk) -> None:
+    paths = []
+    for _ in range(2):
+        address = desk.create(channel="feed", filter="status:open")["feed_url"]
+        paths.append("/v1/feeds/" + address.rpartition("/")[2])
+    merged = desk.room.add("i_a", (LEAK,))
+    target = desk.room.add("i_b", (LEAK,))
+    desk.settle()
+
+    def entries(path: str) -> dict[str, str]:
+        root = ET.fromstring(desk.client.get(path).data)
+        return {
+            (each.findtext(f"{ATOM}id") or "").rpartition(":")[2]: each.findtext(
+                f"{ATOM}content"
+            )
+            or ""
+            for each in root.findall(f"{ATOM}entry")
+        }
+
+    assert set(entries(paths[0])) == {merged, target}
+    version = desk.room.version(target)
+    desk.room.command(merged, "merge", into=target, into_version=version)
+    seen = entries(paths[0])
+    assert f"Merged into {target}" in seen[merged]
+    assert "New incident" in seen[target]
+    assert set(entries(paths[1])) == {target}
+    desk.room.command(target, "status", status="dismissed")
+    assert "dismissed" in entries(paths[0])[target]
+    assert merged in entries(paths[0])
+    assert set(entries(paths[1])) == {target}  # the merged one was never in it
+
+
 def test_a_filter_is_tried_before_it_is_saved(desk: Desk) -> None:
     for n in range(3):
         desk.room.add(f"i_{n}", (LEAK,))
