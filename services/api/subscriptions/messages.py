@@ -168,34 +168,48 @@ def _group_text(group: Sequence[Notification], base: str) -> list[str]:
     facts = _facts_line(subject)
     if facts:
         lines.append(facts)
-    for notification in group[:MAX_LINES_PER_SUBJECT]:
-        lines.append(
-            f"- {notification.found.time[:16].replace('T', ' ')} UTC  {describe(notification.found)}"
-        )
-    if len(group) > MAX_LINES_PER_SUBJECT:
-        lines.append(f"- and {len(group) - MAX_LINES_PER_SUBJECT} more changes")
+    lines += [f"- {change}" for change in _changes(group)]
     for label, quote in _quotes(group):
         lines.append(f"  {_names([label])}: “{quote}”")
-    lines.append(link(base, subject))
-    lines += [f"{base}/incidents/{name}" for name in subject.incidents]
-    return lines
+    return lines + _links(subject, base)
 
 
 def _group_html(group: Sequence[Notification], base: str) -> list[str]:
     subject = group[-1].found.subject
     address = html.escape(link(base, subject))
     title = html.escape(subject.title or subject.id)
-    changes = "".join(
-        f"<li>{notification.found.time[:16].replace('T', ' ')} UTC {html.escape(describe(notification.found))}</li>"
-        for notification in group[:MAX_LINES_PER_SUBJECT]
-    )
+    changes = "".join(f"<li>{html.escape(change)}</li>" for change in _changes(group))
     quotes = "".join(
         f"<blockquote>{html.escape(quote)} <small>({html.escape(_names([label]))})</small></blockquote>"
         for label, quote in _quotes(group)
     )
     facts = html.escape(_facts_line(subject))
+    incidents = "".join(
+        f'<p><a href="{html.escape(each)}">{html.escape(each)}</a></p>'
+        for each in _links(subject, base)[1:]
+    )
     return [
-        f'<h3><a href="{address}">{title}</a></h3><p>{facts}</p><ul>{changes}</ul>{quotes}'
+        f'<h3><a href="{address}">{title}</a></h3><p>{facts}</p><ul>{changes}</ul>'
+        f"{quotes}{incidents}"
+    ]
+
+
+def _changes(group: Sequence[Notification]) -> list[str]:
+    """Return a line per change, and how many are left out."""
+    lines = [
+        f"{each.found.time[:16].replace('T', ' ')} UTC  {describe(each.found)}"
+        for each in group[:MAX_LINES_PER_SUBJECT]
+    ]
+    if len(group) > MAX_LINES_PER_SUBJECT:
+        lines.append(f"and {len(group) - MAX_LINES_PER_SUBJECT} more changes")
+    return lines
+
+
+def _links(subject: Subject, base: str) -> list[str]:
+    """Return the address of the subject, then those of the incidents of an item."""
+    return [
+        link(base, subject),
+        *(f"{base}/incidents/{name}" for name in subject.incidents),
     ]
 
 

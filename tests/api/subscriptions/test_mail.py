@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import replace
+from html import unescape
 
-from incidentwire.events import ItemWithdrawn
+from incidentwire.events import ItemClassified, ItemWithdrawn
+from services.api.subscriptions import messages
 from tests.api.subscriptions.conftest import Desk
 from tests.mail_server import MailServer
 from tests.newsroom import FAKE, LEAK
@@ -63,6 +65,31 @@ def test_an_alert_quotes_its_evidence_and_can_be_ended_with_one_click(
     desk.room.add("i_c", (LEAK,))
     desk.settle()
     assert len(smtp.raw) == 2
+
+
+def test_both_parts_of_a_mail_have_the_same_links_and_changes(
+    desk: Desk, smtp: MailServer
+) -> None:
+    confirmed(desk, smtp, filter="type:item.classified", schedule={"pace": "daily"})
+    incident = desk.room.add("i_a", (LEAK,), title="<Clinics> & more")
+    desk.room.add("i_b", (FAKE,))
+    events = [each.event for each in desk.harness.log.read()]
+    first = next(each for each in events if isinstance(each, ItemClassified))
+    for n in range(messages.MAX_LINES_PER_SUBJECT):
+        desk.harness.log.append("i_a", replace(first, model=f"model-{n + 2}"))
+    desk.notifier.database.db.execute("UPDATE subscriptions SET next_at = 1")
+    desk.settle()
+    (message,) = smtp.messages()
+    markup = message.get_body(("html",))
+    assert markup is not None
+    shown = str(markup.get_content())
+    in_text = re.findall(r"https?://\S+", smtp.texts()[0])
+    in_html = [unescape(each) for each in re.findall(r'href="([^"]+)"', shown)]
+    assert in_text == in_html
+    assert any(each.endswith(f"/incidents/{incident}") for each in in_html)
+    assert "and 1 more changes" in smtp.texts()[0]
+    assert "and 1 more changes" in shown
+    assert "&lt;Clinics&gt; &amp; more" in shown
 
 
 def test_a_digest_waits_for_its_hour_and_holds_each_matching_event_once(
