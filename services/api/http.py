@@ -167,9 +167,14 @@ def nullable_text(description: str = "", **options: Any) -> fields.String:
 
 
 def clean(value: str) -> None:
-    """Raise ValidationError for NUL and for lone surrogates, which have no UTF-8."""
+    """Raise ValidationError for NUL and for lone surrogates."""
     if "\x00" in value:
         raise ValidationError(WITH_NUL)
+    well_formed(value)
+
+
+def well_formed(value: str) -> None:
+    """Raise ValidationError for lone surrogates, which have no UTF-8."""
     try:
         value.encode()
     except UnicodeEncodeError:

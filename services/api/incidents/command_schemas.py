@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from incidentwire.incidents.state import STATUSES
-from services.api.http import NO_NUL, WITH_NUL, WholeNumber, clean
+from services.api.http import NO_NUL, WITH_NUL, WholeNumber, well_formed
 
 MAX_NOTE = 2000  # characters
 MAX_TITLE = 300  # characters
@@ -32,7 +32,7 @@ def _version(of: str, **options: Any) -> WholeNumber:
 def _id(**options: Any) -> fields.String:
     no_nul = validate.Regexp(NO_NUL, error=WITH_NUL)
     return fields.String(
-        validate=[validate.Length(min=1, max=64), no_nul, clean], **options
+        validate=[validate.Length(min=1, max=64), no_nul, well_formed], **options
     )
 
 
@@ -50,7 +50,7 @@ def _note() -> fields.String:
         validate=[
             validate.Length(max=MAX_NOTE),
             validate.Regexp(NO_NUL, error=WITH_NUL),
-            clean,
+            well_formed,
         ],
         metadata={"description": "why; it stays in the log for ever"},
     )
@@ -74,7 +74,7 @@ class StatusSchema(CommandSchema):
 def _title() -> fields.String:
     return fields.String(
         required=True,
-        validate=[validate.Length(max=MAX_TITLE), _HAS_WORDS, clean],
+        validate=[validate.Length(max=MAX_TITLE), _HAS_WORDS, well_formed],
     )
 
 
@@ -102,7 +102,7 @@ class NewIncidentSchema(Schema):
 class NoteSchema(CommandSchema):
     note = fields.String(
         required=True,
-        validate=[validate.Length(max=MAX_NOTE), _HAS_WORDS, clean],
+        validate=[validate.Length(max=MAX_NOTE), _HAS_WORDS, well_formed],
     )
 
 

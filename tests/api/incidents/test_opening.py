@@ -69,7 +69,7 @@ def test_what_is_no_incident_is_refused(
     assert room.log.last() == before
 
 
-@pytest.mark.parametrize("title", ["", " "])
+@pytest.mark.parametrize("title", ["", " ", "\0", "a\0b"])
 def test_a_title_without_words_gets_one_message(room: Newsroom, title: str) -> None:
     errors = _open(room, 422, title=title)["errors"]
     assert errors == [
