@@ -131,9 +131,7 @@ def page(*scopes: str) -> Callable[[Callable[P, R]], Callable[P, Any]]:
             except Problem as problem:
                 if problem.status != 401:
                     raise
-                if _written():
-                    raise _ended() from None
-                return _to_sign_in()
+                return ask_to_sign_in()
             return view(*args, **kwargs)
 
         guarded._scope = scopes or ("public",)  # type: ignore[attr-defined]
@@ -368,7 +366,13 @@ def _is_ours(link: str | None) -> bool:
     return bool(link) and str(link).startswith(request.host_url)
 
 
-def _to_sign_in() -> Response:
+def ask_to_sign_in() -> Response:
+    """Return a redirect to the form, which leads back here.
+
+    Raises Problem 401 if a form was sent: its page keeps what was written.
+    """
+    if _written():
+        raise _ended() from None
     wanted = request.full_path if request.method == "GET" else "/"
     return go_to("/sign-in", next=wanted.rstrip("?"))
 

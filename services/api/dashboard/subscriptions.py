@@ -11,6 +11,7 @@ from flask import Response, g, request
 from incidentwire.web.problems import FieldError, Problem, invalid_fields
 from services.api.dashboard.language import translate as _
 from services.api.dashboard.layout import (
+    ask_to_sign_in,
     go_to,
     page,
     page_blueprint,
@@ -39,7 +40,7 @@ blueprint = page_blueprint("subscriptions")
 def sign_in_first() -> Response | None:
     """Ask a visitor to sign in: a subscription has an owner, even if reading is public."""
     if sessions().current() is None and "Authorization" not in request.headers:
-        return go_to("/sign-in", next="/subscriptions")
+        return ask_to_sign_in()
     return None
 
 

@@ -210,6 +210,7 @@ class Member(requests.Session):
 
     def __init__(self, site: Site, name: str) -> None:
         super().__init__()
+        self.site = site
         self.base = site.base
         store = SessionStore(site.harness.connection)
         user = store.users.find(name)

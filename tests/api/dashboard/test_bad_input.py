@@ -6,7 +6,9 @@ import re
 
 import pytest
 import requests
+from flask.testing import FlaskClient
 
+from incidentwire.web.sessions import COOKIE
 from tests.api.dashboard.conftest import Member, Site
 from tests.eventually import eventually
 from tests.newsroom import FAKE, LEAK
@@ -130,6 +132,7 @@ def test_words_of_every_form_outlive_the_session(pages: Site) -> None:
     form = {
         "/topics": {"name": "Robotaxis", "filter": "robotaxi OR cab"},
         "/entities": {"alias": "Voice Lab", "name": "VoiceLab"},
+        "/subscriptions/new": {"filter": "label:consent", "name": "Consent"},
         "/submit": {"many": "https://a.example/1\nhttps://a.example/2"},
     }
     for path, words in form.items():
@@ -157,3 +160,65 @@ def test_going_back_after_a_decision_shows_what_is_so_now(pages: Site) -> None:
     undone = curator.fill_in(f"/review/{item[1]}/undo")
     assert undone.status_code == 200
     eventually(lambda: item[1] in curator.see("/review"), "it waits again")
+
+
+PARAMETERS = (
+    "q label without_label status topic country source language month without_month from"
+    " sort cursor min_position as_of against after before url kind state limit last"
+).split()
+NONSENSE = ("x", "-1", "9" * 40, "%00", "%ff%fe", "9999-13", "newest..1", "%28")
+OPEN = {"/sign-in", "/language"}  # forms of people who have not signed in
+OF_READERS = {"/sign-out", "/subscriptions/new", "/subscriptions/x/x"}
+
+
+def addresses(pages: Site, method: str) -> list[str]:
+    """Return the addresses of all pages, or of all forms, with ids that exist."""
+    ids = {"incident_id": pages.ids["clinic"], "item_id": "i_clinic", "kind": "csv"}
+    rules = pages.harness.api_client().application.url_map.iter_rules()
+    return [
+        re.sub(r"<(?:\w+:)?(\w+)>", lambda name: ids.get(name[1], "x"), rule.rule)
+        for rule in rules
+        if method in (rule.methods or ()) and not rule.rule.startswith("/v1")
+    ]
+
+
+def in_process(member: Member) -> FlaskClient:
+    """Return a client of the app in this process with the session of a member."""
+    client = member.site.harness.api_client().application.test_client()
+    client.set_cookie(COOKIE, member.cookies[COOKIE])
+    client.environ_base.update(HTTP_ACCEPT="text/html", HTTP_ACCEPT_LANGUAGE="zh")
+    return client
+
+
+def test_no_parameter_makes_a_page_fail(pages: Site) -> None:
+    client = in_process(Member(pages, "admin"))
+    failed = []
+    for path in addresses(pages, "GET"):
+        for value in NONSENSE:
+            query = "&".join(f"{name}={value}&{name}=1" for name in PARAMETERS)
+            if client.get(f"{path}?{query}").status_code >= 500:
+                failed.append((path, value))
+        for name in PARAMETERS:
+            if client.get(f"{path}?{name}=9999-12").status_code >= 500:
+                failed.append((path, name))
+    assert not failed
+
+
+def test_every_form_needs_the_token_and_its_scope(pages: Site) -> None:
+    admin, reader = Member(pages, "admin"), Member(pages, "reader")
+    clients = {name: in_process(name) for name in (admin, reader)}
+    wrong = []
+    for path in sorted({*addresses(pages, "POST")} - OPEN):
+        for form in ({}, {"csrf": reader.csrf}):
+            if clients[admin].post(path, data=form).status_code != 403:
+                wrong.append((path, form))
+        is_allowed = path in OF_READERS
+        if path != "/sign-out":
+            answer = clients[reader].post(path, data={"csrf": reader.csrf})
+            if (answer.status_code != 403) != is_allowed:
+                wrong.append((path, answer.status_code))
+        nobody = clients[admin].application.test_client()
+        ended = nobody.post(path, data={"note": "x"}).status_code
+        if ended not in (401, 403) and path != "/sign-out":
+            wrong.append((path, "nobody", ended))
+    assert not wrong

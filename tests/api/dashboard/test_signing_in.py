@@ -36,7 +36,7 @@ def test_a_link_signs_in_once_and_ends_with_its_key(pages: Site) -> None:
     answer = visitor.get(link, timeout=30, allow_redirects=False)
     assert answer.status_code == 303
     assert answer.headers["Location"] == "/"
-    assert "HttpOnly" in answer.headers["Set-Cookie"]
+    assert {"HttpOnly", "SameSite=Lax"} <= {*answer.headers["Set-Cookie"].split("; ")}
     assert answer.headers["Cache-Control"] == "no-store"
     review = f"{pages.base}/review"
     assert visitor.get(review, timeout=30).url == review
