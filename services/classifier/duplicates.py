@@ -13,11 +13,17 @@ from urllib.parse import urlsplit
 
 from incidentwire.items import IN_FLIGHT, Item, State
 from incidentwire.net import urls
+from services.classifier.extraction.boilerplate import squeeze
 from services.classifier.extraction.extract import Document
 from services.classifier.extraction.pagination import continues
 
 # An original whose text has less than this share of the copy's words is a teaser.
 SHORTEST_ORIGINAL = 0.7
+# Versions of one article share at least this share of the shorter one's passages;
+# articles of a template that names one of them as the original of all share none.
+SAME_SHARE = 0.2
+PASSAGE_CHARS = 12  # letters and digits
+COMPARED_CHARS = 20_000  # of each text
 ROOT_PATHS = frozenset({"/", "/index.html", "/index.htm", "/index.php", "/home"})
 
 
@@ -34,15 +40,17 @@ def find_original(
     page_url: str,
     document: Document,
     lookup: Callable[[str], Item],
+    text_of: Callable[[Item], str],
     reached_before: str | None = None,
 ) -> Duplicate | None:
     """Return the known item that the page is a copy of, None if it stands for itself.
 
     `page_url` is the address after redirects, `lookup` returns the state of an item by
-    its id (version 0 if unknown). Only claims within one registrable domain count: a
-    page must not be able to take over another site's item. An item that had a text of
-    its own before keeps it. `reached_before` is the id of an item that may have been
-    redirected to this page.
+    its id (version 0 if unknown), `text_of` its stored text, empty if there is none.
+    Only claims within one registrable domain count: a page must not be able to take
+    over another site's item. A page with another text than the original that it names
+    stands for itself, and an item that had a text of its own before keeps it.
+    `reached_before` is the id of an item that may have been redirected to this page.
     """
     if item.fetched is not None:
         return None
@@ -53,11 +61,33 @@ def find_original(
             continue
         if document.is_continuation or continues(original.canonical_url, page_url):
             continue
-        if _is_worth(lookup(original.item_id), document.words):
+        known = lookup(original.item_id)
+        if not _is_worth(known, document.words):
+            continue
+        if claimed == page_url or _may_be_copy(document, known, text_of):
             return original
     if reached_before is None:
         return None
     return _redirected_here(lookup(reached_before), item, document.words)
+
+
+def _may_be_copy(
+    document: Document, known: Item, text_of: Callable[[Item], str]
+) -> bool:
+    """Return True if nothing would be lost: the page has no text of its own that
+    counts, shares passages with the known one, or that one has not been fetched."""
+    if document.shortcoming is not None or known.fetched is None:
+        return True
+    passages = _passages(document.text)
+    others = _passages(text_of(known))
+    shorter = min(len(passages), len(others))
+    return len(passages & others) >= max(SAME_SHARE * shorter, 1)
+
+
+def _passages(text: str) -> set[str]:
+    letters = squeeze(text[:COMPARED_CHARS])
+    last = len(letters) - PASSAGE_CHARS
+    return {letters[at : at + PASSAGE_CHARS] for at in range(last + 1)}
 
 
 def _redirected_here(known: Item, item: Item, words: int) -> Duplicate | None:

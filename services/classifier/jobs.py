@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 
 import redis
@@ -258,8 +259,9 @@ class _Processing:
     ) -> list[Event]:
         connection = self.context.log.connection
         reached_before = redirects.reached_before(connection, self.item.id)
+        text_of = partial(handover.stored_text, self.context.archive)
         original = duplicates.find_original(
-            self.item, page.url, document, self._known_item, reached_before
+            self.item, page.url, document, self._known_item, text_of, reached_before
         )
         if original:
             return [

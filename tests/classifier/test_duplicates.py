@@ -12,17 +12,18 @@ from incidentwire.net import urls
 from services.classifier.duplicates import find_original
 from services.classifier.extraction.extract import Document
 from services.classifier.extraction.pagination import continues
-from tests.harness import LEAK, Harness, Site, page
+from tests.harness import LEAK, PLAIN, Harness, Site, page
 
 STORY = "https://news.example.com/2026/harbour-fire"
 COPY = f"{STORY}/amp"
 DIGEST = "0" * 64
+TEXT = "A fire at the harbour destroyed the records of the customs house on Sunday."
 
 
 def document(**fields: object) -> Document:
     base = Document(
         title="Harbour fire",
-        text="",
+        text=TEXT,
         completeness=1.0,
         shortcoming=None,
         words=100,
@@ -55,19 +56,45 @@ def known(url: str = STORY, words: int = 100, state: State = State.CLASSIFIED) -
     )
 
 
-def original(found: Document, *others: Item, page_url: str = COPY) -> str | None:
+def original(
+    found: Document, *others: Item, page_url: str = COPY, text: str = TEXT
+) -> str | None:
     by_id = {item.id: item for item in others}
     duplicate = find_original(
         Item(id=urls.item_id("https://news.example.com/own"), version=1),
         page_url,
         found,
         lambda item_id: by_id.get(item_id, Item(id=item_id)),
+        lambda _: text,
     )
     return duplicate.canonical_url if duplicate else None
 
 
 def test_a_copy_of_a_classified_item_is_its_alias() -> None:
     assert original(document(), known()) == STORY
+
+
+@pytest.mark.parametrize(
+    ("text", "believed"),
+    [
+        (f"{TEXT} Nobody was hurt.", True),
+        (TEXT.replace("harbour", "port"), True),
+        (
+            "A hotel kept the faces of its guests for years and told none of them.",
+            False,
+        ),
+        ("", False),
+    ],
+)
+def test_the_original_has_the_text_of_the_copy(text: str, *, believed: bool) -> None:
+    assert (original(document(), known(), text=text) == STORY) is believed
+    wall = document(shortcoming="paywall", text="Subscribe to read on.")
+    assert original(wall, known(), text=text) == STORY
+
+
+def test_a_redirect_to_an_original_needs_no_equal_text() -> None:
+    live = document(canonical_url=None, text="The fire is out.")
+    assert original(live, known(), page_url=STORY) == STORY
 
 
 def test_an_original_that_is_still_pending_is_believed() -> None:
@@ -176,3 +203,21 @@ def test_no_canonical_link_ends_an_item(
     story = harness.submit(url=web_site.put("/story", page(title, LEAK, head)))
     harness.work()
     assert harness.types(story)[-1] == "item.classified"
+
+
+def test_a_template_that_names_one_story_as_all_originals_loses_no_other(
+    harness: Harness, web_site: Site
+) -> None:
+    first = page("Clinic chain exposed patient records", LEAK)
+    harness.submit(url=web_site.put("/first", first))
+    harness.work()
+    head = f'<link rel="canonical" href="{web_site.url("/first")}">'
+    copy = harness.submit(
+        url=web_site.put("/copy", page("Clinic chain exposed records", LEAK, head))
+    )
+    other = harness.submit(
+        url=web_site.put("/other", page("Benches return", PLAIN, head))
+    )
+    harness.work()
+    assert harness.types(copy)[-1] == "item.aliased"
+    assert harness.types(other)[-1] != "item.aliased"

@@ -16,7 +16,8 @@ from typing import Any, cast
 
 import redis
 
-from incidentwire.archive import Archive
+from incidentwire.archive import Archive, ContentCorrupt, ContentNotFound
+from incidentwire.documents import StoredDocument
 from incidentwire.items import Item
 from incidentwire.queue import FETCHED
 from services.classifier.fetching.result import FetchedPage, FetchFailure
@@ -122,6 +123,17 @@ def load_page(archive: Archive, item: Item, record: PageRecord) -> FetchedPage:
         body=archive.get(item.id, record.page_digest),
         robots_allowed=record.robots_allowed,
     )
+
+
+def stored_text(archive: Archive, item: Item) -> str:
+    """Return the text of an item's page, empty if none is stored."""
+    if item.fetched is None:
+        return ""
+    try:
+        content = archive.get(item.id, item.fetched.document_digest)
+    except (ContentNotFound, ContentCorrupt):
+        return ""
+    return StoredDocument.from_bytes(content).text
 
 
 def encode(record: PageRecord | RefusedPage | Address) -> str:
