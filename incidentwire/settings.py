@@ -213,6 +213,10 @@ class Settings:
         100, "messages a day past which a subscription must be a digest", least=1
     )
 
+    max_subscriptions_per_key: int = _setting(
+        1_000, "subscriptions and consumer groups of one key", least=1
+    )
+
     heartbeat_file: str = _setting(
         "", "file that a looping process touches, for health checks; empty: none"
     )

@@ -222,6 +222,8 @@ class Delivery:
                 reason=f"{failure.reason}: {failure.detail}" if failure else "",
                 excerpt=outcome.excerpt,
             )
+            if not self.store.exists(subscription.id):
+                return subscription  # removed meanwhile: only the ledger has it
             if failure is None:
                 self.pending.drop_pending(subscription.id, positions)
                 for t in notifications:

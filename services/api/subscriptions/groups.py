@@ -64,7 +64,7 @@ def create_group(body: dict[str, Any], name: str) -> dict[str, Any]:
         group_id = _group_id(name)
         with service.database.transaction():  # two members may ask at once
             if not service.store.exists(group_id):
-                service.store.add(_new_group(group_id, name, body))
+                service.add(_new_group(group_id, name, body))
                 service.database.touch()
         try:
             return _as_json(service, name, owned(service, group_id))

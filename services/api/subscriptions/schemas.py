@@ -64,7 +64,7 @@ class FilterTestSchema(Schema):
 
 class NewSubscriptionSchema(FilterTestSchema):
     name = text("what the owner calls it", most=100, required=True)
-    channel = _enum(Channel, "email, webhook, feed or pull (a group)", required=True)
+    channel = _enum(Channel, "email, webhook or feed", required=True)
     target = fields.String(
         load_default="",
         validate=validate.Length(max=2_000),

@@ -98,7 +98,7 @@ class SubscriptionService:
         secret = new_webhook_secret() if subscription.channel is Channel.WEBHOOK else ""
         token = new_token()
         with self.database.transaction():
-            self.store.add(subscription)
+            self.add(subscription)
             if secret:
                 self.store.put_secret(subscription.id, "webhook", self.box.seal(secret))
             if subscription.channel is Channel.FEED:
@@ -115,6 +115,17 @@ class SubscriptionService:
         self.contacts.ask(subscription)
         shown = token if subscription.channel is Channel.FEED else ""
         return Created(subscription=subscription, secret=secret, token=shown)
+
+    def add(self, subscription: Subscription) -> None:
+        """Store a subscription or group. Raises InvalidSubscription past the quota."""
+        most = self.settings.max_subscriptions_per_key
+        if self.store.count(subscription.owner) >= most:
+            raise InvalidSubscription(
+                "name",
+                f"This key has {most:,} subscriptions and groups, the most allowed."
+                " Remove one first.",
+            )
+        self.store.add(subscription)
 
     def change(
         self, subscription_id: str, fields: Mapping[str, Any], preview: Preview | None
@@ -314,15 +325,13 @@ class SubscriptionService:
             try:
                 self.client.check(target)
             except OutboundError as error:
-                raise InvalidSubscription(
-                    "target",
-                    f"{error}. Use a public address, or let the operator list the host"
-                    " in INCIDENTWIRE_ALLOWED_HOSTS.",
-                ) from None
-        if channel in (Channel.FEED, Channel.PULL) and target:
+                raise InvalidSubscription("target", _remedy(error)) from None
+        if channel is Channel.PULL:
             raise InvalidSubscription(
-                "target", "A feed and a group have no target. Leave it out."
+                "channel", "Create a consumer group with POST /v1/groups/<name>."
             )
+        if channel is Channel.FEED and target:
+            raise InvalidSubscription("target", "A feed has no target. Leave it out.")
 
     def _activate(self, subscription: Subscription) -> Subscription:
         changed = self.store.change(
@@ -330,6 +339,16 @@ class SubscriptionService:
         )
         self.database.touch()
         return changed
+
+
+def _remedy(error: OutboundError) -> str:
+    """Return a refusal of a webhook's URL with what helps."""
+    if error.reason != "refused_address":
+        return f"{error}."
+    return (
+        f"{error}. Use a public address, or let the operator list the host"
+        " in INCIDENTWIRE_ALLOWED_HOSTS."
+    )
 
 
 def _differences(before: Subscription, after: Subscription) -> dict[str, Any]:

@@ -53,6 +53,13 @@ class SubscriptionStore:
         )
         return found.fetchone() is not None
 
+    def count(self, owner: str) -> int:
+        """Return how many subscriptions and groups an owner has."""
+        found = self.db.execute(
+            "SELECT count(*) FROM subscriptions WHERE owner = ?", (owner,)
+        )
+        return int(found.fetchone()[0])
+
     def all(self, owner: str | None = None) -> list[Subscription]:
         """Return all subscriptions, or those of one owner, the oldest first."""
         where = "WHERE owner = ?" if owner is not None else ""

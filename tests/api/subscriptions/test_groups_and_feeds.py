@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 from incidentwire.web.keys import Keys
@@ -220,6 +221,30 @@ def test_alerts_that_would_flood_must_be_a_digest(desk: Desk) -> None:
     assert "digest" in answer.get_json()["detail"]
     body["schedule"] = {"pace": "daily"}  # type: ignore[assignment]
     assert desk.client.post("/v1/subscriptions", json=body).status_code == 201
+
+
+def test_a_key_has_a_quota_of_subscriptions_and_groups(desk: Desk) -> None:
+    extensions = desk.client.application.extensions
+    settings = desk.harness.settings
+    extensions["incidentwire.settings"] = replace(settings, max_subscriptions_per_key=2)
+    desk.create(channel="feed")
+    group = "/v1/groups/workers"
+    assert desk.client.post(group, json={}).status_code == 200
+    assert desk.client.post(group, json={}).status_code == 200  # it exists already
+    body = {"name": "n", "channel": "feed"}
+    for path in ("/v1/subscriptions", "/v1/groups/more"):
+        answer = desk.client.post(path, json=body if "sub" in path else {})
+        assert answer.status_code == 422
+        assert "Remove one first" in answer.get_json()["errors"][0]["message"]
+    assert desk.client.delete(group).status_code == 204
+    assert desk.client.post("/v1/subscriptions", json=body).status_code == 201
+
+
+def test_a_group_is_not_made_as_a_subscription(desk: Desk) -> None:
+    body = {"name": "n", "channel": "pull"}
+    answer = desk.client.post("/v1/subscriptions", json=body)
+    assert answer.status_code == 422
+    assert "/v1/groups/" in answer.get_json()["errors"][0]["message"]
 
 
 def test_a_key_sees_its_own_subscriptions_only(desk: Desk, receiver: Receiver) -> None:

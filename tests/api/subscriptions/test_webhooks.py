@@ -10,6 +10,7 @@ from standardwebhooks import Webhook
 
 from services.api.subscriptions.retry_schedule import DISABLE_AFTER_S
 from tests.api.subscriptions.conftest import Desk
+from tests.eventually import eventually
 from tests.mail_server import MailServer
 from tests.newsroom import FAKE, LEAK
 from tests.webhook_receiver import Receiver, receiving
@@ -223,6 +224,42 @@ def test_a_private_address_is_refused_when_the_webhook_is_created(desk: Desk) ->
         )
         assert answer.status_code == 422
         assert answer.get_json()["errors"][0]["field"] == "target"
+
+
+def test_only_a_private_address_is_answered_with_the_list_of_hosts(desk: Desk) -> None:
+    targets = (
+        "https://10.0.0.1/x",
+        "https://a:b@example.org/",
+        "https://example.org:1/",
+    )
+    shown = []
+    for target in targets:
+        body = {"name": "n", "channel": "webhook", "target": target}
+        answer = desk.client.post("/v1/subscriptions", json=body).get_json()
+        shown.append("ALLOWED_HOSTS" in answer["errors"][0]["message"])
+    assert shown == [True, False, False]
+
+
+def test_a_removal_during_a_delivery_leaves_its_attempt_in_the_ledger(
+    desk: Desk, receiver: Receiver
+) -> None:
+    created = desk.webhook(receiver, scope="new")
+    receiver.status = 500
+    receiver.gate.clear()
+    desk.room.add("i_a", (LEAK,))
+    desk.room.projector.catch_up()
+
+    def has_begun() -> bool:
+        desk.notifier.step()
+        return bool(receiver.requests)
+
+    eventually(has_begun, "the delivery is under way")
+    path = f"/v1/subscriptions/{created['id']}"
+    assert desk.client.delete(path).status_code == 204
+    receiver.gate.set()
+    desk.settle()
+    (attempt,) = desk.notifier.ledger.attempts(subscription_id=created["id"])
+    assert attempt["status"] == 500
 
 
 def test_a_correction_reaches_who_was_told_past_the_filter(
