@@ -257,9 +257,8 @@ class HttpClient:
         jar: requests.cookies.RequestsCookieJar | None = None,
         body: bytes | None = None,
     ) -> requests.PreparedRequest:
-        ours = {"User-Agent": self._user_agent, "Accept-Encoding": ACCEPTED}
         merged = CaseInsensitiveDict({"Accept": "*/*"} | dict(headers))
-        merged.update(ours)
+        merged.update({"User-Agent": self._user_agent, "Accept-Encoding": ACCEPTED})
         try:
             return requests.Request(
                 method, parts.url, headers=merged, cookies=jar, data=body
@@ -390,8 +389,7 @@ def _location(response: requests.Response) -> str | None:
 
 
 def _redirect_target(base: str, location: str) -> str:
-    """Join a Location header to `base` as browsers do: UTF-8, which http.client decoded
-    as latin-1, and spaces encoded."""
+    """Join a Location header (UTF-8 read as latin-1) to `base`; encode its spaces."""
     with contextlib.suppress(UnicodeError):
         location = location.encode("latin-1").decode("utf-8")
     try:
