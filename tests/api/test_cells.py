@@ -1,8 +1,12 @@
 """Strangers' words do nothing in spreadsheets, feed readers and terminals."""
 
+import io
+import zipfile
+
 import pytest
 
 from services.api.cells import defused, printable
+from services.api.dashboard import tables
 
 
 @pytest.mark.parametrize("sign", "=+-@＝＋－＠﹢﹣")
@@ -21,3 +25,13 @@ def test_control_and_direction_characters_are_removed():
 
 def test_other_values_stay():
     assert (defused(3), defused(None), defused("人脸识别")) == (3, None, "人脸识别")
+
+
+def test_the_tables_of_the_pages_hold_no_formula() -> None:
+    rows = [dict.fromkeys(tables.COLUMNS, "=1+1")]
+    text = tables.write_csv(rows, 1).decode("utf-8-sig")
+    assert set(text.splitlines()[1].split(",")) == {"'=1+1"}
+    with zipfile.ZipFile(io.BytesIO(tables.write_xlsx(rows, 1))) as book:
+        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+    assert sheet.count("<t>'=1+1</t>") == len(tables.COLUMNS)
+    assert "<f>" not in sheet

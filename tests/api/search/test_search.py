@@ -300,3 +300,21 @@ def test_common_words_with_few_incidents_among_the_newest_are_found_in_all(
     shown = [one["id"] for page in pages for one in page["incidents"]]
     assert shown == room.list("limit=50")
     assert [page["is_exact"] for page in pages] == [False, True, True, True]
+
+
+def test_a_word_after_not_is_looked_for_in_all_items(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql, "NEWEST", 3)
+    monkeypatch.setattr(newest, "ENOUGH", 2)
+    room = Newsroom(harness)
+    with_captain = room.add("i_old", (FAKE,), text="The captain of the ferry sank it.")
+    for n in range(3):
+        room.add(f"i_{n}", (FAKE,), text="The captain spoke.")
+    sank = "The ferry sank."
+    room.add("i_late", (FAKE,), into=with_captain, text=sank)
+    others = [room.add(f"i_other{n}", (FAKE,), text=sank) for n in range(2)]
+    room.grow()
+    found = search(harness, "ferry sank -captain", kind="incidents")
+    assert {hit["id"] for hit in found["hits"]} == {*others}
+    assert not found["is_exact"]
