@@ -22,7 +22,7 @@ ARTICLE = {
 }
 OTHER = ARTICLE | {
     "headline": "Dam repaired",
-    "datePublished": "2021-01-01",
+    "datePublished": "2021-03-09",
     "author": "Gus Holm",
 }
 PRESS = {"@type": "Organization", "name": "The Courier"}
