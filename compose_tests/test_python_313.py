@@ -1,4 +1,4 @@
-"""The log, the edge of the web services and the reading of texts pass on Python 3.13.
+"""Log, web edge, texts, read model and deliveries pass on Python 3.13.
 
 The image runs 3.13, while `make test` runs whatever Python made `.venv`.
 """
@@ -13,7 +13,16 @@ import pytest
 from compose_tests.engine import ROOT, start_engine
 
 IMAGE = "python:3.13-slim"
-TESTS = "tests/incidentwire/log tests/incidentwire/web tests/classifier/text"
+TESTS = " ".join(
+    (
+        "tests/incidentwire/log",
+        "tests/incidentwire/web",
+        "tests/classifier/text",
+        "tests/api/read_model",
+        "tests/api/subscriptions/test_notifier.py",
+        "tests/api/subscriptions/test_webhooks.py",
+    )
+)
 SCRIPT = f"""set -euo pipefail
 python -m venv /venv
 /venv/bin/pip install --quiet --require-hashes -r requirements-dev.lock
@@ -22,7 +31,7 @@ python -m venv /venv
 
 
 @pytest.mark.timeout(1_200)
-def test_log_web_and_text_pass_on_python_3_13(tmp_path: Path) -> None:
+def test_log_web_read_model_and_deliveries_pass_on_python_3_13(tmp_path: Path) -> None:
     start_engine()
     listed = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT)
     packing = ["tar", "-c", "--null", "-T", "-"]
