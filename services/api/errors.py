@@ -229,6 +229,16 @@ class ReadModelDamaged(Unavailable):
         super().__init__("The read model is damaged and will be rebuilt. Try again.")
 
 
+class SubscriptionsLocked(Unavailable):
+    """Another process holds the file of subscriptions, or its disk is full."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The file of subscriptions cannot be written. Try again;"
+            " if it stays so, look at api-notifier and at the disk."
+        )
+
+
 class QueryTimeout(Unavailable):
     """The query ran into its time limit."""
 

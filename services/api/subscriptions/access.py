@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from typing import TypeVar, cast
 
@@ -11,6 +12,7 @@ from incidentwire.log.event_log import EventLog
 from incidentwire.net.client import HttpClient
 from incidentwire.settings import Settings
 from incidentwire.web.problems import Problem
+from services.api.errors import SubscriptionsLocked
 from services.api.subscriptions.model import Subscription
 from services.api.subscriptions.service import SubscriptionService
 from services.api.subscriptions.store import UnknownSubscription
@@ -23,7 +25,8 @@ def with_service(
 ) -> T:
     """Call a function with the subscriptions of this installation.
 
-    Reading may be public; a subscription always belongs to a key.
+    Reading may be public; a subscription always belongs to a key. Raises
+    SubscriptionsLocked if the file cannot be written.
     """
     if needs_key and g.get("who", "anyone") == "anyone":
         raise Problem(
@@ -37,6 +40,8 @@ def with_service(
     service = SubscriptionService(settings, log, client)
     try:
         return function(service)
+    except sqlite3.OperationalError:
+        raise SubscriptionsLocked from None
     finally:
         service.close()
 

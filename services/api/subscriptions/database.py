@@ -85,8 +85,10 @@ class Database:
             os.chmod(path, 0o600)
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = FULL")  # a lost cursor sends mail twice
-        with self.transaction():
-            self._migrate()
+        # Reading needs no lock: a stopped writer must not stop the pages.
+        if self._schema_version() < SCHEMA_VERSION:
+            with self.transaction():
+                self._migrate()
 
     def _migrate(self) -> None:
         """Create the tables, or add those that an earlier release did not have."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from incidentwire.web.keys import Keys
+from services.api.subscriptions import database
 from tests.api.subscriptions.conftest import Desk
 from tests.lost_tail import cut
 from tests.newsroom import FAKE, LEAK
@@ -237,6 +240,20 @@ def test_a_key_has_a_quota_of_subscriptions_and_groups(desk: Desk) -> None:
         assert answer.status_code == 422
         assert "Remove one first" in answer.get_json()["errors"][0]["message"]
     assert desk.client.delete(group).status_code == 204
+    assert desk.client.post("/v1/subscriptions", json=body).status_code == 201
+
+
+def test_a_stopped_writer_delays_no_page_and_is_named_to_writers(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.0)
+    with desk.notifier.database.transaction():
+        assert desk.client.get("/v1/subscriptions").status_code == 200
+        assert desk.client.get("/system").status_code == 200
+        body = {"name": "n", "channel": "feed"}
+        answer = desk.client.post("/v1/subscriptions", json=body)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+    assert "look at api-notifier" in answer.get_json()["detail"]
     assert desk.client.post("/v1/subscriptions", json=body).status_code == 201
 
 
