@@ -15,8 +15,8 @@ from services.api.filters.parser import MAX_CHARS, All, FilterError, Node, parse
 from services.api.http import reader
 from services.api.search import facets, hits, queries
 
-PER_KIND = 15
-VALUES = 8  # of a facet
+PER_KIND = 10
+VALUES = 6  # of a facet
 Counts = Mapping[str, Sequence[tuple[str, int]]]
 
 blueprint = page_blueprint("search")

@@ -13,7 +13,7 @@ from services.api.filters import functions, sql
 from services.api.filters.parser import EVERYTHING, All, Node
 from services.api.incidents import list_query, newest
 
-MAX_HITS = 500  # the newest matches, among which relevance is compared
+MAX_HITS = 400  # the newest matches, among which relevance is compared
 WEIGHTS = "5.0, 1.0, 0.5"  # of title, text and stems, for bm25
 Cursor = tuple[float, int]  # rank and n of the last hit
 Filters = Mapping[str, Any]  # of the list of incidents, see list_query.FILTERS

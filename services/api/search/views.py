@@ -76,7 +76,7 @@ def search(query: dict[str, Any]) -> Response:
     """Search by the filter language; the best matches first, else the newest.
 
     Each hit has a snippet of its stored text with the places of the hits. `facets`
-    counts the values of these matches, at most the newest 500. docs/search.md has the language and examples.
+    counts the values of these matches, at most the newest 400. docs/search.md has the language and examples.
     """
     wait_for(query.get("min_position"))
     find = queries.KINDS[query["kind"]]
