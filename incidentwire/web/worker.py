@@ -9,7 +9,7 @@ import json
 import socket
 from contextlib import suppress
 from http import HTTPStatus
-from time import monotonic
+from time import monotonic, thread_time
 from typing import Any
 
 import gevent
@@ -23,6 +23,8 @@ DRAIN_READS = 16
 # A refused body is read to its end, so that the client gets to read the answer.
 DISCARD_S = 30.0  # then the connection is closed
 DISCARD_BYTES = 65_536  # between two looks at other requests
+DISCARD_PIECE_S = 0.001  # CPU time between two rests
+DISCARD_REST = 3  # times as long as the work: others have most of the time
 DISCARD_WAIT_S = 2.0  # for so many
 
 BAD_REQUEST = Problem(
@@ -103,12 +105,17 @@ class Worker(GeventWorker):
 def _discard(body: Any) -> bool:
     """Read a body to its end, and return whether that could be done."""
     until = monotonic() + DISCARD_S
+    since = thread_time()
     with suppress(OSError, parse.ParseException, gevent.Timeout):
         while monotonic() < until:
             with gevent.Timeout(DISCARD_WAIT_S):
                 if not body.read(DISCARD_BYTES):
                     return True
             gevent.idle()
+            worked = thread_time() - since
+            if worked > DISCARD_PIECE_S:
+                gevent.sleep(worked * DISCARD_REST)
+                since = thread_time()
     return False
 
 

@@ -96,9 +96,9 @@ class ItemWorker(SimpleWorker):
         The job is deleted first: from here on its items are found by their leases. A
         job that is not ours is dropped; nothing that it names is imported.
         """
-        self.set_state(WorkerStatus.BUSY)
         ids = valid_ids(job)
         self.connection.delete(job.key)
+        self.set_state(WorkerStatus.BUSY)
         if not ids:
             logger.error(event_line("job dropped", job_id=job.id[:64]))
             return

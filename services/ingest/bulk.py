@@ -18,7 +18,7 @@ from incidentwire.web.problems import FieldError, Problem
 from services.ingest.errors import IngestError
 from services.ingest.schemas import accepted, accepted_status
 from services.ingest.submission import Submission, SubmissionOutcome
-from services.ingest.turns import Turn, Turns
+from services.ingest.turns import LARGE_BYTES, SLOWLY, Turn, Turns
 
 CHUNK = 500  # lines per transaction: one fsync for all of them
 MAX_LINE_BYTES = 6_500_000  # a text of a million characters, escaped
@@ -142,7 +142,7 @@ def spool(stream: IO[bytes], turn: Turn) -> Body:
     try:
         while data := stream.read(COPY_BYTES):
             size += file.write(data)
-            turn.pause()
+            turn.pause(SLOWLY if size > LARGE_BYTES else 0)
     except BaseException:
         file.close()
         raise
@@ -162,7 +162,8 @@ def _chunk(lines: Iterator[BulkLine | None], turn: Turn) -> list[BulkLine]:
     chunk: list[BulkLine] = []
     size = 0
     for line in lines:
-        turn.pause()
+        is_refused = line is None or isinstance(line.content, Problem)
+        turn.pause(SLOWLY if is_refused else 0)
         if line is None:
             continue
         chunk.append(line)

@@ -17,6 +17,7 @@ LARGE_BYTES = 500_000  # larger bodies take turns; 4,000 URLs are smaller
 PIECE_S = 0.001  # CPU time between two looks at other requests
 LONG_S = 0.01  # CPU time after which the loop has a rest
 REST = 15  # times as long as the work: large texts take a sixteenth of the time
+SLOWLY = 3  # likewise, for input that is only received, or refused
 MAX_REST_S = 5.0
 
 
@@ -26,18 +27,20 @@ class Turn:
     def __init__(self) -> None:
         self._since = thread_time()
 
-    def pause(self) -> None:
+    def pause(self, rest: float = 0) -> None:
         """Let other requests go on if the work since the last pause was long.
 
-        `gevent.sleep(0)` would not do: the loop runs up to a thousand such callbacks
-        before it looks at a socket.
+        The loop rests `rest` times as long as that work. `gevent.sleep(0)` would not
+        do: the loop runs up to a thousand such callbacks before it looks at a socket.
         """
         worked = thread_time() - self._since
         if worked < PIECE_S:
             return
         gevent.idle()
         if worked > LONG_S:
-            gevent.sleep(min(worked * REST, MAX_REST_S))
+            rest = REST
+        if rest:
+            gevent.sleep(min(worked * rest, MAX_REST_S))
         self._since = thread_time()
 
 

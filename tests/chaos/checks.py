@@ -13,7 +13,7 @@ from incidentwire.client import Client
 from incidentwire.events import InFlight
 from incidentwire.items import IN_FLIGHT, fold_all
 from incidentwire.log.event_log import EventLog
-from services.classifier.keeping.sweep import HASHES, Sweep
+from services.classifier.keeping.sweep import HASHES, JOB_AGE_S, Sweep
 from tests.chaos.clients import Member, Reader
 from tests.chaos.receivers import Endpoint
 from tests.mail_server import MailServer
@@ -125,7 +125,7 @@ def audit_is_right(client: Client, submitted: int) -> Iterator[str]:
 def nothing_is_left(connection: redis.Redis) -> Iterator[str]:
     """Name the keys of work that remain once the keeper has swept."""
     sweep = Sweep(connection)
-    while sweep.run(time.time()):
+    while sweep.run(time.time() + JOB_AGE_S):
         pass
     for pattern in (*LEFTOVERS, *HASHES):
         left = sorted(key.decode() for key in connection.scan_iter(pattern))
