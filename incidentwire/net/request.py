@@ -35,9 +35,8 @@ RETRYABLE = {
 
 
 BLANK_LINES = frozenset({b"\r\n", b"\n", b""})
-MAX_DROPPED = (
-    100  # lines of a head that are no headers; http.client judges further ones
-)
+# Lines of a head that are no headers and are left out; http.client judges further ones.
+MAX_DROPPED = 100
 # An interim response, as 103 (Early Hints): another head follows. Not 101, which ends HTTP.
 _INTERIM = re.compile(rb"(HTTP/1\.[01]) 1(?!01)\d\d\b")
 _HEADER = re.compile(rb"\A([!-9;-~]++)[ \t]*+:")

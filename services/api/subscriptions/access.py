@@ -18,6 +18,7 @@ from services.api.subscriptions.service import SubscriptionService
 from services.api.subscriptions.store import UnknownSubscription
 
 T = TypeVar("T")
+UNWRITABLE = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL})
 
 
 def with_service(
@@ -40,7 +41,10 @@ def with_service(
     service = SubscriptionService(settings, log, client)
     try:
         return function(service)
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
+        code = getattr(error, "sqlite_errorcode", 0)  # its low byte is the kind
+        if code & 0xFF not in UNWRITABLE:
+            raise
         raise SubscriptionsLocked from None
     finally:
         service.close()
