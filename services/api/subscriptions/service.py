@@ -326,6 +326,10 @@ class SubscriptionService:
                 self.client.check(target)
             except OutboundError as error:
                 raise InvalidSubscription("target", _remedy(error)) from None
+            if "#" in target:
+                raise InvalidSubscription(
+                    "target", "What follows # is never sent to a server. Leave it out."
+                )
         if channel is Channel.PULL:
             raise InvalidSubscription(
                 "channel", "Create a consumer group with POST /v1/groups/<name>."
