@@ -75,6 +75,9 @@ def list_subscriptions(failing: bool, as_json: bool) -> None:
 @click.option("--zone", default="UTC", show_default=True, help="IANA time zone.")
 @click.option("--template", default="standard", help="Body: standard, slack or teams.")
 @click.option("--contact", default="", help="Address that is told of failures.")
+@click.option(
+    "--language", default="en", show_default=True, help="Of what is sent: en or zh."
+)
 @output.json_option
 def add(
     channel: str,
@@ -98,6 +101,7 @@ def add(
         "scope": "new" if new_only else "updates",
         "template": options["template"],
         "contact": options["contact"],
+        "language": options["language"],
         "schedule": {key: options[key] for key in ("pace", "hour", "weekday", "zone")},
     }
     url = f"{settings.api_url}/v1/subscriptions"

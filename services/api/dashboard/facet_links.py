@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 from incidentwire.incidents.state import STATUSES
 from incidentwire.labels import LABELS
-from services.api.dashboard.language import LANGUAGES
+from services.api.catalogue import LANGUAGES
 from services.api.dashboard.language import translate as _
 from services.api.dashboard.layout import address, country_name, label_name
 from services.api.text.countries import code_of

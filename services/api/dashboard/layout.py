@@ -33,6 +33,7 @@ from incidentwire.web.problems import (
     problem_of,
 )
 from incidentwire.web.sessions import Session, SessionStore, check_csrf
+from services.api.catalogue import LANGUAGES
 from services.api.cells import printable
 from services.api.dashboard import assets, language, messages
 from services.api.dashboard.language import translate as _
@@ -109,7 +110,7 @@ def prepare(app: Flask) -> None:
         label_name=label_name,
         label_table=LABEL_TABLE,
         topic_colour=topic_colour,
-        languages=language.LANGUAGES,
+        languages=LANGUAGES,
     )
 
 

@@ -7,6 +7,7 @@ from flask import Response, current_app, g, request
 from incidentwire.web import sign_in_links
 from incidentwire.web.sessions import COOKIE, MAX_AGE_S, TooManyAttempts
 from incidentwire.web.users import is_password
+from services.api.catalogue import LANGUAGES
 from services.api.dashboard import language
 from services.api.dashboard.language import translate as _
 from services.api.dashboard.layout import (
@@ -101,7 +102,7 @@ def choose_language() -> Response:
     """Keep the chosen language of the interface in a cookie."""
     chosen = request.form.get("language", "")
     answer = go_to(_next())
-    if chosen in language.LANGUAGES:
+    if chosen in LANGUAGES:
         answer.set_cookie(
             language.COOKIE, chosen, YEAR_S, samesite="Lax", secure=request.is_secure
         )

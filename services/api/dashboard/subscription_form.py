@@ -9,7 +9,8 @@ from flask import Response, g, request
 from marshmallow import ValidationError
 
 from incidentwire.web.problems import field_errors
-from services.api.dashboard.language import translate as _
+from services.api.catalogue import catalogue
+from services.api.dashboard.language import current
 from services.api.dashboard.layout import page, page_blueprint, render
 from services.api.dashboard.subscriptions import show_one, sign_in_first
 from services.api.http import reader, settings
@@ -18,7 +19,7 @@ from services.api.subscriptions.mail import MailNotConfigured
 from services.api.subscriptions.preview import InvalidSubscription, preview
 from services.api.subscriptions.schemas import TEMPLATES, NewSubscriptionSchema
 from services.api.subscriptions.service import SubscriptionService, TooFrequent
-from services.api.subscriptions.shapes import feed_url, preview_json, rate_in_words
+from services.api.subscriptions.shapes import feed_url, preview_json
 
 DEFAULTS = {
     "name": "",
@@ -74,7 +75,7 @@ def _preview(given: Mapping[str, str]) -> Response:
             {"filter": given["filter"], "scope": given["scope"]}
         )
         found = preview(service.log, reader().read, body["filter"], body["scope"])
-        return preview_json(found) | {"rate": rate_in_words(found.per_week, _)}
+        return preview_json(found, catalogue(current()))
 
     return _form(given, found=with_service(run))
 
@@ -109,6 +110,7 @@ def _body(given: Mapping[str, str]) -> dict[str, Any]:
         "channel": channel,
         "filter": given["filter"],
         "scope": given["scope"],
+        "language": current(),
     }
     if channel in ("email", "webhook"):
         body["target"] = given["target"].strip()

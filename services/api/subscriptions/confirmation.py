@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 
 from incidentwire.settings import Settings
+from services.api.catalogue import catalogue
 from services.api.subscriptions import mail
 from services.api.subscriptions.model import Channel, Subscription
 from services.api.subscriptions.retry_schedule import Failure
@@ -16,24 +17,27 @@ from services.api.subscriptions.secrets import new_token, token_digest
 from services.api.subscriptions.store import SubscriptionStore
 
 CONFIRM_S = 7 * 86_400.0
-ALERTS = "Somebody asked for alerts to this address"
-CONTACT = "Somebody named this address to be told when a webhook fails"
 
 
 def ask(
     settings: Settings, subscription: Subscription, to: str, token: str
 ) -> Failure | None:
     """Mail a link that confirms the address. Return the failure, None if it was sent."""
+    _ = catalogue(subscription.language).gettext
     is_contact = subscription.channel is not Channel.EMAIL
+    if is_contact:
+        why = _(
+            "Somebody named this address to be told when a webhook fails: “%(name)s”."
+        )
+    else:
+        why = _("Somebody asked for alerts to this address: “%(name)s”.")
     link = f"{settings.api_url}/v1/confirm/{token}"
-    text = (
-        f"{CONTACT if is_contact else ALERTS}: “{subscription.name}”.\n\n"
-        f"Confirm within seven days: {link}\n\n"
-        "If it was not you, do nothing; you will get no further mail."
-    )
+    how = _("Confirm within seven days: %(link)s") % {"link": link}
+    otherwise = _("If it was not you, do nothing; you will get no further mail.")
+    text = f"{why % {'name': subscription.name}}\n\n{how}\n\n{otherwise}"
     message = mail.Mail(
         to=to,
-        subject="Confirm your Incidentwire subscription",
+        subject=_("Confirm your Incidentwire subscription"),
         text=text,
         html=f"<p>{mail.as_html(text)}</p>",
         message_id=f"{subscription.id}.confirm{token[:8] if is_contact else ''}",

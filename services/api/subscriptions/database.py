@@ -15,7 +15,7 @@ from pathlib import Path
 
 from incidentwire.log.log_position import LogPosition
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_TIMEOUT_S = 10.0
 MARKS = 50  # former heads to go back to if the log loses its tail
 
@@ -69,6 +69,10 @@ CREATE TABLE event_subjects (position INTEGER NOT NULL, subject TEXT NOT NULL,
 CREATE INDEX event_subjects_subject ON event_subjects (subject);
 CREATE INDEX pending_position ON pending (position);
 """
+# Release 3: the language of what is sent.
+_LANGUAGE = """
+ALTER TABLE subscriptions ADD COLUMN language TEXT NOT NULL DEFAULT 'en';
+"""
 
 
 class Database:
@@ -91,11 +95,12 @@ class Database:
                 self._migrate()
 
     def _migrate(self) -> None:
-        """Create the tables, or add those that an earlier release did not have."""
+        """Create the tables, or add what an earlier release did not have."""
         version = self._schema_version()
-        for added_in, tables in ((1, _TABLES), (2, _SUBJECTS)):
+        steps = ((1, _TABLES), (2, _SUBJECTS), (3, _LANGUAGE))
+        for added_in, statements in steps:
             if version < added_in:
-                for statement in tables.split(";\n"):
+                for statement in statements.split(";\n"):
                     self.db.execute(statement)
         if version < SCHEMA_VERSION:
             self._set_meta("schema", str(SCHEMA_VERSION))

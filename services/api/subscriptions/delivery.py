@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import logging
 import random
@@ -62,7 +61,7 @@ class Delivery:
         self.ledger = Ledger(self.database)
         self.recipients = Recipients(self.database)
         self.rng = random.Random()  # noqa: S311  # jitter is no secret
-        self._notices: list[tuple[Subscription, str, str]] = []
+        self._notices: list[tuple[Subscription, str, int]] = []  # for `_notify`
 
     def close(self) -> None:
         """Close both databases."""
@@ -290,32 +289,24 @@ class Delivery:
                 "subscription disabled", id=subscription.id, reason=failure.reason
             )
         )
-        self._notices.append((subscription, "was disabled", reason))
+        self._notices.append((subscription, reason, 100))
         return changed
 
     def _warn(self, subscription: Subscription, failure: Failure, percent: int) -> None:
-        detail = f"It will be disabled when it has failed for five days ({percent} % passed)."
         logger.warning(
             event_line("subscription failing", id=subscription.id, percent=percent)
         )
-        self._notices.append(
-            (subscription, "is failing", f"{failure.reason}. {detail}")
-        )
+        reason = f"{failure.reason}: {failure.detail}"[:300]
+        self._notices.append((subscription, reason, percent))
 
-    def _notify(self, subscription: Subscription, what: str, detail: str) -> None:
+    def _notify(self, subscription: Subscription, reason: str, percent: int) -> None:
         """Mail the contact of a webhook if it has confirmed its address."""
         if not subscription.contact or not self.settings.smtp_host:
             return
         if not Contacts(self.settings, self.store).is_confirmed(subscription):
             return
-        text = f"Your subscription “{subscription.name}” {what}.\n\n{detail}\n\n{self.settings.api_url}/subscriptions"
-        note = mail.Mail(
-            to=subscription.contact,
-            subject=f"Subscription “{subscription.name}” {what}",
-            text=text,
-            html=f"<pre>{html.escape(text)}</pre>",
-            message_id=f"{subscription.id}.{what.replace(' ', '-')}.{self.now():.0f}",
-        )
+        base = self.settings.api_url
+        note = messages.notice(subscription, reason, percent, base=base, now=self.now())
         failure = mail.send(self.settings, note)
         if failure is not None:
             logger.warning(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from incidentwire.log.event_log import EventLog
 from incidentwire.log.recorded_event import RecordedEvent
 from services.api.atom import add, document, new_feed
+from services.api.catalogue import catalogue
 from services.api.incidents.reports import Report, report_html, reports
 from services.api.subscriptions import messages
 from services.api.subscriptions.facts import (
@@ -39,6 +40,7 @@ class FeedContent:
     base: str
     log_id: str
     groups: tuple[tuple[EntryFacts, ...], ...]
+    language: str = "en"
     reports: Mapping[str, Sequence[Report]] = field(default_factory=dict)
 
 
@@ -74,6 +76,7 @@ def content(
         base=base,
         log_id=log.id,
         groups=tuple(tuple(group) for group in newest),
+        language=subscription.language,
         reports=read(reports, items),
     )
 
@@ -169,8 +172,9 @@ def _items(subject: Subject) -> Sequence[str]:
 def _html(found: FeedContent, group: tuple[EntryFacts, ...]) -> str:
     """Return what changed, then the quotes and sources, and the incidents of an item."""
     subject = group[0].subject
+    texts = catalogue(found.language)
     changes = "".join(
-        f"<li>{each.time[:16].replace('T', ' ')} UTC: {html.escape(messages.describe(each))}</li>"
+        f"<li>{each.time[:16].replace('T', ' ')} UTC: {html.escape(messages.describe(each, texts))}</li>"
         for each in group[: messages.MAX_LINES_PER_SUBJECT]
     )
     incidents = "".join(

@@ -84,6 +84,7 @@ class Subscription:
     `failing_since` is the time of the first failure after a success; `warned` the highest
     share (percent) of the disabling period at which the owner was warned. `next_at` is when
     a digest is due, 0 for delivery at once; `retry_at` the end of the current backoff.
+    `language` is that of what is sent: a key of catalogue.LANGUAGES.
     """
 
     id: str
@@ -105,3 +106,4 @@ class Subscription:
     attempt: int = 0
     failing_since: float | None = None
     warned: int = 0
+    language: str = "en"

@@ -13,11 +13,13 @@ from marshmallow import (
     validates_schema,
 )
 
+from services.api.catalogue import LANGUAGES
 from services.api.http import QuerySchema, text
 from services.api.subscriptions.model import Channel, Pace, Schedule, Scope, Status
 
 TEMPLATES = ("standard", "slack", "teams")
 MAX_FILTER = 2_000
+LANGUAGE = {"description": "of what is sent; titles and quotes stay as they are"}
 
 
 def _enum(kind: type[Any], description: str, **options: Any) -> fields.Enum[Any]:
@@ -81,6 +83,9 @@ class NewSubscriptionSchema(FilterTestSchema):
         validate=validate.Length(max=254),
         metadata={"description": "address that is told when a webhook keeps failing"},
     )
+    language = fields.String(
+        validate=validate.OneOf(list(LANGUAGES)), load_default="en", metadata=LANGUAGE
+    )
 
 
 class ChangeSubscriptionSchema(Schema):
@@ -90,6 +95,9 @@ class ChangeSubscriptionSchema(Schema):
     schedule = fields.Nested(ScheduleSchema)
     template = fields.String(validate=validate.OneOf(TEMPLATES))
     contact = fields.String(validate=validate.Length(max=254))
+    language = fields.String(
+        validate=validate.OneOf(list(LANGUAGES)), metadata=LANGUAGE
+    )
     status = fields.String(validate=validate.OneOf(("active", "paused")))
     resume = fields.String(
         validate=validate.OneOf(("missed", "now")),
@@ -110,6 +118,7 @@ class SubscriptionSchema(Schema):
     schedule = fields.Dict(required=True)
     template = fields.String(required=True)
     contact = fields.String(required=True)
+    language = fields.String(required=True, metadata=LANGUAGE)
     status = _enum(Status, "pending, active, paused or disabled", required=True)
     reason = fields.String(
         required=True, metadata={"description": "why it fails or stopped"}

@@ -130,7 +130,7 @@ class SubscriptionService:
     def change(
         self, subscription_id: str, fields: Mapping[str, Any], preview: Preview | None
     ) -> Subscription:
-        """Change name, filter, scope, schedule, template, contact or status.
+        """Change name, filter, scope, schedule, template, contact, language or status.
 
         `resume` says what a re-enabled subscription does with what it missed: "missed"
         delivers it, "now" skips it.
@@ -200,6 +200,7 @@ class SubscriptionService:
                 schedule=schedule,
                 template=fields.get("template", "standard"),
                 contact=fields.get("contact", ""),
+                language=fields.get("language", "en"),
                 status=Status.PENDING if needs_proof else Status.ACTIVE,
                 created=time.time(),
                 next_at=schedule.first_due(),

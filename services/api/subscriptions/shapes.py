@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from gettext import NullTranslations
 from typing import Any
 
 from incidentwire.settings import Settings
+from services.api.catalogue import ENGLISH
 from services.api.subscriptions import messages
 from services.api.subscriptions.model import Subscription
 from services.api.subscriptions.preview import Preview
@@ -34,27 +36,27 @@ def as_json(service: SubscriptionService, subscription: Subscription) -> dict[st
     }
 
 
-def preview_json(found: Preview) -> dict[str, Any]:
+def preview_json(found: Preview, texts: NullTranslations = ENGLISH) -> dict[str, Any]:
     """Return a preview with its rate in words."""
     return {
         "matched": found.matched,
         "days": round(found.days, 2),
         "per_week": round(found.per_week, 1),
-        "summary": rate_in_words(found.per_week),
+        "summary": rate_in_words(found.per_week, texts.gettext),
         "latest": [
             {
                 "position": each.entry.position,
                 "time": each.time,
                 "type": each.type,
                 "subject": each.subject.as_json(),
-                "summary": messages.describe(each),
+                "summary": messages.describe(each, texts),
             }
             for each in found.latest
         ],
     }
 
 
-def rate_in_words(per_week: float, translate: Callable[[str], str] = str) -> str:
+def rate_in_words(per_week: float, translate: Callable[[str], str]) -> str:
     """Return a rate as people say it."""
     if per_week >= 70:
         return translate("about {n} a day").format(n=f"{per_week / 7:,.0f}")

@@ -1,4 +1,4 @@
-"""Every text of the pages exists in Chinese."""
+"""Every text of the pages, and of what subscriptions send, exists in Chinese."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from incidentwire.labels import LABEL_TABLE
 from services.api.incidents import explain, narrative
 
 FOLDER = Path(services.api.dashboard.__file__).parent
+SENT = FOLDER.parent / "subscriptions"
 NAMES = ("_", "gettext", "ngettext")
+CALLS = ("_", "texts.gettext", "texts.ngettext", "translate", "_count")
 
 
 def _texts() -> Iterator[str]:
@@ -26,10 +28,10 @@ def _texts() -> Iterator[str]:
         for _, _, found in extract_from_ast(tree, NAMES):
             texts = found if isinstance(found, tuple) else (found,)
             yield from [text for text in texts[:1] if text]
-    for path in FOLDER.rglob("*.py"):
+    for path in (*FOLDER.rglob("*.py"), *SENT.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            is_call = isinstance(node, ast.Call) and ast.unparse(node.func) == "_"
-            if is_call and isinstance(node.args[0], ast.Constant):
+            is_call = isinstance(node, ast.Call) and ast.unparse(node.func) in CALLS
+            if is_call and node.args and isinstance(node.args[0], ast.Constant):
                 yield node.args[0].value
 
 
@@ -38,7 +40,7 @@ def _known() -> set[str]:
     return {key if isinstance(key, str) else key[0] for key in catalogue._catalog}
 
 
-def test_every_text_of_the_pages_is_translated() -> None:
+def test_every_text_is_translated() -> None:
     known = _known()
     meanings = {one.meaning for one in LABEL_TABLE.values()}
     missing = {*_texts(), *meanings} - known

@@ -139,6 +139,7 @@ def test_events_of_an_earlier_release_get_their_subjects(
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("DROP TABLE event_subjects")
         db.execute("DROP INDEX pending_position")
+        db.execute("ALTER TABLE subscriptions DROP COLUMN language")
         db.execute("UPDATE meta SET value = '1' WHERE name = 'schema'")
     desk.restart(desk.harness.settings)
     desk.settle()

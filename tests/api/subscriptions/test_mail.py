@@ -87,8 +87,8 @@ def test_both_parts_of_a_mail_have_the_same_links_and_changes(
     in_html = [unescape(each) for each in re.findall(r'href="([^"]+)"', shown)]
     assert in_text == in_html
     assert any(each.endswith(f"/incidents/{incident}") for each in in_html)
-    assert "and 1 more changes" in smtp.texts()[0]
-    assert "and 1 more changes" in shown
+    assert "and 1 more change" in smtp.texts()[0]
+    assert "and 1 more change" in shown
     assert "&lt;Clinics&gt; &amp; more" in shown
 
 
@@ -277,3 +277,38 @@ def test_the_pages_of_links_speak_the_language_of_the_browser(
     assert "请重新订阅" in lost.text
     assert desk.client.get("/v1/confirm/nothing").is_json
     assert "已确认" in desk.client.post(link, headers=chinese).text
+
+
+def test_mails_and_feeds_are_in_the_language_of_the_subscription(
+    desk: Desk, smtp: MailServer
+) -> None:
+    created = desk.create(channel="email", target=ANN, language="zh", name="<泄露>")
+    (question,) = smtp.messages()
+    assert question["Subject"] == "请确认您的 Incidentwire 订阅"
+    assert "有人申请向此地址发送提醒：“<泄露>”" in smtp.texts()[0]
+    link = re.findall(r"/v1/confirm/\S+", smtp.texts()[0])[0]
+    assert desk.client.post(link).status_code == 200
+    address = desk.create(channel="feed", language="zh")["feed_url"]
+    desk.settle()
+    incident = desk.room.add("i_a", (LEAK,), title="Harbour 100 %s clinics")
+    desk.settle()
+    desk.room.command(incident, "status", status="dismissed")
+    desk.settle()
+    alert, correction = smtp.messages()[1:]
+    for part in ("plain", "html"):
+        body = alert.get_body((part,))
+        assert body is not None
+        text = unescape(str(body.get_content()))
+        for words in ("新事件。", "1 篇报道，来自 1 个来源", "数据泄露", "退订"):
+            assert words in text, (part, words)
+        assert "New incident" not in text
+    assert correction["Subject"] == "更正：Harbour 100 %s clinics"
+    assert "状态：未结 → 已驳回。" in smtp.texts()[2]
+    feed = desk.client.get("/v1/feeds/" + address.rpartition("/")[2]).text
+    assert "新事件。" in feed
+    path = f"/v1/subscriptions/{created['id']}"
+    assert desk.client.patch(path, json={"language": "fr"}).status_code == 422
+    assert desk.client.patch(path, json={"language": "en"}).status_code == 200
+    desk.room.add("i_b", (LEAK,))
+    desk.settle()
+    assert "New incident." in smtp.texts()[-1]

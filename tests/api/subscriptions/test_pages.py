@@ -170,3 +170,17 @@ def test_the_pages_speak_chinese(person: Person) -> None:
         assert "订阅" in page
         for left in ("Subscri", "Filter", "Channel", "Pace"):
             assert left not in re.sub(r"<[^>]+>", "", page), (path, left)
+
+
+def test_a_form_subscribes_in_the_language_of_its_page(
+    desk: Desk, person: Person, smtp: MailServer
+) -> None:
+    desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    person.client.environ_base["HTTP_ACCEPT_LANGUAGE"] = "zh"
+    form = {"name": "n", "channel": "email", "target": "ann@example.org"}
+    shown = person.post("/subscriptions/new", action="preview", **form)
+    assert "新事件。" in shown
+    page = person.post("/subscriptions/new", action="create", **form)
+    assert desk.show(created_id(page))["language"] == "zh"
+    assert smtp.messages()[0]["Subject"] == "请确认您的 Incidentwire 订阅"

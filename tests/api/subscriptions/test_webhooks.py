@@ -111,7 +111,9 @@ def test_five_days_of_failure_disable_and_the_contact_is_warned_and_told(
     desk.room.add("i_a", (LEAK,))
     desk.settle()
     db = desk.notifier.database.db
-    for share in (0.6, 1.1):
+    path = f"/v1/subscriptions/{created['id']}"
+    for share, language in ((0.6, "en"), (0.2, "zh"), (0.3, "en")):
+        desk.client.patch(path, json={"language": language})
         db.execute(
             "UPDATE subscriptions SET failing_since = failing_since - ?",
             (DISABLE_AFTER_S * share,),
@@ -121,9 +123,12 @@ def test_five_days_of_failure_disable_and_the_contact_is_warned_and_told(
     told = [(message["To"], message["Subject"]) for message in smtp.messages()]
     assert told[1:] == [
         ("ops@example.org", "Subscription “Test” is failing"),
+        ("ops@example.org", "订阅“Test”投递失败"),
         ("ops@example.org", "Subscription “Test” was disabled"),
     ]
-    assert "answered 500" in smtp.texts()[2]
+    shares = ("five days (50 % passed)", "（已过 70 %）", "answered 500")
+    for text, words in zip(smtp.texts()[1:], shares, strict=True):
+        assert words in text
 
 
 def confirm_newest(desk: Desk, smtp: MailServer) -> None:
@@ -216,7 +221,9 @@ def test_secrets_are_encrypted_at_rest(desk: Desk, receiver: Receiver) -> None:
     assert (folder / "secrets.key").stat().st_mode & 0o077 == 0
 
 
-def test_an_address_that_cannot_work_is_refused_when_the_webhook_is_created(desk: Desk) -> None:
+def test_an_address_that_cannot_work_is_refused_when_the_webhook_is_created(
+    desk: Desk,
+) -> None:
     for target in (
         "http://10.0.0.1/x",
         "http://[::1]/x",
