@@ -27,6 +27,23 @@ from tests.subscriber import Subscriber
 
 pytestmark = pytest.mark.timeout(1200)  # building the image is part of it
 
+# A job that lost its worker goes after an hour.
+SWEEP = """
+import time
+from incidentwire import queue
+from incidentwire.settings import from_env
+from incidentwire.store import connect
+from services.classifier.keeping.sweep import JOB_AGE_S, Sweep
+store = connect(from_env().redis_url)
+work = queue.open_queue(queue.CLASSIFY, store)
+lost = work.create_job(queue.WORK_ON_ITEMS, args=(['i_lost'],))
+lost.save()
+sweep = Sweep(store)
+while sweep.run(time.time() + 2 * JOB_AGE_S):
+    pass
+assert not store.exists(lost.key)
+print('swept')
+"""
 # What somebody with the application's password might try.
 ATTEMPTS = """
 import redis
@@ -103,9 +120,11 @@ def _kill_in_mid_work(stack: dict[str, str], subscriber: Subscriber) -> None:
         assert [row["type"] for row in receipt["history"]].count("item.classified") == 1
 
 
-def test_the_application_cannot_delete_trim_or_overwrite_the_log(
+def test_the_application_sweeps_lost_jobs_but_cannot_harm_the_log(
     stack: dict[str, str],
 ) -> None:
+    output = compose("exec", "-T", "classifier-keeper", "python3", "-c", SWEEP)
+    assert output.strip() == "swept"
     output = compose("exec", "-T", "api-web", "python3", "-c", ATTEMPTS)
     assert output.strip() == "all refused"
 

@@ -7,17 +7,19 @@ import re
 import shlex
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
 
+from incidentwire import queue
 from incidentwire.items import State
 from incidentwire.net.rate_limit import HostRateLimiter
 from services.classifier import worker
 from services.classifier.keeping.requeue import requeue_expired
-from services.classifier.keeping.sweep import Sweep
+from services.classifier.keeping.sweep import JOB_AGE_S, Sweep
 from tests.harness import LEAK, Harness
 from tests.store import Store, free_port, server_binaries
 
@@ -91,7 +93,11 @@ def test_the_whole_path_works_with_the_applications_permissions(
     worker.make_worker(harness.context).work(burst=True, logging_level="ERROR")
     assert {harness.item(i).state for i in ids} == {State.CLASSIFIED}
     assert requeue_expired(connection, 1e12) == [unreachable]
-    assert Sweep(connection).run(0.0) is False
+    work = queue.open_queue(queue.CLASSIFY, connection)
+    lost = work.create_job(queue.WORK_ON_ITEMS, args=([unreachable],))
+    lost.save()
+    assert Sweep(connection).run(time.time() + 2 * JOB_AGE_S) is False
+    assert not connection.exists(lost.key)
     assert harness.ingest_client.get("/readyz").status_code == 200
     limiter = HostRateLimiter.of(harness.settings, connection)
     token, wait_s = limiter.acquire("example.org")
