@@ -21,21 +21,31 @@ UV = Path(sys.executable).with_name("uv")
 
 
 def notes(changelog: str, version: str) -> str:
-    """Return the section of a version. Raises SystemExit if there is none."""
-    pattern = rf"^## {re.escape(version)}\b[^\n]*\n(.*?)(?=^## |\Z)"
-    found = re.search(pattern, changelog, re.MULTILINE | re.DOTALL)
-    if found is None:
+    """Return the section of a version.
+
+    Raises SystemExit if it is not the only one, or if something is still unreleased.
+    """
+    found = _sections(changelog, version)
+    unreleased = "".join(_sections(changelog, "Unreleased")).strip()
+    if len(found) != 1 or unreleased:
+        still = " and a section Unreleased" if unreleased else ""
         raise SystemExit(
-            f"CHANGELOG.md has no section {version}."
-            f" Rename the section Unreleased to `{version} (date)`."
+            f"CHANGELOG.md has {len(found)} sections {version}{still}."
+            f" Rename the section Unreleased to `{version} (date)`, as the only one."
         )
-    return found[1].strip() + "\n"
+    return found[0].strip() + "\n"
+
+
+def _sections(changelog: str, name: str) -> list[str]:
+    pattern = rf"^## {re.escape(name)}\b[^\n]*\n(.*?)(?=^## |\Z)"
+    return re.findall(pattern, changelog, re.MULTILINE | re.DOTALL)
 
 
 def build(folder: Path) -> Path:
     """Build the wheel and return its path."""
     shutil.rmtree(ROOT / "build", ignore_errors=True)  # else old files get into it
-    _run(UV, "build", "--quiet", "--wheel", "--no-build-isolation", "-o", folder, ROOT)
+    options = ("--quiet", "--wheel", "--no-build-isolation", "--python", sys.executable)
+    _run(UV, "build", *options, "-o", folder, ROOT)
     [wheel] = folder.glob(f"incidentwire-{__version__}-*.whl")
     return wheel
 
