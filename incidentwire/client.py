@@ -89,6 +89,7 @@ class Leased:
 
     event: ReceivedEvent
     attempt: int
+    lease_id: str = ""
 
 
 class Client:
@@ -289,20 +290,30 @@ class Client:
         body = {"limit": limit, "wait_s": wait_s, "lease_s": lease_s}
         answer = self._json("POST", f"{self._group(name)}/lease", json=body)
         return [
-            Leased(event=ReceivedEvent.of(each["event"]), attempt=each["attempt"])
+            Leased(
+                event=ReceivedEvent.of(each["event"]),
+                attempt=each["attempt"],
+                lease_id=answer["lease_id"],
+            )
             for each in answer["events"]
         ]
 
-    def acknowledge(self, name: str, positions: Sequence[int]) -> dict[str, Any]:
-        """Say that events are done; `expired` lists those whose lease had run out."""
-        body = {"positions": list(positions)}
+    def acknowledge(
+        self, name: str, positions: Sequence[int], lease_id: str = ""
+    ) -> dict[str, Any]:
+        """Say that events of a lease are done; `expired` lists those that it held no longer."""
+        body = {"positions": list(positions), "lease_id": lease_id}
         return self._json("POST", f"{self._group(name)}/ack", json=body)
 
-    def refuse(self, name: str, positions: Sequence[int]) -> None:
-        """Return events to the group; after five leases they are parked."""
-        self._json(
-            "POST", f"{self._group(name)}/nack", json={"positions": list(positions)}
-        )
+    def refuse(
+        self, name: str, positions: Sequence[int], lease_id: str
+    ) -> dict[str, Any]:
+        """Return events of a lease to the group; after five leases they are parked.
+
+        `expired` lists those that the lease held no longer: they stay as they are.
+        """
+        body = {"positions": list(positions), "lease_id": lease_id}
+        return self._json("POST", f"{self._group(name)}/nack", json=body)
 
     def _group(self, name: str) -> str:
         return f"{self.api_url}/v1/groups/{name}"

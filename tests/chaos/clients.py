@@ -113,8 +113,9 @@ class Member:
         returned = [position for position, value in luck.items() if 0.1 <= value < 0.2]
         done = [position for position, value in luck.items() if value >= 0.2]
         self.done.update(done)
+        lease_id = leased[0].lease_id if leased else ""
         if done:
-            client.acknowledge(self.group, done)
+            client.acknowledge(self.group, done, lease_id)
         if returned:
-            client.refuse(self.group, returned)
+            client.refuse(self.group, returned, lease_id)
         return len(leased)

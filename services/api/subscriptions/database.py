@@ -15,7 +15,7 @@ from pathlib import Path
 
 from incidentwire.log.log_position import LogPosition
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BUSY_TIMEOUT_S = 10.0
 MARKS = 50  # former heads to go back to if the log loses its tail
 
@@ -73,6 +73,10 @@ CREATE INDEX pending_position ON pending (position);
 _LANGUAGE = """
 ALTER TABLE subscriptions ADD COLUMN language TEXT NOT NULL DEFAULT 'en';
 """
+# Release 4: the id of the lease that an event was given out with last.
+_LEASES = """
+ALTER TABLE pending ADD COLUMN lease TEXT NOT NULL DEFAULT '';
+"""
 
 
 class Database:
@@ -97,7 +101,7 @@ class Database:
     def _migrate(self) -> None:
         """Create the tables, or add what an earlier release did not have."""
         version = self._schema_version()
-        steps = ((1, _TABLES), (2, _SUBJECTS), (3, _LANGUAGE))
+        steps = ((1, _TABLES), (2, _SUBJECTS), (3, _LANGUAGE), (4, _LEASES))
         for added_in, statements in steps:
             if version < added_in:
                 for statement in statements.split(";\n"):

@@ -34,6 +34,8 @@ from services.api.subscriptions.schemas import (
     NewGroupSchema,
     PositionsSchema,
     ReplayedSchema,
+    ReturnedQuerySchema,
+    ReturnedSchema,
 )
 from services.api.subscriptions.service import SubscriptionService
 from services.api.subscriptions.store import UnknownSubscription
@@ -108,7 +110,10 @@ def remove_group(_query: dict[str, Any], name: str) -> None:
 @blueprint.arguments(LeaseQuerySchema)
 @blueprint.response(200, LeaseSchema)
 def lease(body: dict[str, Any], name: str) -> dict[str, Any]:
-    """Take up to `limit` events; they come back after `lease_s` unless acknowledged."""
+    """Take up to `limit` events; they come back after `lease_s` unless acknowledged.
+
+    Name the `lease_id` of the answer when you acknowledge or return them.
+    """
 
     def run(service: SubscriptionService) -> dict[str, Any]:
         group = owned(service, _group_id(name))
@@ -117,8 +122,9 @@ def lease(body: dict[str, Any], name: str) -> dict[str, Any]:
             leased = service.pending.lease(
                 group.id, body["limit"], time.time(), body["lease_s"]
             )
-            if leased or time.monotonic() >= deadline:
-                return {"events": _events(service, group, leased)}
+            if leased.events or time.monotonic() >= deadline:
+                events = _events(service, group, leased.events)
+                return {"lease_id": leased.id, "events": events}
             time.sleep(POLL_S)
 
     return with_service(run)
@@ -137,28 +143,38 @@ def acknowledge(body: dict[str, Any], name: str) -> dict[str, Any]:
 
     def run(service: SubscriptionService) -> dict[str, Any]:
         group = owned(service, _group_id(name))
-        positions = body["positions"]
         with service.database.transaction():
-            return service.pending.acknowledge(group.id, positions, time.time())
+            return service.pending.acknowledge(
+                group.id, body["positions"], time.time(), body["lease_id"]
+            )
 
     return with_service(run)
 
 
 @blueprint.route("/<name>/nack", methods=["POST"])
 @require("read")
-@blueprint.arguments(PositionsSchema)
-@blueprint.response(204)
-def refuse(body: dict[str, Any], name: str) -> None:
-    """Return events: another member gets them after five seconds, or they are parked."""
+@blueprint.arguments(ReturnedQuerySchema)
+@blueprint.response(200, ReturnedSchema)
+def refuse(body: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return events: another member gets them after five seconds, or they are parked.
 
-    def run(service: SubscriptionService) -> None:
+    Only what the lease still holds is returned. The answer says what it does not hold:
+    another member may be at work on that.
+    """
+
+    def run(service: SubscriptionService) -> dict[str, Any]:
         group = owned(service, _group_id(name))
         with service.database.transaction():
-            service.pending.release(
-                group.id, body["positions"], time.time() + NACK_DELAY_S, PARK_AFTER
+            return service.pending.release(
+                group.id,
+                body["positions"],
+                body["lease_id"],
+                time.time(),
+                delay_s=NACK_DELAY_S,
+                park_after=PARK_AFTER,
             )
 
-    with_service(run)
+    return with_service(run)
 
 
 @blueprint.route("/<name>/parked/replay", methods=["POST"])

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from services.api.subscriptions.database import Database
+
+
+# Whether the lease that a member names (any, if it names none) still holds a row.
+_HELD = "lease <> '' AND :lease IN ('', lease) AND lease_until > :now AND NOT parked AS held"
+_LEASED = "subscription = :subscription AND position = :position AND lease_until > 0"
+
+
+class GroupLease(NamedTuple):
+    """What one member was given: the lease's id, and (position, attempt) pairs."""
+
+    id: str
+    events: list[tuple[int, int]]
 
 
 class PendingPositions:
@@ -107,8 +121,9 @@ class PendingPositions:
 
     def lease(
         self, subscription_id: str, limit: int, now: float, lease_s: float
-    ) -> list[tuple[int, int]]:
-        """Lease up to `limit` events to a member; return (position, attempt) pairs."""
+    ) -> GroupLease:
+        """Lease up to `limit` events to a member."""
+        lease_id = secrets.token_hex(8)
         with self.database.transaction():
             rows = self.db.execute(
                 "SELECT position, attempts FROM pending WHERE subscription = ?"
@@ -116,19 +131,28 @@ class PendingPositions:
                 (subscription_id, now, limit),
             ).fetchall()
             self.db.executemany(
-                "UPDATE pending SET lease_until = ?, attempts = attempts + 1"
+                "UPDATE pending SET lease_until = ?, lease = ?, attempts = attempts + 1"
                 " WHERE subscription = ? AND position = ?",
-                [(now + lease_s, subscription_id, row["position"]) for row in rows],
+                [
+                    (now + lease_s, lease_id, subscription_id, row["position"])
+                    for row in rows
+                ],
             )
-        return [(row["position"], row["attempts"] + 1) for row in rows]
+        events = [(row["position"], row["attempts"] + 1) for row in rows]
+        return GroupLease(lease_id, events)
 
     def acknowledge(
-        self, subscription_id: str, positions: Sequence[int], now: float
+        self,
+        subscription_id: str,
+        positions: Sequence[int],
+        now: float,
+        lease_id: str = "",
     ) -> dict[str, list[int]]:
         """Delete leased events; return which were leased, had expired or were not leased.
 
-        One that was never leased stays: after the log lost its end, another event may
-        wait at a position that a member knows.
+        If a lease is named, any other one had expired. What was never leased stays:
+        after the log lost its end, another event may wait at a position that a member
+        knows.
         """
         found: dict[str, list[int]] = {
             "acknowledged": [],
@@ -137,9 +161,13 @@ class PendingPositions:
         }
         for position in positions:
             row = self.db.execute(
-                "DELETE FROM pending WHERE subscription = ? AND position = ?"
-                " AND lease_until > 0 RETURNING lease_until > ? AND NOT parked AS held",
-                (subscription_id, position, now),
+                f"DELETE FROM pending WHERE {_LEASED} RETURNING {_HELD}",
+                {
+                    "subscription": subscription_id,
+                    "position": position,
+                    "lease": lease_id,
+                    "now": now,
+                },
             ).fetchone()
             if row is None:
                 found["not_leased"].append(position)
@@ -148,14 +176,45 @@ class PendingPositions:
         return found
 
     def release(
-        self, subscription_id: str, positions: Sequence[int], at: float, park_after: int
-    ) -> None:
-        """Return leased events; those tried `park_after` times are parked."""
-        self.db.executemany(
-            "UPDATE pending SET lease_until = ?, parked = attempts >= ?"
-            " WHERE subscription = ? AND position = ?",
-            [(at, park_after, subscription_id, position) for position in positions],
-        )
+        self,
+        subscription_id: str,
+        positions: Sequence[int],
+        lease_id: str,
+        now: float,
+        *,
+        delay_s: float,
+        park_after: int,
+    ) -> dict[str, list[int]]:
+        """Return what the lease holds; those tried `park_after` times are parked.
+
+        Returns which events that were, and which it holds no longer or never did: these
+        stay as they are, for another member may have them.
+        """
+        found: dict[str, list[int]] = {"returned": [], "expired": [], "not_leased": []}
+        for position in positions:
+            values = {
+                "subscription": subscription_id,
+                "position": position,
+                "lease": lease_id,
+                "now": now,
+                "at": now + delay_s,
+                "park_after": park_after,
+            }
+            row = self.db.execute(
+                f"SELECT {_HELD} FROM pending WHERE {_LEASED}", values
+            ).fetchone()
+            if row is None:
+                found["not_leased"].append(position)
+            elif not row["held"]:
+                found["expired"].append(position)
+            else:
+                found["returned"].append(position)
+                self.db.execute(
+                    "UPDATE pending SET lease_until = :at, lease = '',"
+                    f" parked = attempts >= :park_after WHERE {_LEASED}",
+                    values,
+                )
+        return found
 
     def park_exhausted(self, now: float, park_after: int) -> None:
         """Park what was leased `park_after` times and never acknowledged."""
@@ -168,7 +227,7 @@ class PendingPositions:
     def unpark(self, subscription_id: str) -> int:
         """Make all parked events available again; return how many."""
         changed = self.db.execute(
-            "UPDATE pending SET parked = 0, attempts = 0, lease_until = 0"
+            "UPDATE pending SET parked = 0, attempts = 0, lease_until = 0, lease = ''"
             " WHERE subscription = ? AND parked",
             (subscription_id,),
         )

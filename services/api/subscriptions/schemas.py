@@ -266,7 +266,19 @@ class LeasedSchema(Schema):
 
 
 class LeaseSchema(Schema):
+    lease_id = fields.String(
+        required=True,
+        metadata={"description": "name it when you acknowledge or return the events"},
+    )
     events = fields.List(fields.Nested(LeasedSchema), required=True)
+
+
+def _lease_id(**options: Any) -> fields.String:
+    return fields.String(
+        validate=validate.Length(max=64),
+        metadata={"description": "the lease that the events were given out with"},
+        **options,
+    )
 
 
 class PositionsSchema(Schema):
@@ -275,6 +287,11 @@ class PositionsSchema(Schema):
         required=True,
         validate=validate.Length(min=1, max=1_000),
     )
+    lease_id = _lease_id(load_default="")
+
+
+class ReturnedQuerySchema(PositionsSchema):
+    lease_id = _lease_id(required=True)
 
 
 def _positions(description: str) -> fields.List[Any]:
@@ -289,5 +306,15 @@ class AcknowledgedSchema(Schema):
     acknowledged = _positions("leased, and done now")
     expired = _positions(
         "the lease had run out: done now, but another member may have had it too"
+    )
+    not_leased = _positions("acknowledged before, or never leased")
+
+
+class ReturnedSchema(Schema):
+    """What became of the returned positions."""
+
+    returned = _positions("held by this lease, and returned now")
+    expired = _positions(
+        "held by this lease no longer: left to the member who has it now, if any"
     )
     not_leased = _positions("acknowledged before, or never leased")

@@ -140,6 +140,7 @@ def test_events_of_an_earlier_release_get_their_subjects(
         db.execute("DROP TABLE event_subjects")
         db.execute("DROP INDEX pending_position")
         db.execute("ALTER TABLE subscriptions DROP COLUMN language")
+        db.execute("ALTER TABLE pending DROP COLUMN lease")
         db.execute("UPDATE meta SET value = '1' WHERE name = 'schema'")
     desk.restart(desk.harness.settings)
     desk.settle()

@@ -111,6 +111,50 @@ def test_an_acknowledgement_tells_expired_and_missing_leases(desk: Desk) -> None
     assert lease(desk, "team", limit=5) == [waiting]
 
 
+def test_a_member_returns_only_what_its_own_lease_holds(desk: Desk) -> None:
+    desk.client.post("/v1/groups/team", json={"filter": "type:incident.opened"})
+    desk.settle()
+    for n in range(3):
+        desk.room.add(f"i_{n}", (LEAK,))
+    desk.settle()
+    db = desk.notifier.database.db
+    leases = []
+    for _ in range(3):
+        body = {"limit": 1}
+        leases.append(desk.client.post("/v1/groups/team/lease", json=body).get_json())
+        if len(leases) == 1:  # the first one is slow: another member gets its event
+            db.execute("UPDATE pending SET lease_until = 1 WHERE lease_until > 0")
+    slow, other, third = leases
+    [position] = [event["position"] for event in slow["events"]]
+    assert other["events"][0]["position"] == position
+    [held] = [event["position"] for event in third["events"]]
+    [waiting] = {
+        e.position for e in desk.harness.log.read() if e.type == "incident.opened"
+    } - {position, held}
+
+    def nack(lease_id: str, *positions: int) -> dict[str, list[int]]:
+        body = {"positions": positions, "lease_id": lease_id}
+        answer = desk.client.post("/v1/groups/team/nack", json=body)
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        found: dict[str, list[int]] = answer.get_json()
+        return found
+
+    assert nack(slow["lease_id"], position, held, waiting) == {
+        "returned": [],
+        "expired": [position, held],
+        "not_leased": [waiting],
+    }
+    shown = desk.client.get("/v1/groups/team").get_json()
+    assert (shown["waiting"], shown["leased"]) == (1, 2)
+    assert nack(other["lease_id"], position)["returned"] == [position]
+    assert nack(other["lease_id"], position)["expired"] == [position]
+    body = {"positions": [held], "lease_id": slow["lease_id"]}
+    answer = desk.client.post("/v1/groups/team/ack", json=body).get_json()
+    assert answer["expired"] == [held]
+    answer = desk.client.post("/v1/groups/team/nack", json={"positions": [held]})
+    assert answer.status_code == 422  # without a lease, nothing is one's own
+
+
 def test_a_group_that_begins_in_the_past_gets_all_of_it_in_order(desk: Desk) -> None:
     for n in range(5):
         desk.room.add(f"i_{n}", (LEAK,))
