@@ -48,7 +48,7 @@ class EventsQuerySchema(EventFilterSchema):
     after = position("only events after this position", load_default=0)
     limit = position(
         "at most this many events; JSON: 100 by default, 1000 at most; NDJSON: all by "
-        "default",
+        "default, as a stream",
         least=1,
     )
     log_id = text("the log that `after` is of; 409 if this is another one", most=64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -35,7 +36,7 @@ from services.api.http import Blueprint, QuerySchema, event_log
 
 NDJSON = "application/x-ndjson"
 JSON_LIMIT = 100  # events of a JSON page, if the client does not say
-EXAMINED = 10_000  # entries read for one JSON page: a rare filter answers early
+EXAMINED = 10_000  # entries read for one page with a limit: a rare filter answers early
 
 blueprint = Blueprint(
     "events",
@@ -61,6 +62,10 @@ def events(query: dict[str, Any]) -> Response:
     as the following `cursor`. 409 means that
     `after` or `cursor` is ahead of the log, of another one, or of another event, 410
     that the log no longer reaches back so far; both carry `log_id`, `first` and `last`.
+
+    A page with a limit reads at most 10,000 events, so a rare filter may leave it
+    shorter, or empty, before the end of the log: the end is where `next` (of NDJSON,
+    `Incidentwire-Last`) stays as it was.
 
     Long poll: with `wait=30`, a page without events is answered when something matches,
     or after 30 s. Send `cursor` as the following `cursor`.
@@ -168,32 +173,23 @@ def _page(
     log: EventLog, asked: EventFilter, after: int, limit: int, last: int
 ) -> tuple[list[RecordedEvent], int]:
     """Return up to `limit` matching entries, and the position read up to."""
-    if asked.subject:
-        return _page_of_subject(log, asked, after, limit, last)
     found = []
-    until = min(after + EXAMINED, last)
-    for entries in _pages(log, after, until, limit if asked.is_all else PAGE):
+    until = _examined(asked, after, last)
+    for entries in _pages(log, asked, after, until, limit if asked.is_all else PAGE):
         for entry in entries:
-            after = entry.position
             if asked.matches(entry):
                 found.append(entry)
                 if len(found) == limit:
-                    return found, after
-    return found, after
+                    return found, entry.position
+    return found, until
 
 
-def _page_of_subject(
-    log: EventLog, asked: EventFilter, after: int, limit: int, last: int
-) -> tuple[list[RecordedEvent], int]:
-    assert asked.subject is not None  # noqa: S101  # for the type checker
-    found = [
-        entry
-        for entry in log.history(asked.subject)
-        if after < entry.position <= last and asked.matches(entry)
-    ]
-    if len(found) < limit:
-        return found, last
-    return found[:limit], found[limit - 1].position
+def _examined(asked: EventFilter, after: int, last: int) -> int:
+    """Return up to where a page with a limit is looked for, at most `last`.
+
+    The events of one subject are found without reading the others.
+    """
+    return last if asked.subject else min(after + EXAMINED, last)
 
 
 def _end(
@@ -208,19 +204,21 @@ def _end(
     if asked.is_all:
         return min(last, after + limit)
     left = limit
-    for entries in _pages(log, after, last, PAGE):
+    until = _examined(asked, after, last)
+    for entries in _pages(log, asked, after, until, PAGE):
         matching = [entry.position for entry in entries if asked.matches(entry)]
         if len(matching) >= left:
             return matching[left - 1]
         left -= len(matching)
-    return last
+    return until
 
 
 def _lines(
     log: EventLog, log_id: str, asked: EventFilter, after: int, end: int
 ) -> Iterator[bytes]:
     """Yield NDJSON, one page of the log per chunk, without decoding the stored JSON."""
-    for entries in _pages(log, after, end, PAGE):
+    yield b""  # sends the headers: a rare filter may match late
+    for entries in _pages(log, asked, after, end, PAGE):
         chosen = [entry for entry in entries if asked.matches(entry)]
         if chosen:
             lines = "\n".join([envelope_json(entry, log_id) for entry in chosen])
@@ -228,12 +226,25 @@ def _lines(
 
 
 def _pages(
-    log: EventLog, after: int, last: int, size: int
+    log: EventLog, asked: EventFilter, after: int, last: int, size: int
 ) -> Iterator[list[RecordedEvent]]:
-    """Yield pages of the log after `after`, up to `last`."""
+    """Yield pages of what may match in the log after `after`, up to `last`."""
+    if asked.subject:
+        yield from _pages_of_subject(log, asked.subject, after, last)
+        return
     while after < last:
         entries = log.after(after, min(size, last - after))
         if not entries:
             return
         after = entries[-1].position
         yield entries
+
+
+def _pages_of_subject(
+    log: EventLog, subject: str, after: int, last: int
+) -> Iterator[list[RecordedEvent]]:
+    [positions] = log.positions_of([subject])
+    wanted = positions[bisect_right(positions, after) : bisect_right(positions, last)]
+    for start in range(0, len(wanted), PAGE):
+        found = log.get_many(wanted[start : start + PAGE])
+        yield list(found.values())

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from services.api.subscriptions.database import Database
 
-
 # Whether the lease that a member names (any, if it names none) still holds a row.
 _HELD = "lease <> '' AND :lease IN ('', lease) AND lease_until > :now AND NOT parked AS held"
 _LEASED = "subscription = :subscription AND position = :position AND lease_until > 0"

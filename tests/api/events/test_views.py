@@ -13,6 +13,7 @@ import pytest
 from incidentwire.client import Client
 from incidentwire.events import TYPES, ItemRejected, ItemSubmitted
 from incidentwire.log.event_log import STREAM
+from services.api.events import views
 from tests.eventually import eventually
 from tests.harness import Harness
 
@@ -74,12 +75,58 @@ def test_ndjson_cut_by_a_limit_names_the_cursor_of_its_rest(
         answer = client.get(path, headers=NDJSON)
         found = [json.loads(line)["sequence"] for line in answer.text.splitlines()]
         seen += found
-        cursor = answer.headers["Incidentwire-Cursor"]
+        before, cursor = cursor, answer.headers["Incidentwire-Cursor"]
         assert answer.headers["Incidentwire-Last"] == cursor.partition("-")[0]
         assert len(found) <= 2
-        if len(found) < 2:
+        if cursor == before:
             break
     assert (seen, cursor.partition("-")[0]) == (list(wanted), "9")
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson"])
+def test_a_page_with_a_limit_reads_only_so_far_for_a_rare_filter(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, accept: str
+) -> None:
+    monkeypatch.setattr(views, "EXAMINED", 4)
+    for n in range(3):
+        harness.add_item(f"i_{n}")
+    harness.log.append("i_0", ItemRejected(reason="empty"))
+    client = harness.api_client()
+    ends = []
+    cursor = "0"
+    for _ in range(3):
+        path = f"/v1/events?type=item.rejected&limit=5&cursor={cursor}"
+        answer = client.get(path, headers={"Accept": accept})
+        cursor = (
+            answer.get_json()["cursor"]
+            if accept == "application/json"
+            else answer.headers["Incidentwire-Cursor"]
+        )
+        ends.append((cursor.partition("-")[0], "item.rejected" in answer.text))
+    assert ends == [("4", False), ("8", False), ("10", True)]
+
+
+def test_the_events_of_a_subject_are_read_without_the_others(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "PAGE", 2)
+    client = harness.api_client()
+    harness.add_item("i_one")
+
+    def reads() -> int:
+        def done() -> int:
+            stats: Any = harness.connection.info("commandstats")
+            return int(stats["cmdstat_xrange"]["calls"])
+
+        before = done()
+        answer = client.get("/v1/events?subject=i_one", headers=NDJSON)
+        assert len(answer.text.splitlines()) == 3
+        return done() - before
+
+    alone = reads()
+    for n in range(20):
+        harness.add_item(f"i_{n}")
+    assert reads() == alone
 
 
 @pytest.mark.parametrize(
