@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Literal
 
 from incidentwire import events as e
-from incidentwire.frozen import evolve
+from incidentwire.evolve import evolve
 from incidentwire.labels import Label
 from incidentwire.log.recorded_event import RecordedEvent
 

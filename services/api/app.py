@@ -11,7 +11,7 @@ from incidentwire.archive import Archive
 from incidentwire.executor import Executor, run_here
 from incidentwire.net.client import HttpClient
 from incidentwire.settings import Settings
-from incidentwire.web import auth, edge, health, openapi, problems
+from incidentwire.web import auth, health, openapi, problems, request_hooks
 from incidentwire.web.api_docs import views as api_docs
 from incidentwire.web.keys import Keys
 from services.api import health as api_health
@@ -73,7 +73,7 @@ def create_app(
     `connection` must not decode responses; `run` executes queries of the read model.
     """
     app = Flask(__name__, static_folder=None)
-    edge.register(app, settings)
+    request_hooks.register(app, settings)
     app.config.update(
         PUBLIC_READ=settings.public_read, MAX_CONTENT_LENGTH=MAX_BODY_BYTES
     )

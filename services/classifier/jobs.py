@@ -26,18 +26,18 @@ from incidentwire.log.event_log import EventLog
 from incidentwire.queue import QueueEntry
 from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
-from services.classifier import duplicates, outcomes, redirects
+from services.classifier import duplicates, item_events, redirects
 from services.classifier.analysis import AnalysisCrashed, Analyzer, TooComplex
 from services.classifier.extraction.extract import Document
 from services.classifier.fetching import handover
 from services.classifier.fetching.handover import Address, PageRecord, RefusedPage
 from services.classifier.fetching.result import FetchedPage, FetchFailure
+from services.classifier.item_events import Revision
 from services.classifier.keeping.retained import retained
 from services.classifier.labelling.classifier import Classifier
 from services.classifier.lease import Lease
 from services.classifier.linking.fingerprint_key import fingerprint_key
 from services.classifier.llm_review import LlmReviewer
-from services.classifier.outcomes import Revision
 from services.classifier.page_reading import MAX_REFRESHES, only_refreshes
 from services.classifier.recorder import STARTED, OutcomeRecorder, is_due
 from services.classifier.text.words import count_words
@@ -276,7 +276,7 @@ class _Processing:
         redirects.remember(connection, self.item.id, page.url)
         if document.shortcoming:
             rejected = ItemRejected(reason="incomplete", detail=document.shortcoming)
-            return [outcomes.fetched(revision), rejected]
+            return [item_events.fetched(revision), rejected]
         return self._classified(revision)
 
     def _failed(self, failure: FetchFailure) -> list[Event]:
@@ -337,7 +337,7 @@ class _Processing:
     def _given_revision(self) -> Revision:
         digest = self.item.given_digest or ""
         given = self._archived(digest)
-        document = outcomes.clean_given(given, self.context.recorder.now())
+        document = item_events.clean_given(given, self.context.recorder.now())
         if document != given:
             digest = self.context.archive.put(self.item.id, document.to_bytes())
         return Revision(document=document, document_digest=digest)
@@ -350,7 +350,7 @@ class _Processing:
     ) -> Revision:
         """Store the document; the fetcher has stored page and headers."""
         given = self._given_document()
-        document = outcomes.document_of(found, given, self.context.recorder.now())
+        document = item_events.document_of(found, given, self.context.recorder.now())
         return Revision(
             document=document,
             document_digest=self.context.archive.put(self.item.id, document.to_bytes()),
@@ -377,7 +377,7 @@ class _Processing:
         )
         self.while_waiting()
         review = context.llm_review.review(document, judged, context.recorder.now())
-        event = outcomes.classified(
+        event = item_events.classified(
             self.item,
             document.text_digest,
             review.classification if review else judged,
@@ -386,7 +386,7 @@ class _Processing:
         )
         if self._is_stored_already(revision):
             return [event]
-        return [outcomes.fetched(revision), event]
+        return [item_events.fetched(revision), event]
 
     def _is_stored_already(self, revision: Revision) -> bool:
         """Return whether the newest revision is this one. If its page had expired, that

@@ -17,7 +17,7 @@ from incidentwire.events import ItemReclassifyRequested
 from incidentwire.items import Item, State
 from incidentwire.labels import LABELS, Label
 from incidentwire.log.event_log import EventLog, VersionConflict, Withdrawn
-from services.classifier import outcomes
+from services.classifier import item_events
 from services.classifier.labelling.classifier import Classification, Classifier
 
 EXAMPLES = 20  # items shown of those that change
@@ -36,12 +36,16 @@ class Change:
     @property
     def gained(self) -> set[Label]:
         """Return the labels that only the new judgement has."""
-        return set(outcomes.labels_of(self.result.labels)) - set(self.item.model_labels)
+        return set(item_events.labels_of(self.result.labels)) - set(
+            self.item.model_labels
+        )
 
     @property
     def lost(self) -> set[Label]:
         """Return the labels that only the old judgement has."""
-        return set(self.item.model_labels) - set(outcomes.labels_of(self.result.labels))
+        return set(self.item.model_labels) - set(
+            item_events.labels_of(self.result.labels)
+        )
 
 
 @dataclass(kw_only=True)
@@ -113,7 +117,7 @@ def apply(
         if change is None or not (change.gained or change.lost):
             continue
         asked = ItemReclassifyRequested(who=classifier.version)
-        judged = outcomes.classified(
+        judged = item_events.classified(
             item, change.text_digest, change.result, classifier.version
         )
         once = f"judged:{classifier.version}:{change.text_digest[:16]}"

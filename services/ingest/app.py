@@ -9,7 +9,7 @@ from incidentwire.executor import Executor, run_here
 from incidentwire.log.event_log import Withdrawn
 from incidentwire.net.rate_limit import HostBusy
 from incidentwire.settings import Settings
-from incidentwire.web import edge, openapi, problems
+from incidentwire.web import openapi, problems, request_hooks
 from incidentwire.web.api_docs import views as api_docs
 from incidentwire.web.keys import Keys
 from incidentwire.web.problems import as_problem
@@ -17,10 +17,10 @@ from incidentwire.web.sessions import SessionStore
 from services.ingest import admission, errors, health, views
 from services.ingest.feeds import views as feed_views
 from services.ingest.feeds.store import FeedStore
+from services.ingest.large_bodies import Turns
 from services.ingest.quota import Quota
 from services.ingest.schemas import SubmissionSchema
 from services.ingest.submit import Submitter
-from services.ingest.turns import Turns
 
 REFUSALS = {
     "503": "The store is away or full, or too much is in flight; nothing was accepted"
@@ -62,7 +62,7 @@ def create_app(
     `connection` must not decode responses; `run` executes what waits for the disk.
     """
     app = Flask(__name__, static_folder=None)
-    edge.register(app, settings)
+    request_hooks.register(app, settings)
     app.config.update(
         SETTINGS=settings, PUBLIC_READ=False, MAX_CONTENT_LENGTH=settings.max_body_bytes
     )

@@ -16,9 +16,9 @@ from redis.exceptions import RedisError
 
 from incidentwire.web.problems import FieldError, Problem
 from services.ingest.errors import IngestError
+from services.ingest.large_bodies import LARGE_BYTES, SLOWLY, Turn, Turns
 from services.ingest.schemas import accepted, accepted_status
 from services.ingest.submission import Submission, SubmissionOutcome
-from services.ingest.turns import LARGE_BYTES, SLOWLY, Turn, Turns
 
 CHUNK = 500  # lines per transaction: one fsync for all of them
 MAX_LINE_BYTES = 6_500_000  # a text of a million characters, escaped

@@ -26,6 +26,7 @@ from incidentwire.web.auth import authorize, require
 from incidentwire.web.blueprint import Blueprint
 from incidentwire.web.problems import Problem, field_errors, invalid_fields
 from services.ingest import bulk, ownership
+from services.ingest.large_bodies import Turn, Turns
 from services.ingest.quota import ITEMS, REQUESTS, WINDOW_S, Allowance, Quota
 from services.ingest.receipt import receipt_of
 from services.ingest.schemas import (
@@ -38,7 +39,6 @@ from services.ingest.schemas import (
 )
 from services.ingest.submission import Submission, SubmissionOutcome, WebAddress
 from services.ingest.submit import Submitter
-from services.ingest.turns import Turn, Turns
 
 NDJSON = "application/x-ndjson"
 MAX_VALUES = 100  # in a submission, which has five; each unknown field costs time

@@ -34,11 +34,11 @@ from incidentwire.web.problems import (
 )
 from incidentwire.web.sessions import Session, SessionStore, check_csrf
 from services.api.catalogue import LANGUAGES
-from services.api.cells import printable
 from services.api.dashboard import assets, language, messages
 from services.api.dashboard.language import translate as _
 from services.api.dashboard.numbers import whole_number
 from services.api.http import reader, wait_for
+from services.api.sanitize import printable
 from services.api.text.countries import shown_name
 from services.api.topics.queries import colours
 

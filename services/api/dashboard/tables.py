@@ -12,9 +12,9 @@ import xlsxwriter
 from flask import Response
 
 from incidentwire.labels import LABELS, plain_name
-from services.api.cells import defused
 from services.api.incidents.exports import REPORT_COLUMNS, report_cells
 from services.api.incidents.reports import Report
+from services.api.sanitize import defused
 
 Row = Mapping[str, Any]
 

@@ -14,7 +14,6 @@ from flask import Response, request
 from incidentwire.log.cloudevents import rfc3339
 from incidentwire.web.auth import require
 from services.api.atom import add, document, new_feed
-from services.api.cells import defused, printable
 from services.api.http import Blueprint, filters_of, public_url, reader, wait_for
 from services.api.incidents.list_query import IncidentPage, page_with_reports
 from services.api.incidents.past import as_of
@@ -28,6 +27,7 @@ from services.api.incidents.reports import (
 )
 from services.api.incidents.schemas import IncidentFilterSchema
 from services.api.read_model.reader import Reader
+from services.api.sanitize import defused, printable
 
 ENTRIES = 50  # of a feed: the latest changes
 PAGE = 1000  # rows per query of an export

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from incidentwire.labels import LABELS
-from services.api.cells import defused
+from services.api.sanitize import defused
 
 Row = Mapping[str, Any]
 

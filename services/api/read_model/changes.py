@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from incidentwire import events as e
 from incidentwire import items
-from incidentwire.frozen import evolve
+from incidentwire.evolve import evolve
 from incidentwire.items import Item
 from incidentwire.log.codec import UnknownType
 from incidentwire.log.recorded_event import RecordedEvent

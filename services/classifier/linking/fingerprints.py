@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.classifier.linking.outcomes import reports_outcome
+from services.classifier.linking.legal_outcomes import reports_outcome
 from services.classifier.linking.term_hashes import digests_of
 from services.classifier.linking.terms import TermKind, terms
 from services.classifier.text.tokenizer import spans

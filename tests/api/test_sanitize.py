@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
-from services.api.cells import defused, printable
 from services.api.dashboard import tables
+from services.api.sanitize import defused, printable
 
 
 @pytest.mark.parametrize("sign", "=+-@＝＋－＠﹢﹣")

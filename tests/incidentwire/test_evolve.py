@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from incidentwire.frozen import evolve
+from incidentwire.evolve import evolve
 from incidentwire.items import Item, State
 
 

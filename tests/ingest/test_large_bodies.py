@@ -5,8 +5,8 @@ from __future__ import annotations
 import gevent
 from gevent.event import Event
 
-from services.ingest import turns
-from services.ingest.turns import LARGE_BYTES, Turns
+from services.ingest import large_bodies
+from services.ingest.large_bodies import LARGE_BYTES, Turns
 
 LARGE = LARGE_BYTES + 1
 
@@ -34,7 +34,7 @@ def test_large_bodies_are_worked_on_one_at_a_time_and_small_ones_at_once():
 
 
 def test_between_two_pieces_of_work_others_go_on(monkeypatch):
-    monkeypatch.setattr(turns, "PIECE_S", 0.0)
+    monkeypatch.setattr(large_bodies, "PIECE_S", 0.0)
     other = gevent.spawn(str)
     with Turns().take(LARGE) as turn:
         turn.pause()
@@ -45,11 +45,11 @@ def test_after_a_long_piece_the_loop_rests_so_that_large_texts_take_little_of_it
     monkeypatch,
 ):
     rests: list[float] = []
-    monkeypatch.setattr(turns.gevent, "sleep", rests.append)
-    turn = turns.Turn()
+    monkeypatch.setattr(large_bodies.gevent, "sleep", rests.append)
+    turn = large_bodies.Turn()
     turn._since -= 1.0  # a second of work
     turn.pause()
-    assert rests == [turns.MAX_REST_S]
+    assert rests == [large_bodies.MAX_REST_S]
     turn._since -= 0.1
     turn.pause()
-    assert 0.1 * turns.REST <= rests[1] < turns.MAX_REST_S
+    assert 0.1 * large_bodies.REST <= rests[1] < large_bodies.MAX_REST_S
