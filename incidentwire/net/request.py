@@ -78,7 +78,7 @@ class RequestLimits:
     read_s: float = 10.0
     total_s: float = 30.0
     max_bytes: int = 10_000_000
-    max_redirects: int = 5
+    max_redirects: int = 10
 
 
 @dataclass(kw_only=True)
