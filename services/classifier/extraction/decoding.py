@@ -14,6 +14,7 @@ from charset_normalizer import from_bytes
 
 from incidentwire.charsets import codec_of, marked_codec
 from incidentwire.normal_form import normalize
+from services.classifier.text.language import UNKNOWN, language_of_words
 
 UTF32_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -53,7 +54,13 @@ USUAL_CODECS = {
     **dict.fromkeys(("et", "lt", "lv"), ("cp1257",)),
     "el": ("iso8859-7", "cp1253"),
     "he": ("cp1255",),
+    **dict.fromkeys(
+        "ca da de es eu fi fr ga gl id is it nb nl nn no pt sv".split(),
+        (DEFAULT_CODEC,),
+    ),
 }
+# Nearly every text fits several encodings of Latin letters: the language decides.
+LATIN_CODECS = frozenset({"cp1250", "cp1252", "cp1254", "cp1257", "iso8859_2"})
 _LANG = re.compile(rb"""<html\b[^<>]{0,300}?\slang=["']?([A-Za-z]{2})\b""", re.I)
 META_CHARSET = re.compile(
     rb"""<(?:meta|\?xml)[^>]{0,300}?(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_:.-]{2,40})""",
@@ -201,7 +208,16 @@ def _detect(body: bytes) -> str:
     start = next((index for index, byte in enumerate(body) if byte > 0x7F), 0)
     sample = body[max(0, start - 1000) : start + DETECT_BYTES]
     found = from_bytes(sample, steps=3, chunk_size=512, cp_isolation=CANDIDATES).best()
-    return found.encoding if found else "cp1252"
+    if found is None:
+        return DEFAULT_CODEC
+    if found.encoding not in LATIN_CODECS:
+        return found.encoding
+    # Words of plain letters are the same in all of them.
+    words = _MARKUP.sub(" ", sample.decode("ascii", "replace")).lower().split()
+    language = language_of_words([word for word in words if word.isascii()])
+    usual = USUAL_CODECS.get(language, (DEFAULT_CODEC,))
+    is_known = found.encoding in usual or language == UNKNOWN
+    return found.encoding if is_known else usual[-1]
 
 
 def _meta_charset(body: bytes) -> str | None:

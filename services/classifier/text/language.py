@@ -45,6 +45,12 @@ _COMMON = {
     "sv": "och att det som en på är av för med den till inte har de om ett men var från kan sig efter",
     "pl": "w i na z się nie do że to jest o od za po przez jak są dla oraz które był było ich tym",
     "tr": "ve bir bu için ile olarak da de daha çok en olan gibi sonra kadar ancak ise değil tarafından",
+    "da": "og det er til af på som med den der ikke har fra kan blev efter også sig ved eller deres",
+    "fi": "ja ei että oli ovat myös hän mutta kun jos joka niin sen mukaan tai ole sekä kuin",
+    "cs": "se na je že ve jsou pro jako byl podle byla od před také který které jeho bylo ale při",
+    "hr": "je se na da su za od koji te iz kako bi nije što koje nakon također bio prema ili",
+    "hu": "az és hogy nem egy volt ez már csak szerint vagy mint még azt pedig után amely lehet",
+    "ro": "și şi în la cu pe un care din este nu să că pentru mai fost ale prin sau după lui",
     "id": "yang dan di untuk dengan dari ini itu pada tidak dalam adalah akan telah oleh ke juga para atau",
     "vi": "của và là các có cho được trong với không những một này đã người khi từ về tại",
 }
@@ -73,7 +79,12 @@ def detect(text: str) -> str:
         return best
     if not latin_weight:
         return UNKNOWN
-    return _latin_language(" ".join(latin_words).lower().split())
+    words = " ".join(latin_words).lower().split()
+    language = language_of_words(words)
+    if language == UNKNOWN and all(word.isascii() for word in words):
+        # A headline has few common words. Most of the wire is in English.
+        return "en"
+    return language
 
 
 def _letters_by_language(sample: str) -> dict[str, int]:
@@ -92,7 +103,11 @@ def _letters_by_language(sample: str) -> dict[str, int]:
     return counts
 
 
-def _latin_language(words: list[str]) -> str:
+def language_of_words(words: list[str]) -> str:
+    """Return the language whose common words these have, "und" if they have few.
+
+    Words of Latin letters, in lower case.
+    """
     counts = Counter(words)
     votes = dict.fromkeys(_COMMON, 0)
     for word in _LANGUAGES_OF.keys() & counts.keys():
@@ -104,5 +119,4 @@ def _latin_language(words: list[str]) -> str:
     )
     if is_frequent and (best == "en" or votes[best] > votes["en"]):
         return best
-    # A headline has few common words. Most of the wire is in English.
-    return "en" if all(word.isascii() for word in words) else UNKNOWN
+    return UNKNOWN

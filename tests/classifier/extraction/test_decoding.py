@@ -12,6 +12,18 @@ FRENCH = "La clinique a laissé les dossiers des élèves à découvert pendant 
 CZECH = (
     "Společnost řekla úřadu, že údaje zákazníků byly na nezabezpečeném serveru. " * 6
 )
+PORTUGUESE = (
+    "A clínica expôs informações de crianças; não há autorização, diz a comissão. " * 6
+)
+SPANISH = (
+    "La clínica dejó al descubierto datos de niños durante años, según la agencia. " * 6
+)
+DANISH = "Klinikken lod oplysninger om børn ligge åbent på en server, siger tilsynet. "
+ENGLISH = "The clinic’s files — 40,000 of them — lay open at a café in São Paulo. "
+HUNGARIAN = (
+    "A társaság közölte, hogy az ügyfelek adatait őrző szerver hónapokig nyitva állt. "
+    * 6
+)
 POLISH = (
     "Spółka poinformowała, że dane klientów były dostępne na niezabezpieczonym serwerze. "
     * 6
@@ -55,6 +67,13 @@ def test_a_bad_byte_does_not_turn_utf_8_into_another_encoding(
     assert CHINESE in decode(body, header)
 
 
+def test_few_bad_bytes_are_an_accident_and_many_another_encoding() -> None:
+    chinese = page(CHINESE).encode() + b" caf\xe9" * 20
+    assert CHINESE in decode(chinese, "iso-8859-1")
+    french = page(FRENCH).encode("cp1252") + "<p>Widget : météo</p>".encode()
+    assert FRENCH in decode(french, None)
+
+
 def test_a_charset_that_only_python_knows_decodes_nothing() -> None:
     body = page("a" * 200_000, "punycode").encode() + b"\xff-"
     assert "aaaa" in decode(body, "punycode")
@@ -67,10 +86,31 @@ def test_a_charset_that_only_python_knows_decodes_nothing() -> None:
         ("pl-PL", POLISH, "cp1250"),
         ("cs", CZECH, "cp1250"),
         ("cs", CZECH, "iso8859-2"),
+        ("fr", FRENCH, "cp1252"),
+        ("pt-BR", PORTUGUESE, "cp1252"),
     ],
 )
 def test_an_undeclared_encoding_is_one_of_the_pages_language(
     language: str, text: str, codec: str
 ) -> None:
     markup = page(text).replace("<html>", f'<html class="a" lang="{language}">')
+    assert text in decode(markup.encode(codec), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "codec"),
+    [
+        (FRENCH, "cp1252"),
+        (PORTUGUESE, "cp1252"),
+        (SPANISH, "cp1252"),
+        (DANISH, "cp1252"),
+        (ENGLISH, "cp1252"),
+        (HUNGARIAN, "cp1250"),
+    ],
+)
+@pytest.mark.parametrize("language", ["", "en"])
+def test_letters_of_an_encoding_that_nobody_declares_are_those_of_its_words(
+    text: str, codec: str, language: str
+) -> None:
+    markup = page(text).replace("<html>", f'<html lang="{language}">')
     assert text in decode(markup.encode(codec), None)
