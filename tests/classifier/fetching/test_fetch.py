@@ -31,3 +31,26 @@ def test_a_part_that_nobody_asked_for_is_no_page(part: str, is_page: bool) -> No
     ):
         found = fetch(client, f"http://127.0.0.1:{port}/", lambda: datetime.now(UTC))
     assert isinstance(found, FetchedPage) is is_page
+
+
+@pytest.mark.parametrize(
+    ("content_type", "media_type"),
+    [
+        ("Text/HTML; charset=utf-8", "text/html"),
+        (" application/xhtml+xml ;q=1", "application/xhtml+xml"),
+        ("the patients are listed below", ""),
+        ("text/" + "a" * 200, ""),
+        ("text/html, text/plain", ""),
+        ("", ""),
+    ],
+)
+def test_only_a_media_type_of_a_server_is_passed_on(
+    content_type: str, media_type: str
+) -> None:
+    with (
+        answering(lambda _: (200, {"Content-Type": content_type}, BODY)) as port,
+        HttpClient(user_agent="test", allowed_hosts=frozenset({"127.0.0.1"})) as client,
+    ):
+        found = fetch(client, f"http://127.0.0.1:{port}/", lambda: datetime.now(UTC))
+    assert isinstance(found, FetchedPage)
+    assert found.media_type == media_type
