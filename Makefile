@@ -39,7 +39,7 @@ up: .venv/.runtime  ## run everything here, empty, until Ctrl-C
 .PHONY: test
 test: .venv/.ready  ## all tests, against a real embedded server
 	@tools/prepare_tests
-	$(BIN)/pytest -q -n 2 --dist loadfile
+	$(BIN)/pytest -q -n 4 --dist loadfile
 
 .PHONY: test-again
 test-again: .venv/.ready  ## only the tests that failed last time, one at a time
