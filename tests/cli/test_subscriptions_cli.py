@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import command
+from incidentwire.client import Client
 from incidentwire.web.auth import Keys
 from services.api.subscriptions import replays
 from tests.api.subscriptions.conftest import Desk, desk, receiver, smtp
@@ -106,6 +107,11 @@ def test_a_long_replay_is_sent_in_parts_to_its_end(
     part = desk.client.post(path, json={"after": 0}).get_json()
     assert part["next"] is not None
     assert run("replay", created["id"], "--after", "0").output == "5\n"
+    url, key = (os.environ[f"INCIDENTWIRE_{name}"] for name in ("API_URL", "KEY"))
+    with Client(url, key=key) as client:
+        last = desk.harness.log.last()
+        assert client.replay(created["id"], after=0, before=last + 1) == 5
+        assert client.replay(created["id"], positions=[last]) == 1
     for position in (1, 2, 3):
         desk.notifier.ledger.record_attempt(
             [position],

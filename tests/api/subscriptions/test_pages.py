@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from flask.testing import FlaskClient
 
+from services.api.subscriptions import replays
 from tests.api.subscriptions.conftest import Desk
 from tests.mail_server import MailServer
 from tests.newsroom import FAKE, LEAK
@@ -126,6 +128,46 @@ def test_an_attempt_and_all_failed_ones_are_sent_again(
     page = person.post(f"{here}/replay", failed_since="2026-01-01")
     assert "0 events are delivered again" in page
     assert "2026-03-31" in person.post(f"{here}/replay", 422, failed_since="soon")
+
+
+def send_the_rest(person: Person, here: str, page: str) -> list[int]:
+    """Press "Send the rest again" until it is gone; return how many each time."""
+    counts = []
+    for _ in range(50):
+        counts += map(int, re.findall(r"(\d+) events? (?:is|are) delivered", page))
+        form = re.findall(r'<form class="notice warn".*?</form>', page, re.S)
+        if not form:
+            return counts
+        assert "Send the rest again" in form[0]
+        fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form[0]))
+        page = person.post(f"{here}/replay", **fields)
+    raise AssertionError(f"It never ends: {counts}")
+
+
+def test_the_rest_of_a_long_replay_is_sent_from_its_form(
+    desk: Desk, person: Person, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created = desk.webhook(receiver, scope="new")
+    receiver.status = 410
+    for n in range(5):
+        desk.room.add(f"i_{n}", (LEAK,))
+    desk.settle()
+    log = desk.harness.log.read()
+    opened = [entry.position for entry in log if entry.type == "incident.opened"]
+    failed = [*range(1, 6)]
+    columns = {"message_id": "m", "latency_ms": 1, "reason": "", "ok": 0}
+    desk.notifier.ledger.record_attempt(
+        failed, subscription=created["id"], at=time.time(), **columns
+    )
+    monkeypatch.setattr(replays, "PAGE", 2)
+    monkeypatch.setattr(replays, "MAX_REPLAY", 2)
+    here = f"/subscriptions/{created['id']}"
+    page = person.post(f"{here}/replay", after="0", before=str(opened[-1]))
+    counts = send_the_rest(person, here, page)
+    assert len(counts) > 2
+    assert sum(counts) == len(opened) - 1
+    page = person.post(f"{here}/replay", failed_since="2026-01-01")
+    assert sum(send_the_rest(person, here, page)) == len({*failed, opened[0]})
 
 
 def test_a_feed_shows_its_address_once_and_a_new_one_replaces_it(
