@@ -210,7 +210,7 @@ def check(operation: Any, mode: GenerationMode, headers: dict[str, str]) -> int:
         asked += 1
         # the tool also calls wrong what it then does not send: a missing key that `headers` puts back, an empty list
         excluded = [negative_data_rejection]
-        if operation.path.startswith(SEMANTIC) or {"q", "country"} & set(
+        if operation.path.startswith(SEMANTIC) or {"q", "country", "topic"} & set(
             case.query or {}
         ):
             excluded.append(positive_data_acceptance)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from marshmallow import ValidationError
 from werkzeug.datastructures import MultiDict
@@ -16,6 +17,7 @@ from services.api.catalogue import LANGUAGES
 from services.api.dashboard.language import translate as _
 from services.api.dashboard.layout import address, country_name, label_name
 from services.api.text.countries import code_of
+from services.api.topics.asked import check_topic
 
 MAX_VALUE = 253  # characters: the longest host
 _MONTH = re.compile(r"[12][0-9]{3}-(0[1-9]|1[0-2])")
@@ -78,14 +80,7 @@ def links(
     """Return the facets with a link for each choice."""
     names = facet_names()
     return [
-        Facet(
-            key=key,
-            name=names[key],
-            values=[
-                _value(path, args, key, value, count)
-                for value, count in _with_chosen(args, key, counts.get(key, ()))
-            ],
-        )
+        Facet(key=key, name=names[key], values=_values(path, args, key, counts))
         for key in FACETS
     ]
 
@@ -100,11 +95,11 @@ def chosen(
         for prefix, word in (("", ""), ("without_", _("not "))):
             for value in args.getlist(f"{prefix}{key}"):
                 text = f"{names[key]}: {word}{shown(key, value)}"
-                found.append((text, _changed(path, args, prefix + key, value, False)))
+                found.append((text, _Links(path, args, key).without(value)))
     for key in ("from", "to", "q"):
         given = args.get(key)
         if given and key not in but:
-            found.append((f"{key}: {given}", _changed(path, args, key, given, False)))
+            found.append((f"{key}: {given}", _Links(path, args, key).without(given)))
     return found
 
 
@@ -138,24 +133,69 @@ def shown(key: str, value: str) -> str:
     return _(value) if key == "status" else value
 
 
-def _value(
-    path: str, args: MultiDict[str, str], key: str, value: str, count: int
-) -> Value:
-    is_on = value in args.getlist(key)
-    is_off = value in args.getlist(f"without_{key}")
-    state = "any"
-    if is_on:
-        state = "only"
-    elif is_off:
-        state = "without"
-    return Value(
-        value=value,
-        name=shown(key, value),
-        count=count,
-        state=state,
-        toggle=_changed(path, args, key, value, state == "any"),
-        exclude=_changed(path, args, f"without_{key}", value, state != "without"),
-    )
+class _Links:
+    """The links of one list that differ in the values of one facet."""
+
+    def __init__(self, path: str, args: MultiDict[str, str], key: str) -> None:
+        asked = args.to_dict(flat=False)
+        asked.pop("cursor", None)
+        self.key = key
+        self.only = asked.pop(key, [])
+        self.off = asked.pop(f"without_{key}", [])
+        self.start = address(path, **asked)  # the same for all values
+        self.joint = "&" if asked else "?"
+
+    def state(self, value: str) -> str:
+        """Return whether the list has "only" this value, is "without" it, or "any"."""
+        if value in self.only:
+            return "only"
+        return "without" if value in self.off else "any"
+
+    def without(self, value: str) -> str:
+        """Return the link of the list in which this value is no filter."""
+        return self._with(value, None)
+
+    def toggle(self, value: str) -> str:
+        """Return the link that requires the value, or lets it be any again."""
+        return self._with(value, self.key if self.state(value) == "any" else None)
+
+    def exclude(self, value: str) -> str:
+        """Return the link that leaves the value out, or lets it be any again."""
+        is_out = self.state(value) == "without"
+        return self._with(value, None if is_out else f"without_{self.key}")
+
+    def _with(self, value: str, name: str | None) -> str:
+        """Return the link with the value under this name only, beside its alternatives."""
+        given = {self.key: self.only, f"without_{self.key}": self.off}
+        asked: dict[str, list[str]] = {}
+        for one, values in given.items() if self.key in MULTIPLE else ():
+            others = [other for other in values if other != value]
+            if others:
+                asked[one] = others
+        if name is not None:
+            asked.setdefault(name, []).append(value)
+        tail = urlencode(asked, doseq=True)
+        return f"{self.start}{self.joint}{tail}" if tail else self.start
+
+
+def _values(
+    path: str,
+    args: MultiDict[str, str],
+    key: str,
+    counts: Mapping[str, Sequence[tuple[str, int]]],
+) -> list[Value]:
+    of_facet = _Links(path, args, key)
+    return [
+        Value(
+            value=value,
+            name=shown(key, value),
+            count=count,
+            state=of_facet.state(value),
+            toggle=of_facet.toggle(value),
+            exclude=of_facet.exclude(value),
+        )
+        for value, count in _with_chosen(args, key, counts.get(key, ()))
+    ]
 
 
 def _with_chosen(
@@ -167,22 +207,6 @@ def _with_chosen(
     return [*counts, *((value, 0) for value in wanted if value not in there)]
 
 
-def _changed(
-    path: str, args: MultiDict[str, str], name: str, value: str, add: bool
-) -> str:
-    """Return the link of the same list with this filter added or taken away."""
-    key = name.removeprefix("without_")
-    asked = args.to_dict(flat=False)
-    asked.pop("cursor", None)
-    for one in (key, f"without_{key}"):
-        kept = [v for v in asked.pop(one, []) if v != value and key in MULTIPLE]
-        if kept:
-            asked[one] = kept
-    if add:
-        asked.setdefault(name, []).append(value)
-    return address(path, **asked)
-
-
 def _checked(name: str, value: str) -> str:
     if name in _CHOICES and value not in _CHOICES[name]:
         message = f"Use some of {', '.join(_CHOICES[name])}."
@@ -191,6 +215,8 @@ def _checked(name: str, value: str) -> str:
         raise ValidationError("Use a month such as 2026-03.", name)
     if name == "country":
         return _country(value)
+    if name == "topic":
+        check_topic(value)
     if len(value) > MAX_VALUE or "\x00" in value:
         raise ValidationError(f"Use at most {MAX_VALUE} characters.", name)
     return value

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any
+
 from flask import g, has_request_context, request
 
 from services.api.catalogue import LANGUAGES, catalogue
@@ -35,6 +39,11 @@ def entries(name: str, prefix: str) -> list[tuple[str, str]]:
     ]
 
 
+def joined(words: Iterable[str]) -> str:
+    """Return the words as a list within a sentence of the current language."""
+    return ("、" if current() == "zh" else ", ").join(words)
+
+
 def translate(text: str) -> str:
     """Return the text in the language of the current request."""
     return catalogue(current()).gettext(text)
@@ -43,3 +52,21 @@ def translate(text: str) -> str:
 def translate_number(one: str, many: str, n: int) -> str:
     """Return the text for this number in the language of the current request."""
     return catalogue(current()).ngettext(one, many, n)
+
+
+@cache
+def of_templates(name: str) -> Mapping[str, Callable[..., str]]:
+    """Return `_` and `ngettext` as templates call them: (text, values by name).
+
+    What they return is text, which the template escapes: a stranger's words may be in it.
+    """
+    texts = catalogue(name)
+
+    def of_one(text: str, **values: Any) -> str:
+        found = texts.gettext(text)
+        return found % values if values else found
+
+    def of_number(one: str, many: str, num: int) -> str:
+        return texts.ngettext(one, many, num) % {"num": num}
+
+    return {"_": of_one, "ngettext": of_number}

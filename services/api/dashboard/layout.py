@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import cache, partial, wraps
 from typing import Any, ParamSpec, TypeVar, cast
 from urllib.parse import urlencode, urlsplit
 
@@ -95,15 +95,11 @@ def prepare(app: Flask) -> None:
         app.extensions["incidentwire.connection"]
     )
     environment = app.jinja_env
-    environment.add_extension("jinja2.ext.i18n")
-    environment.install_gettext_callables(  # type: ignore[attr-defined]
-        language.translate, language.translate_number, newstyle=True
-    )
+    environment.filters["label_name"] = label_name
     environment.filters["message"] = messages.translate
     environment.filters["plain"] = printable
     environment.globals.update(
         asset=assets.address,
-        url=address,
         band=band,
         country_name=country_name,
         label_meaning=label_meaning,
@@ -166,11 +162,15 @@ def require_form_token() -> None:
         check_csrf(found.csrf)
 
 
-def address(path: str, **query: Any) -> str:
+def address(path: str, /, **query: Any) -> str:
     """Return a path of ours as a link, with the query parameters that are not None."""
+    return _link(request.script_root, path, **query)
+
+
+def _link(root: str, path: str, /, **query: Any) -> str:
     asked = {name: value for name, value in query.items() if value not in (None, "")}
     tail = f"?{urlencode(asked, doseq=True)}" if asked else ""
-    return request.script_root + path + tail
+    return root + path + tail
 
 
 def go_to(path: str, **query: Any) -> Response:
@@ -193,10 +193,13 @@ def local_path(wanted: str, default: str) -> str:
 
 def render(template: str, status: int = 200, **context: Any) -> Response:
     """Return a page."""
+    lang = language.current()
     shown = {
+        **language.of_templates(lang),
+        "url": partial(_link, request.script_root),
         "session": session(),
         "allows": allows,
-        "lang": language.current(),
+        "lang": lang,
         "here": request.path,
         "full_path": _path_to_return_to(),
         **context,
@@ -230,13 +233,18 @@ def band(score: float | None) -> str:
 
 def label_name(label: str) -> str:
     """Return the name of a label as people read it."""
-    names: Mapping[str, str] = {
+    return _label_names(language.current()).get(label, label)
+
+
+@cache
+def _label_names(_language: str) -> Mapping[str, str]:
+    """Return the names of all labels in the language of the current request."""
+    return {
         "data_leak": _("data leak"),
         "consent": _("consent"),
         "deepfake": _("deepfake"),
         "regulation": _("regulation"),
     }
-    return names.get(label, label)
 
 
 def label_meaning(label: str) -> str:

@@ -79,7 +79,8 @@ def _translate_value(name: str, value: str, depth: int) -> str:
     if name.startswith("message"):
         return translate(value, depth)
     if name.startswith("words"):
-        return ", ".join(_translate_word(word) for word in value.split(", "))
+        words = [_translate_word(word) for word in value.split(", ")]
+        return language.joined(words)
     return value
 
 

@@ -11,9 +11,10 @@ from incidentwire.labels import LABELS, Label
 from services.api.dashboard.language import translate as _
 from services.api.dashboard.layout import go_to, page, page_blueprint, render
 from services.api.dashboard.numbers import whole_number
-from services.api.filters.parser import MAX_CHARS, FilterError, parse
+from services.api.filters.parser import MAX_CHARS, FilterError
 from services.api.http import event_log, reader
 from services.api.items import bulk
+from services.api.topics.asked import parse_query
 
 _DECISION = re.compile(r"[0-9a-f]{12}")
 
@@ -32,7 +33,7 @@ def show() -> Response:
     wrong = ""
     if query and label:
         try:
-            parse(query)
+            parse_query(query)
             preview = reader().read(bulk.preview, query, _label(label))
         except FilterError as error:
             wrong = f"{error.message} (at character {error.position + 1})"
@@ -60,6 +61,7 @@ def decide() -> Response:
     if not query:
         raise ValidationError(_("Write a query first."), "q")
     try:
+        parse_query(query)
         names = reader().read(bulk.found, query, label)
     except FilterError as error:
         raise ValidationError(error.message, "q") from None

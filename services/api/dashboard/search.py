@@ -11,9 +11,10 @@ from flask import Response, request
 from services.api.dashboard import facet_links, list_filters
 from services.api.dashboard.highlight import segments
 from services.api.dashboard.layout import page, page_blueprint, render
-from services.api.filters.parser import MAX_CHARS, All, FilterError, Node, parse
+from services.api.filters.parser import MAX_CHARS, All, FilterError, Node
 from services.api.http import reader
 from services.api.search import facets, hits, queries
+from services.api.topics.asked import parse_query
 
 PER_KIND = 10
 VALUES = 6  # of a facet
@@ -35,7 +36,7 @@ def show() -> Response:
     if not q:
         return render("search.html", q="")
     try:
-        query = parse(q.replace("\x00", " "))
+        query = parse_query(q.replace("\x00", " "))
     except FilterError as error:
         place = error.position + 1
         shown = q[:MAX_CHARS]

@@ -16,10 +16,11 @@ from services.api.dashboard.subscriptions import show_one, sign_in_first
 from services.api.http import reader, settings
 from services.api.subscriptions.access import with_service
 from services.api.subscriptions.mail import MailNotConfigured
-from services.api.subscriptions.preview import InvalidSubscription, preview
+from services.api.subscriptions.preview import InvalidSubscription, Preview, preview
 from services.api.subscriptions.schemas import TEMPLATES, NewSubscriptionSchema
 from services.api.subscriptions.service import SubscriptionService, TooFrequent
 from services.api.subscriptions.shapes import feed_url, preview_json
+from services.api.topics.asked import rules
 
 DEFAULTS = {
     "name": "",
@@ -74,8 +75,7 @@ def _preview(given: Mapping[str, str]) -> Response:
         body = NewSubscriptionSchema(only=("filter", "scope")).load(
             {"filter": given["filter"], "scope": given["scope"]}
         )
-        found = preview(service.log, reader().read, body["filter"], body["scope"])
-        return preview_json(found, catalogue(current()))
+        return preview_json(_found(service, body), catalogue(current()))
 
     return _form(given, found=with_service(run))
 
@@ -85,7 +85,7 @@ def _create(given: Mapping[str, str]) -> Response:
     body = NewSubscriptionSchema().load(_body(given))
 
     def run(service: SubscriptionService) -> tuple[str, dict[str, Any]]:
-        found = preview(service.log, reader().read, body["filter"], body["scope"])
+        found = _found(service, body)
         created = service.create(body, g.who, found)
         shown: dict[str, Any] = {"created": True}
         if created.secret:
@@ -96,6 +96,11 @@ def _create(given: Mapping[str, str]) -> Response:
 
     subscription_id, shown = with_service(run)
     return show_one(subscription_id, **shown)
+
+
+def _found(service: SubscriptionService, body: Mapping[str, Any]) -> Preview:
+    asked = body["filter"], body["scope"]
+    return preview(service.log, reader().read, *asked, rules())
 
 
 def _given(values: Mapping[str, str]) -> dict[str, str]:

@@ -121,7 +121,9 @@ def _shown(service: SubscriptionService, subscription: Subscription) -> dict[str
     row = as_json(service, subscription)
     is_failing = row["status"] == "active" and row["failing_since"] is not None
     row["state"] = "failing" if is_failing else str(row["status"])
-    row["needs_attention"] = row["state"] in ("failing", "disabled")
+    row["needs_attention"] = (
+        row["state"] in ("failing", "disabled") or row["removed_topics"]
+    )
     return row
 
 

@@ -134,3 +134,16 @@ def fields_used(node: Node) -> frozenset[str]:
             return fields_used(node.part)
         case All() | Any():
             return frozenset().union(*(fields_used(part) for part in node.parts))
+
+
+def field_values(node: Node, name: str) -> list[str]:
+    """Return the values of one field in a query, in their order."""
+    match node:
+        case Field():
+            return [node.value] if node.name == name else []
+        case Not():
+            return field_values(node.part, name)
+        case All() | Any():
+            return [found for part in node.parts for found in field_values(part, name)]
+        case _:
+            return []

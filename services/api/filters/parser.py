@@ -10,6 +10,7 @@ tree on the facts of one item, incident or event. Pure.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ MAX_DEPTH = 10
 # Characters that end a bare word; a quote may also follow a field's colon.
 _BREAKS = frozenset(' \t\r\n\u3000()"')
 _OPERATORS = frozenset({"AND", "OR", "NOT"})
+_LANGUAGE = re.compile("[a-z]{2,3}")
 
 
 class FilterError(ValueError):
@@ -111,6 +113,19 @@ def _day(value: str) -> str:
         raise ValueError("use a day such as 2026-03-31") from None
 
 
+def _language(value: str) -> str:
+    wanted = fold(value)
+    if not _LANGUAGE.fullmatch(wanted):
+        raise ValueError("use a language code such as en or zh")
+    return wanted
+
+
+def _source(value: str) -> str:
+    if "://" in value:
+        raise ValueError("use a host such as example.org, or the name of a site")
+    return fold(value)
+
+
 def _event_type(value: str) -> str:
     wanted = value.casefold()
     families = {f"{name.partition('.')[0]}." for name in TYPES}
@@ -121,10 +136,11 @@ def _event_type(value: str) -> str:
     return wanted
 
 
-FIELDS: Mapping[str, FieldRule] = {
+FieldRules = Mapping[str, FieldRule]
+FIELDS: FieldRules = {
     "label": FieldRule(meaning="has this label", normalise=_choice(LABELS)),
     "source": FieldRule(
-        meaning="comes from this host or site, subdomains included", normalise=fold
+        meaning="comes from this host or site, subdomains included", normalise=_source
     ),
     "entity": FieldRule(
         meaning="names this person, company or place in a title, in any spelling",
@@ -137,7 +153,9 @@ FIELDS: Mapping[str, FieldRule] = {
     "topic": FieldRule(
         meaning="is on this topic, which a curator defined", normalise=fold
     ),
-    "lang": FieldRule(meaning="is in this language (ISO 639-1 code)", normalise=fold),
+    "lang": FieldRule(
+        meaning="is in this language (ISO 639-1 code)", normalise=_language
+    ),
     "status": FieldRule(
         meaning="belongs to an incident with this status", normalise=_choice(STATUSES)
     ),
@@ -161,14 +179,14 @@ FIELDS: Mapping[str, FieldRule] = {
 # -- parsing -------------------------------------------------------------------------
 
 
-def parse(text: str) -> Node:
+def parse(text: str, rules: FieldRules = FIELDS) -> Node:
     """Parse a query. Empty text matches everything. Raises FilterError."""
     if len(text) > MAX_CHARS:
         raise FilterError(
             f"The query has {len(text):,} characters. Use at most {MAX_CHARS:,}.",
             MAX_CHARS,
         )
-    parser = _Parser(list(_tokens(text)), len(text))
+    parser = _Parser(list(_tokens(text, rules)), len(text))
     tree = parser.query(0)
     parser.expect_end()
     return tree
@@ -181,7 +199,7 @@ class _Token:
     node: Node | None = None
 
 
-def _tokens(text: str) -> Iterator[_Token]:
+def _tokens(text: str, rules: FieldRules) -> Iterator[_Token]:
     """Yield the tokens of the text; each character is looked at once."""
     i = 0
     while i < len(text):
@@ -199,7 +217,7 @@ def _tokens(text: str) -> Iterator[_Token]:
             yield _Token("NOT", i)
             i += 1
         else:
-            token, i = _bare(text, i)
+            token, i = _bare(text, i, rules)
             yield token
 
 
@@ -212,7 +230,7 @@ def _quoted(text: str, start: int) -> tuple[str, int]:
     return text[start + 1 : end], end + 1
 
 
-def _bare(text: str, start: int) -> tuple[_Token, int]:
+def _bare(text: str, start: int, rules: FieldRules) -> tuple[_Token, int]:
     """Read a word, an operator, or a field with its value."""
     i = start
     while i < len(text) and text[i] not in _BREAKS and text[i] != ":":
@@ -222,7 +240,7 @@ def _bare(text: str, start: int) -> tuple[_Token, int]:
         return _Token(word, start), i
     name = word.casefold()
     if i < len(text) and text[i] == ":" and name.isidentifier() and name.isascii():
-        return _field(text, start, name, i + 1)
+        return _field(text, start, name, i + 1, rules)
     while i < len(text) and text[i] not in _BREAKS:  # 12:30, http://…
         i += 1
     word = text[start:i]
@@ -235,9 +253,11 @@ def _bare(text: str, start: int) -> tuple[_Token, int]:
     return _Token("term", start, Words(word, prefix)), i
 
 
-def _field(text: str, start: int, name: str, i: int) -> tuple[_Token, int]:
-    if name not in FIELDS:
-        known = ", ".join(FIELDS)
+def _field(
+    text: str, start: int, name: str, i: int, rules: FieldRules
+) -> tuple[_Token, int]:
+    if name not in rules:
+        known = ", ".join(rules)
         raise FilterError(
             f"{name!r} is not a field. Use one of {known}, or put quotes around the text.",
             start,
@@ -252,7 +272,7 @@ def _field(text: str, start: int, name: str, i: int) -> tuple[_Token, int]:
     if not value.strip():
         raise FilterError(f"{name}: needs a value, such as {name}:…", start)
     try:
-        return _Token("term", start, Field(name, FIELDS[name].normalise(value))), end
+        return _Token("term", start, Field(name, rules[name].normalise(value))), end
     except ValueError as error:
         raise FilterError(f"{name}:{value} is not valid: {error}.", start) from None
 

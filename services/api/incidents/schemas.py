@@ -8,7 +8,7 @@ from marshmallow import Schema, fields, validate
 
 from incidentwire.incidents.state import STATUSES
 from incidentwire.labels import LABELS
-from services.api.filters.field import CountryField, QueryField
+from services.api.filters.field import CountryField
 from services.api.http import (
     DATE,
     Names,
@@ -26,6 +26,7 @@ from services.api.http import (
 )
 from services.api.incidents.list_query import FILTERS, SORTS
 from services.api.incidents.reports import MAX_REPORTS
+from services.api.topics.asked import QueryField, TopicField
 
 _N = "[1-9][0-9]{0,15}"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -66,7 +67,7 @@ class IncidentFilterSchema(AsOfSchema):
     status = Names(STATUSES, "incidents in any of these statuses")
     entity = text("a name in a title of its items, in any of its spellings", most=200)
     country = CountryField()
-    topic = text("name of a topic that one of its items is on")
+    topic = TopicField("name of a topic that one of its items is on")
     source = text(
         "host of an item's URL, or the site's name as its pages give it", most=253
     )

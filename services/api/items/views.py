@@ -14,7 +14,7 @@ from incidentwire.log.cloudevents import envelope_json
 from incidentwire.web.auth import require
 from services.api.errors import NoText, TextGone, UnknownItem
 from services.api.events.schemas import EventsPageSchema
-from services.api.filters.field import CountryField, QueryField
+from services.api.filters.field import CountryField
 from services.api.http import (
     DATE,
     Blueprint,
@@ -35,6 +35,7 @@ from services.api.items import queries, table
 from services.api.items.lookup import item_of
 from services.api.items.schemas import ItemPageSchema, ItemSchema, TextSchema
 from services.api.read_model.reader import Reader
+from services.api.topics.asked import QueryField, TopicField
 
 EXPORT_PAGE = 200  # rows per query of an export; each reads a text
 CURSOR = "^n[1-9][0-9]{0,15}$"
@@ -52,7 +53,7 @@ class ItemFilterSchema(ReadQuerySchema):
     language = text("ISO 639-1 code", most=8)
     entity = text("a name in its title, in any of its spellings")
     country = CountryField()
-    topic = text("name of a topic that it is on")
+    topic = TopicField("name of a topic that it is on")
     host = text("host of the item's URL", most=253)
     site = text("the site's name as its pages give it")
     via = text("name of the key or feed that submitted it")

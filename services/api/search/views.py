@@ -8,7 +8,6 @@ from flask import Response
 from marshmallow import Schema, fields, validate
 
 from incidentwire.web.auth import require
-from services.api.filters.field import QueryField
 from services.api.http import (
     Blueprint,
     PageSchema,
@@ -21,6 +20,7 @@ from services.api.http import (
 )
 from services.api.search import queries
 from services.api.search.hits import Cursor
+from services.api.topics.asked import QueryField
 
 CURSOR = "^-?[0-9][0-9.e+-]{0,30}_[1-9][0-9]{0,15}$"
 

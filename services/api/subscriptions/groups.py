@@ -39,6 +39,7 @@ from services.api.subscriptions.schemas import (
 )
 from services.api.subscriptions.service import SubscriptionService
 from services.api.subscriptions.store import UnknownSubscription
+from services.api.topics.asked import rules
 
 POLL_S = 0.25
 NACK_DELAY_S = 5.0
@@ -66,6 +67,7 @@ def create_group(body: dict[str, Any], name: str) -> dict[str, Any]:
         group_id = _group_id(name)
         with service.database.transaction():  # two members may ask at once
             if not service.store.exists(group_id):
+                compile_filter(body["filter"], Scope.UPDATES, rules())
                 service.add(_new_group(group_id, name, body))
                 service.database.touch()
         try:

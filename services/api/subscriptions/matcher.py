@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from incidentwire.log.log_position import LogPosition
 from incidentwire.log.recorded_event import RecordedEvent
 from services.api.filters.matching import fields_used, matches
-from services.api.filters.parser import FilterError, Node, parse
+from services.api.filters.parser import FIELDS, FieldRules, FilterError, Node, parse
 from services.api.subscriptions import facts as event_facts
 from services.api.subscriptions.database import Database
 from services.api.subscriptions.facts import NEW_TYPES, UPDATE_TYPES, EntryFacts
@@ -39,9 +39,9 @@ class CompiledFilter:
     needs_text: bool
 
     @classmethod
-    def of(cls, text: str, scope: Scope) -> CompiledFilter:
+    def of(cls, text: str, scope: Scope, rules: FieldRules = FIELDS) -> CompiledFilter:
         """Compile a filter. Raises FilterError."""
-        tree = parse(text)
+        tree = parse(text, rules)
         used = fields_used(tree)
         types = NEW_TYPES if scope is Scope.NEW else UPDATE_TYPES
         return cls(

@@ -10,7 +10,7 @@ from typing import Any
 
 from incidentwire.log.event_log import EventLog
 from incidentwire.log.recorded_event import RecordedEvent
-from services.api.filters.parser import FilterError
+from services.api.filters.parser import FIELDS, FieldRules, FilterError
 from services.api.subscriptions import facts
 from services.api.subscriptions.matcher import CompiledFilter
 from services.api.subscriptions.model import Scope
@@ -41,14 +41,21 @@ class Preview:
     latest: tuple[facts.EntryFacts, ...]
 
 
-def preview(log: EventLog, read: ReadModelQuery, text: str, scope: Scope) -> Preview:
+def preview(
+    log: EventLog,
+    read: ReadModelQuery,
+    text: str,
+    scope: Scope,
+    rules: FieldRules = FIELDS,
+) -> Preview:
     """Return what the filter would have sent in the last 30 days.
 
     At most PREVIEW_ENTRIES log entries are read; if they reach back less far, the
-    rate is that of the days they cover. `read` runs a query on the read model.
+    rate is that of the days they cover. `read` runs a query on the read model. `rules`
+    are those of topics/asked.py for a filter that is not stored yet.
     Raises InvalidSubscription.
     """
-    compiled = compile_filter(text, scope)
+    compiled = compile_filter(text, scope, rules)
     now = datetime.now(UTC)
     last = log.last()
     month_ago = log.position_at(now - timedelta(days=PREVIEW_DAYS))
@@ -84,10 +91,12 @@ def accepted(
         db.row_factory = former
 
 
-def compile_filter(text: str, scope: Scope) -> CompiledFilter:
+def compile_filter(
+    text: str, scope: Scope, rules: FieldRules = FIELDS
+) -> CompiledFilter:
     """Compile a filter. Raises InvalidSubscription that says where it went wrong."""
     try:
-        return CompiledFilter.of(text, scope)
+        return CompiledFilter.of(text, scope, rules)
     except FilterError as error:
         raise InvalidSubscription(
             "filter", f"{error.message} (character {error.position + 1})"

@@ -131,6 +131,11 @@ class SubscriptionSchema(Schema):
     pending = fields.Integer(
         required=True, metadata={"description": "events that wait for delivery"}
     )
+    removed_topics = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "topics that its filter names and nobody defines now"},
+    )
     lag = fields.Integer(
         required=True, metadata={"description": "log entries not held against it yet"}
     )

@@ -14,6 +14,7 @@ from services.api.subscriptions import messages
 from services.api.subscriptions.model import Subscription
 from services.api.subscriptions.preview import Preview
 from services.api.subscriptions.service import SubscriptionService
+from services.api.topics.asked import removed_topics
 
 
 def as_json(service: SubscriptionService, subscription: Subscription) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def as_json(service: SubscriptionService, subscription: Subscription) -> dict[st
         "failing_since": _time(subscription.failing_since),
         "pending": service.pending.pending_count(subscription.id),
         "lag": max(0, last - scanned),
+        "removed_topics": removed_topics(subscription.filter),
     }
 
 

@@ -9,11 +9,12 @@ from flask import g
 
 from incidentwire.web.auth import require
 from incidentwire.web.problems import FieldError, Problem, as_problem, invalid_fields
+from services.api.filters.parser import FIELDS, FieldRules
 from services.api.http import Blueprint, QuerySchema, reader
 from services.api.subscriptions.access import owned, visible, with_service
 from services.api.subscriptions.mail import MailNotConfigured
-from services.api.subscriptions.model import Subscription
-from services.api.subscriptions.preview import InvalidSubscription, preview
+from services.api.subscriptions.model import Scope, Subscription
+from services.api.subscriptions.preview import InvalidSubscription, Preview, preview
 from services.api.subscriptions.replays import (
     Replayed,
     replay_failed,
@@ -47,6 +48,7 @@ from services.api.subscriptions.shapes import (
     preview_json,
 )
 from services.api.subscriptions.store import UnknownSubscription
+from services.api.topics.asked import rules
 
 blueprint = Blueprint(
     "subscriptions",
@@ -79,7 +81,7 @@ def create_subscription(body: dict[str, Any]) -> dict[str, Any]:
     """
 
     def run(service: SubscriptionService) -> dict[str, Any]:
-        found = preview(service.log, reader().read, body["filter"], body["scope"])
+        found = _preview(service, body["filter"], body["scope"], rules())
         created = service.create(body, g.who, found)
         shown = as_json(service, created.subscription)
         if created.secret:
@@ -132,7 +134,9 @@ def change_subscription(body: dict[str, Any], subscription_id: str) -> dict[str,
         if "filter" in body or "schedule" in body or "scope" in body:
             text = body.get("filter", before.filter)
             scope = body.get("scope", before.scope)
-            found = preview(service.log, reader().read, text, scope)
+            # a stored filter may name a topic that was removed since
+            known = rules() if "filter" in body else FIELDS
+            found = _preview(service, text, scope, known)
         return as_json(service, service.change(subscription_id, body, found))
 
     return with_service(run)
@@ -273,6 +277,12 @@ def test_filter(body: dict[str, Any]) -> dict[str, Any]:
     """Say what a filter would have sent in the last 30 days."""
     return with_service(
         lambda service: preview_json(
-            preview(service.log, reader().read, body["filter"], body["scope"])
+            _preview(service, body["filter"], body["scope"], rules())
         )
     )
+
+
+def _preview(
+    service: SubscriptionService, text: str, scope: Scope, known: FieldRules
+) -> Preview:
+    return preview(service.log, reader().read, text, scope, known)

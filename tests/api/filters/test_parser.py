@@ -71,6 +71,8 @@ def test_queries_are_read_as_written(text: str, tree: object) -> None:
         ("label:leak", 0, "data_leak"),
         ("colour:red", 0, "not a field"),
         ("after:soon", 0, "2026-03-31"),
+        ("a lang:english", 2, "such as en or zh"),
+        ("source:https://example.org/1", 0, "such as example.org"),
         ("label:", 0, "needs a value"),
         ("a !!", 2, "no letter"),
         ("()", 0, "nothing"),

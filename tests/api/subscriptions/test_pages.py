@@ -61,6 +61,23 @@ def test_a_preview_tells_the_rate_and_keeps_what_was_written(
     assert "My “leaks”" in page
 
 
+def test_a_preview_shows_a_hostile_title_as_words_in_both_languages(
+    desk: Desk, person: Person
+) -> None:
+    incident = desk.room.add("i_a", (LEAK,), title="Harbour clinics left files open")
+    desk.room.command(incident, "title", title="100 % <b>open</b>")
+    desk.settle()
+    form = {"csrf": person.csrf, "action": "preview", "scope": "updates"}
+    for language, renamed in (("en", "Renamed: "), ("zh", "标题已更改：")):
+        answer = person.client.post(
+            "/subscriptions/new", data=form, headers={"Accept-Language": language}
+        )
+        assert answer.status_code == 200
+        assert renamed in answer.text
+        assert "100 % &lt;b&gt;open&lt;/b&gt;" in answer.text
+        assert "<b>open" not in answer.text
+
+
 def test_each_refused_field_says_what_is_wrong(person: Person) -> None:
     refused = {
         "filter": "label:nonsense",

@@ -153,6 +153,52 @@ def test_a_corrected_item_joins_and_leaves_the_topics_of_its_labels(
         assert topics_by_incident(room).get(room.ids["taxi"]) == wanted
 
 
+SUBSCRIPTION = {"name": "Taxis", "channel": "feed", "filter": "topic:robotaxis"}
+
+
+def test_a_topic_that_is_none_is_refused_with_the_known_ones(room: Newsroom) -> None:
+    define(room)
+    asked = (
+        *(f"/v1/{list}?q=-topic:robots" for list in ("items", "incidents", "search")),
+        *(f"/v1/{list}?topic=robots" for list in ("items", "incidents")),
+        "/v1/incidents/export.csv?q=topic:robots",
+        "/search?q=topic:robots",
+        "/incidents?without_topic=robots",
+        "/incidents.csv?topic=robots",
+        "/review/bulk?q=topic:robots&label=consent",
+    )
+    answers = [room.client.get(path) for path in asked]
+    wrong = {"filter": "topic:robots"}
+    answers += [
+        room.client.post("/v1/filters/test", json=wrong),
+        room.client.post("/v1/subscriptions", json={**SUBSCRIPTION, **wrong}),
+        room.client.post("/v1/groups/taxis", json=wrong),
+    ]
+    for answer in answers:
+        assert answer.status_code == 422, (answer.request.path, answer.text)
+        assert "robots" in answer.text
+        assert "Robotaxis" in answer.text
+
+
+def test_a_subscription_outlives_its_topic_and_says_so(room: Newsroom) -> None:
+    topic = define(room)
+    made = room.client.post("/v1/subscriptions", json=SUBSCRIPTION).get_json()
+    path = f"/v1/subscriptions/{made['id']}"
+    group = {"filter": "topic:robotaxis"}
+    assert room.client.post("/v1/groups/taxis", json=group).status_code == 200
+    assert room.client.get(path).get_json()["removed_topics"] == []
+    assert room.client.delete(f"{URL}/{topic['id']}").status_code == 200
+    room.grow()
+    assert room.client.get(path).get_json()["removed_topics"] == ["robotaxis"]
+    assert room.client.patch(path, json={"name": "Cabs"}).status_code == 200
+    assert room.client.post("/v1/groups/taxis", json=group).status_code == 200
+    page = room.client.get(f"/subscriptions/{made['id']}")
+    assert page.status_code == 200
+    assert "a topic that was removed: robotaxis" in page.text
+    feed = made["feed_url"].partition("/v1")[2]
+    assert room.client.get(f"/v1{feed}").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("topic", "status", "says"),
     [
