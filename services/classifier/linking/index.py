@@ -49,6 +49,7 @@ FOLLOW_UP_DAYS = 14  # from here on, the outcome of an incident is compared unti
 COPY_DAYS = 60  # a later copy must share the subject: boilerplate returns for years
 HALF_DAYS = 7  # days that take a quarter of a similarity; time takes half at most
 FREE_DAYS = 1
+UNDATED_DAYS = 2  # taken for the distance of a pair whose distance is not known
 _RowNumbers = NDArray[np.intp]
 # Counts of terms by kind, as fields of one integer: one sum counts all.
 _KIND_UNITS = np.array([1 << 12 * kind for kind in TermKind])
@@ -237,7 +238,8 @@ class LinkIndex:
         """Return the cosine reduced by the distance in time."""
         days = self._rows.days[rows].astype(np.int64)
         dated = (days > 0) & (day > 0)
-        gap = np.where(dated, np.maximum(np.abs(days - day) - FREE_DAYS, 0), 0)
+        distance = np.where(dated, np.abs(days - day), UNDATED_DAYS)
+        gap = np.maximum(distance - FREE_DAYS, 0)
         timed: Integers = cosine * (2 * HALF_DAYS + gap) // (2 * (HALF_DAYS + gap))
         return timed
 

@@ -266,12 +266,13 @@ def test_a_report_that_is_like_many_incidents_needs_more_to_join_one() -> None:
         for a in ("ka", "lo", "mi", "nu")
         for b in ("be", "do", "fi", "gu", "ze")
     ]
-    report = decode(fingerprint("", " ".join(words), "en"))
+    day = "2024-03-05"
+    report = decode(fingerprint("", " ".join(words), "en", day))
 
     def like(first: int, shared: int) -> Fingerprint:
         own = [f"{word}tok{first}" for word in words[shared:]]
         return decode(
-            fingerprint("", " ".join(words[first : first + shared] + own), "en")
+            fingerprint("", " ".join(words[first : first + shared] + own), "en", day)
         )
 
     index = LinkIndex()
@@ -286,6 +287,16 @@ def test_a_report_that_is_like_many_incidents_needs_more_to_join_one() -> None:
         "n_best", "b#m0", report
     )  # nearly all that it says: however many there are
     assert decide(report, index).incident == "n_best"
+
+
+def test_without_dates_two_reports_are_less_surely_of_one_incident() -> None:
+    def score(*days: str | None) -> float:
+        index = LinkIndex()
+        index.add("n_leak", "a#m0", decode(fingerprint(*LEAK[0], "en", days[0])))
+        return decide(decode(fingerprint(*LEAK[1], "en", days[1])), index).score
+
+    same_day = score("2024-03-05", "2024-03-05")
+    assert score(None, None) == score(None, "2024-03-05") < same_day
 
 
 def test_the_linker_does_not_put_back_what_people_moved_out() -> None:
