@@ -16,7 +16,8 @@ from cli.context import printable
 Row = Mapping[str, Any]
 Columns = Mapping[str, Callable[[Row], object]]  # header -> value of the cell
 GAP = "  "
-MIN_LAST = 10  # characters that the last column keeps on a narrow terminal
+WIDEST_ID = 22  # characters; what is wider is text, which may be cut
+MIN_TEXT = 12  # characters that a text keeps on a narrow terminal
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line."
@@ -26,8 +27,8 @@ json_option = click.option(
 def write(rows: Iterable[Row], columns: Columns, *, as_json: bool) -> None:
     """Write rows as JSON lines, as a table that fits the terminal, or as TSV with header.
 
-    Cells are one line without control characters. Only the last column is ever cut, and
-    only on a terminal; ids stay whole.
+    Cells are one line without control characters. Only a terminal is fitted: texts are cut,
+    then columns left out; ids stay whole.
     """
     if as_json:
         for row in rows:
@@ -68,19 +69,48 @@ def _text(value: object) -> object:
 
 
 def _write_aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = fit(header, rows, shutil.get_terminal_size().columns)
+    for number, line in enumerate((header, *rows)):
+        cells = (_sized(line[column], width) for column, width in widths.items())
+        click.secho(GAP.join(cells).rstrip(), bold=number == 0)
+
+
+def fit(
+    header: Sequence[str], rows: Sequence[Sequence[str]], room: int
+) -> dict[int, int]:
+    """Return the widths of the columns that fit into a line of `room` characters.
+
+    Texts share what the other columns leave. Where that is less than MIN_TEXT for each,
+    columns are left out, from the last but one on; the first and the last stay.
+    """
+    from rich.cells import cell_len
+
+    natural = {
+        column: max(cell_len(line[column]) for line in (header, *rows))
+        for column in range(len(header))
+    }
+    while True:
+        texts = sorted(
+            (column for column in natural if natural[column] > WIDEST_ID),
+            key=natural.__getitem__,
+        )
+        others = sum(width for width in natural.values() if width <= WIDEST_ID)
+        left = room - others - len(GAP) * (len(natural) - 1)
+        between = [column for column in natural if 0 < column < len(header) - 1]
+        optional = [column for column in between if column not in texts] or between
+        if left >= MIN_TEXT * len(texts) or not optional:
+            break
+        del natural[optional[-1]]
+    for number, column in enumerate(texts):  # the narrowest first: it may leave some
+        share = max(MIN_TEXT, left // (len(texts) - number))
+        natural[column] = min(natural[column], share)
+        left -= natural[column]
+    return natural
+
+
+def _sized(text: str, width: int) -> str:
     from rich.cells import cell_len, set_cell_size
 
-    *widths, _ = (
-        max(cell_len(line[n]) for line in (header, *rows)) for n in range(len(header))
-    )
-    used = sum(widths) + len(GAP) * len(widths)
-    room = max(MIN_LAST, shutil.get_terminal_size().columns - used)
-    for number, line in enumerate((header, *rows)):
-        padded = [
-            set_cell_size(x, width) for x, width in zip(line, widths, strict=False)
-        ]
-        last = line[-1]
-        if cell_len(last) > room:
-            last = set_cell_size(last, room - 1) + "…"
-        text = GAP.join([*padded, last]).rstrip()
-        click.secho(text, bold=number == 0)
+    if cell_len(text) > width:
+        return set_cell_size(text, width - 1) + "…"
+    return set_cell_size(text, width)
