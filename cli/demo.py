@@ -48,7 +48,7 @@ ENDS = ("item.classified", "item.rejected")
 )
 @click.option(
     "--data-dir",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, file_okay=False),
     default=Path("data/demo"),
     show_default=True,
     help="Emptied first.",

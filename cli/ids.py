@@ -10,25 +10,30 @@ import click
 from cli import context
 from incidentwire.settings import Settings
 
-ITEM_LENGTH = INCIDENT_LENGTH = 22
+LENGTH = 22  # of an id
 NEWEST = 2000  # among so many is a prefix looked for
 PAGE = 200
 
 
 def item_id(settings: Settings, given: str) -> str:
     """Return the whole id of an item. Raises click.ClickException."""
-    if len(given) >= ITEM_LENGTH or not given.startswith("i_"):
-        return given
-    rows = pages(settings, f"{settings.api_url}/v1/items", "items", {}, NEWEST)
-    return only(given, (row["id"] for row in rows))
+    return _whole(settings, given, "items", "i_")
 
 
 def incident_id(settings: Settings, given: str) -> str:
     """Return the whole id of an incident. Raises click.ClickException."""
-    if len(given) >= INCIDENT_LENGTH or not given.startswith("n_"):
+    return _whole(settings, given, "incidents", "n_")
+
+
+def _whole(settings: Settings, given: str, kind: str, prefix: str) -> str:
+    if not given.startswith(prefix):
+        raise click.ClickException(
+            f"{given!r} is no id: ids of {kind} begin with {prefix}, as in"
+            f" `incidentwire {kind} list`."
+        )
+    if len(given) >= LENGTH:
         return given
-    url = f"{settings.api_url}/v1/incidents"
-    rows = pages(settings, url, "incidents", {}, NEWEST)
+    rows = pages(settings, f"{settings.api_url}/v1/{kind}", kind, {}, NEWEST)
     return only(given, (row["id"] for row in rows))
 
 

@@ -183,6 +183,9 @@ def _print(found: dict[str, Any]) -> None:
     if found["reason"]:
         detail = found["detail"] or ""
         click.echo(context.printable(f"reason: {found['reason']} {detail}"))
+    for name, field in (("unsure of", "review"), ("incidents", "incidents")):
+        if found[field]:
+            click.echo(f"{name}: {', '.join(found[field])}")
     for row in found["labels"]:
         is_scored = row["by"] == "model" and row["score"] is not None
         score = f" {row['score']:.2f}" if is_scored else ""

@@ -24,6 +24,13 @@ CHUNK = 8  # rows a process takes at once
 IN = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUT = click.File("w", encoding="utf-8", lazy=False)
 
+processes_option = click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    default=os.cpu_count() or 1,
+    show_default=True,
+)
+
 
 @click.command()
 @click.option(
@@ -44,7 +51,7 @@ OUT = click.File("w", encoding="utf-8", lazy=False)
     required=True,
     help="JSON lines with id, title, text, author, published, language.",
 )
-@click.option("--processes", default=os.cpu_count() or 1, show_default=True)
+@processes_option
 def extract(source: Path, html_dir: Path, output: IO[str], processes: int) -> None:
     """Extract the articles of saved pages."""
     rows = (
@@ -64,7 +71,7 @@ def extract(source: Path, html_dir: Path, output: IO[str], processes: int) -> No
     required=True,
     help="JSON lines with id, labels, scores, evidence, review.",
 )
-@click.option("--processes", default=os.cpu_count() or 1, show_default=True)
+@processes_option
 def classify(source: Path, output: IO[str], processes: int) -> None:
     """Label texts."""
     _run(

@@ -7,13 +7,16 @@ from typing import Any
 import click
 
 from cli import context, ids, output
+from cli.items import limit_option
 from incidentwire.labels import LABELS
 
 COLUMNS: output.Columns = {
     "id": lambda row: row["id"],
     "unsure of": lambda row: row["review"],
     "score": lambda row: " ".join(
-        f"{row['scores'].get(label, 0):.2f}" for label in row["review"]
+        f"{row['scores'].get(label, 0):.2f}"
+        for label in row["review"]
+        if label in LABELS
     ),
     "labels": lambda row: [label["label"] for label in row["labels"]],
     "host": lambda row: row["host"],
@@ -32,7 +35,7 @@ def review() -> None:
 
 @review.command("list")
 @click.option("--text", "q", help="Only items that match this query.")
-@click.option("--limit", default=50, show_default=True, help="Most rows.")
+@limit_option
 @output.json_option
 def list_waiting(q: str | None, limit: int, as_json: bool) -> None:
     """List the items that wait for a decision, newest first."""
@@ -58,6 +61,11 @@ def decide(
     settings = context.current_settings()
     url = f"{settings.api_url}/v1/items/{ids.item_id(settings, item)}"
     found = context.call("GET", url, settings).json()
+    if not labels and not set(found["review"]) & set(LABELS):
+        raise click.ClickException(
+            "The model is unsure of no label of it. Name all labels that apply, or say"
+            " that none does: incidentwire items correct ITEM --none"
+        )
     wanted = set(labels) or {label["label"] for label in found["labels"]}
     if yes:
         wanted |= set(found["review"])

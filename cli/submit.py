@@ -17,6 +17,7 @@ from incidentwire.settings import Settings
 NDJSON = "application/x-ndjson"
 WAITING = ("queued", "waiting")
 POLL_S = 0.5
+MAX_ABOUT = 80  # characters of a text that name an item without title
 Answer = dict[str, Any]
 
 COLUMNS: output.Columns = {
@@ -62,6 +63,10 @@ def submit(
     """
     settings = context.current_settings()
     if text is not None:
+        if file or ndjson or len(urls) > 1:
+            raise click.UsageError(
+                "Submit a text alone, with at most one URL: where it is from."
+            )
         given = {"url": urls[0] if urls else None, "title": title}
         given |= {"text": sys.stdin.read() if text == "-" else text}
         given |= {"published": published}
@@ -162,7 +167,8 @@ def _batches(rows: Iterable[Answer], size: int) -> Iterator[list[Answer]]:
 
 
 def _row(submission: Answer, answer: Answer) -> Answer:
-    name = submission.get("url") or submission.get("title") or ""
+    text = str(submission.get("text") or "")[:MAX_ABOUT]
+    name = submission.get("url") or submission.get("title") or text
     if "id" in answer:
         result = "known" if answer["known"] else "accepted"
         return answer | {"result": result, "about": name}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import os
 import re
 import signal
@@ -24,6 +25,7 @@ from incidentwire.store import connect
 from incidentwire.web.keys import SCOPES, Keys
 
 FIRST_KEY = "first"
+PORT = click.IntRange(1, 65535)
 STORE_READY_S = 120.0  # a large log takes its time to be read
 STORE_ENDED = (
     "The store does not start; its own message is above. If its append-only file is damaged,"
@@ -48,13 +50,13 @@ def _memory(text: str) -> str:
 @click.command()
 @click.option(
     "--data-dir",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, file_okay=False),
     help="Folder of store, archive and read model.  [data]",
 )
 @click.option("--redis-url", help="Use this Redis or Valkey, not the embedded store.")
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--api-port", default=8000, show_default=True)
-@click.option("--ingest-port", default=8001, show_default=True)
+@click.option("--api-port", type=PORT, default=8000, show_default=True)
+@click.option("--ingest-port", type=PORT, default=8001, show_default=True)
 @click.option(
     "--store-maxmemory",
     default="1gb",
@@ -75,6 +77,8 @@ def up(
     A process that ends is started again. Files are readable by the current user only.
     """
     settings = from_env()
+    if redis_url is not None:
+        dataclasses.replace(settings, redis_url=redis_url)  # checks it
     installation = Installation(
         host=host,
         api_port=api_port,
@@ -176,6 +180,8 @@ def _store_answers(url: str, supervisor: Supervisor) -> bool:
     """Wait until the store answers; return False if told to stop meanwhile."""
     connection = connect(url)
     left = STORE_READY_S
+    if not supervisor.children:
+        _echo("up", "waiting for the store to answer")
     while not supervisor.is_stopping:
         try:
             connection.ping()
@@ -193,24 +199,35 @@ def _store_answers(url: str, supervisor: Supervisor) -> bool:
 
 
 def _check_ports(installation: Installation) -> None:
+    if installation.api_port == installation.ingest_port:
+        raise click.UsageError("--api-port and --ingest-port must differ.")
     for option, port in (
         ("--api-port", installation.api_port),
         ("--ingest-port", installation.ingest_port),
     ):
-        if _is_taken(installation.host, port):
+        error = _refused(installation.host, port)
+        if error == errno.EADDRINUSE:
             raise click.ClickException(
                 f"Port {port} is taken. Choose another with {option}."
             )
+        if error is not None:
+            raise click.ClickException(
+                f"{installation.host}, port {port}: {os.strerror(error)}. --host is an"
+                f" address of this machine, {option} a port that you may use."
+            )
 
 
-def _is_taken(host: str, port: int) -> bool:
+def _refused(host: str, port: int) -> int | None:
+    """Return the number of the error of listening there; None if it is possible."""
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             s.bind((host, port))
-        except OSError:
-            return True
-    return False
+        except socket.gaierror:
+            return errno.EADDRNOTAVAIL
+        except OSError as error:
+            return error.errno
+    return None
 
 
 def _print_addresses(installation: Installation, key_file: Path | None) -> None:

@@ -239,6 +239,10 @@ class Settings:
             raise SettingsError(
                 f"{PREFIX}REDIS_URL must begin with redis://, rediss:// or unix://"
             )
+        try:
+            urlsplit(self.redis_url).port  # noqa: B018  # read to check it
+        except ValueError:
+            raise SettingsError(f"{PREFIX}REDIS_URL has no usable port") from None
         if self.redis_password:
             url = _with_password(self.redis_url, self.redis_password)
             object.__setattr__(self, "redis_url", url)

@@ -12,6 +12,7 @@ from incidentwire.web.keys import Key, Keys
 from incidentwire.web.problems import Problem
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="incidentwire"'}
+SEND_A_KEY = "Send an API key: Authorization: Bearer iwk_…"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,8 +70,7 @@ def authorize(scopes: tuple[str, ...]) -> None:
             g.who = "anyone"
             g.key_digest = ""
             return
-        detail = "Send an API key: Authorization: Bearer iwk_…"
-        raise _unauthorized("key-missing", detail)
+        raise _unauthorized("key-missing", SEND_A_KEY)
     if not any(key.allows(scope) for scope in scopes):
         wanted = " or ".join(map(repr, scopes))
         raise Problem(
@@ -97,8 +97,10 @@ def find_revoked(app: Flask) -> Callable[[Collection[str]], set[str]]:
 
 def _key_of_header(header: str) -> Key:
     kind, _, secret = header.partition(" ")
+    if kind.lower() != "bearer":
+        raise _unauthorized("key-missing", SEND_A_KEY)
     keys: Keys = current_app.extensions["incidentwire.keys"]
-    key = keys.find(secret.strip()) if kind.lower() == "bearer" else None
+    key = keys.find(secret.strip())
     if key is None:
         raise _unauthorized(
             "key-unknown",

@@ -21,6 +21,7 @@ import redis
 
 KEYS = "iw:keys"
 USED = "iw:keys:used"  # digest -> Unix time
+MAX_NAME = 64  # characters
 PREFIX = "iwk_"
 SCOPES = ("submit", "read", "curate", "admin")
 REMEMBER_S = 5.0  # a revoked key is refused everywhere within this time
@@ -58,8 +59,10 @@ class Keys:
     def create(self, name: str, scopes: Iterable[str]) -> str:
         """Create a key and return its secret, which is never shown again.
 
-        Raises ValueError for a name that is taken or an unknown scope.
+        Raises ValueError for a name that is unusable or taken, or an unknown scope.
         """
+        if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+            raise ValueError(f"Use a name of 1 to {MAX_NAME} printable characters.")
         wanted = tuple(scopes)
         unknown = [s for s in wanted if s not in SCOPES]
         if unknown or not wanted:

@@ -30,7 +30,8 @@ MAX_FIELD_ERRORS = 20  # an answer must not grow with a hostile body
 MAX_FIELD_NAME = 200  # characters of a field's name that are repeated
 INVALID_FIELDS = "Some fields are invalid. See `errors` for each of them."
 OWN_WORDS = {  # instead of the framework's, which are written for a browser
-    404: "There is no such path at this service. /docs lists the paths of both services.",
+    404: "There is no such path at this service: /v1/submissions and /v1/feeds are at ingest"
+    " (port 8001), all others at the API (port 8000). /docs lists them.",
     405: "This path has other methods: see the header Allow, or /docs.",
 }
 HEADERS = ("Allow", "Retry-After", "WWW-Authenticate", "Accept", "Accept-Encoding")

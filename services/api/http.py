@@ -148,6 +148,18 @@ class QueryNumber(fields.Integer):
         return int(text)
 
 
+def host(description: str) -> fields.String:
+    """Return a parameter for a host or the name of a site."""
+    found = text(description, most=253)
+    found.validators.append(_no_address)
+    return found
+
+
+def _no_address(value: str) -> None:
+    if "://" in value:
+        raise ValidationError("Use the host only, such as news.example.org.")
+
+
 def text(description: str, most: int = 200, **options: Any) -> fields.String:
     """Return a text parameter of 1 to `most` characters."""
     return fields.String(

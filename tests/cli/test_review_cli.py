@@ -29,6 +29,7 @@ def test_the_queue_is_worked_through_and_every_step_can_be_taken_back(
     assert [row["id"] for row in waiting(run)] == ["i_doubt2", "i_doubt1", "i_doubt0"]
     assert "unsure of" in run("review", "list").output.splitlines()[0]
 
+    assert "unsure of: consent" in run("items", "show", "i_doubt2").output
     decided = json.loads(run("review", "decide", "i_doubt2", "--yes", "--json").output)
     assert decided["labels"] == ["consent"]
     assert (
@@ -43,6 +44,18 @@ def test_the_queue_is_worked_through_and_every_step_can_be_taken_back(
     undone = run("items", "correct", "i_doubt2", "--undo")
     assert undone.exit_code == 0, undone.output
     assert [row["id"] for row in waiting(run)] == ["i_doubt2", "i_doubt0"]
+
+
+def test_yes_and_no_answer_nothing_where_the_model_asks_nothing(
+    harness: Harness, run: Run
+) -> None:
+    doubt(harness, "i_spanish", 0, review="language")
+    assert "\tlanguage\t\t" in run("review", "list").output  # no score
+    for answer in ("--yes", "--no"):
+        refused = run("review", "decide", "i_spanish", answer)
+        assert refused.exit_code == 1
+        assert "Name all labels that apply" in refused.output
+    assert [row["id"] for row in waiting(run)] == ["i_spanish"]
 
 
 def test_a_decision_on_what_somebody_else_changed_meanwhile_is_refused(

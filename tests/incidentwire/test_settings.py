@@ -33,6 +33,7 @@ def test_what_is_written_is_read_back() -> None:
         ("MAX_STORE_SHARE", "1.5", "at most"),
         ("PUBLIC_READ", "maybe", "bool"),
         ("REDIS_URL", "http://x", "redis://"),
+        ("REDIS_URL", "redis://x:y", "port"),
         ("LOG_LEVEL", "LOUD", "DEBUG"),
         ("REDIS_URI", "redis://x", "not a setting"),
     ],

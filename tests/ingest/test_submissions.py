@@ -303,10 +303,16 @@ def test_a_key_without_the_scope_or_revoked_is_refused(
         "/v1/submissions", data=b'{"text": "x"}', headers=headers
     )
     assert (answer.status_code, "submit" in answer.get_json()["detail"]) == (403, True)
-    wrong = harness.ingest_client.post(
-        "/v1/submissions", data=b"{}", headers={"Authorization": "Bearer iwk_guess"}
-    )
-    assert wrong.status_code == 401
+    for header, slug in (
+        ("Bearer iwk_guess", "key-unknown"),
+        (reader, "key-missing"),
+        ("Basic bWU6aXdr", "key-missing"),
+    ):
+        wrong = harness.ingest_client.get(
+            "/v1/feeds", headers={"Authorization": header}
+        )
+        assert wrong.status_code == 401
+        assert wrong.get_json()["type"].endswith(slug)
     assert (
         harness.ingest_client.get("/v1/feeds", headers=headers).status_code == 200
     )  # reading is enough to see the feeds

@@ -10,8 +10,6 @@ from incidentwire.web.keys import SCOPES, Keys
 from incidentwire.web.users import Users
 from services.api.dashboard.layout import go_to, page, page_blueprint, render
 
-MAX_NAME = 64  # characters
-
 blueprint = page_blueprint("keys")
 
 
@@ -26,10 +24,8 @@ def show() -> Response:
 @page("admin")
 def create() -> Response:
     """Create a key and show its secret, once."""
-    name = request.form.get("name", "").strip()[:MAX_NAME]
+    name = request.form.get("name", "").strip()
     scopes = request.form.getlist("scope")
-    if not name or not name.isprintable():
-        return _list(wrong=f"Use a name of 1 to {MAX_NAME} printable characters.")
     try:
         secret = _keys().create(name, scopes)
     except ValueError as error:

@@ -19,6 +19,7 @@ from services.api.http import (
     ReadQuerySchema,
     check_filters,
     cursor,
+    host,
     limit,
     nullable_text,
     position,
@@ -68,9 +69,7 @@ class IncidentFilterSchema(AsOfSchema):
     entity = text("a name in a title of its items, in any of its spellings", most=200)
     country = CountryField()
     topic = TopicField("name of a topic that one of its items is on")
-    source = text(
-        "host of an item's URL, or the site's name as its pages give it", most=253
-    )
+    source = host("host of an item's URL, or the site's name as its pages give it")
     q = QueryField()
     since = fields.Date(
         error_messages=DATE,

@@ -26,6 +26,7 @@ from services.api.http import (
     cursor,
     event_log,
     filters_of,
+    host,
     limit,
     reader,
     text,
@@ -54,7 +55,7 @@ class ItemFilterSchema(ReadQuerySchema):
     entity = text("a name in its title, in any of its spellings")
     country = CountryField()
     topic = TopicField("name of a topic that it is on")
-    host = text("host of the item's URL", most=253)
+    host = host("host of the item's URL")
     site = text("the site's name as its pages give it")
     via = text("name of the key or feed that submitted it")
     since = fields.Date(

@@ -143,7 +143,7 @@ def fill(room: Newsroom) -> dict[str, str]:
     return ids
 
 
-def doubt(harness: Harness, name: str, number: int) -> None:
+def doubt(harness: Harness, name: str, number: int, review: str = "consent") -> None:
     """Append an item about which the model is unsure."""
     text = f"An app for parents collected the voices of children, number {number}, and trained a model with them."
     document = StoredDocument(
@@ -166,7 +166,7 @@ def doubt(harness: Harness, name: str, number: int) -> None:
             labels=(),
             scores={"consent": 0.34},
             evidence={},
-            review=("consent",),
+            review=(review,),
         ),
     )
 

@@ -144,6 +144,14 @@ def test_days_in_the_wrong_order_are_refused(stocked: Harness, path: str) -> Non
     assert client.get(f"{path}?from=2026-03-01&to=2026-03-01").status_code == 200
 
 
+def test_a_filter_by_host_refuses_an_address(stocked: Harness) -> None:
+    client = stocked.api_client()
+    for query in ("items?host=", "incidents?source="):
+        refused = client.get(f"/v1/{query}https://example.org/")
+        assert refused.status_code == 422
+        assert "host only" in refused.get_json()["errors"][0]["message"]
+
+
 def test_an_item_shows_its_labels_with_quoted_evidence_and_where_the_rest_is(
     stocked: Harness,
 ) -> None:
