@@ -32,6 +32,8 @@ MESSAGES = {
     " a submitted text must come from a backup, or be submitted again",
     FindingKind.UNDELETED: "was withdrawn or has expired, and still exists",
     FindingKind.ORPHAN: "is older than a day and referenced by no event",
+    FindingKind.ANOTHER_LOG: "the log knows fewer than half of the archive's items:"
+    " restore the store from a backup. Nothing is deleted from the archive",
 }
 COUNTS: output.Columns = {
     "items": lambda row: row["items"],

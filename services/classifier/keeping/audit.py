@@ -25,6 +25,7 @@ from services.classifier.keeping.retained import Retained, retained
 BATCH = 500  # items folded at once
 OVERDUE_S = 120.0  # an item in flight that is due for longer has no process
 ORPHAN_S = 86_400.0  # bytes are stored before their event: younger ones may get theirs
+MANY = 10  # items of the archive that the log may not know before it is doubted
 SNAPSHOTS = 5  # attempts to read an item and its in-flight entry at one moment
 
 
@@ -40,6 +41,7 @@ class FindingKind(StrEnum):
     DAMAGED = "damaged"
     UNDELETED = "undeleted"
     ORPHAN = "orphan"
+    ANOTHER_LOG = "another_log"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,16 +247,29 @@ def _look_into_archive(
 def _look_for_strays(
     result: Audit, log: EventLog, archive: Archive, now: float
 ) -> None:
-    """Find objects that should not be stored."""
+    """Find objects that should not be stored.
+
+    If the log knows fewer than half of the archive's items, it has lost them: nothing
+    is a stray then, since a backup of the log would need it.
+    """
     held: dict[str, list[tuple[str, float]]] = defaultdict(list)
     for item_id, digest, made in archive.objects():
         held[item_id].append((digest, made))
         result.objects += 1
+    strays: list[Finding] = []
+    unknown = 0
     for ids in queue.batches(list(held), BATCH):
         for found in _retained(log, ids):
+            unknown += not found.item.version
             for digest, made in held[found.item.id]:
                 if kind := stray(found, digest, now - made):
-                    result.found(kind, found.item.id, digest)
+                    strays.append(
+                        Finding(kind=kind, subject=found.item.id, digest=digest)
+                    )
+    if unknown > max(MANY, len(held) / 2):
+        result.found(FindingKind.ANOTHER_LOG)
+    else:
+        result.findings += strays
 
 
 def stray(found: Retained, digest: str, age_s: float) -> FindingKind | None:

@@ -251,6 +251,18 @@ def test_an_orphan_is_left_alone_for_a_day_and_then_removed(
     assert harness.archive.digests("i_neverheard") == []
 
 
+def test_an_archive_whose_log_was_lost_is_left_alone(harness: Harness) -> None:
+    for n in range(11):
+        harness.add_item(f"i_{n}item")
+    objects = list(harness.archive.objects())
+    harness.connection.flushall()
+    harness.add_item("i_new")
+    found = look(harness, days=2)
+    assert kinds(found) == [FindingKind.ANOTHER_LOG]
+    assert put_right(harness, found.findings) == found.findings
+    assert len(list(harness.archive.objects())) == len(objects) + 1
+
+
 def test_an_orphan_of_an_item_in_flight_may_just_be_getting_its_event(
     harness: Harness, web_site: Site
 ) -> None:
