@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from incidentwire import queue
 from incidentwire.items import State
 from incidentwire.log.event_log import IN_FLIGHT, VISIBILITY_TIMEOUT_S
+from incidentwire.queue import FETCHED
+from services.classifier.fetching.handover import REFRESHED
 from services.classifier.keeping.requeue import requeue_expired
 from services.classifier.lease import Lease
 from tests.harness import PLAIN, Harness, Site, page
@@ -77,6 +81,22 @@ def test_lost_items_are_queued_before_all_others(harness: Harness) -> None:
     *first, last = harness.queued()
     assert {item for job in first for item in job} == lost
     assert last == [waiting]
+
+
+@pytest.mark.parametrize("record", ["{half", '{"request": 1, "of": "old"}', "[]"])
+def test_a_page_whose_record_is_damaged_is_fetched_again(
+    harness: Harness, web_site: Site, record: str
+) -> None:
+    item_id = harness.submit(url=web_site.put("/a", page("Benches return", PLAIN)))
+    harness.fetch()
+    for key in harness.connection.scan_iter("rq:*"):
+        harness.connection.delete(key)
+    harness.connection.hset(FETCHED, item_id, record)
+    harness.connection.hset(REFRESHED, item_id, record)
+    assert requeue_expired(harness.connection, time.time() + LATER_S) == [item_id]
+    harness.work()
+    assert harness.item(item_id).state is State.CLASSIFIED
+    assert web_site.seen.count("/a") == 2
 
 
 def test_a_lost_page_goes_to_the_worker_if_it_was_fetched(

@@ -12,7 +12,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import redis
 
@@ -88,6 +88,9 @@ class RefusedPage:
         )
 
 
+Record = TypeVar("Record", PageRecord, RefusedPage, Address)
+
+
 def may_use_given(item: Item, reason: str) -> bool:
     """Return whether the text that came with the address, such as a feed's own, may
     stand in for a page that failed for `reason`."""
@@ -146,10 +149,9 @@ def page_record(connection: redis.Redis, item: Item) -> PageRecord | RefusedPage
     found = cast("bytes | None", connection.hget(FETCHED, item.id))
     if found is None:
         return None
-    fields = json.loads(found)
-    kind = RefusedPage if "reason" in fields else PageRecord
-    record: PageRecord | RefusedPage = kind(**fields)
-    return record if record.request == item.request_position else None
+    record = _decoded(PageRecord, found) or _decoded(RefusedPage, found)
+    is_of_request = record is not None and record.request == item.request_position
+    return record if is_of_request else None
 
 
 def addresses(connection: redis.Redis, items: Sequence[Item]) -> list[Address]:
@@ -164,11 +166,18 @@ def addresses(connection: redis.Redis, items: Sequence[Item]) -> list[Address]:
 
 
 def _address(item: Item, stored: bytes | None) -> Address:
-    if stored is not None:
-        address = Address(**json.loads(stored))
-        if address.request == item.request_position:
-            return address
+    address = None if stored is None else _decoded(Address, stored)
+    if address is not None and address.request == item.request_position:
+        return address
     return Address(request=item.request_position, url=item.url or "")
+
+
+def _decoded(kind: type[Record], stored: bytes) -> Record | None:
+    """Return a record; None for another kind, another release's, or a damaged one."""
+    try:
+        return kind(**json.loads(stored))
+    except (TypeError, ValueError):
+        return None
 
 
 def drop(pipe: Any, item_id: str) -> None:
