@@ -14,11 +14,12 @@ import base64
 import dataclasses
 import hashlib
 import json
+import logging
 import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import redis
 
@@ -26,6 +27,7 @@ from incidentwire.events import FeedAdded, FeedRemoved
 from incidentwire.log.event_log import EventLog, VersionConflict
 from incidentwire.log.recorded_event import RecordedEvent
 from incidentwire.net import urls
+from incidentwire.telemetry import event_line
 from services.ingest.feeds import schedule
 from services.ingest.feeds.schedule import Feed
 
@@ -37,6 +39,8 @@ CHECKPOINT = "iw:feed:checkpoint"
 LEASE_S = 900.0
 TRIES = 10  # a command that lost this many races meets something else than a race
 ID = re.compile(r"f_[a-z2-7]{20}")
+
+logger = logging.getLogger(__name__)
 
 # KEYS: feeds, feed. Each script checks and writes in one step: pollers and people race.
 # ARGV id, added, state, next poll, seen. A state of this feed.added or a later one stays.
@@ -240,13 +244,20 @@ class FeedStore:
     # -- states ----------------------------------------------------------------------------------------------------
 
     def get(self, name: str, now: float) -> Feed | None:
-        """Return a feed without its memory of entries; a lost state is rebuilt."""
+        """Return a feed without its memory of entries; a lost or damaged state is
+        rebuilt."""
         if not is_feed_id(name):
             return None
-        text = self.connection.hget(FEED + name, "state")
-        if text is None and self.apply(name, now):
-            text = self.connection.hget(FEED + name, "state")
-        return _feed(cast("bytes", text), None) if text else None
+        found = self.get_many([name])
+        if not found and self._rebuilt(name, now):
+            found = self.get_many([name])
+        return found[0] if found else None
+
+    def _rebuilt(self, name: str, now: float) -> bool:
+        if self.connection.exists(FEED + name):
+            logger.error(event_line("state of a feed damaged", feed_id=name))
+            self.connection.delete(FEED + name)
+        return self.apply(name, now)
 
     def names(self) -> list[str]:
         """Return the ids of all feeds, in order."""
@@ -254,17 +265,29 @@ class FeedStore:
         return sorted(row.decode() for row in rows)
 
     def get_many(self, names: Sequence[str]) -> list[Feed]:
-        """Return those that exist, in this order, without their memory of entries."""
+        """Return those that exist, in this order, without their memory of entries.
+
+        Those whose state is damaged are left out.
+        """
         with self.connection.pipeline(transaction=False) as pipe:
             for name in names:
                 pipe.hget(FEED + name, "state")
-            return [_feed(text, None) for text in pipe.execute() if text]
+            found = [_feed(text, None) for text in pipe.execute() if text]
+        return [feed for feed in found if feed is not None]
 
     def due(self, now: float, limit: int) -> list[Feed]:
-        """Return feeds that are due, those that wait longest first."""
+        """Return feeds that are due, those that wait longest first.
+
+        A lost or damaged state is rebuilt.
+        """
         store: Any = self.connection
         rows = store.zrangebyscore(FEEDS, "-inf", now, start=0, num=limit)
-        return self.get_many([row.decode() for row in rows])
+        names = [row.decode() for row in rows]
+        found = self.get_many(names)
+        if len(found) < len(names):
+            each = [self.get(name, now) for name in names]
+            found = [feed for feed in each if feed is not None]
+        return found
 
     def take(self, name: str, now: float) -> FeedLease | None:
         """Lease a feed for LEASE_S; None if it is not due or another poller has it."""
@@ -274,7 +297,8 @@ class FeedStore:
         if not row:
             return None
         state, seen = row
-        return FeedLease(feed=_feed(state, seen), token=token)
+        feed = _feed(state, seen)
+        return FeedLease(feed=feed, token=token) if feed else None
 
     def finish(self, lease: FeedLease, feed: Feed) -> bool:
         """Save the state and end the lease; False if the lease had passed on."""
@@ -299,10 +323,15 @@ def _state(feed: Feed) -> str:
     return json.dumps(dataclasses.asdict(replace(feed, seen={})))
 
 
-def _feed(state: bytes, seen: bytes | None) -> Feed:
+def _feed(state: bytes, seen: bytes | None) -> Feed | None:
+    """Return the feed, None if its state is damaged."""
     known = {spec.name for spec in dataclasses.fields(Feed)}
-    fields = {name: value for name, value in json.loads(state).items() if name in known}
-    return Feed(**fields | {"seen": _seen(seen)})
+    try:
+        stored = json.loads(state)
+        fields = {name: stored[name] for name in known & stored.keys()}
+        return Feed(**fields | {"seen": _seen(seen)})
+    except (AttributeError, TypeError, ValueError):
+        return None
 
 
 def _seen_text(seen: Mapping[str, str]) -> str:

@@ -132,6 +132,21 @@ def test_membership_grows_back_from_the_log(
     assert feeds.catch_up(70.0) == 2
 
 
+@pytest.mark.parametrize("damaged", ["{half", "[]", '{"id": 1}'])
+def test_a_damaged_state_stops_no_other_feed_and_is_rebuilt(
+    feeds: FeedStore, connection: redis.Redis, damaged: str
+) -> None:
+    bad, good = (feeds.add(u, who="a", now=1.0)[0].id for u in (URL, URL + "2"))
+    connection.hset(FEED + bad, "state", damaged)
+    assert [feed.id for feed in feeds.get_many([bad, good])] == [good]
+    assert feeds.take(bad, 2.0) is None
+    connection.zadd(FEEDS, {bad: 1.0})
+    assert {feed.id for feed in feeds.due(3.0, 10)} == {bad, good}
+    feed = feeds.get(bad, 3.0)
+    assert feed is not None
+    assert (feed.url, feed.state) == (URL, "new")
+
+
 def test_a_rebuild_leaves_the_states_that_are_there(
     feeds: FeedStore, connection: redis.Redis
 ) -> None:
