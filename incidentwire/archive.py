@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,17 +42,35 @@ _AWAY = {
     errno.EROFS: "read_only",
     errno.EIO: "failing",
 }
+# Outages where the archive is concerned; elsewhere they may be anything.
+_AWAY_HERE = _AWAY | {
+    errno.EACCES: "denied",
+    errno.EPERM: "denied",
+    errno.EFBIG: "full",
+    errno.EMFILE: "failing",
+    errno.ENFILE: "failing",
+    errno.ENOMEM: "failing",
+    errno.ENODEV: "failing",
+    errno.ENOTCONN: "failing",
+    errno.ESTALE: "failing",
+    errno.ETIMEDOUT: "failing",
+}
 
 
 def outage_of(error: BaseException) -> ArchiveAway | None:
     """Return the outage that an error of the file system means, None for others."""
     if isinstance(error, ArchiveAway):
         return error
-    if not isinstance(error, OSError) or error.errno not in _AWAY:
+    return _outage(error, _AWAY)
+
+
+def _outage(error: BaseException, reasons: Mapping[int, str]) -> ArchiveAway | None:
+    number = error.errno or 0 if isinstance(error, OSError) else 0
+    reason = reasons.get(number)
+    if reason is None:
         return None
-    reason = _AWAY[error.errno]
     shown = reason.replace("_", "-")
-    return ArchiveAway(reason, f"The archive is {shown}: {error.strerror}.")
+    return ArchiveAway(reason, f"The archive is {shown}: {os.strerror(number)}.")
 
 
 @contextmanager
@@ -60,8 +79,8 @@ def outages() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        away = outage_of(error)
-        if away is None or away is error:
+        away = _outage(error, _AWAY_HERE)
+        if away is None:
             raise
         raise away from error
 
@@ -116,6 +135,8 @@ class Archive:
                 packed = self.fs.cat_file(self._path(item, digest))
         except FileNotFoundError:
             raise ContentNotFound(f"{item}/{digest} is not in the archive") from None
+        except (IsADirectoryError, NotADirectoryError) as error:
+            raise ContentCorrupt(f"{item}/{digest}: {error.strerror}") from None
         decompressor = zstandard.ZstdDecompressor()
         try:
             data = decompressor.decompress(packed, max_output_size=MAX_BYTES)
@@ -134,10 +155,19 @@ class Archive:
 
     def delete(self, item: str, digest: str | None = None) -> None:
         """Delete one object, or everything stored of the item; absence is no error."""
-        path = self._path(item, digest) if digest else self._folder(item)
         with outages():
-            if self.fs.exists(path):
-                self.fs.rm(path, recursive=digest is None)
+            paths = [self._path(item, digest)] if digest else self._paths(item)
+            for path in paths:
+                if self.fs.exists(path):
+                    self.fs.rm(path, recursive=True)
+
+    def _paths(self, item: str) -> list[str]:
+        """Return the paths of all that is stored of an item, its folder last.
+
+        The folder alone would not do: it may be a link to another disk.
+        """
+        found = [self._path(item, digest) for digest in self.digests(item)]
+        return [*found, self._folder(item)]
 
     def digests(self, item: str) -> list[str]:
         """Return the digests of everything stored of one item, sorted."""

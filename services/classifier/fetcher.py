@@ -33,7 +33,7 @@ from incidentwire.store import connect_when_ready
 from incidentwire.telemetry import configure_logging, event_line
 from services.classifier.fetching import handover
 from services.classifier.fetching.fetch_order import Fetch, FetchSchedule
-from services.classifier.fetching.result import FetchFailure
+from services.classifier.fetching.result import FetchedPage, FetchFailure
 from services.classifier.fetching.robots import Robots, RobotsRules
 from services.classifier.fetching.visit import HostPlaces, PageVisitor
 from services.classifier.lease import RENEW_S, extend
@@ -321,6 +321,8 @@ class Fetcher:
             result = context.visitor.visit(
                 address.url, places, of_feed=item.feed is not None
             )
+            if isinstance(result, FetchedPage):
+                record = handover.archive_page(context.archive, item, address, result)
         except HostBusy:
             raise
         except Exception as error:
@@ -333,7 +335,6 @@ class Fetcher:
         if isinstance(result, FetchFailure):
             self._fail(item, result, bulk=fetch.bulk)
             return
-        record = handover.archive_page(context.archive, item, address, result)
         self._hand_over(item, record, bulk=fetch.bulk)
         logger.info(
             event_line(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -13,6 +15,7 @@ import pytest
 import redis
 
 from incidentwire import queue
+from incidentwire.archive import digest_of
 from incidentwire.events import ItemSubmitted
 from incidentwire.items import State
 from incidentwire.log.event_log import AppendRequest
@@ -21,7 +24,7 @@ from incidentwire.net.rate_limit import host_of
 from incidentwire.queue import QueueEntry
 from services.classifier.fetcher import Fetcher, FetcherContext
 from tests.eventually import eventually
-from tests.harness import PLAIN, Harness, page, process, robots_rules
+from tests.harness import PLAIN, Harness, Site, page, process, robots_rules
 from tests.many_hosts import HOSTS, ManyHosts, many_hosts
 from tests.store import Store
 
@@ -175,6 +178,25 @@ def test_an_item_that_ended_meanwhile_leaves_the_queue(
     fetching.work()
     assert queue.queued_for_fetch(fetching.connection, ids) == set()
     assert site.seen.count(f"{host_of(site.url(0, ''))}/a") == 1
+
+
+def deny(*_: object) -> None:
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+@pytest.mark.parametrize("is_outage", [False, True])
+def test_a_page_that_cannot_be_stored_ends_its_item_unless_the_archive_is_away(
+    harness: Harness, web_site: Site, monkeypatch: pytest.MonkeyPatch, is_outage: bool
+) -> None:
+    body = page("Benches return", PLAIN)
+    item_id = harness.submit(url=web_site.put("/a", body))
+    stored = f"{item_id[2:4]}/{item_id}/{digest_of(body)}.zst"
+    Path(harness.settings.archive, stored).mkdir(parents=True)
+    if is_outage:  # permissions do not stop the superuser, who may run the tests
+        monkeypatch.setattr(os, "replace", deny)
+    harness.fetch()
+    types = ["item.submitted"] if is_outage else ["item.submitted", "item.deferred"]
+    assert harness.types(item_id) == types
 
 
 def test_a_hosts_name_is_canonical() -> None:

@@ -127,6 +127,27 @@ def test_a_damaged_object_is_written_again_with_the_next_put(
     assert archive.get("i_abc", digest) == b"page"
 
 
+def test_what_is_no_file_is_damaged(tmp_path: Path) -> None:
+    archive = Archive(str(tmp_path))
+    digest = archive.put("i_abc", b"page")
+    path = next(tmp_path.rglob(f"{digest}.zst"))
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ContentCorrupt):
+        archive.get("i_abc", digest)
+
+
+def test_deletion_reaches_what_lies_behind_a_linked_folder(tmp_path: Path) -> None:
+    archive = Archive(str(tmp_path / "archive"))
+    archive.put("i_abc", b"page")
+    folder = tmp_path / "archive" / "ab" / "i_abc"
+    folder.rename(tmp_path / "larger_disk")
+    folder.symlink_to(tmp_path / "larger_disk")
+    archive.delete("i_abc")
+    assert list((tmp_path / "larger_disk").iterdir()) == []
+    assert not os.path.lexists(folder)
+
+
 def test_an_empty_object_does_not_count_as_stored(tmp_path: Path) -> None:
     archive = Archive(str(tmp_path))
     digest = archive.put("i_abc", b"page")
@@ -171,11 +192,22 @@ def test_other_users_of_the_machine_can_read_nothing(tmp_path: Path) -> None:
         assert path.stat().st_mode & 0o077 == 0, path
 
 
-def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.ENOSPC, "full"),
+        (errno.EACCES, "denied"),
+        (errno.EMFILE, "failing"),
+        (errno.ESTALE, "failing"),
+    ],
+)
+def test_a_disk_that_refuses_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, reason: str
+) -> None:
+    def refuse(_descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ArchiveAway, match="The archive is full") as raised:
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(ArchiveAway, match=f"The archive is {reason}") as raised:
         Archive(str(tmp_path)).put("i_abc", b"page")
-    assert raised.value.reason == "full"
+    assert raised.value.reason == reason
