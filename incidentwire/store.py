@@ -60,6 +60,8 @@ _BY_CLASS: tuple[tuple[type[Exception], StoreOutage], ...] = (
 # first word of a reply: redis-py has no class for some, and passes others on as text
 _BY_CODE = {
     "LOADING": StoreOutage.LOADING,
+    "BUSY": StoreOutage.HANGS,  # with a script
+    "DENIED": StoreOutage.NO_PERMISSION,  # protected mode
     "READONLY": StoreOutage.READ_ONLY,
     "UNBLOCKED": StoreOutage.READ_ONLY,  # a blocking read during a failover
     "NOREPLICAS": StoreOutage.NO_REPLICAS,

@@ -131,6 +131,20 @@ def test_a_mistake_at_the_store_is_no_outage(own_store: Store) -> None:
     assert outage_of(raised.value) is None
 
 
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        ("BUSY Redis is busy running a script.", StoreOutage.HANGS),
+        ("DENIED Redis is running in protected mode.", StoreOutage.NO_PERMISSION),
+        ("MISCONF Errors writing to the AOF file", StoreOutage.CANNOT_PERSIST),
+    ],
+)
+def test_replies_that_redis_py_has_no_class_for_are_outages(
+    reply: str, reason: StoreOutage
+) -> None:
+    assert outage_of(redis.exceptions.ResponseError(reply)) is reason
+
+
 def test_words_of_a_command_are_not_taken_for_a_reply() -> None:
     error = redis.exceptions.ResponseError(
         "Command # 1 (SET a OOM) of pipeline caused error: WRONGTYPE Operation"
