@@ -239,6 +239,15 @@ class SubscriptionsLocked(Unavailable):
         )
 
 
+class SubscriptionsDamaged(Unavailable):
+    """The file of subscriptions cannot be read; only a backup has what it held."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The file of subscriptions is damaged. Restore it from a backup."
+        )
+
+
 class QueryTimeout(Unavailable):
     """The query ran into its time limit."""
 

@@ -61,6 +61,7 @@ PROBLEMS: ProblemTable = {
     e.ReadModelUnavailable: as_problem(503, "read-model-missing", retry_after_s=2),
     e.ReadModelDamaged: as_problem(503, "read-model-damaged", retry_after_s=10),
     e.SubscriptionsLocked: as_problem(503, "subscriptions-locked", retry_after_s=10),
+    e.SubscriptionsDamaged: as_problem(503, "subscriptions-damaged", retry_after_s=60),
     e.QueryTimeout: as_problem(503, "query-too-slow", retry_after_s=10),
     e.RenditionTimeout: as_problem(503, "rendition-too-slow", retry_after_s=10),
     e.NotCaughtUp: as_problem(503, "position-not-reached", retry_after_s=1),

@@ -13,7 +13,7 @@ from flask import Response, current_app
 from incidentwire.log.event_log import IN_FLIGHT
 from services.api import health as api_health
 from services.api import stats
-from services.api.dashboard import ingest_client, queries
+from services.api.dashboard import ingest_client, messages, queries
 from services.api.dashboard.language import translate as _
 from services.api.dashboard.language import translate_number
 from services.api.dashboard.layout import page, page_blueprint, render
@@ -143,9 +143,12 @@ def _workers() -> SystemCheck:
 def _notifier() -> SystemCheck:
     """Compare what the notifier has matched with the log."""
     name = _("Notifier")
-    head, log_id = with_service(
-        lambda service: service.database.head(), needs_key=False
-    )
+    try:
+        head, log_id = with_service(
+            lambda service: service.database.head(), needs_key=False
+        )
+    except Unavailable as error:
+        return SystemCheck(name=name, is_good=False, text=messages.translate(error))
     log = event_log()
     behind = log.last() - head
     if not log_id:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import TypeVar, cast
 
 from flask import current_app, g
@@ -11,14 +13,20 @@ from flask import current_app, g
 from incidentwire.log.event_log import EventLog
 from incidentwire.net.client import HttpClient
 from incidentwire.settings import Settings
+from incidentwire.telemetry import event_line
 from incidentwire.web.problems import Problem
-from services.api.errors import SubscriptionsLocked
+from services.api.errors import SubscriptionsDamaged, SubscriptionsLocked
 from services.api.subscriptions.model import Subscription
 from services.api.subscriptions.service import SubscriptionService
 from services.api.subscriptions.store import UnknownSubscription
 
 T = TypeVar("T")
 UNWRITABLE = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL})
+UNREADABLE = frozenset(
+    {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN}
+)
+
+logger = logging.getLogger(__name__)
 
 
 def with_service(
@@ -27,7 +35,8 @@ def with_service(
     """Call a function with the subscriptions of this installation.
 
     Reading may be public; a subscription always belongs to a key. Raises
-    SubscriptionsLocked if the file cannot be written.
+    SubscriptionsLocked if the file cannot be written, SubscriptionsDamaged if it cannot
+    be read.
     """
     if needs_key and g.get("who", "anyone") == "anyone":
         raise Problem(
@@ -38,16 +47,17 @@ def with_service(
     settings = cast("Settings", current_app.extensions["incidentwire.settings"])
     log = EventLog(current_app.extensions["incidentwire.connection"])
     client = cast("HttpClient", current_app.extensions["incidentwire.client"])
-    service = SubscriptionService(settings, log, client)
     try:
-        return function(service)
-    except sqlite3.OperationalError as error:
+        with closing(SubscriptionService(settings, log, client)) as service:
+            return function(service)
+    except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", 0)  # its low byte is the kind
-        if code & 0xFF not in UNWRITABLE:
-            raise
-        raise SubscriptionsLocked from None
-    finally:
-        service.close()
+        if code & 0xFF in UNWRITABLE:
+            raise SubscriptionsLocked from None
+        if code & 0xFF in UNREADABLE:
+            logger.error(event_line("subscriptions damaged", error=str(error)))
+            raise SubscriptionsDamaged from None
+        raise
 
 
 def visible(service: SubscriptionService) -> list[Subscription]:

@@ -301,6 +301,23 @@ def test_a_stopped_writer_delays_no_page_and_is_named_to_writers(
     assert desk.client.post("/v1/subscriptions", json=body).status_code == 201
 
 
+@pytest.mark.parametrize("kept", [0.0, 0.5])
+def test_a_damaged_file_of_subscriptions_is_named(desk: Desk, kept: float) -> None:
+    desk.create(channel="feed")
+    desk.notifier.close()
+    path = desk.harness.settings.subscriptions
+    whole = path.read_bytes()
+    damaged = whole[: int(kept * len(whole))] or b"no database" * 1_000
+    path.write_bytes(damaged)
+    answer = desk.client.get("/v1/subscriptions")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+    assert answer.get_json()["type"].endswith(":subscriptions-damaged")
+    page = desk.client.get("/system")
+    assert page.status_code == 200
+    assert "The file of subscriptions is damaged" in page.text
+    assert desk.client.get("/v1/items").status_code == 200
+
+
 def test_a_group_is_not_made_as_a_subscription(desk: Desk) -> None:
     body = {"name": "n", "channel": "pull"}
     answer = desk.client.post("/v1/subscriptions", json=body)
