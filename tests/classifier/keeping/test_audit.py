@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from incidentwire import queue
+from incidentwire.archive import PARTS
 from incidentwire.events import ItemExpired, ItemWithdrawn
 from incidentwire.items import State
 from incidentwire.log.event_log import IN_FLIGHT
@@ -316,6 +317,18 @@ def test_the_keepers_chores_say_loudly_what_is_wrong(
         for chore in beside:
             chore.run(time.time())
     assert f"not conserved kind=not_in_flight item_id={lost}" in caplog.text
+
+
+def test_the_keepers_chores_sweep_what_crashes_leave(harness: Harness) -> None:
+    half_written = Path(harness.settings.archive, PARTS, "a")
+    half_written.parent.mkdir(parents=True)
+    half_written.touch()
+    os.utime(half_written, (0, 0))
+    harness.connection.hset(queue.FETCHED, "i_ended", "{}")
+    for chore in periodic_tasks(harness.settings, harness.connection):
+        chore.run(time.time())
+    assert not half_written.exists()
+    assert not harness.connection.exists(queue.FETCHED)
 
 
 def test_a_chore_that_has_more_to_do_goes_on_at_once_and_else_waits() -> None:

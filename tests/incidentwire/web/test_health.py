@@ -1,5 +1,6 @@
 """Both services answer health checks in the same way."""
 
+import gevent.event
 import redis
 from flask import Flask
 from flask_smorest import Api
@@ -33,6 +34,18 @@ def test_a_service_that_is_not_ready_says_why():
     answer = client(lambda: ready).get("/readyz")
     assert (answer.status_code, answer.json["lag"]) == (503, 9)
     assert answer.json["reasons"] == ["Too far behind."]
+
+
+def test_a_check_that_hangs_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(health, "READY_TIMEOUT_S", 0.01)
+    ends = gevent.event.Event()
+
+    def check():
+        ends.wait(5)
+        return Readiness()
+
+    answer = client(check).get("/readyz")
+    assert (answer.status_code, answer.json["reasons"]) == (503, [health.STORE_SILENT])
 
 
 def test_a_store_that_is_away_is_not_ready_but_the_process_lives():
