@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+from itertools import pairwise
+from time import thread_time
+
 import gevent
 from gevent.event import Event
 
-from services.ingest import large_bodies
+from services.ingest import bulk, large_bodies
 from services.ingest.large_bodies import LARGE_BYTES, Turns
 
 LARGE = LARGE_BYTES + 1
@@ -53,3 +57,44 @@ def test_after_a_long_piece_the_loop_rests_so_that_large_texts_take_little_of_it
     turn._since -= 0.1
     turn.pause()
     assert 0.1 * large_bodies.REST <= rests[1] < large_bodies.MAX_REST_S
+
+
+class Busy(io.RawIOBase):
+    """A body whose every piece takes CPU time to read, as chunked or gzip ones do.
+
+    `turns_at` has the number of turns that others had had at each read.
+    """
+
+    def __init__(self, pieces: int, turns: list[int]) -> None:
+        self.left = pieces
+        self.turns = turns
+        self.turns_at: list[int] = []
+
+    def read(self, size: int = -1) -> bytes:
+        self.turns_at.append(len(self.turns))
+        if not self.left:
+            return b""
+        self.left -= 1
+        until = thread_time() + 2 * large_bodies.PIECE_S
+        while thread_time() < until:
+            pass
+        return bytes(size)
+
+
+def test_while_a_large_body_is_received_others_have_most_of_the_loop() -> None:
+    turns: list[int] = []
+
+    def others() -> None:
+        while True:
+            turns.append(1)
+            gevent.sleep(0.0001)
+
+    beside = gevent.spawn(others)
+    small = LARGE_BYTES // bulk.COPY_BYTES  # pieces until the body counts as large
+    body = Busy(small + 10, turns)
+    bulk.spool(body, large_bodies.Turn()).file.close()
+    beside.kill()
+    had = [after - before for before, after in pairwise(body.turns_at)]
+    assert all(had)  # no two pieces are read at a stretch
+    resting = had[small + 1 :]  # from here on the loop rests as well
+    assert sum(resting) > 3 * len(resting)
