@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import IO, Any
 
 import click
@@ -24,6 +25,10 @@ NAMES = {
     "language": ("language", "lang"),
     "same_as": ("same_as", "sameas"),
 }
+KNOWN = {name for names in NAMES.values() for name in names}
+OF_AN_ITEM = (*NAMES["url"], *NAMES["text"])
+DELIMITERS = (",", ";", "\t")  # Excel writes the second where a comma is decimal
+MAX_SHOWN = 200  # characters of a header in a message
 Record = dict[str, str]
 
 file_argument = click.argument("file", type=click.File("rb"))
@@ -76,41 +81,69 @@ def import_opml(ctx: click.Context, file: IO[bytes], as_json: bool) -> None:
 def import_aiid(file: IO[bytes], reports: IO[bytes] | None, as_json: bool) -> None:
     """Open an incident for each row of incidents.csv of an AIID snapshot.
 
-    Each keeps the address of its AIID record. Exits 1 if a report was refused.
+    Each keeps the address of its AIID record. Exits 1 if a row was refused.
     """
     settings = context.current_settings()
     opened = (
-        _open_incident(settings, record["title"], [AIID + record["incident_id"]])
-        for record in _records(file, "incident_id", "title")
+        _open_incident(
+            settings,
+            record.get("title") or f"AIID incident {record['incident_id']}",
+            [AIID + record["incident_id"]],
+        )
+        for record in _records(file, "incident_id", "title", "reports")
     )
     rows = _records(reports, "url") if reports else ()
-    items = [{"url": record["url"]} for record in rows]
+    items = [{"url": record.get("url", "")} for record in rows]
     _write(settings, items, opened, as_json)
 
 
 def _records(file: IO[bytes], *needed: str) -> Iterator[Record]:
-    """Yield the rows by lower-case column name. Raises click.ClickException."""
-    text = file.read().decode("utf-8-sig")
+    """Yield the rows that hold anything, by lower-case column name.
+
+    Raises click.ClickException.
+    """
+    lines = io.StringIO(file.read().decode("utf-8-sig"), newline="")
     csv.field_size_limit(MAX_FIELD)
     try:
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        reader = csv.DictReader(lines, delimiter=_delimiter(lines), strict=True)
         header = {
             name: (name or "").strip().lower() for name in reader.fieldnames or ()
         }
         missing = [name for name in needed if name not in header.values()]
-        if missing or not {"url", "link", "text", *needed} & set(header.values()):
+        if missing or not {*OF_AN_ITEM, *needed} & set(header.values()):
             wanted = ", ".join(missing) or "url or text"
+            there = context.printable(", ".join(header.values()))[:MAX_SHOWN]
             raise click.ClickException(
-                f"The first line names no column {wanted}. See docs/migration.md."
+                f"The first line names no column {wanted}, but: {there or 'nothing'}."
+                " See docs/migration.md."
             )
+        ignored = [name for name in header.values() if name and name not in KNOWN]
+        if ignored and not needed:
+            shown = context.printable(", ".join(ignored))[:MAX_SHOWN]
+            click.echo(f"Columns that are ignored: {shown}", err=True)
         for row in reader:
-            yield {
+            record = {
                 header[name]: value.strip()
                 for name, value in row.items()
                 if name in header and isinstance(value, str)
             }
+            if any(record.values()):
+                yield record
     except csv.Error as error:
         raise click.ClickException(f"This is not CSV: {error}") from None
+
+
+def _delimiter(lines: io.StringIO) -> str:
+    """Return what divides the cells; leave the lines at the header.
+
+    A first line such as `sep=;` is a note of Excel to itself.
+    """
+    begin = lines.tell()
+    first = lines.readline()
+    if first.startswith("sep=") and len(first.rstrip()) == len("sep=;"):
+        return first[len("sep=")]
+    lines.seek(begin)
+    return max(DELIMITERS, key=first.count)
 
 
 def _fields(record: Record) -> Record:
@@ -132,6 +165,9 @@ def _open_incident(
     answer: dict[str, Any] = response.json()
     if response.status_code == 409 and "id" in answer:
         return {"id": answer["id"], "result": "known", "about": same_as[0]}
+    if response.status_code == 422:
+        why = f"{same_as[0]}: {context.problem_text(response)}"
+        return {"result": "refused", "about": why}
     context.check(response)
     return answer | {"result": "opened", "about": same_as[0]}
 
@@ -145,8 +181,7 @@ def _write(
     refused = []
 
     def rows() -> Iterator[dict[str, Any]]:
-        yield from opened
-        for row in rows_of(settings, items):
+        for row in chain(opened, rows_of(settings, items)):
             if row["result"] == "refused":
                 refused.append(row)
             yield row

@@ -207,7 +207,8 @@ class Submitter:
             return None  # nothing of it is kept
         self._check_limit(history, who)
         [digest] = self._archive([submission])
-        if digest is None or (item.is_text_given and item.given_digest == digest):
+        is_same = item.given_digest == digest
+        if digest is None or (is_same and (item.is_text_given or not item.ended)):
             return None
         return self._ask(item, ItemTextSupplied(who=who, given_digest=digest), who)
 

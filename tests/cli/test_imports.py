@@ -19,13 +19,17 @@ from tests.loopback import serving
 INCIDENTS = """_id,incident_id,date,reports,title
 a,23,2017-11-08,"[1]","Shuttle hit by a truck"
 b,24,2014-07-15,"[2]","Robot, at a plant"
+c,25,2014-07-16,"[3]",
 """
-REPORTS = "report_number,url\n1,https://news.example.org/shuttle\n"
+REPORTS = (
+    "report_number,incident_id,title,url\n1,23,,https://news.example.org/shuttle\n"
+)
 OPML = """<opml version="2.0"><body>
 <outline text="News" xmlUrl="https://news.example.org/feed"/></body></opml>"""
-SHEET = """\ufeffLink,Headline,Date,sameAs
-https://news.example.org/leak,Leak,2026-03-01,
-https://news.example.org/fake,Fake,2026-03-02,https://other.example.org/7
+SHEET = """\ufeffLink,Headline,Date,sameAs,Body
+https://news.example.org/leak,Leak,2026-03-01,,"Records were open.
+All of them."
+https://news.example.org/fake,Fake,2026-03-02,https://other.example.org/7,
 """
 
 
@@ -42,7 +46,7 @@ def run(harness: Harness, monkeypatch: pytest.MonkeyPatch):
 
 
 def _rows(done: Result) -> list[tuple[str, str]]:
-    rows = [json.loads(line) for line in done.output.splitlines()]
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
     return [(row["result"], row["about"]) for row in rows]
 
 
@@ -57,9 +61,12 @@ def test_aiid_incidents_keep_their_addresses_and_are_imported_once(
     assert _rows(run(*words)) == [
         ("opened", "https://incidentdatabase.ai/cite/23"),
         ("opened", "https://incidentdatabase.ai/cite/24"),
+        ("opened", "https://incidentdatabase.ai/cite/25"),
         ("accepted", "https://news.example.org/shuttle"),
     ]
     assert {result for result, _ in _rows(run(*words))} == {"known"}
+    swapped = run("import", "aiid", str(reports))
+    assert "names no column reports" in swapped.output
 
 
 def test_a_spreadsheet_is_submitted_under_its_own_column_names(
@@ -71,6 +78,39 @@ def test_a_spreadsheet_is_submitted_under_its_own_column_names(
         ("opened", "https://other.example.org/7"),
         ("accepted", "https://news.example.org/leak"),
         ("accepted", "https://news.example.org/fake"),
+    ]
+    again = _rows(run("import", "csv", str(sheet), "--json"))
+    assert {result for result, _ in again} == {"known"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Source URL;Title;Nr.\nhttps://a.example.org/1;Leak;1\n;;\n",
+        "sep=;\r\nurl;title\r\nhttps://a.example.org/1;Leak, of data\r\n",
+        "Address\tTitle\nhttps://a.example.org/1\tLeak\n\t\n",
+    ],
+)
+def test_tables_as_spreadsheets_write_them_are_read(
+    run, tmp_path: Path, text: str
+) -> None:
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(text)
+    done = run("import", "csv", str(sheet), "--json")
+    assert _rows(done) == [("accepted", "https://a.example.org/1")]
+    assert ("ignored: nr." in done.stderr) == ("Nr." in text)
+
+
+def test_a_row_that_cannot_be_taken_stops_no_other(run, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(
+        "url,title,date,same_as\nhttps://a.example.org/1,A,,not an address\n"
+        "https://a.example.org/2,B,3/4/2026,\nhttps://a.example.org/3,C,,\n"
+    )
+    done = run("import", "csv", str(sheet), "--json")
+    assert done.exit_code == 1
+    assert [result for result, _ in _rows(done)] == [
+        *("refused", "accepted", "refused", "accepted")
     ]
 
 
@@ -92,8 +132,8 @@ def test_the_commands_of_the_migration_page_run(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("name,age\n", "no column url or text"),
-        ("", "no column"),
+        ("name,age\n", "no column url or text, but: name, age"),
+        ("", "but: nothing"),
         ('url\n"a"b\n', "not CSV"),
     ],
 )
