@@ -74,10 +74,12 @@ class Ledger:
     def failed_positions(self, subscription_id: str, since: float) -> list[int]:
         """Return positions that had a failed attempt since then and no success after it."""
         rows = self.db.execute(
-            "SELECT e.position, max(CASE WHEN a.ok THEN a.n ELSE 0 END) AS good, max(a.n) AS newest"
-            " FROM attempts a JOIN attempt_events e ON e.attempt = a.n"
-            " WHERE a.subscription = ? AND a.at >= ? GROUP BY e.position"
-            " HAVING good < newest AND good = 0 ORDER BY e.position",
+            "SELECT DISTINCT e.position FROM attempts a"
+            " JOIN attempt_events e ON e.attempt = a.n"
+            " WHERE a.subscription = ? AND a.at >= ? AND NOT a.ok AND NOT EXISTS ("
+            "SELECT 1 FROM attempt_events later JOIN attempts b ON b.n = later.attempt"
+            " WHERE later.position = e.position AND later.attempt > a.n"
+            " AND b.subscription = a.subscription AND b.ok) ORDER BY e.position",
             (subscription_id, since),
         )
         return [row["position"] for row in rows]
@@ -95,14 +97,19 @@ class Ledger:
         """Delete TRIMMED rows past LEDGER_DAYS or LEDGER_ROWS; return whether more may be."""
         with self.database.transaction():
             newest = self.db.execute("SELECT max(n) FROM attempts").fetchone()[0] or 0
-            old = self.db.execute(
-                "SELECT n FROM attempts WHERE at < ? OR n <= ? ORDER BY n LIMIT ?",
-                (now - LEDGER_DAYS * 86_400, newest - LEDGER_ROWS, TRIMMED),
-            ).fetchall()
-            numbers = json.dumps([row["n"] for row in old])
-            for table, column in (("attempt_events", "attempt"), ("attempts", "n")):
-                self.db.execute(
-                    f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))",
-                    (numbers,),
-                )
-        return len(old) == TRIMMED
+            old = self._delete_where("at < ?", now - LEDGER_DAYS * 86_400)
+            surplus = self._delete_where("n <= ?", newest - LEDGER_ROWS)
+        return TRIMMED in (old, surplus)
+
+    def _delete_where(self, condition: str, bound: float) -> int:
+        """Delete up to TRIMMED rows, found by an index; return how many."""
+        found = self.db.execute(
+            f"SELECT n FROM attempts WHERE {condition} LIMIT ?", (bound, TRIMMED)
+        )
+        numbers = json.dumps([row["n"] for row in found])
+        for table, column in (("attempt_events", "attempt"), ("attempts", "n")):
+            deleted = self.db.execute(
+                f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))",
+                (numbers,),
+            )
+        return deleted.rowcount

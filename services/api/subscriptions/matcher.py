@@ -51,11 +51,13 @@ class CompiledFilter:
             needs_text="text" in used,
         )
 
+    def reports(self, type_name: str) -> bool:
+        """Return whether the subscription reports events of a type at all."""
+        return self.types is None or type_name in self.types
+
     def accepts(self, found: EntryFacts) -> bool:
         """Return whether the entry is one that the subscription reports."""
-        if self.types is not None and found.type not in self.types:
-            return False
-        return matches(self.tree, found.facts)
+        return self.reports(found.type) and matches(self.tree, found.facts)
 
 
 Row = tuple[str, int, bool]  # subscription, position, urgent
@@ -178,11 +180,7 @@ class Matcher:
     def _match_entry(self, entry: RecordedEvent, matched: Matched) -> None:
         """Match an event for all that follow the head."""
         name = entry.type.partition(":")[0]
-        interested = [
-            compiled
-            for compiled in self._groups
-            if compiled.types is None or name in compiled.types
-        ]
+        interested = [each for each in self._groups if each.reports(name)]
         if not interested and name not in UPDATE_TYPES:
             return
         found = self._facts(entry, any(compiled.needs_text for compiled in interested))

@@ -244,7 +244,9 @@ class Notifier:
             pass  # removed meanwhile
         except SecretsUnreadable as error:
             logger.error(event_line("secrets unreadable", error=str(error)))
-            self.store.change(subscription_id, retry_at=time.time() + 60)
+            self._delivery().store.change(
+                subscription_id, retry_at=time.time() + 60, reason=str(error)
+            )
         except Exception as error:
             # One subscription must not stop the others; its cursor has not moved.
             logger.exception(
@@ -287,6 +289,7 @@ class Notifier:
         if is_due and not self.ledger.trim_ledger(now):
             self._trimmed_at = now
             self.recipients.trim()
+            self.store.drop_expired_secrets(now)
         self.pending.park_exhausted(now, PARK_AFTER)
 
 

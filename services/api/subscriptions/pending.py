@@ -75,6 +75,8 @@ class PendingPositions:
         return int(found.fetchone()[0])
 
     def drop_pending(self, subscription_id: str, positions: Sequence[int]) -> None:
+        if not positions:
+            return  # and take no lock
         with self.database.transaction():
             self.db.executemany(
                 "DELETE FROM pending WHERE subscription = ? AND position = ?",
@@ -123,12 +125,15 @@ class PendingPositions:
     ) -> GroupLease:
         """Lease up to `limit` events to a member."""
         lease_id = secrets.token_hex(8)
+        free = (
+            "SELECT position, attempts FROM pending WHERE subscription = ?"
+            " AND NOT parked AND lease_until <= ? ORDER BY position LIMIT ?"
+        )
+        # Members that wait ask all the time: the lock is taken for what is there only.
+        if not self.db.execute(free, (subscription_id, now, 1)).fetchone():
+            return GroupLease(lease_id, [])
         with self.database.transaction():
-            rows = self.db.execute(
-                "SELECT position, attempts FROM pending WHERE subscription = ?"
-                " AND NOT parked AND lease_until <= ? ORDER BY position LIMIT ?",
-                (subscription_id, now, limit),
-            ).fetchall()
+            rows = self.db.execute(free, (subscription_id, now, limit)).fetchall()
             self.db.executemany(
                 "UPDATE pending SET lease_until = ?, lease = ?, attempts = attempts + 1"
                 " WHERE subscription = ? AND position = ?",
@@ -217,11 +222,14 @@ class PendingPositions:
 
     def park_exhausted(self, now: float, park_after: int) -> None:
         """Park what was leased `park_after` times and never acknowledged."""
-        self.db.execute(
-            "UPDATE pending SET parked = 1 WHERE NOT parked AND attempts >= ?"
-            " AND lease_until <= ? AND lease_until > 0",
-            (park_after, now),
+        due = "NOT parked AND attempts >= ? AND lease_until <= ? AND lease_until > 0"
+        found = self.db.execute(
+            f"SELECT 1 FROM pending WHERE {due} LIMIT 1", (park_after, now)
         )
+        if found.fetchone():  # else no lock is taken: this is asked all the time
+            self.db.execute(
+                f"UPDATE pending SET parked = 1 WHERE {due}", (park_after, now)
+            )
 
     def unpark(self, subscription_id: str) -> int:
         """Make all parked events available again; return how many."""

@@ -85,7 +85,11 @@ def accepted(
     former = db.row_factory
     db.row_factory = sqlite3.Row
     try:
-        found = (facts.read(db, entry, texts=compiled.needs_text) for entry in entries)
+        found = (
+            facts.read(db, entry, texts=compiled.needs_text)
+            for entry in entries
+            if compiled.reports(entry.type.partition(":")[0])
+        )
         return [each for each in found if compiled.accepts(each)]
     finally:
         db.row_factory = former

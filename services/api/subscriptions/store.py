@@ -127,6 +127,10 @@ class SubscriptionStore:
             (at, at, subscription_id, kind),
         )
 
+    def drop_expired_secrets(self, now: float) -> None:
+        """Delete what no longer signs, and the tokens of links that have run out."""
+        self.db.execute("DELETE FROM secrets WHERE expires <= ?", (now,))
+
     def by_secret(self, kind: str, value: bytes, now: float) -> Subscription | None:
         """Return the subscription that owns an unexpired secret, or None."""
         row = self.db.execute(

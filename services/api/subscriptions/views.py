@@ -35,6 +35,7 @@ from services.api.subscriptions.schemas import (
     SubscriptionListSchema,
     SubscriptionSchema,
 )
+from services.api.subscriptions.secrets import SecretsUnreadable
 from services.api.subscriptions.service import (
     NotVerified,
     SubscriptionService,
@@ -62,6 +63,7 @@ PROBLEMS = {
     UnknownToken: as_problem(404, "unknown-link"),
     TooFrequent: as_problem(422, "too-frequent"),
     NotVerified: as_problem(422, "not-verified"),
+    SecretsUnreadable: as_problem(503, "secrets-unreadable"),
     MailNotConfigured: as_problem(503, "mail-not-configured"),
     InvalidSubscription: lambda error: invalid_fields(
         [FieldError(field=error.field, message=str(error))]

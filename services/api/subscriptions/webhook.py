@@ -31,6 +31,7 @@ LIMITS = RequestLimits(
 CHALLENGE = "webhook-challenge"
 CHALLENGE_RESPONSE = "webhook-challenge-response"
 GONE = 410
+MAX_SIGNATURES = 5  # of the newest secrets; receivers bound the size of a header
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,14 +46,15 @@ class Outcome:
 def headers(
     message_id: str, body: bytes, secrets_newest_first: Sequence[str], now: datetime
 ) -> dict[str, str]:
-    """Return the signed headers; during a rotation every valid secret signs.
+    """Return the signed headers; during a rotation the newest valid secrets sign.
 
     `now` must be UTC: the library takes the wall clock of an aware time as UTC.
     """
     text = body.decode()
     stamp = now.astimezone(UTC)
     signatures = [
-        Webhook(secret).sign(message_id, stamp, text) for secret in secrets_newest_first
+        Webhook(secret).sign(message_id, stamp, text)
+        for secret in secrets_newest_first[:MAX_SIGNATURES]
     ]
     return {
         "content-type": "application/json",
@@ -79,7 +81,7 @@ def send(
         permanent = error.reason in ("refused_url", "refused_address")
         return Outcome(
             failure=Failure(
-                reason=error.reason, detail=str(error)[:300], permanent=permanent
+                reason=error.reason, detail=error.detail[:300], permanent=permanent
             )
         )
     return _outcome(response, now)
@@ -104,7 +106,7 @@ def verify(
     try:
         response = client.post(url, body, {**signed, CHALLENGE: challenge}, LIMITS)
     except OutboundError as error:
-        return Outcome(failure=Failure(reason=error.reason, detail=str(error)[:300]))
+        return Outcome(failure=Failure(reason=error.reason, detail=error.detail[:300]))
     outcome = _outcome(response, now)
     if outcome.failure is not None:
         return outcome

@@ -50,6 +50,7 @@ SOURCES = (
     "services/api/subscriptions/links.py",
     "services/api/subscriptions/preview.py",
     "services/api/subscriptions/schemas.py",
+    "services/api/subscriptions/secrets.py",
     "services/api/subscriptions/service.py",
     "services/api/subscriptions/store.py",
     "services/api/subscriptions/validation.py",

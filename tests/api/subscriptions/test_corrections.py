@@ -139,6 +139,8 @@ def test_events_of_an_earlier_release_get_their_subjects(
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("DROP TABLE event_subjects")
         db.execute("DROP INDEX pending_position")
+        for index in ("pending_leased", "attempts_message", "attempts_failed"):
+            db.execute(f"DROP INDEX {index}")
         db.execute("ALTER TABLE subscriptions DROP COLUMN language")
         db.execute("ALTER TABLE pending DROP COLUMN lease")
         db.execute("UPDATE meta SET value = '1' WHERE name = 'schema'")

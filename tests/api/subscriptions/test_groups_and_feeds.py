@@ -291,9 +291,11 @@ def test_a_stopped_writer_delays_no_page_and_is_named_to_writers(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.0)
+    desk.client.post("/v1/groups/idle", json={})
     with desk.notifier.database.transaction():
         assert desk.client.get("/v1/subscriptions").status_code == 200
         assert desk.client.get("/system").status_code == 200
+        assert lease(desk, "idle") == []
         body = {"name": "n", "channel": "feed"}
         answer = desk.client.post("/v1/subscriptions", json=body)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from services.api.subscriptions import ledger as module
 from services.api.subscriptions.database import Database
 from services.api.subscriptions.ledger import LEDGER_DAYS, Ledger
+from services.api.subscriptions.pending import PendingPositions
 
 NOW = 1_800_000_000.0
 DAY_S = 86_400
@@ -75,6 +77,8 @@ def test_what_failed_and_was_delivered_later_is_not_failed(ledger: Ledger) -> No
     attempt(ledger, 1)
     attempt(ledger, 9, subscription="s_b", ok=0)
     assert ledger.failed_positions("s_a", NOW - 1) == [2]
+    attempt(ledger, 1, ok=0)  # a replay of what was delivered
+    assert ledger.failed_positions("s_a", NOW - 1) == [1, 2]
     assert ledger.failed_positions("s_a", NOW + 1) == []
 
 
@@ -86,6 +90,23 @@ def test_a_receiver_acknowledges_a_delivered_message_once(ledger: Ledger) -> Non
     assert ledger.acknowledge("s_a", "s_a_1", NOW + 1) is True
     assert ledger.acknowledge("s_a", "s_a_1", NOW + 9) is True
     assert [row["acknowledged"] for row in ledger.attempts()] == [NOW + 1, None]
+
+
+def test_what_is_asked_often_is_found_without_reading_all_rows(ledger: Ledger) -> None:
+    asked: list[str] = []
+    ledger.db.set_trace_callback(asked.append)
+    ledger.trim_ledger(NOW)
+    ledger.failed_positions("s_a", NOW)
+    ledger.acknowledge("s_a", "s_a_1", NOW)
+    ledger.attempts(subscription_id="s_a")
+    ledger.attempts(position=1)
+    PendingPositions(ledger.database).park_exhausted(NOW, 5)
+    ledger.db.set_trace_callback(None)
+    statements = [sql for sql in asked if sql.startswith(("SELECT", "UPDATE", "DEL"))]
+    assert len(statements) >= 10
+    for sql in statements:
+        for row in ledger.db.execute(f"EXPLAIN QUERY PLAN {sql}"):
+            assert not re.match("SCAN (attempt|pending)", row["detail"]), sql
 
 
 def test_the_events_of_an_attempt_belong_to_its_subscription(ledger: Ledger) -> None:

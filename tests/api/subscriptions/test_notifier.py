@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
@@ -43,7 +44,27 @@ def test_a_dead_endpoint_costs_others_nothing(desk: Desk, receiver: Receiver) ->
         desk.room.add(f"i_{n}", (LEAK,))
     desk.settle()
     assert len(receiver.ids()) == 10
-    assert desk.show(dead["id"])["pending"] > 0
+    shown = desk.show(dead["id"])
+    assert shown["pending"] > 0
+    assert shown["reason"].startswith("connect_failed: no connection to 127.0.0.1")
+
+
+def test_secrets_of_another_key_are_named_to_the_owner(
+    desk: Desk, receiver: Receiver
+) -> None:
+    created = desk.webhook(receiver, scope="new")
+    other = replace(desk.harness.settings, secrets_key="another")
+    desk.restart(other)
+    desk.client.application.extensions["incidentwire.settings"] = other
+    desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    shown = desk.show(created["id"])
+    assert "encrypted with another key" in shown["reason"]
+    assert (shown["status"], shown["pending"]) == ("active", 1)
+    path = f"/v1/subscriptions/{created['id']}"
+    refused = desk.client.post(f"{path}/verify")
+    assert refused.status_code == 503
+    assert "INCIDENTWIRE_SECRETS_KEY" in refused.get_json()["detail"]
 
 
 def test_endpoints_that_never_answer_leave_threads_and_turns_to_others(

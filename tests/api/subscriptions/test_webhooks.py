@@ -6,7 +6,8 @@ import re
 import sqlite3
 from contextlib import closing
 
-from standardwebhooks import Webhook
+import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from services.api.subscriptions.retry_schedule import DISABLE_AFTER_S
 from tests.api.subscriptions.conftest import Desk
@@ -211,6 +212,18 @@ def test_during_a_rotation_both_secrets_verify(desk: Desk, receiver: Receiver) -
     asked = receiver.requests[0]
     for secret in (created["secret"], fresh):
         assert Webhook(secret).verify(asked.body, dict(asked.headers))
+    db = desk.notifier.database.db
+    ended = db.execute("UPDATE secrets SET expires = 1 WHERE expires IS NOT NULL")
+    assert ended.rowcount == 1
+    desk.room.add("i_b", (LEAK,))
+    desk.settle()
+    asked = receiver.requests[1]
+    assert Webhook(fresh).verify(asked.body, dict(asked.headers))
+    with pytest.raises(WebhookVerificationError):
+        Webhook(created["secret"]).verify(asked.body, dict(asked.headers))
+    desk.notifier._trimmed_at = 0.0
+    desk.notifier.step()
+    assert db.execute("SELECT count(*) FROM secrets").fetchone()[0] == 1
 
 
 def test_secrets_are_encrypted_at_rest(desk: Desk, receiver: Receiver) -> None:
