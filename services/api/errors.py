@@ -274,6 +274,16 @@ class NotCaughtUp(Unavailable):
         )
 
 
+class StillFolding(Unavailable):
+    """The log up to a position is more than one request may fold."""
+
+    def __init__(self, reached: int, position: int) -> None:
+        super().__init__(
+            f"Incidents are known up to position {reached} of {position}. Try again:"
+            " each request goes on from there."
+        )
+
+
 class Busy(Unavailable):
     """Others changed the same object faster than the command could be decided."""
 

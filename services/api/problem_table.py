@@ -65,6 +65,7 @@ PROBLEMS: ProblemTable = {
     e.QueryTimeout: as_problem(503, "query-too-slow", retry_after_s=10),
     e.RenditionTimeout: as_problem(503, "rendition-too-slow", retry_after_s=10),
     e.NotCaughtUp: as_problem(503, "position-not-reached", retry_after_s=1),
+    e.StillFolding: as_problem(503, "still-folding", retry_after_s=1),
     e.Busy: as_problem(503, "busy", retry_after_s=1),
     e.TooManyStreams: as_problem(503, "too-many-streams", retry_after_s=10),
     e.TooManyStreamsOfKey: as_problem(429, "too-many-streams-of-key", retry_after_s=10),

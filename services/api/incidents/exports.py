@@ -26,12 +26,12 @@ from services.api.incidents.reports import (
     report_html,
 )
 from services.api.incidents.schemas import IncidentFilterSchema
+from services.api.read_model.incident_state import IncidentProjection
 from services.api.read_model.reader import Reader
 from services.api.sanitize import defused, printable
 
 ENTRIES = 50  # of a feed: the latest changes
 PAGE = 1000  # rows per query of an export
-ALL = 10**9  # rows of an export as of an earlier moment, which is read at once
 # columns that reports fill; both files of incidents end with them
 REPORT_COLUMNS: Mapping[str, str] = {
     "item_ids": f"ids of its reports in the table of items; at most {MAX_REPORTS}, by date",
@@ -218,17 +218,19 @@ def _all(query: dict[str, Any]) -> Iterator[IncidentPage]:
     wait_for(query.get("min_position"))
     past = as_of(query)
     asked = filters_of(query)
-    limit = PAGE if past is None else ALL
-    first = reader().read(page_with_reports, asked, "oldest", None, limit, past)
-    return _pages(reader(), asked, first)
+    first = reader().read(page_with_reports, asked, "oldest", None, PAGE, past)
+    return _pages(reader(), asked, first, past)
 
 
 def _pages(
-    source: Reader, asked: dict[str, Any], page: IncidentPage
+    source: Reader,
+    asked: dict[str, Any],
+    page: IncidentPage,
+    past: IncidentProjection | None,
 ) -> Iterator[IncidentPage]:
     yield page
     while page.after:
-        page = source.read(page_with_reports, asked, "oldest", page.after, PAGE)
+        page = source.read(page_with_reports, asked, "oldest", page.after, PAGE, past)
         yield page
 
 

@@ -13,13 +13,14 @@ from threading import Lock
 import redis
 
 from incidentwire.executor import Executor, run_here
-from incidentwire.log.event_log import EventLog
+from incidentwire.log.event_log import PAGE, EventLog
 from incidentwire.log.log_position import LogPosition
-from services.api.errors import PositionAhead
+from services.api.errors import PositionAhead, StillFolding
 from services.api.read_model.checkpoint import IncidentCheckpoint, fold_until
 from services.api.read_model.incident_state import IncidentProjection
 
 KEPT = 4  # past states: a client that reads one reads its parts too
+FOLDED_AT_ONCE = 50_000  # events of one request: a few seconds of work
 
 
 class StateCache:
@@ -53,7 +54,8 @@ class StateCache:
     def at(self, position: int) -> IncidentProjection:
         """Return the state after a position of the log, not to be changed.
 
-        It is folded on from the nearest state at hand.
+        It is folded on from the nearest state at hand. If that is far, one request does a
+        part of it and raises StillFolding; the next one goes on from there.
         """
         with self._lock:
             self.catch_up()
@@ -63,10 +65,13 @@ class StateCache:
             log = EventLog(self.connection)
             nearest = self._nearest(position)
             state = nearest.copy() if nearest else self._begin(log, position)
-            fold_until(state, log, position)
-            self._past[position] = state
+            reached = min(position, state.position + FOLDED_AT_ONCE)
+            fold_until(state, log, reached)
+            self._past[reached] = state
             while len(self._past) > KEPT:
                 self._past.popitem(last=False)
+            if reached < position:
+                raise StillFolding(reached, position)
             return state
 
     def position_of(self, moment: str) -> int:
@@ -85,16 +90,23 @@ class StateCache:
         return log.position_at(datetime.fromisoformat(time))
 
     def catch_up(self) -> None:
-        """Fold new events, or begin anew if the log changed. Only within `now`."""
+        """Fold new events, or begin anew if the log changed. Only within `now`.
+
+        Raises StillFolding after FOLDED_AT_ONCE events, and goes on with the next call.
+        """
         log = EventLog(self.connection)
         if self._held.mismatch(log):
             self._now = self._begin(log, log.last())
             self._past.clear()
             self._held = LogPosition.at(log, self._now.position)
-        while batch := log.after(self._now.position):
+        until = self._now.position + FOLDED_AT_ONCE
+        limit = min(PAGE, FOLDED_AT_ONCE)
+        while batch := log.after(self._now.position, limit):
+            if self._now.position >= until:
+                raise StillFolding(self._now.position, log.last())
             self._now.fold(batch)
+            self._now.clear()
             self._held = LogPosition.of(log.id, batch[-1])
-        self._now.clear()
 
     def _nearest(self, position: int) -> IncidentProjection | None:
         states = (self._now, *self._past.values())

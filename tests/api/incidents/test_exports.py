@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 import feedparser  # type: ignore[import-untyped]
 import pytest
 
+from services.api.incidents.list_query import IncidentPage, page_with_reports
 from services.api.items import table as items_table
 from tests.harness import Harness
 from tests.newsroom import FAKE, LEAK, Newsroom
@@ -112,8 +113,16 @@ def test_an_export_holds_all_that_matches(
         "incidents"
     ]
     assert len(leaks) == 6
+    pages: list[IncidentPage] = []
+
+    def read(*asked: Any) -> IncidentPage:
+        pages.append(page_with_reports(*asked))
+        return pages[-1]
+
+    monkeypatch.setattr("services.api.incidents.exports.page_with_reports", read)
     then = json.loads(get(room, f"incidents/export.json?as_of={room.log.last()}").data)
     assert then["incidents"] == whole["incidents"]
+    assert [len(page.incidents) for page in pages] == [2, 2, 2, 1]
     assert (
         json.loads(get(room, "incidents/export.json?status=resolved").data)["incidents"]
         == []

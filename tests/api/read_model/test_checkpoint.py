@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from incidentwire.log.checkpoint import DIGEST_BYTES, InvalidCheckpoint
 from incidentwire.log.event_log import LOG_ID, EventLog
+from services.api.errors import StillFolding
+from services.api.incidents import state_cache
 from services.api.incidents.state_cache import StateCache
 from services.api.read_model import checkpoint
 from services.api.read_model.checkpoint import NAME, IncidentCheckpoint, fold_until
@@ -135,6 +137,24 @@ def test_time_travel_goes_before_and_behind_it(
     for position in (0, 3, taken_at - 1, taken_at, taken_at + 2, room.log.last()):
         assert everything(memory.at(position)) == everything(folded(room.log, position))
     assert IGNORED not in caplog.text
+
+
+def test_one_request_folds_so_much_and_the_next_goes_on(
+    room: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_cache, "FOLDED_AT_ONCE", 3)
+    path(room).unlink()
+    memory = StateCache(room.harness.connection, IncidentCheckpoint(path(room)))
+    for position in (room.log.last(), room.log.last() - 1):
+        refusals = []
+        while len(refusals) < room.log.last():
+            try:
+                found = memory.at(position)
+                break
+            except StillFolding as error:
+                refusals.append(str(error))
+        assert len(refusals) == len(set(refusals)) > 1
+        assert everything(found) == everything(folded(room.log, position))
 
 
 def test_it_is_written_again_when_much_was_folded(
