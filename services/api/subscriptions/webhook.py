@@ -135,4 +135,4 @@ def _outcome(response: Response, now: datetime) -> Outcome:
 
 def _text(response: Response) -> str:
     text = response.body[:4_000].decode("utf-8", "replace")
-    return "".join(c for c in text if c.isprintable() or c == "\n")[:1_000]
+    return "".join(c for c in text if c.isprintable() or c == "\n")

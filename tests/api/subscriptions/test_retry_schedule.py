@@ -18,9 +18,13 @@ from services.api.subscriptions.retry_schedule import (
 
 def test_retries_follow_the_schedule_with_jitter_and_honour_retry_after() -> None:
     rng = random.Random(7)
+    assert RETRY_DELAYS_S == (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
+    failure = Failure(reason="http_status")
+    shares = []
     for attempt, delay in enumerate(RETRY_DELAYS_S, start=1):
-        found = retry_delay_s(attempt, Failure(reason="http_status"), rng)
-        assert delay * (1 - JITTER) <= found <= delay * (1 + JITTER)
+        shares.append(retry_delay_s(attempt, failure, rng) / delay)
+    assert retry_delay_s(99, failure, rng) > 72_000
+    assert 1 - JITTER <= min(shares) < 1 < max(shares) <= 1 + JITTER
     asked = Failure(reason="http_status", retry_after_s=1_000)
     assert retry_delay_s(1, asked, rng) == 1_000
     endless = Failure(reason="http_status", retry_after_s=1e12)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from incidentwire.events import SubscriptionDisabled
+from services.api.subscriptions import notifier
 from services.api.subscriptions.retry_schedule import DISABLE_AFTER_S
 from tests.api.subscriptions.conftest import Desk
 from tests.eventually import eventually
@@ -52,11 +56,14 @@ def test_a_failing_endpoint_is_retried_under_the_same_id_and_in_order(
 ) -> None:
     created = desk.webhook(receiver, scope="new")
     receiver.status = 503
+    receiver.headers = {"Retry-After": "7200"}
     desk.room.add("i_a", (LEAK,))
     desk.room.add("i_b", (FAKE,))
     desk.settle()
     shown = desk.show(created["id"])
     assert (shown["attempt"], shown["pending"]) == (1, 2)
+    waits = datetime.fromisoformat(shown["retry_at"]) - datetime.now(UTC)
+    assert waits > timedelta(hours=1)
     assert len(set(receiver.ids())) == 1
     receiver.status = 200
     desk.retry_now()
@@ -75,7 +82,8 @@ def test_410_disables_at_once_and_what_was_missed_is_delivered_after_resuming(
     first = desk.room.add("i_a", (LEAK,))
     desk.settle()
     assert desk.show(created["id"])["status"] == "disabled"
-    assert desk.harness.types(created["id"])[-1] == "subscription.disabled"
+    (*_, disabled) = desk.harness.log.history(created["id"])
+    assert disabled.event == SubscriptionDisabled(reason="http_status")
     receiver.status = 204
     second = desk.room.add("i_b", (FAKE,))
     desk.settle()
@@ -113,7 +121,8 @@ def test_five_days_of_failure_disable_and_the_contact_is_warned_and_told(
     desk.settle()
     db = desk.notifier.database.db
     path = f"/v1/subscriptions/{created['id']}"
-    for share, language in ((0.6, "en"), (0.2, "zh"), (0.3, "en")):
+    steps = ((0.6, "en"), (0.01, "en"), (0.2, "zh"), (0.01, "zh"), (0.3, "en"))
+    for share, language in steps:  # each warning comes once
         desk.client.patch(path, json={"language": language})
         db.execute(
             "UPDATE subscriptions SET failing_since = failing_since - ?",
@@ -181,12 +190,47 @@ def test_a_contact_that_did_not_confirm_gets_no_further_mail(
 def test_a_redirect_is_a_failure_and_is_not_followed(desk: Desk) -> None:
     with receiving() as other, receiving() as receiver:
         created = desk.webhook(receiver, scope="new")
-        receiver.status = 302
         receiver.headers = {"Location": other.url}
         desk.room.add("i_a", (LEAK,))
-        desk.settle()
+        for attempt, status in enumerate((302, 300, 304, 400), start=1):
+            receiver.status = status
+            desk.retry_now()
+            assert desk.show(created["id"])["attempt"] == attempt
         assert other.requests == []
-        assert desk.show(created["id"])["attempt"] == 1
+
+
+def test_an_endpoint_that_moved_to_a_private_address_is_disabled(
+    desk: Desk, receiver: Receiver
+) -> None:
+    created = desk.webhook(receiver, scope="new")
+    desk.notifier.store.change(created["id"], target="http://10.0.0.1/hook")
+    desk.room.add("i_a", (LEAK,))
+    desk.settle()
+    shown = desk.show(created["id"])
+    assert shown["status"] == "disabled"
+    assert shown["reason"].startswith("refused_address: 10.0.0.1 is not on the public")
+
+
+def test_one_endpoint_has_a_bounded_number_of_messages_at_once(
+    desk: Desk, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifier, "PER_HOST", 2)
+    for _ in range(4):
+        desk.webhook(receiver, scope="new")
+    receiver.gate.clear()
+    desk.room.add("i_a", (LEAK,))
+    desk.room.projector.catch_up()
+
+    def are_two() -> bool:
+        desk.notifier.step()
+        return len(receiver.requests) == 2
+
+    eventually(are_two, "two deliveries are under way")
+    desk.notifier.step()
+    assert len(desk.notifier._busy) == 2
+    receiver.gate.set()
+    desk.settle()
+    assert len(set(receiver.ids())) == 4
 
 
 def test_an_answer_without_end_is_cut_and_the_ledger_says_why(
@@ -328,14 +372,19 @@ def test_a_replay_sends_a_delivered_event_again(desk: Desk, receiver: Receiver) 
     desk.settle()
     position = receiver.bodies()[0]["data"]["event"]["sequence"]
     path = f"/v1/subscriptions/{created['id']}/replay"
+    columns = {"message_id": "m", "latency_ms": 1, "reason": "", "ok": 0}
+    desk.notifier.ledger.record_attempt(
+        [position], subscription=created["id"], at=time.time(), **columns
+    )
     for body in (
+        {"failed_since": "2026-01-01T00:00:00Z"},
         {"positions": [position]},
         {"after": position - 1, "before": position + 1},
     ):
         replayed = desk.client.post(path, json=body).get_json()
         assert replayed == {"replayed": 1, "next": None}
         desk.settle()
-    assert len(receiver.ids()) == 3
+    assert len(receiver.ids()) == 4
     assert len(set(receiver.ids())) == 1
     assert desk.client.post(path, json={}).status_code == 422
 
