@@ -79,11 +79,13 @@ def _facts(
     sort: str,
     after: tuple[str, int] | None,
 ) -> dict[str, Any]:
-    found = newest.numbers(db, asked, queries.MAX_COUNTED)
-    # what was found is not looked for again, unless the page may need older ones
-    begins_newest = sort == "newest" and after is None
-    narrowed = {"among": found.numbers} if found.is_all or begins_newest else asked
-    facets = queries.facets(db, asked, found.numbers)
+    found = newest.find(db, asked, queries.MAX_COUNTED, queries.COLUMNS)
+    narrowed = asked
+    if sort == "newest" and after is None:
+        narrowed = {"among": found.numbers[: PER_PAGE + 1]}
+    elif found.is_all:  # what was found is not looked for again
+        narrowed = {"among": found.numbers}
+    facets = queries.facets(db, asked, found)
     return {
         "page": newest.page(db, narrowed, sort, after, PER_PAGE, with_items=False),
         "counts": facets.counts,

@@ -7,13 +7,13 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from heapq import nlargest
 from typing import Any
 
 from incidentwire.labels import LABELS as LABELS
 from services.api.incidents import list_query, newest
+from services.api.incidents.newest import Newest
 from services.api.items import queries as item_queries
-from services.api.search.facets import taken_apart
+from services.api.search.facets import leading, taken_apart
 
 MAX_VALUES = 12  # of a facet
 MAX_MONTHS = 24
@@ -28,10 +28,10 @@ FACETS: Mapping[str, str] = {
     "topic": "i.topics",
     "country": "i.countries",
     "entity": "i.names",
-    "month": "substr(i.first_report, 1, 7)",
+    "month": "i.first_report",  # a day
 }
+COLUMNS = tuple(FACETS.values())
 ARRAYS = frozenset({"label", "source", "language", "topic", "country", "entity"})
-_MONTH_AND_LABELS = "substr(i.first_report, 1, 7) || i.labels"  # counted like a facet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,60 +46,33 @@ class Facets:
     months: Sequence[tuple[str, str, int]]
 
 
-def facets(
-    db: sqlite3.Connection, asked: Mapping[str, Any], found: Sequence[int]
-) -> Facets:
-    """Return the facets of a list; `found` are the numbers of the same filters.
+def facets(db: sqlite3.Connection, asked: Mapping[str, Any], found: Newest) -> Facets:
+    """Return the facets of a list; `found` are the incidents of the same filters, with COLUMNS.
 
     A facet counts what its own filter does not narrow, so that a choice can be changed;
-    `label` is narrowed by itself, since an incident has several. Facets that count the
-    same incidents share one query. Counted are the newest MAX_COUNTED matches.
+    `label` is narrowed by itself, since an incident has several. Counted are the newest
+    MAX_COUNTED matches.
     """
-    groups: dict[frozenset[str], list[str]] = {}
+    columns = dict(zip(FACETS, found.columns, strict=True))
+    months = Counter(zip(columns["month"], columns["label"], strict=True))
     for name in FACETS:
-        own = {name, f"without_{name}"} if name != "label" else set()
-        groups.setdefault(frozenset(own & asked.keys()), []).append(name)
-    columns = {**FACETS, "months": _MONTH_AND_LABELS}
-    groups.setdefault(frozenset(), []).append("months")
-    stored: dict[str, Counter[str]] = {}
-    for ignored, names in groups.items():
-        others = {key: value for key, value in asked.items() if key not in ignored}
-        counted = found
-        if others != asked:
-            counted = newest.numbers(db, others, MAX_COUNTED).numbers
-        picked = {name: columns[name] for name in names}
-        stored |= _stored(db, picked, counted)
+        own = {name, f"without_{name}"} & asked.keys()
+        if own and name != "label":
+            others = {key: value for key, value in asked.items() if key not in own}
+            counted = newest.find(db, others, MAX_COUNTED, (FACETS[name],))
+            (columns[name],) = counted.columns
     spellings = shown_entities(db)
     return Facets(
         counts={
             name: _most_frequent(
-                stored[name], name, spellings if name == "entity" else {}
+                Counter(values), name, spellings if name == "entity" else {}
             )
-            for name in FACETS
+            for name, values in columns.items()
         },
         months=_by_label(
-            (found[:7], found[7:], count)
-            for found, count in stored["months"].items()
-            if not found.startswith("[")
+            (day[:7], labels, count) for (day, labels), count in months.items() if day
         ),
     )
-
-
-def _stored(
-    db: sqlite3.Connection, columns: Mapping[str, str], found: Sequence[int]
-) -> dict[str, Counter[str]]:
-    """Count the values of columns, as stored, among these incidents.
-
-    There are few distinct values in many rows: arrays are taken apart afterwards.
-    """
-    rows = db.execute(
-        f"SELECT {', '.join(columns.values())} FROM incidents i"
-        " WHERE i.n IN (SELECT value FROM json_each(?))",
-        (json.dumps(list(found)),),
-    )
-    counters = [Counter(column) for column in zip(*rows, strict=True)]
-    counters = counters or [Counter() for _ in columns]
-    return dict(zip(columns, counters, strict=True))
 
 
 def shown_entities(db: sqlite3.Connection) -> dict[str, str]:
@@ -114,11 +87,16 @@ def _most_frequent(
 
     `shown` joins the spellings of entities.
     """
+    if name == "month":
+        months: Counter[str] = Counter()
+        for day, count in stored.items():
+            months[day[:7]] += count
+        months.pop("", None)
+        return sorted(months.items(), reverse=True)[:MAX_VALUES]
     found = taken_apart(stored, shown) if name in ARRAYS else stored
     found.pop("", None)
-    if name == "month":
-        return sorted(found.items(), reverse=True)[:MAX_VALUES]
-    return nlargest(MAX_VALUES, found.items(), key=lambda one: (one[1], one[0]))
+    best = leading(found, MAX_VALUES)
+    return sorted(best, key=lambda one: (one[1], one[0]), reverse=True)[:MAX_VALUES]
 
 
 def counted(db: sqlite3.Connection) -> int:

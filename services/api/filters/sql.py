@@ -29,9 +29,9 @@ EVERYTHING: Condition = ("TRUE", [])
 
 _OF_INCIDENT = "i.n IN (SELECT m.incident FROM item_incidents m JOIN items t ON t.n = m.n WHERE {})"
 _INCIDENT_OF_WORDS = (
-    "i.n IN (SELECT incident FROM item_incidents WHERE n IN"
-    " (SELECT rowid FROM words WHERE words MATCH ?{})"
-    " UNION SELECT n FROM incidents WHERE named = 1 AND {}(title, ?))"
+    "i.n IN (SELECT m.incident FROM (SELECT rowid FROM words WHERE words MATCH ?{})"
+    " w CROSS JOIN item_incidents m ON m.n = w.rowid"
+    " UNION SELECT n FROM incidents WHERE named = 1 AND ({}))"
 )
 NEWEST = 5_000  # items that have a word, among which `newest_incident` looks
 _HAS_WORDS = "{}.n IN (SELECT rowid FROM words WHERE words MATCH ?)"
@@ -96,10 +96,7 @@ def rest_of_items(node: Node) -> Condition:
 
 def titled(words: Sequence[Words]) -> Condition:
     """Return the condition that a title given by a person has one of the words."""
-    parts: list[Condition] = [
-        (f"{_in_title(one)}(i.title, ?)", [one.text]) for one in words
-    ]
-    sql, values = _joined(parts, " OR ", NOTHING)
+    sql, values = _in_title(words, "i.title")
     return f"i.named = 1 AND ({sql})", values
 
 
@@ -163,7 +160,7 @@ def _tree(query: Node | str) -> Node:
     return parse(query) if isinstance(query, str) else query
 
 
-Compile = Callable[[Words], Condition]
+Compile = Callable[[Sequence[Words]], Condition]  # words of which one is enough
 Fields = Mapping[str, Callable[[str], Condition]]
 
 
@@ -173,7 +170,7 @@ def _condition(
     """Return the condition; `excluded` compiles the words after NOT, if not `words`."""
     match node:
         case Words():
-            return words(node)
+            return words((node,))
         case Field():
             if node.name not in fields:
                 message = f"{node.name}: works for streams and subscriptions only."
@@ -186,7 +183,11 @@ def _condition(
             parts = [_condition(part, words, fields, excluded) for part in node.parts]
             return _joined(parts, " AND ", EVERYTHING)
         case Any():
-            parts = [_condition(part, words, fields, excluded) for part in node.parts]
+            alone = [part for part in node.parts if isinstance(part, Words)]
+            others = [part for part in node.parts if not isinstance(part, Words)]
+            parts = [_condition(part, words, fields, excluded) for part in others]
+            if alone:  # one search in the index for all of them
+                parts.append(words(alone))
             return _joined(parts, " OR ", NOTHING)
 
 
@@ -215,20 +216,30 @@ def _expression(words: Words) -> str | None:
     return expression(words.text, is_prefix=words.prefix, is_quoted=words.quoted)
 
 
-def _item_words(words: Words) -> Condition:
-    found = _expression(words)
+def _any_of(words: Sequence[Words]) -> str | None:
+    """Return the FTS5 expression of any of the words; None if none can be looked for."""
+    found = [_expression(one) for one in words]
+    return " OR ".join(one for one in found if one) or None
+
+
+def _item_words(words: Sequence[Words]) -> Condition:
+    found = _any_of(words)
     return (_HAS_WORDS.format("i"), [found]) if found else NOTHING
 
 
-def _incident_words(words: Words, bound: str = "") -> Condition:
-    found = _expression(words)
+def _incident_words(words: Sequence[Words], bound: str = "") -> Condition:
+    found = _any_of(words)
     if found is None:
         return NOTHING
-    return _INCIDENT_OF_WORDS.format(bound, _in_title(words)), [found, words.text]
+    in_title, values = _in_title(words, "title")
+    return _INCIDENT_OF_WORDS.format(bound, in_title), [found, *values]
 
 
-def _in_title(words: Words) -> str:
-    return "has_words" if words.quoted or words.prefix else "has_word"
+def _in_title(words: Sequence[Words], column: str) -> Condition:
+    """Return the condition that a title has one of the words."""
+    names = ["has_words" if one.quoted or one.prefix else "has_word" for one in words]
+    parts = [f"{name}({column}, ?)" for name in names]
+    return " OR ".join(parts), [one.text for one in words]
 
 
 # every spelling of the entity that a name belongs to, or the name alone
@@ -236,19 +247,24 @@ _SPELLINGS = (
     "SELECT b.{} FROM entity_spellings a JOIN entity_spellings b"
     " ON b.entity = a.entity WHERE a.spelling = ?"
 )
-_HAS_ENTITY = (
-    "{}.n IN (SELECT rowid FROM words WHERE words MATCH coalesce("
-    f"(SELECT group_concat(phrase, ' OR ') FROM ({_SPELLINGS.format('phrase')})), ?))"
+_WITH_ENTITY = (
+    "SELECT rowid FROM words WHERE words MATCH coalesce("
+    f"(SELECT group_concat(phrase, ' OR ') FROM ({_SPELLINGS.format('phrase')})), ?)"
 )
 _TITLE_HAS_ENTITY = (
-    "(i.named AND EXISTS (SELECT 1 FROM (SELECT ? AS name UNION"
-    f" {_SPELLINGS.format('spelling')}) s WHERE has_words(i.title, s.name)))"
+    "i.named = 1 AND EXISTS (SELECT 1 FROM (SELECT ? AS name UNION"
+    f" {_SPELLINGS.format('spelling')}) s WHERE has_words(i.title, s.name))"
+)
+_INCIDENT_OF_ENTITY = (
+    f"i.n IN (SELECT m.incident FROM ({_WITH_ENTITY}) w"
+    " CROSS JOIN item_incidents m ON m.n = w.rowid"
+    f" UNION SELECT i.n FROM incidents i WHERE {_TITLE_HAS_ENTITY})"
 )
 
 
-def _entity(table: str, value: str) -> Condition:
+def _entity(value: str) -> Condition:
     found = phrase(value)
-    return (_HAS_ENTITY.format(table), [value, found]) if found else NOTHING
+    return (f"i.n IN ({_WITH_ENTITY})", [value, found]) if found else NOTHING
 
 
 def _compared(sql: str) -> Callable[[str], Condition]:
@@ -264,8 +280,10 @@ def _through_items(of_item: Callable[[str], Condition]) -> Callable[[str], Condi
 
 
 def _incident_entity(value: str) -> Condition:
-    sql, values = _through_items(lambda v: _entity("t", v))(value)
-    return f"{sql} OR {_TITLE_HAS_ENTITY}", [*values, value, value]
+    found = phrase(value)
+    if not found:
+        return NOTHING
+    return _INCIDENT_OF_ENTITY, [value, found, value, value]
 
 
 _IN_INCIDENT = (
@@ -275,7 +293,7 @@ _IN_INCIDENT = (
 ITEM_FIELDS: Fields = {
     "label": _compared("i.n IN (SELECT n FROM item_labels WHERE label = ?)"),
     "source": _compared(_FROM_SOURCE.format("i")),
-    "entity": lambda value: _entity("i", value),
+    "entity": _entity,
     "country": _compared("i.n IN (SELECT n FROM item_countries WHERE country = ?)"),
     "topic": _compared(
         "i.n IN (SELECT t.n FROM item_topics t JOIN topics p ON p.name = t.topic"

@@ -118,13 +118,20 @@ def _most_frequent(
     for name, found in counts.items():
         joined = name == "entity" and spellings
         values = joined_spellings(found, spellings) if joined else found
-        ordered = sorted(
-            ((value, count) for value, count in values.items() if value),
-            key=lambda one: (-one[1], one[0]),
-        )
+        named = [one for one in leading(values, FACET_VALUES + 1) if one[0]]
+        ordered = sorted(named, key=lambda one: (-one[1], one[0]))
         best = ordered[:FACET_VALUES]
         shown[name] = [{"value": value, "count": count} for value, count in best]
     return shown
+
+
+def leading(counts: Mapping[str, int], most: int) -> list[tuple[str, int]]:
+    """Return the values, with counts, of which `most` are the most frequent.
+
+    Few are left to be sorted: numbers alone are sorted ten times as fast.
+    """
+    least = sorted(counts.values())[-most:][:1]
+    return [(value, count) for value, count in counts.items() if [count] >= least]
 
 
 def joined_spellings(

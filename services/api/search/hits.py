@@ -10,10 +10,11 @@ from itertools import islice
 from typing import Any
 
 from services.api.filters import functions, sql
-from services.api.filters.parser import EVERYTHING, All, Node
+from services.api.filters.parser import EVERYTHING, Node
 from services.api.incidents import list_query, newest
 
 MAX_HITS = 400  # the newest matches, among which relevance is compared
+ENOUGH = 100  # hits of a kind with which older ones are not looked for
 WEIGHTS = "5.0, 1.0, 0.5"  # of title, text and stems, for bm25
 Cursor = tuple[float, int]  # rank and n of the last hit
 Filters = Mapping[str, Any]  # of the list of incidents, see list_query.FILTERS
@@ -78,7 +79,7 @@ def of_incidents(
     if driven is not None and driven.words:
         return _incidents_from_index(db, driven, filters)
     functions.register(db)
-    found = newest.numbers(db, {**filters, "q": query}, MAX_HITS)
+    found = newest.find(db, {**filters, "q": query}, MAX_HITS)
     ranking = sql.ranking(query)
     given = {"r": ranking, "limit": 2 * MAX_HITS}
     ranks, best = _best(db.execute(_RANKED_INCIDENTS, given) if ranking else ())
@@ -87,15 +88,16 @@ def of_incidents(
 
 
 def of_both(db: sqlite3.Connection, query: Node) -> tuple[Hits, Hits]:
-    """Return the newest items that satisfy the query, and their incidents.
+    """Return the newest items and the newest incidents that satisfy the query.
 
-    The index is read once for words alone. The incidents are then those of twice as
-    many items: more than half of the items are in none.
+    The index is read once for both: most of the time goes into bm25, which looks at every
+    item that has a word before it ranks the first.
     """
     driven = sql.driven(query)
-    if driven is None or not driven.words or driven.rest != EVERYTHING:
+    if driven is None or not driven.words:
         return of_items(db, query), of_incidents(db, query)
-    return _both_from_index(db, driven)
+    items, incidents = _both_from_index(db, driven)
+    return items or of_items(db, query), incidents or of_incidents(db, query)
 
 
 # -- statements --------------------------------------------------------------------------
@@ -117,10 +119,11 @@ _INCIDENTS_FROM_INDEX = (
     f" WHERE words.words MATCH :m AND {{}} {_NEWEST_FIRST}"
 )
 _BOTH_FROM_INDEX = (
-    f"SELECT words.rowid, m.incident, {_RANK} FROM words {_ITEM}"
+    f"SELECT words.rowid, m.incident, {_RANK}, {{item}}, {{incident}} FROM words {_ITEM}"
     " LEFT JOIN item_incidents m ON m.n = words.rowid"
-    f" WHERE words.words MATCH :m AND {_NOT_ALIAS} {_NEWEST_FIRST}"
+    f" WHERE words.words MATCH :m AND ({{item}} OR {{incident}}) {_NEWEST_FIRST}"
 )
+_INCIDENT_OF_ITEM = "EXISTS (SELECT 1 FROM incidents i WHERE i.n = m.incident AND ({}))"
 _RANKED = (
     f"SELECT rowid AS n, bm25(words, {WEIGHTS}) AS rank FROM words"
     " WHERE words MATCH :r{} ORDER BY rowid DESC LIMIT :limit"
@@ -173,22 +176,36 @@ def _incidents_from_index(
     return _joined(ranks, best, titled, is_all=len(rows) <= MAX_HITS)
 
 
-def _both_from_index(db: sqlite3.Connection, driven: sql.Driven) -> tuple[Hits, Hits]:
+def _both_from_index(
+    db: sqlite3.Connection, driven: sql.Driven
+) -> tuple[Hits | None, Hits | None]:
+    """Return the hits of both kinds among the newest rows; None for one with too few."""
     functions.register(db)
-    given = {"m": driven.expression, "limit": 2 * MAX_HITS + 1}
-    rows = db.execute(_BOTH_FROM_INDEX, given).fetchall()
-    is_all = len(rows) <= 2 * MAX_HITS
-    of_items = {n: rank for n, _, rank in rows}
-    ranked = [(rank, n) for n, rank in islice(of_items.items(), MAX_HITS)]
-    items = Hits(ranked=ranked, best={}, is_all=is_all and len(of_items) <= MAX_HITS)
+    rest, values = sql.named(sql.rest_of_items(driven.rest), "i")
+    asked = {"q": driven.rest}
+    where, given = list_query.where_of(asked)
+    of_incident = _INCIDENT_OF_ITEM.format(where)
+    if driven.rest == EVERYTHING:
+        of_incident, given = "m.incident IS NOT NULL", {}
+    conditions = {"item": f"(({rest}) AND {_NOT_ALIAS})", "incident": of_incident}
+    # more than half of the items are in no incident
+    limit = 2 * MAX_HITS if driven.rest == EVERYTHING else MAX_HITS
+    bound = {**values, **given, "m": driven.expression, "limit": limit + 1}
+    rows = db.execute(_BOTH_FROM_INDEX.format(**conditions), bound).fetchall()
+    is_all = len(rows) <= limit
+    ranks = {n: rank for n, _, rank, is_item, _ in rows[:limit] if is_item}
+    items = None
+    if is_all or len(ranks) >= ENOUGH:
+        ranked = [(rank, n) for n, rank in islice(ranks.items(), MAX_HITS)]
+        is_whole = is_all and len(ranks) <= MAX_HITS
+        items = Hits(ranked=ranked, best={}, is_all=is_whole)
     linked = [
-        (incident, n, rank)
-        for n, incident, rank in rows[: 2 * MAX_HITS]
-        if incident is not None
+        (incident, n, rank) for n, incident, rank, _, is_hit in rows[:limit] if is_hit
     ]
-    ranks, best = _best(linked)
-    titled = _titled(db, driven, {"q": All(())})
-    return items, _joined(ranks, best, titled, is_all=is_all)
+    if not is_all and len(linked) < ENOUGH:
+        return items, None
+    titled = _titled(db, driven, asked)
+    return items, _joined(*_best(linked), titled, is_all=is_all)
 
 
 def _titled(db: sqlite3.Connection, driven: sql.Driven, asked: Filters) -> list[int]:

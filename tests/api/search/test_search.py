@@ -227,6 +227,36 @@ def test_older_matches_past_the_bound_are_left_out_and_said_to_be(
     assert answer["facets"]["state"] == [{"value": "classified", "count": 3}]
 
 
+def test_both_kinds_are_found_in_one_pass_as_each_is_alone(
+    stocked: Harness,
+) -> None:
+    db = database.open_for_reading(stocked.settings.read_model)
+    for text in ("hotel", "hotel OR leak", "hotel label:data_leak", "leak -lang:zh"):
+        query = parse(text)
+        together = hits.of_both(db, query)
+        alone = (hits.of_items(db, query), hits.of_incidents(db, query))
+        assert [sorted(one.ranked) for one in together] == [
+            sorted(one.ranked) for one in alone
+        ]
+    db.close()
+
+
+def test_an_old_item_is_found_behind_new_ones_of_its_incident(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hits, "MAX_HITS", 3)
+    room = Newsroom(harness)
+    incident = room.add("i_old", (LEAK,), text="The ferry sank with its records.")
+    for n in range(6):
+        room.add(f"i_{n}", (FAKE,), into=incident, text="A cloned ferry captain.")
+    room.grow()
+    db = database.open_for_reading(harness.settings.read_model)
+    items, incidents = hits.of_both(db, parse("ferry label:data_leak"))
+    assert len(items.numbers) == len(incidents.numbers) == 1
+    assert items.is_all
+    db.close()
+
+
 class CountingClient:
     """A client of the API that counts the steps of SQLite's virtual machine, in tens."""
 
@@ -256,7 +286,7 @@ def test_common_words_are_looked_for_in_the_newest_items_only(
     monkeypatch.setattr(newest, "ENOUGH", 3)
     monkeypatch.setattr(hits, "MAX_HITS", 8)
     text = "A cloned captain called the ferry office."
-    for n in range(120):
+    for n in range(300):
         harness.add_item(f"i_old{n}", text)
     room = Newsroom(harness)
     for n in range(6):
