@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from incidentwire.charsets import codec_of, marked_codec
+from incidentwire.decoding import decode
 
 # Characters that XML 1.0 cannot hold, and controls that a terminal would obey.
 _NO_XML = re.compile(
@@ -92,18 +93,13 @@ def _attributes(tag: str) -> dict[str, str]:
 
 
 def _decoded(document: bytes) -> str:
-    """Return the text: by its mark, as UTF-8, by its prolog, or as windows-1252."""
+    """Return the text, by its mark, its bytes and its prolog."""
     marked = marked_codec(document)
     if marked:
         return document[marked[1] :].decode(marked[0], "replace")
-    try:
-        return document.decode("utf-8")
-    except UnicodeDecodeError:
-        prolog = _PROLOG.match(document)
-        codec = codec_of(prolog[1].decode("ascii")) if prolog else None
-        if codec in (None, "utf-8"):
-            codec = "cp1252"
-        return document.decode(codec, "replace")
+    prolog = _PROLOG.match(document)
+    codec = codec_of(prolog[1].decode("ascii")) if prolog else None
+    return decode(document, [codec] if codec else [])
 
 
 def _without_comments(text: str) -> str:

@@ -18,7 +18,7 @@ from services.classifier.extraction.boilerplate import (
     links_to_others,
     prune,
 )
-from services.classifier.extraction.decoding import clean
+from services.classifier.extraction.cleaning import clean
 from services.classifier.extraction.metadata import Metadata
 from services.classifier.extraction.normalize import normalize_tree
 from services.classifier.extraction.recovery import (

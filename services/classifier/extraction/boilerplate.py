@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from lxml import html
 
 from services.classifier.extraction import phrases
-from services.classifier.extraction.decoding import clean
+from services.classifier.extraction.cleaning import clean
 
 # Lines of a text that is compared with articleBody: the work grows with the square.
 MAX_LINES = 1_500

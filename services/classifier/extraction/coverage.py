@@ -8,7 +8,7 @@ from itertools import islice
 from lxml import etree, html
 
 from services.classifier.extraction.boilerplate import squeeze
-from services.classifier.extraction.decoding import clean
+from services.classifier.extraction.cleaning import clean
 
 MAX_COMPARED_CHARS = 1_000_000_000  # some 0.1 s of searching
 MIN_TEASERS = 5  # fewer are the "more stories" of an article

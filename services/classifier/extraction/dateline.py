@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from lxml import html
 
 from incidentwire.dates import parse
-from services.classifier.extraction.decoding import clean
+from services.classifier.extraction.cleaning import clean
 
 DATELINE_CHARS = 80  # a visible date in a longer line is prose
 OPENING_CHARS = 40  # of a long line: agencies begin with place and date

@@ -11,16 +11,18 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from incidentwire.latin_languages import UNKNOWN
 from services.classifier.extraction import article, coverage, markup, metadata, pdf
+from services.classifier.extraction.cleaning import clean_lines
 from services.classifier.extraction.completeness import (
     CONSENT_WORDS,
     PageSignals,
     judge,
 )
-from services.classifier.extraction.decoding import clean_lines, decode, looks_binary
+from services.classifier.extraction.decoding import decode, looks_binary
 from services.classifier.extraction.media_types import HTML, PDF, PLAIN, UNDECLARED
 from services.classifier.extraction.metadata import Metadata
-from services.classifier.text.language import UNKNOWN, detect
+from services.classifier.text.language import detect
 from services.classifier.text.words import count_words
 
 MAX_BYTES = 20_000_000

@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 from lxml import etree, html
 
-from services.classifier.extraction.decoding import clean
+from services.classifier.extraction.cleaning import clean
 
 # Bounds on the work for a hostile page. Ordinary articles have below 10,000 elements.
 MAX_CHARS = 6_000_000

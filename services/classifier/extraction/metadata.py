@@ -21,8 +21,8 @@ from services.classifier.extraction import (
     structured_data,
     titles,
 )
+from services.classifier.extraction.cleaning import clean
 from services.classifier.extraction.dateline import ANY_TIME
-from services.classifier.extraction.decoding import clean
 from services.classifier.extraction.markup import absolute, base_of
 from services.classifier.extraction.pagination import continues
 from services.classifier.extraction.structured_data import ArticleData

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from lxml import etree, html
 
-from services.classifier.extraction.decoding import clean
+from services.classifier.extraction.cleaning import clean
 
 HIDDEN_SHARE = 0.5  # of a page; more than this in a hidden box is shown by a script
 BARE_CHARS = 25  # of bare text between blocks; shorter ones are labels

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 
-from services.classifier.extraction.decoding import clean
+from services.classifier.extraction.cleaning import clean
 from services.classifier.extraction.pdf_columns import RowStarts, by_columns
 
 MAX_PAGES = 200

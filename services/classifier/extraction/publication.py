@@ -15,6 +15,7 @@ from htmldate import find_date
 from lxml import html
 
 from incidentwire.dates import day_of, moment, parse
+from services.classifier.extraction.cleaning import clean
 from services.classifier.extraction.dateline import (
     DATELINE_CHARS,
     NOT_PUBLISHED,
@@ -22,7 +23,6 @@ from services.classifier.extraction.dateline import (
     labelled,
     line_date,
 )
-from services.classifier.extraction.decoding import clean
 from services.classifier.extraction.markup import INVISIBLE, property_of
 
 NEAR_ELEMENTS = 200  # elements after the headline that are searched for a dateline

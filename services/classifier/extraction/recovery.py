@@ -17,7 +17,7 @@ from services.classifier.extraction.boilerplate import (
     same,
     squeeze,
 )
-from services.classifier.extraction.decoding import clean
+from services.classifier.extraction.cleaning import clean
 
 # Lines of a text that is searched for each paragraph of the page: the work grows with
 # the square.

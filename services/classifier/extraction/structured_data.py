@@ -16,7 +16,7 @@ from typing import Any
 from lxml import html
 
 from services.classifier.extraction.boilerplate import squeeze
-from services.classifier.extraction.decoding import clean, clean_lines
+from services.classifier.extraction.cleaning import clean, clean_lines
 
 MAX_SCRIPT_CHARS = 2_000_000
 MAX_NODES = 3_000

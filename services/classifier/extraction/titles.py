@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from lxml import html
 
-from services.classifier.extraction.decoding import clean
+from services.classifier.extraction.cleaning import clean
 
 MAX_TITLE_CHARS = 500
 # A heading is the headline if the page's title has this share of the heading's words,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from incidentwire.labels import LABELS
+from incidentwire.latin_languages import UNKNOWN
 from services.classifier.labelling import evidence, mentions, model_file
 from services.classifier.labelling.analyzed_text import (
     TITLE_CHARS,
@@ -28,7 +29,7 @@ from services.classifier.labelling.passages import Passage, article_end, passage
 from services.classifier.labelling.scoring import Scorer, Scores, probabilities
 from services.classifier.linking.fingerprints import fingerprint
 from services.classifier.text.hard_wraps import unwrapped
-from services.classifier.text.language import SUPPORTED, UNKNOWN, detect
+from services.classifier.text.language import SUPPORTED, detect
 from services.classifier.text.sentences import HEAD_CHARS, Span
 
 MODEL_FOLDER = Path(__file__).parent.parent / "model"

@@ -117,7 +117,7 @@ def parse_xml(body: bytes, url: str, headers: Mapping[str, str]) -> Any:
     about.setdefault("content-type", "application/xml")
     about["content-location"] = url  # the base of relative links, for feedparser
     clean, about["content-type"] = repair.as_utf8(body, about["content-type"])
-    has_bad_bytes = b"\xef\xbf\xbd" in clean and b"\xef\xbf\xbd" not in body
+    is_misdeclared = clean != body and not repair.is_utf_8(body)
     body = clean if b"\0" in clean else with_possible_references(clean)
     result = feedparser.parse(io.BytesIO(body), response_headers=about)
     if _is_broken(result) and b"&" in body and b"\0" not in body:
@@ -128,9 +128,11 @@ def parse_xml(body: bytes, url: str, headers: Mapping[str, str]) -> Any:
             repaired["bozo"] = result["bozo"]
             repaired["bozo_exception"] = result.get("bozo_exception")
             result = repaired
-    if has_bad_bytes and not result.get("bozo"):
+    if is_misdeclared and not result.get("bozo"):
         result["bozo"] = True
-        result["bozo_exception"] = CharacterEncodingOverride("not all of it is UTF-8")
+        result["bozo_exception"] = CharacterEncodingOverride(
+            "it does not declare the encoding that it is in"
+        )
     for entry in result["entries"]:
         _repair_link(entry)
     return result

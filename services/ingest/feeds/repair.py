@@ -8,15 +8,12 @@ from __future__ import annotations
 import re
 import zlib
 
+from incidentwire.charsets import codec_of, marked_codec
+from incidentwire.decoding import decode, in_order_of_trust
+
 MAX_UNPACKED_BYTES = 50_000_000  # sitemaps.org: the largest sitemap, before packing
 GZIP = b"\x1f\x8b"
 PROLOG_BYTES = 200
-# Stray bytes in a document that is UTF-8 all the same, and their share of its bytes.
-MAX_ERRORS = 5
-MAX_ERROR_SHARE = 0.002
-MAX_WESTERN_SHARE = 0.1  # of accented letters and quotes in Western text
-UTF8_NAMES = frozenset({"utf-8", "utf8"})
-WIDE = ("utf-16", "utf-32", "ucs-")  # encodings whose text is full of zero bytes
 
 _ENCODING = re.compile(rb"""(<\?xml[^>]{0,150}?)\s+encoding\s*=\s*["']([\w.:-]+)["']""")
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
@@ -51,50 +48,48 @@ def unpacked(body: bytes) -> bytes:
 
 
 def as_utf8(body: bytes, content_type: str = "") -> tuple[bytes, str]:
-    """Return a document and its Content-Type, both saying UTF-8 if it is UTF-8.
+    """Return a document and its Content-Type, both in UTF-8 if they were not right.
 
-    UTF-8 with a few stray bytes stays UTF-8: a reader that falls back to a single-byte
-    encoding accepts anything, and turns every other character into mojibake. A false
-    "utf-16" in the prolog is removed.
+    The bytes decide, not what prolog and header declare: a false declaration turns
+    every other character into mojibake. UTF-16 without a mark is left as it is.
     """
-    if body.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in body[:PROLOG_BYTES]:
-        return body, content_type
-    named = _ENCODING.search(body[:PROLOG_BYTES])
-    prolog = named[2].decode("ascii").lower() if named else ""
-    if named and prolog.startswith(WIDE):
-        body = named[1] + body[named.end() :]
-        prolog = ""
     header = _CHARSET.search(content_type)
-    declared = {prolog, header[1].lower() if header else ""} - {""}
-    text = body.decode("utf-8", "replace")
-    if declared <= UTF8_NAMES and _is_single_byte(text):
-        text = body.decode("windows-1252", "replace")
-    elif not _is_utf8(len(body), text, declared):
+    prolog = _ENCODING.search(body[:PROLOG_BYTES])
+    from_header = codec_of(header[1]) if header else None
+    from_prolog = codec_of(prolog[2].decode("ascii")) if prolog else None
+    marked = marked_codec(body)
+    if marked:
+        codec, length = marked
+        text = body[length:].decode(codec, "replace")
+    elif b"\0" in body[:PROLOG_BYTES]:
+        return body, content_type
+    else:
+        text = decode(body, in_order_of_trust(from_header, from_prolog))
+    if _is_read_as(text, body, from_header or from_prolog):
         return body, content_type
     media_type = content_type.partition(";")[0].strip()
-    return text.encode(), f"{media_type}; charset=utf-8"
+    return _without_encoding(text.encode()), f"{media_type}; charset=utf-8"
 
 
-def _is_single_byte(text: str) -> bool:
-    """Return whether bytes were no UTF-8 wherever they were not ASCII, and as rare as
-    in Western languages; Cyrillic or Hebrew has many more of them."""
-    errors = text.count("\ufffd")
-    if errors > MAX_WESTERN_SHARE * len(text):
-        return False
-    return errors > 0 and len(text.encode()) - len(text) == 2 * errors
-
-
-def _is_utf8(size: int, text: str, declared: set[str]) -> bool:
-    """Return whether bytes are UTF-8, by what decoding them with replacement gave.
-
-    Other encodings give many errors and hardly a valid multi-byte sequence.
-    """
+def _is_read_as(text: str, body: bytes, codec: str | None) -> bool:
+    """Return whether a parser that believes the declaration reads this text."""
     if text.isascii():
-        return False  # nothing to decide
-    errors = text.count("\ufffd")
-    if errors > MAX_ERRORS + MAX_ERROR_SHARE * size:
-        return False
-    if declared and declared <= UTF8_NAMES:
         return True
-    continuation_bytes = len(text.encode()) - len(text) - 2 * errors
-    return continuation_bytes > 10 * errors
+    try:
+        return codec is not None and body.decode(codec) == text
+    except UnicodeDecodeError:
+        return False
+
+
+def _without_encoding(document: bytes) -> bytes:
+    named = _ENCODING.search(document[:PROLOG_BYTES])
+    return named[1] + document[named.end() :] if named else document
+
+
+def is_utf_8(document: bytes) -> bool:
+    """Return whether all of a document is UTF-8."""
+    try:
+        document.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -74,6 +74,11 @@ def test_few_bad_bytes_are_an_accident_and_many_another_encoding() -> None:
     assert FRENCH in decode(french, None)
 
 
+def test_declared_utf_8_with_the_quotes_of_another_encoding_is_that_one() -> None:
+    body = page(ENGLISH * 8, "utf-8").encode("cp1252")
+    assert ENGLISH * 8 in decode(body, "utf-8")
+
+
 def test_a_charset_that_only_python_knows_decodes_nothing() -> None:
     body = page("a" * 200_000, "punycode").encode() + b"\xff-"
     assert "aaaa" in decode(body, "punycode")

@@ -190,6 +190,27 @@ def test_other_encodings_stay_what_they_say(encoding: str) -> None:
     assert entry_of(body).title == title
 
 
+@pytest.mark.parametrize(
+    ("encoding", "prolog", "header"),
+    [
+        ("gb18030", "gb18030", "text/xml; charset=iso-8859-1"),
+        ("gb18030", "", "text/xml"),
+        ("gb18030", "utf-8", "text/xml; charset=utf-8"),
+        ("utf-16", "utf-16", "text/xml; charset=iso-8859-1"),
+    ],
+)
+def test_a_false_declaration_makes_no_mojibake(
+    encoding: str, prolog: str, header: str
+) -> None:
+    title = "某市网信办通报一家酒店的数据库未设密码"
+    declared = f' encoding="{prolog}"' if prolog else ""
+    body = (
+        f'<?xml version="1.0"{declared}?>'
+        + item(f"<title>{title}</title><link>/a</link>").decode()
+    ).encode(encoding)
+    assert entry_of(body, Content_Type=header).title == title
+
+
 def test_a_prolog_that_names_utf16_over_utf8_is_not_believed() -> None:
     prolog = b'<?xml version="1.0" encoding="UTF-16"?>'
     body = prolog + item("<title>Café</title><link>/a</link>")
