@@ -247,6 +247,7 @@ def _shortened(quote: str) -> str:
 def _print_next_steps(settings: Settings) -> None:
     """Print commands as they can be pasted: no line is wrapped or coloured."""
     key_file = shlex.quote(str(context.key_file(settings.data_dir)))
+    command = Path(sys.executable).with_name("incidentwire")
     lines = (
         f"API     {settings.api_url}/v1/items",
         f"docs    {settings.api_url}/docs",
@@ -256,6 +257,7 @@ def _print_next_steps(settings: Settings) -> None:
         "",
         f"export KEY=$(cat {key_file})",
         f"export INCIDENTWIRE_DATA_DIR={shlex.quote(str(settings.data_dir))}",
+        f"{context.shell_word(command)} incidents list",
         f'curl -N -H "Authorization: Bearer $KEY"'
         f" '{settings.api_url}/v1/events/stream?after=0'",
         "",

@@ -62,6 +62,17 @@ def test_examples_in_the_openapi_document_fit_their_schemas() -> None:
     assert checked > 10
 
 
+def test_every_body_that_can_be_tried_has_an_example() -> None:
+    document = json.loads(DOCUMENT.read_text(encoding="utf-8"))
+    without = {
+        operation["operationId"]
+        for operation in operations(document)
+        if "requestBody" in operation
+        and "example" not in operation["requestBody"]["content"]["application/json"]
+    }
+    assert without == set()
+
+
 def test_no_schema_is_left_behind() -> None:
     there = {f"schemas/{path.name}" for path in (ROOT / "docs" / "schemas").iterdir()}
     assert there == {name for name in PAGES if name.startswith("schemas/")}

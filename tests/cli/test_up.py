@@ -160,14 +160,13 @@ def test_the_demo_classifies_every_article(demo: Demo) -> None:
 
 
 def test_the_commands_that_the_demo_prints_can_be_pasted(demo: Demo) -> None:
-    pasted = [
-        line
-        for line in demo.output().splitlines()
-        if line.startswith(("export", "curl"))
-    ]
+    printed = demo.output().partition("In a second terminal:\n\n")[2]
+    *pasted, stream = printed.partition("\n\n")[0].splitlines()
     assert len(pasted) == 3
+    listed = subprocess.check_output(["bash", "-euc", "\n".join(pasted)], text=True)
+    assert "\topen\t" in listed
     with subprocess.Popen(
-        ["bash", "-euc", "\n".join([*pasted[:2], f"exec {pasted[2]}"])],
+        ["bash", "-euc", "\n".join([*pasted[:2], f"exec {stream}"])],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     ) as curl:
