@@ -32,6 +32,7 @@ from incidentwire.telemetry import configure_logging, event_line
 from services.api.read_model import database as read_model_database
 from services.api.read_model.projector import lock
 from services.api.subscriptions import facts
+from services.api.subscriptions.clock import ClockReading
 from services.api.subscriptions.database import Database
 from services.api.subscriptions.delivery import Delivery
 from services.api.subscriptions.ledger import Ledger
@@ -81,6 +82,7 @@ class Notifier:
         self._matcher: Matcher | None = None
         self._inode = 0
         self._trimmed_at = 0.0
+        self._clock = ClockReading.now()
 
     def run(self) -> None:
         """Work until stopped. The store and the read model may go away meanwhile."""
@@ -112,6 +114,7 @@ class Notifier:
 
     def step(self) -> bool:
         """Match one batch and start what is due; return whether anything moved."""
+        self._follow_clock()
         matcher = self._current_matcher()
         matcher.refresh()
         moved = self._match(matcher)
@@ -282,6 +285,24 @@ class Notifier:
             self._local.delivery = known = renewed
             self._local.inode = self._inode
         return known
+
+    def _follow_clock(self) -> None:
+        """Keep the waiting times of leases and retries as they were if the clock was set.
+
+        Set forward, a retry or a digest comes early: that does no harm. A daily or weekly
+        digest comes at its hour by the clock as it is now.
+        """
+        now = ClockReading.now()
+        before = self._clock
+        step = now.step_since(before)
+        if step:
+            logger.warning(event_line("clock was set", seconds=round(step)))
+            self.pending.move_leases(before.wall, step)
+        if step < 0:
+            self.store.move_retries(before.wall, step)
+            for subscription_id in self.store.hourly_after(before.wall):
+                self._delivery().reschedule(subscription_id)
+        self._clock = now
 
     def _tidy(self) -> None:
         now = time.time()

@@ -231,6 +231,13 @@ class PendingPositions:
                 f"UPDATE pending SET parked = 1 WHERE {due}", (park_after, now)
             )
 
+    def move_leases(self, since: float, step: float) -> None:
+        """Move the ends of leases that ran at a time, for the clock was set since."""
+        self.db.execute(
+            "UPDATE pending SET lease_until = lease_until + ? WHERE lease_until > ?",
+            (step, since),
+        )
+
     def unpark(self, subscription_id: str) -> int:
         """Make all parked events available again; return how many."""
         changed = self.db.execute(

@@ -78,6 +78,22 @@ class SubscriptionStore:
             self.db.execute(f"UPDATE subscriptions SET {sets} WHERE id = :id", row)
         return changed
 
+    def move_retries(self, since: float, step: float) -> None:
+        """Move the ends of backoffs that ran at a time, for the clock was set since."""
+        self.db.execute(
+            "UPDATE subscriptions SET retry_at = retry_at + ? WHERE retry_at > ?",
+            (step, since),
+        )
+
+    def hourly_after(self, time_s: float) -> list[str]:
+        """Return the hourly digests that are due after a time."""
+        rows = self.db.execute(
+            "SELECT id FROM subscriptions WHERE next_at > ?"
+            " AND json_extract(schedule, '$.pace') = 'hourly'",
+            (time_s,),
+        )
+        return [row["id"] for row in rows]
+
     def limit_scanned(self, position: int) -> None:
         """Move cursors back that are beyond the end of the log."""
         self.db.execute(

@@ -93,6 +93,38 @@ def test_endpoints_that_never_answer_leave_threads_and_turns_to_others(
         assert sum(len(hooks[name].requests) for name in silent) == 1
 
 
+@pytest.mark.parametrize("step", [-3_600.0, 3_600.0], ids=["back", "forward"])
+def test_a_clock_that_is_set_moves_leases_and_retries_with_it(
+    desk: Desk, receiver: Receiver, step: float
+) -> None:
+    created = desk.webhook(receiver, scope="new")
+    digest = desk.create(
+        channel="email", target="a@example.org", schedule={"pace": "hourly"}
+    )
+    before = desk.notifier._clock
+    db = desk.notifier.database.db
+    db.execute("UPDATE subscriptions SET retry_at = ?", (before.wall + 5,))
+    db.execute("UPDATE subscriptions SET next_at = ?", (before.wall + 1_800,))
+    db.execute(
+        "INSERT INTO pending (subscription, position, urgent, lease_until)"
+        " VALUES ('g_team', 1, 0, ?)",
+        (before.wall + 30,),
+    )
+    # A step of the clock and the opposite change of the steady one look the same.
+    earlier = replace(before, wall=before.wall - step)
+    for table, column in (("subscriptions", "retry_at"), ("pending", "lease_until")):
+        db.execute(f"UPDATE {table} SET {column} = {column} - ?", (step,))
+    if step < 0:
+        db.execute("UPDATE subscriptions SET next_at = next_at - ?", (step,))
+    desk.notifier._clock = earlier
+    desk.notifier.step()
+    (lease_until,) = db.execute("SELECT lease_until FROM pending").fetchone()
+    assert lease_until == pytest.approx(before.wall + 30, abs=1)
+    retry_at = desk.notifier.store.get(created["id"]).retry_at
+    assert retry_at <= before.wall + 6
+    assert desk.notifier.store.get(digest["id"]).next_at <= before.wall + 3_600
+
+
 def test_pausing_ends_a_run_of_deliveries_after_the_one_under_way(
     desk: Desk, receiver: Receiver
 ) -> None:
