@@ -306,7 +306,7 @@ class Client:
         return self._json("POST", f"{self._group(name)}/ack", json=body)
 
     def refuse(
-        self, name: str, positions: Sequence[int], lease_id: str
+        self, name: str, positions: Sequence[int], lease_id: str = ""
     ) -> dict[str, Any]:
         """Return events of a lease to the group; after five leases they are parked.
 

@@ -34,7 +34,6 @@ from services.api.subscriptions.schemas import (
     NewGroupSchema,
     PositionsSchema,
     ReplayedSchema,
-    ReturnedQuerySchema,
     ReturnedSchema,
 )
 from services.api.subscriptions.service import SubscriptionService
@@ -155,13 +154,13 @@ def acknowledge(body: dict[str, Any], name: str) -> dict[str, Any]:
 
 @blueprint.route("/<name>/nack", methods=["POST"])
 @require("read")
-@blueprint.arguments(ReturnedQuerySchema)
+@blueprint.arguments(PositionsSchema)
 @blueprint.response(200, ReturnedSchema)
 def refuse(body: dict[str, Any], name: str) -> dict[str, Any]:
     """Return events: another member gets them after five seconds, or they are parked.
 
-    Only what the lease still holds is returned. The answer says what it does not hold:
-    another member may be at work on that.
+    Only what the lease still holds is returned; without `lease_id`, what any member's
+    lease holds. The answer says what is not held: another member may be at work on it.
     """
 
     def run(service: SubscriptionService) -> dict[str, Any]:

@@ -278,25 +278,17 @@ class LeaseSchema(Schema):
     events = fields.List(fields.Nested(LeasedSchema), required=True)
 
 
-def _lease_id(**options: Any) -> fields.String:
-    return fields.String(
-        validate=validate.Length(max=64),
-        metadata={"description": "the lease that the events were given out with"},
-        **options,
-    )
-
-
 class PositionsSchema(Schema):
     positions = fields.List(
         fields.Integer(validate=validate.Range(min=1, max=2**53 - 1)),
         required=True,
         validate=validate.Length(min=1, max=1_000),
     )
-    lease_id = _lease_id(load_default="")
-
-
-class ReturnedQuerySchema(PositionsSchema):
-    lease_id = _lease_id(required=True)
+    lease_id = fields.String(
+        load_default="",
+        validate=validate.Length(max=64),
+        metadata={"description": "the lease that the events were given out with"},
+    )
 
 
 def _positions(description: str) -> fields.List[Any]:
