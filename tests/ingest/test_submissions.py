@@ -12,7 +12,12 @@ import redis
 
 from incidentwire import queue
 from incidentwire.documents import StoredDocument
-from incidentwire.events import ItemFetched, ItemSubmitted, ItemWithdrawn
+from incidentwire.events import (
+    FeedSilent,
+    ItemFetched,
+    ItemSubmitted,
+    ItemWithdrawn,
+)
 from incidentwire.log.event_log import IN_FLIGHT
 from incidentwire.web.keys import Keys
 from services.ingest.app import create_app
@@ -240,9 +245,11 @@ def test_an_endless_line_is_refused_and_the_next_one_read(harness: Harness) -> N
         "/v1/submissions/i_aaaaaaaaaaaaaaaaaaaa",
         "/v1/submissions/x",
         "/v1/submissions/%00",
+        "/v1/submissions/f_quiet",
     ],
 )
 def test_an_unknown_item_has_no_receipt(harness: Harness, path: str) -> None:
+    harness.log.append("f_quiet", FeedSilent(reason="empty"))
     answer = harness.ingest_client.get(path, headers=harness.auth)
     assert (answer.status_code, answer.get_json()["type"]) == (
         404,

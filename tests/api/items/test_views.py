@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from incidentwire import events as e
+from incidentwire.events import FeedSilent
 from tests.eventually import eventually
 from tests.harness import Harness
 
@@ -255,7 +256,9 @@ def test_a_projector_that_stands_still_gets_503_and_when_to_try_again(
 
 def test_what_is_not_there_is_said(stocked: Harness) -> None:
     client = stocked.api_client()
+    stocked.log.append("f_quiet", FeedSilent(reason="empty"))
     for path in (
+        "/v1/items/f_quiet/events",
         "/v1/items/i_unknown",
         "/v1/items/i_unknown/text",
         "/v1/items/i_unknown/events",

@@ -58,8 +58,9 @@ def test_a_number_of_five_thousand_digits_is_refused_in_our_own_words():
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
-def test_deep_nesting_is_refused(opening):
-    assert refusal(opening * 5_000).detail == json_body.TOO_DEEP
+@pytest.mark.parametrize("depth", [json_body.MAX_DEPTH + 1, 5_000])
+def test_deep_nesting_is_refused(opening, depth):
+    assert refusal(opening * depth).detail == json_body.TOO_DEEP
 
 
 def test_an_object_of_too_many_keys_is_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -59,8 +60,9 @@ def test_a_feed_is_added_shown_listed_and_removed(harness: Harness) -> None:
         "next": None,
         "states": {},
     }
-    for method in ("GET", "DELETE"):
-        missing = call(harness, method, f"/v1/feeds/{feed['id']}")
+    FeedStore(harness.connection).catch_up(1.0)  # writes the key of this name, too
+    for method, name in product(("GET", "DELETE"), (feed["id"], "checkpoint")):
+        missing = call(harness, method, f"/v1/feeds/{name}")
         assert (missing.status_code, missing.get_json()["type"]) == (
             404,
             "urn:incidentwire:problem:unknown-feed",
