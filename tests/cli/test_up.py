@@ -17,7 +17,7 @@ import requests
 from click.testing import CliRunner
 
 from cli import folder_lock
-from cli.context import RUNNING
+from cli.context import RUNNING, write_private
 from cli.main import command
 from cli.processes import PROCESSES
 from incidentwire.store import connect
@@ -106,6 +106,18 @@ def test_other_users_can_read_nothing_and_no_key_is_in_the_output(up: Up) -> Non
     assert key.startswith("iwk_")
     assert key not in up.output
     assert "overcommit" not in up.output
+    connection = connect(up.running["redis_url"])
+    assert connection.config_get("port")["port"] == "0"
+    connection.close()
+
+
+def test_a_private_file_is_private_whatever_the_umask(tmp_path: Path) -> None:
+    former = os.umask(0)
+    try:
+        write_private(tmp_path / "key", "secret")
+    finally:
+        os.umask(former)
+    assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
 
 
 def test_one_dead_process_is_started_again_and_ends_nothing_else(up: Up) -> None:
@@ -136,6 +148,10 @@ def test_a_folder_in_use_is_refused_and_a_killed_up_leaves_nothing_running(
     assert second.returncode == 1
     assert f"in use by process {up.process.pid}" in second.stderr
     children = up.children()
+    of_store = Path(f"/proc/{children['valkey-server']}/fd")
+    assert up.data_dir / folder_lock.LOCK in [
+        path.resolve() for path in of_store.iterdir()
+    ]
     up.process.kill()
     up.process.wait()
     eventually(lambda: not any(map(is_alive, children.values())), "no orphan is left")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from redis.exceptions import BusyLoadingError, ExecAbortError, ResponseError
 
 from incidentwire import lifecycle
 from incidentwire.archive import ArchiveAway
@@ -131,18 +132,23 @@ def test_a_mistake_at_the_store_is_no_outage(own_store: Store) -> None:
     assert outage_of(raised.value) is None
 
 
+DISCARDED = "Transaction discarded because of: NOREPLICAS Not enough good replicas"
+
+
 @pytest.mark.parametrize(
-    ("reply", "reason"),
+    ("error", "reason"),
     [
-        ("BUSY Redis is busy running a script.", StoreOutage.HANGS),
-        ("DENIED Redis is running in protected mode.", StoreOutage.NO_PERMISSION),
-        ("MISCONF Errors writing to the AOF file", StoreOutage.CANNOT_PERSIST),
+        (ResponseError("BUSY Redis is busy running a script."), StoreOutage.HANGS),
+        (ResponseError("DENIED In protected mode."), StoreOutage.NO_PERMISSION),
+        (ResponseError("MISCONF Errors writing"), StoreOutage.CANNOT_PERSIST),
+        (ExecAbortError(DISCARDED), StoreOutage.NO_REPLICAS),
+        (BusyLoadingError("Redis is loading the dataset"), StoreOutage.LOADING),
     ],
 )
-def test_replies_that_redis_py_has_no_class_for_are_outages(
-    reply: str, reason: StoreOutage
+def test_replies_that_are_hard_to_provoke_are_outages_too(
+    error: Exception, reason: StoreOutage
 ) -> None:
-    assert outage_of(redis.exceptions.ResponseError(reply)) is reason
+    assert outage_of(error) is reason
 
 
 def test_words_of_a_command_are_not_taken_for_a_reply() -> None:

@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -38,6 +38,18 @@ def overwrite_pages(harness: Harness, seed: int = 1) -> None:
             file.write(drawn.randbytes(4096))
 
 
+def overwrite_texts(harness: Harness) -> None:
+    """Put noise over the first page of the texts, which no start reads."""
+    file = harness.settings.read_model.resolve()
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        root = "SELECT rootpage FROM sqlite_master WHERE name = 'documents'"
+        (page,) = db.execute(root).fetchone()
+    with file.open("r+b") as opened:
+        opened.seek((page - 1) * 4096)
+        opened.write(random.Random(1).randbytes(4096))
+
+
 def filled(harness: Harness) -> None:
     for number in range(30):
         harness.add_item(
@@ -45,12 +57,15 @@ def filled(harness: Harness) -> None:
         )
 
 
-def test_damaged_pages_are_found_at_the_start_and_rebuilt(harness: Harness) -> None:
+@pytest.mark.parametrize("damage", [overwrite_pages, overwrite_texts])
+def test_damaged_pages_are_found_at_the_start_and_rebuilt(
+    harness: Harness, damage: Callable[[Harness], None]
+) -> None:
     filled(harness)
     harness.projector().catch_up()
     client = harness.api_client()
     before = client.get("/v1/items").get_json()
-    overwrite_pages(harness)
+    damage(harness)
     with closing(sqlite3.connect(harness.settings.read_model.resolve())) as db:
         assert database.damage_found(db)
     harness.projector().catch_up()
