@@ -210,7 +210,9 @@ class Settings:
         "incidentwire@localhost.localdomain", "sender address of alerts and digests"
     )
     max_alerts_per_day: int = _setting(
-        100, "messages a day past which a subscription must be a digest", least=1
+        100,
+        "mails a day past which alerts at once are refused, or come hourly",
+        least=1,
     )
 
     max_subscriptions_per_key: int = _setting(

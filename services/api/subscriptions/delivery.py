@@ -23,6 +23,8 @@ from services.api.subscriptions.ledger import Ledger
 from services.api.subscriptions.messages import Notification
 from services.api.subscriptions.model import (
     Channel,
+    Pace,
+    Schedule,
     Status,
     Subscription,
 )
@@ -38,6 +40,7 @@ from services.api.subscriptions.secrets import SecretBox
 from services.api.subscriptions.store import SubscriptionStore
 from services.api.subscriptions.webhook import Outcome
 
+DAY_S = 86_400.0
 WEBHOOKS_PER_TURN = 50  # messages to one endpoint before others get their turn
 
 logger = logging.getLogger(__name__)
@@ -142,7 +145,10 @@ class Delivery:
         if notifications:
             left = self.pending.pending_count(subscription.id) - len(notifications)
             self._send_mail(subscription, notifications, left if digest_due else 0)
-        if digest_due and self.pending.pending_count(subscription.id) == 0:
+        is_at_once = subscription.schedule.pace is Pace.AT_ONCE
+        if digest_due and (
+            is_at_once or self.pending.pending_count(subscription.id) == 0
+        ):
             self.reschedule(subscription.id)
 
     def _send_mail(
@@ -184,13 +190,23 @@ class Delivery:
         return self.log.id[:8]
 
     def reschedule(self, subscription_id: str) -> None:
-        """Set when the next digest is due."""
-        subscription = self.store.get(subscription_id)
-        due = subscription.schedule.next_due(datetime.fromtimestamp(self.now(), UTC))
-        is_digest = subscription.schedule.pace != "at_once"
+        """Set when the next digest is due.
+
+        Alerts at once are an hourly digest while the limit of a day is reached.
+        """
+        schedule = self.store.get(subscription_id).schedule
+        if schedule.pace is Pace.AT_ONCE and self._is_flood(subscription_id):
+            schedule = Schedule(pace=Pace.HOURLY)
+        due = schedule.next_due(datetime.fromtimestamp(self.now(), UTC))
+        is_digest = schedule.pace is not Pace.AT_ONCE
         self.store.change(
             subscription_id, next_at=due.timestamp() if is_digest else 0.0
         )
+
+    def _is_flood(self, subscription_id: str) -> bool:
+        """Return whether the subscription was sent as many mails as a day may have."""
+        limit = self.settings.max_alerts_per_day
+        return self.ledger.sent_before(subscription_id, limit) > self.now() - DAY_S
 
     # -- results -----------------------------------------------------------------------
 

@@ -121,7 +121,11 @@ def lease(body: dict[str, Any], name: str) -> dict[str, Any]:
         deadline = time.monotonic() + body["wait_s"]
         while True:
             leased = service.pending.lease(
-                group.id, body["limit"], time.time(), body["lease_s"]
+                group.id,
+                body["limit"],
+                time.time(),
+                body["lease_s"],
+                park_after=PARK_AFTER,
             )
             if leased.events or time.monotonic() >= deadline:
                 events = _events(service, group, leased.events)

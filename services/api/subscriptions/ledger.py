@@ -62,6 +62,15 @@ class Ledger:
         )
         return [dict(row) for row in rows]
 
+    def sent_before(self, subscription_id: str, n: int) -> float:
+        """Return when the nth newest message was delivered (epoch s), 0 if none was."""
+        row = self.db.execute(
+            "SELECT at FROM attempts WHERE subscription = ? AND ok"
+            " ORDER BY n DESC LIMIT 1 OFFSET ?",
+            (subscription_id, n - 1),
+        ).fetchone()
+        return float(row["at"]) if row else 0.0
+
     def positions(self, subscription_id: str, attempt: int) -> list[int]:
         """Return the positions that one attempt of a subscription was about."""
         rows = self.db.execute(

@@ -121,13 +121,20 @@ class PendingPositions:
         return dict(rows.fetchall())
 
     def lease(
-        self, subscription_id: str, limit: int, now: float, lease_s: float
+        self,
+        subscription_id: str,
+        limit: int,
+        now: float,
+        lease_s: float,
+        *,
+        park_after: int,
     ) -> GroupLease:
-        """Lease up to `limit` events to a member."""
+        """Lease up to `limit` events to a member, each at most `park_after` times."""
         lease_id = secrets.token_hex(8)
         free = (
             "SELECT position, attempts FROM pending WHERE subscription = ?"
-            " AND NOT parked AND lease_until <= ? ORDER BY position LIMIT ?"
+            " AND NOT parked AND lease_until <= ?"
+            f" AND attempts < {park_after:d} ORDER BY position LIMIT ?"
         )
         # Members that wait ask all the time: the lock is taken for what is there only.
         if not self.db.execute(free, (subscription_id, now, 1)).fetchone():

@@ -77,12 +77,14 @@ def test_a_lease_that_runs_out_gives_the_event_to_another_and_five_park_it(
     for _ in range(5):
         assert len(lease(desk, "team")) == 1
         db.execute("UPDATE pending SET lease_until = 1")
+    assert lease(desk, "team") == []
     desk.settle()
     assert lease(desk, "team") == []
     assert desk.client.get("/v1/groups/team").get_json()["parked"] == 1
     answer = desk.client.post("/v1/groups/team/parked/replay")
     assert answer.get_json() == {"replayed": 1}
-    assert len(lease(desk, "team")) == 1
+    answer = desk.client.post("/v1/groups/team/lease", json={})
+    assert [event["attempt"] for event in answer.get_json()["events"]] == [1]
 
 
 def test_an_acknowledgement_tells_expired_and_missing_leases(desk: Desk) -> None:

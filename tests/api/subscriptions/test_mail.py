@@ -120,6 +120,32 @@ def test_a_digest_waits_for_its_hour_and_holds_each_matching_event_once(
     assert "T08:00:00" in due
 
 
+def test_alerts_that_become_a_flood_come_hourly_until_it_is_over(
+    desk: Desk, smtp: MailServer
+) -> None:
+    alerts = confirmed(desk, smtp, scope="new")
+    desk.restart(replace(desk.harness.settings, max_alerts_per_day=2))
+    for n in range(4):
+        desk.room.add(f"i_{n}", (LEAK,))
+        desk.settle()
+    assert len(smtp.raw) == 2
+    shown = desk.show(alerts)
+    assert shown["pending"] == 2
+    assert ":00:00" in shown["next_at"]
+    db = desk.notifier.database.db
+    db.execute("UPDATE subscriptions SET next_at = 1")
+    desk.settle()
+    assert smtp.texts()[2].count("New incident.") == 2
+    assert ":00:00" in desk.show(alerts)["next_at"]
+    db.execute("UPDATE attempts SET at = at - 86400")
+    db.execute("UPDATE subscriptions SET next_at = 1")
+    desk.settle()
+    assert desk.show(alerts)["next_at"] is None
+    desk.room.add("i_5", (LEAK,))
+    desk.settle()
+    assert len(smtp.raw) == 4
+
+
 def test_an_empty_digest_is_not_sent_and_its_time_moves_on(
     desk: Desk, smtp: MailServer
 ) -> None:
