@@ -27,6 +27,11 @@ _CONTAINERS_OF_PARAGRAPHS = etree.XPath(
     f"descendant-or-self::*[{' or '.join(f'self::{tag}' for tag in _CONTAINERS)}]"
     f"[{' or '.join(_PARAGRAPH_BESIDE)}]"
 )
+# Of old pages: an inline element around all paragraphs, which hides what is beside them.
+_INLINE_AROUND_PARAGRAPHS = etree.XPath(
+    "descendant::*[self::b or self::big or self::em or self::font or self::i"
+    " or self::small or self::span or self::strong or self::u][p]"
+)
 _PICTURES = ("img picture video audio svg iframe object table pre figcaption").split()
 _BARE_BOXES = ("div", "center", "section", "figure")
 _HIDDEN_STYLE = re.compile(
@@ -52,6 +57,8 @@ def normalize_tree(tree: html.HtmlElement) -> None:
     _drop_hidden(tree)
     _open_details(tree)
     _open_figures(tree)
+    for node in _INLINE_AROUND_PARAGRAPHS(tree):
+        node.tag = "div"
     for node in _CONTAINERS_OF_PARAGRAPHS(tree):
         _wrap_bare_text(node)
 

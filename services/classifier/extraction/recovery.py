@@ -31,7 +31,8 @@ PROSE_ITEM_CHARS = 40  # of the items of a list of sentences, on average
 STANDFIRST_MAX_CHARS = 900
 OPENING_CHARS = 60  # of the squeezed text, to find its start on the page
 NEAR_ELEMENTS = 400  # after the headline, searched for a standfirst
-_LEAD_TAGS = frozenset({"p", "div", "section", "span"})
+_LEAD_TAGS = frozenset({"p", "div", "section", "span", "h2", "h3", "h4"})
+_LEAD_HEADINGS = frozenset({"h2", "h3", "h4"})  # a sentence in one below the headline
 
 _STANDFIRST = re.compile(
     r"(?:^|[\s_-])(?:lead|lede|teaser|intro|introduction|standfirst|vorspann|anrisstext|abstract|excerpt|chapeau|entradilla|bajada|"
@@ -211,7 +212,8 @@ def divided(tree: html.HtmlElement, lines: Sequence[TextLine]) -> Sequence[TextL
 
 
 def standfirst(tree: html.HtmlElement, lines: Sequence[str], title: str) -> str:
-    """Return the paragraph between headline and text that is marked as lead or intro.
+    """Return the paragraph between headline and text that is marked as lead or intro,
+    or the heading there that is a sentence.
 
     Return "" if there is none, or if `lines` have it.
     """
@@ -227,7 +229,8 @@ def standfirst(tree: html.HtmlElement, lines: Sequence[str], title: str) -> str:
         key = squeeze(node.text_content()[:2000]) if node.tag in _LEAD_TAGS else ""
         if node.tag == "p" and key[:OPENING_CHARS] == opening:
             return ""
-        if key and key not in whole and _is_marked(node):
+        is_lead = node.tag in _LEAD_HEADINGS or _is_marked(node)
+        if key and key not in whole and is_lead:
             text = clean(node.text_content())
             if _reads_as_standfirst(text):
                 return text

@@ -43,10 +43,13 @@ def read(body: str, head: str = "", title: str = TITLE, url: str = "") -> Docume
         f"<h1>{TITLE}</h1><p>{FIRST}</p><dl><dt>Lists</dt><dd>{SECOND}</dd></dl><p>{THIRD}</p><p>{FOURTH}</p>",
         f"<h1>{TITLE}</h1><p>{FIRST}</p><p>{SECOND}</p><ul><li>{THIRD}</li><li>{FOURTH}</li></ul>",
         f"<article><h1>{TITLE}</h1><p>{FIRST}</p><figure><p>{SECOND}</p></figure><p>{THIRD}</p><p>{FOURTH}</p></article>",
+        f"<h1>{TITLE}</h1><font face=arial>{FIRST}<p>{SECOND}<p>{THIRD}<p>{FOURTH}</font>",
+        f"<h1>{TITLE}</h1><span><b>{FIRST}</b><p>{SECOND}</p><p>{THIRD}</p><p>{FOURTH}</p></span>",
+        f"<h1>{TITLE}</h1><div><h2>{FIRST}</h2><p>{SECOND}</p><p>{THIRD}</p><p>{FOURTH}</p></div>",
     ],
     ids=(
         "div list-in-body center bare noscript br section figure details dl"
-        " list-at-the-end figure-of-paragraphs"
+        " list-at-the-end figure-of-paragraphs font bold-lead heading-lead"
     ).split(),
 )
 def test_no_sentence_of_the_article_is_lost_and_none_is_joined(body: str) -> None:
