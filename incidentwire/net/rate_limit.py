@@ -22,16 +22,21 @@ from incidentwire.settings import Settings
 HOST = "iw:host:"
 FULL_WAIT_MS = 100  # before asking again if all slots are taken
 
+LONGEST_PAUSE_S = 60.0  # of any host; a later start was planned by a clock ahead
+LONGEST_SLOT_MS = 3_600_000  # likewise, of any request
+
 # KEYS[1] slots (zset token -> expiry in ms)  KEYS[2] earliest next start in ms
-# ARGV: token, slots, pause in ms, slot life in ms. Returns 0 if the request may start,
-# else the wait in ms.
+# ARGV: token, slots, pause in ms, slot life in ms, longest pause in ms. Returns 0 if the
+# request may start, else the wait in ms. What lies further ahead than it can is of a clock
+# that ran ahead, and counts no more.
 ACQUIRE = f"""
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], string.format('(%.0f', now + math.max(ARGV[4], {LONGEST_SLOT_MS})), '+inf')
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then return {FULL_WAIT_MS} end
 local next = tonumber(redis.call('GET', KEYS[2]) or '0')
-if next > now then return next - now end
+if next > now and next - now <= tonumber(ARGV[5]) then return next - now end
 redis.call('ZADD', KEYS[1], now + ARGV[4], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 if tonumber(ARGV[3]) > 0 then redis.call('SET', KEYS[2], now + ARGV[3], 'PX', ARGV[3]) end
@@ -85,12 +90,9 @@ class HostRateLimiter:
         wait before asking again)."""
         token = secrets.token_hex(8)
         keys = (f"{HOST}{host}", f"{HOST}{host}:next")
-        wait_ms = cast(
-            "int",
-            self.connection.eval(
-                ACQUIRE, 2, *keys, token, self.at_once, self.pause_ms, self.slot_ms
-            ),
-        )
+        longest_ms = max(self.pause_ms, int(LONGEST_PAUSE_S * 1000))
+        limits = (self.at_once, self.pause_ms, self.slot_ms, longest_ms)
+        wait_ms = cast("int", self.connection.eval(ACQUIRE, 2, *keys, token, *limits))
         return ("", wait_ms / 1000) if wait_ms else (token, 0.0)
 
     @contextlib.contextmanager
@@ -114,9 +116,10 @@ class HostRateLimiter:
         self.connection.zrem(f"{HOST}{host}", token)
 
     def back_off(self, host: str, seconds: float) -> None:
-        """Start no request to the host for so long, if it asks for more than the usual
-        pause."""
-        self.connection.eval(BACK_OFF, 1, f"{HOST}{host}:next", int(seconds * 1000))
+        """Start no request to the host for so long, LONGEST_PAUSE_S at most, if it asks
+        for more than the usual pause."""
+        pause_ms = int(min(seconds, LONGEST_PAUSE_S) * 1000)
+        self.connection.eval(BACK_OFF, 1, f"{HOST}{host}:next", pause_ms)
 
 
 def host_of(url: str) -> str:

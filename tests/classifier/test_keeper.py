@@ -11,6 +11,7 @@ from incidentwire.items import State
 from incidentwire.log.event_log import IN_FLIGHT, VISIBILITY_TIMEOUT_S
 from incidentwire.queue import FETCHED
 from services.classifier.fetching.handover import REFRESHED
+from services.classifier.keeping.periodic import periodic_tasks
 from services.classifier.keeping.requeue import requeue_expired
 from services.classifier.lease import Lease
 from tests.harness import PLAIN, Harness, Site, page
@@ -69,6 +70,19 @@ def test_an_ended_item_does_not_come_back_into_flight(harness: Harness) -> None:
     harness.work()
     lease.renew(after_s=0)
     assert harness.in_flight() == {}
+
+
+def test_a_lease_of_a_clock_ahead_ends(harness: Harness, web_site: Site) -> None:
+    lost = harness.submit(text=PLAIN, title="Benches")
+    waiting = harness.submit(url=web_site.put("/busy", b"", status=503))
+    harness.fetch()
+    held = harness.submit(text=f"{PLAIN} Held.", title="Benches")
+    now = time.time()
+    ahead = {lost: now + 86_400, waiting: now + 3_600, held: now + LATER_S}
+    harness.connection.zadd(IN_FLIGHT, ahead)
+    for chore in periodic_tasks(harness.settings, harness.connection):
+        chore.run(now)
+    assert harness.in_flight() == ahead | {lost: now}
 
 
 def test_lost_items_are_queued_before_all_others(harness: Harness) -> None:

@@ -14,6 +14,7 @@ from incidentwire.log.event_log import EventLog
 from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
 from services.classifier.keeping.audit import IncrementalAudit
+from services.classifier.keeping.requeue import bring_forward
 from services.classifier.keeping.retention import Retention
 from services.classifier.keeping.sweep import Sweep
 
@@ -56,8 +57,16 @@ def periodic_tasks(settings: Settings, connection: redis.Redis) -> list[Periodic
         PeriodicTask(step=retention.expire, period_s=HOUR_S),
         PeriodicTask(step=lambda now: _report(audit, now), period_s=MINUTE_S),
         PeriodicTask(step=sweep.run, period_s=HOUR_S),
+        PeriodicTask(
+            step=lambda now: _bring_forward(connection, now), period_s=MINUTE_S
+        ),
         PeriodicTask(step=lambda now: _sweep_archive(archive), period_s=HOUR_S),
     ]
+
+
+def _bring_forward(connection: redis.Redis, now: float) -> bool:
+    bring_forward(connection, now)
+    return False
 
 
 def _sweep_archive(archive: Archive) -> bool:

@@ -14,12 +14,14 @@ from typing import Any
 import redis
 
 from incidentwire import items, queue
+from incidentwire.items import State
 from incidentwire.log.event_log import IN_FLIGHT, VISIBILITY_TIMEOUT_S, EventLog
 from incidentwire.queue import QueueEntry
 from incidentwire.telemetry import event_line
 from services.classifier.fetching import handover
 
 LOOKS = 5000  # items per round, so that a round stays short
+AHEAD = 500  # items that are due last
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,28 @@ def requeue_expired(connection: redis.Redis, now: float) -> list[str]:
     if lost:
         logger.info(event_line("items queued again", items=len(lost), first=lost[0]))
     return lost
+
+
+def bring_forward(connection: redis.Redis, now: float) -> list[str]:
+    """Make items due whose lease ends later than any lease can; return their ids.
+
+    A process whose clock ran ahead had them. Items that wait for their next attempt are
+    left alone. `now` is in seconds since the epoch.
+    """
+    store: Any = connection
+    latest = now + 2 * VISIBILITY_TIMEOUT_S
+    found = store.zrevrangebyscore(IN_FLIGHT, "+inf", latest, start=0, num=AHEAD)
+    ids = [item_id.decode() for item_id in found]
+    histories = EventLog(connection).histories(ids)
+    leased = [
+        item_id
+        for item_id, history in zip(ids, histories, strict=True)
+        if items.fold_all(item_id, history).state is not State.WAITING
+    ]
+    if leased:
+        store.zadd(IN_FLIGHT, dict.fromkeys(leased, now), xx=True)
+        logger.warning(event_line("leases of a clock ahead ended", items=len(leased)))
+    return leased
 
 
 def _due(connection: redis.Redis, now: float) -> list[str]:

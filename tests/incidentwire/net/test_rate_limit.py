@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from incidentwire.net.rate_limit import HOST as HOST_KEY
 from incidentwire.net.rate_limit import HostBusy, HostRateLimiter, host_of
 from services.ingest.feeds import poll
 from services.ingest.feeds.process import PollLoop
@@ -59,6 +61,19 @@ def test_a_place_is_given_back_after_an_error_too(connection: redis.Redis) -> No
             slots(connection).slot(HOST, patience_s=0),
         ):
             raise ZeroDivisionError
+
+
+def test_what_a_clock_ahead_has_planned_holds_nobody_up(
+    connection: redis.Redis,
+) -> None:
+    here = slots(connection, pause_s=1.0)
+    day_ahead_ms = int((time.time() + 86_400) * 1000)
+    connection.zadd(f"{HOST_KEY}{HOST}", {"a": day_ahead_ms, "b": day_ahead_ms})
+    connection.set(f"{HOST_KEY}{HOST}:next", day_ahead_ms)
+    assert here.acquire(HOST)[0]
+    token, wait_s = here.acquire(HOST)
+    assert not token
+    assert wait_s <= 1.0
 
 
 def test_the_pause_between_two_requests_holds_for_whoever_asks(
