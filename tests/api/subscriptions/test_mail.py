@@ -7,6 +7,8 @@ import time
 from dataclasses import replace
 from html import unescape
 
+import pytest
+
 from incidentwire.events import ItemClassified, ItemWithdrawn
 from services.api.subscriptions import messages
 from tests.api.subscriptions.conftest import Desk
@@ -39,6 +41,12 @@ def test_nothing_but_the_confirmation_is_sent_before_it_is_confirmed(
     desk.settle()
     assert len(smtp.raw) == 1
     assert "Confirm" in smtp.messages()[0]["Subject"]
+    link = re.findall(r"/v1/confirm/\S+", smtp.texts()[0])[0]
+    desk.notifier.database.db.execute(
+        "UPDATE secrets SET expires = expires - 7 * 86400 WHERE kind = 'confirm'"
+    )
+    assert desk.client.get(link).status_code == 404
+    assert desk.client.post(link).status_code == 404
 
 
 def test_an_alert_quotes_its_evidence_and_can_be_ended_with_one_click(
@@ -118,6 +126,20 @@ def test_a_digest_waits_for_its_hour_and_holds_each_matching_event_once(
     due = desk.show(digest)["next_at"]
     assert due is not None
     assert "T08:00:00" in due
+
+
+def test_a_digest_larger_than_a_mail_comes_in_parts(
+    desk: Desk, smtp: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages, "MAX_EVENTS_PER_MAIL", 2)
+    confirmed(desk, smtp, scope="new", schedule={"pace": "daily"})
+    names = [desk.room.add(f"i_{n}", (LEAK,)) for n in range(3)]
+    desk.notifier.database.db.execute("UPDATE subscriptions SET next_at = 1")
+    desk.settle()
+    first, second = smtp.texts()
+    assert "1 more change follows in the next mail." in first
+    assert "in the next mail" not in second
+    assert all((first + second).count(f"/incidents/{name}") == 1 for name in names)
 
 
 def test_alerts_that_become_a_flood_come_hourly_until_it_is_over(
