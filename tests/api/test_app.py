@@ -88,6 +88,20 @@ def test_public_read_opens_reading(harness: Harness) -> None:
     app.extensions["incidentwire.reader"].close()
 
 
+def test_the_front_page_without_a_key_says_what_this_is_and_where_to_go(
+    harness: Harness,
+) -> None:
+    harness.projector().catch_up()
+    client = harness.api_client().application.test_client()
+    page = client.get("/", headers={"Accept": "text/html"})
+    assert page.status_code == 200
+    assert "A newswire of data and AI harms" in page.text
+    assert "This installation answers." in page.text
+    for target in ("/sign-in", "/docs", "/readyz"):
+        assert f'href="{target}' in page.text
+        assert client.get(target).status_code == 200
+
+
 @pytest.mark.parametrize("service", ["api", "ingest"])
 def test_the_docs_page_needs_no_key_and_loads_nothing_from_elsewhere(
     harness: Harness, service: str

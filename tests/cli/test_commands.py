@@ -389,7 +389,14 @@ def test_commands_are_loaded_only_when_called() -> None:
     assert not loaded & {"requests", "redis", "flask", "numpy", "rich", "trafilatura"}
 
 
-def test_the_completion_script_of_each_shell_is_printed() -> None:
+def test_each_shell_gets_a_script_that_completes_commands_and_values() -> None:
     for shell in ("bash", "zsh", "fish"):
         result = run("completion", shell)
         assert "_INCIDENTWIRE_COMPLETE" in result.stdout
+    asked = {
+        "_INCIDENTWIRE_COMPLETE": "bash_complete",
+        "COMP_WORDS": "incidentwire items list --state w",
+        "COMP_CWORD": "4",
+    }
+    found = CliRunner().invoke(command, [], env=asked, prog_name="incidentwire")
+    assert found.stdout.split() == ["plain,waiting", "plain,withdrawn"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -25,6 +28,14 @@ def test_tail_prints_what_happened_and_resumes_from_its_cursor(
     }
     harness.submit(text=PLAIN, title="Benches")
     harness.work()
+    harness.projector().catch_up()
+    with _tailing(env) as away:
+        assert away.stderr is not None
+        assert "trying again" in away.stderr.readline()
+        with process(harness, "services.api.web", "--port", str(port)):
+            assert away.stdout is not None
+            assert "item.submitted" in away.stdout.readline()
+    assert away.returncode == 0
     with process(harness, "services.api.web", "--port", str(port)):
         _wait_for(port)
         first = ["tail", "--after", "0", "--count", "2", "--cursor", str(cursor)]
@@ -45,8 +56,23 @@ def test_tail_prints_what_happened_and_resumes_from_its_cursor(
             .stdout.splitlines()
         )
         assert '"type": "item.classified"' in said[0]
+        titled = CliRunner().invoke(
+            command, ["tail", "--after", "2", "--count", "1"], env=env
+        )
+        assert titled.stdout.endswith("\tBenches\n")
         gap = CliRunner().invoke(command, ["tail", "--after", "999"], env=env)
         assert (gap.exit_code, "gap" in gap.output) == (3, True)
+
+
+def _tailing(env: dict[str, str]) -> subprocess.Popen[str]:
+    """Start a tail of one event while its server is still away."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "cli", "tail", "--after", "0", "--count", "1"],
+        env=os.environ | env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def _wait_for(port: int) -> None:
