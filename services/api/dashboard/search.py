@@ -8,11 +8,12 @@ from typing import Any
 
 from flask import Response, request
 
+from incidentwire.net import urls
 from services.api.dashboard import facet_links, list_filters
 from services.api.dashboard.highlight import segments
-from services.api.dashboard.layout import page, page_blueprint, render
+from services.api.dashboard.layout import go_to, page, page_blueprint, render
 from services.api.filters.parser import MAX_CHARS, All, FilterError, Node
-from services.api.http import reader
+from services.api.http import event_log, reader
 from services.api.search import facets, hits, queries
 from services.api.topics.asked import parse_query
 
@@ -35,6 +36,8 @@ def show() -> Response:
     list_filters.check_names(request.args, {"q", *facet_links.NAMES})
     if not q:
         return render("search.html", q="")
+    if q.startswith(("http://", "https://")):
+        return _at_address(q)
     try:
         query = parse_query(q.replace("\x00", " "))
     except FilterError as error:
@@ -51,6 +54,17 @@ def show() -> Response:
         chosen=facet_links.chosen("/search", request.args, but=("q",)),
         **found,
     )
+
+
+def _at_address(q: str) -> Response:
+    """Go to the item with this address, or say that none has it."""
+    try:
+        item_id = urls.item_id(urls.canonicalize(q))
+    except urls.UrlError as error:
+        return render("search.html", 422, q=q[:MAX_CHARS], wrong=str(error), place=1)
+    if event_log().history(item_id):
+        return go_to(f"/items/{item_id}")
+    return render("search.html", 404, q=q, is_unknown_address=True)
 
 
 def _find(

@@ -29,6 +29,9 @@ MAX_DEPTH = 10
 
 # Characters that end a bare word; a quote may also follow a field's colon.
 _BREAKS = frozenset(' \t\r\n\u3000()"')
+# What keyboards of other languages type: each opening quote with its closing one.
+_QUOTES = {'"': '"', "\u201c": "\u201d", "\u201e": "\u201c", "\uff02": "\uff02"}
+_WIDE_COLON = "\uff1a"
 _OPERATORS = frozenset({"AND", "OR", "NOT"})
 _LANGUAGE = re.compile("[a-z]{2,3}")
 
@@ -207,7 +210,7 @@ def _tokens(text: str, rules: FieldRules) -> Iterator[_Token]:
         if c in "()":
             yield _Token(c, i)
             i += 1
-        elif c == '"':
+        elif _opens_quote(text, i):
             phrase, end = _quoted(text, i)
             yield _Token("term", i, Words(phrase, quoted=True))
             i = end
@@ -221,8 +224,16 @@ def _tokens(text: str, rules: FieldRules) -> Iterator[_Token]:
             yield token
 
 
+def _opens_quote(text: str, start: int) -> bool:
+    """Return whether a quote begins; a typographic one may be part of a word."""
+    if text[start : start + 1] == '"':
+        return True
+    closing = _QUOTES.get(text[start : start + 1])
+    return closing is not None and text.find(closing, start + 1) > 0
+
+
 def _quoted(text: str, start: int) -> tuple[str, int]:
-    end = text.find('"', start + 1)
+    end = text.find(_QUOTES[text[start]], start + 1)
     if end < 0:
         raise FilterError("This quote is not closed. Add a second one.", start)
     if not text[start + 1 : end].strip():
@@ -233,13 +244,15 @@ def _quoted(text: str, start: int) -> tuple[str, int]:
 def _bare(text: str, start: int, rules: FieldRules) -> tuple[_Token, int]:
     """Read a word, an operator, or a field with its value."""
     i = start
-    while i < len(text) and text[i] not in _BREAKS and text[i] != ":":
+    while i < len(text) and text[i] not in _BREAKS | {":", _WIDE_COLON}:
         i += 1
     word = text[start:i]
     if word in _OPERATORS:
         return _Token(word, start), i
     name = word.casefold()
     if i < len(text) and text[i] == ":" and name.isidentifier() and name.isascii():
+        return _field(text, start, name, i + 1, rules)
+    if text[i : i + 1] == _WIDE_COLON and name in rules:
         return _field(text, start, name, i + 1, rules)
     while i < len(text) and text[i] not in _BREAKS:  # 12:30, http://…
         i += 1
@@ -262,7 +275,7 @@ def _field(
             f"{name!r} is not a field. Use one of {known}, or put quotes around the text.",
             start,
         )
-    if i < len(text) and text[i] == '"':
+    if _opens_quote(text, i):
         value, end = _quoted(text, i)
     else:
         end = i

@@ -8,6 +8,8 @@ import pytest
 import requests
 from flask.testing import FlaskClient
 
+from incidentwire.events import ItemSubmitted
+from incidentwire.net import urls
 from incidentwire.web.sessions import COOKIE
 from tests.api.dashboard.conftest import Member, Site
 from tests.eventually import eventually
@@ -222,3 +224,19 @@ def test_every_form_needs_the_token_and_its_scope(pages: Site) -> None:
         if ended not in (401, 403) and path != "/sign-out":
             wrong.append((path, "nobody", ended))
     assert not wrong
+
+
+def test_an_address_in_the_search_box_leads_to_its_item_or_to_the_form(
+    pages: Site,
+) -> None:
+    reader = Member(pages, "reader")
+    url = "https://news.example/known"
+    item_id = urls.item_id(url)
+    pages.harness.log.append(item_id, ItemSubmitted(url=url, via="test"))
+    asked = {"q": f"{url}?utm_source=x#part"}
+    answer = reader.get(f"{pages.base}/search", params=asked, timeout=30)
+    assert answer.url == f"{pages.base}/items/{item_id}"
+    page = ask(reader, "/search?q=https://unheard.example/a", 404)
+    assert "No item has this address." in page
+    assert "/submit?url=https%3A%2F%2Funheard.example%2Fa" in page
+    assert "host" in ask(reader, "/search?q=http://[", 422)

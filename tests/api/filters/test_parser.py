@@ -53,6 +53,11 @@ LEAK = Facts(
         ("a AND b", All((Words("a"), Words("b")))),
         ("12:30", Words("12:30")),
         ("泄露 新规", All((Words("泄露"), Words("新规")))),
+        ("“人脸 识别”", Words("人脸 识别", quoted=True)),
+        ("“人脸", Words("“人脸")),
+        ("label：deepfake", Field("label", "deepfake")),
+        ("source：“东岸 晚报”", Field("source", "东岸 晚报")),
+        ("标题：泄露", Words("标题：泄露")),
     ],
 )
 def test_queries_are_read_as_written(text: str, tree: object) -> None:
