@@ -94,12 +94,13 @@ def chosen(
     for key in FACETS:
         for prefix, word in (("", ""), ("without_", _("not "))):
             for value in args.getlist(f"{prefix}{key}"):
-                text = f"{names[key]}: {word}{shown(key, value)}"
+                text = names[key] + _(": ") + word + shown(key, value)
                 found.append((text, _Links(path, args, key).without(value)))
-    for key in ("from", "to", "q"):
+    for key, name in (("from", _("From")), ("to", _("Until")), ("q", _("Words"))):
         given = args.get(key)
         if given and key not in but:
-            found.append((f"{key}: {given}", _Links(path, args, key).without(given)))
+            link = _Links(path, args, key).without(given)
+            found.append((name + _(": ") + given, link))
     return found
 
 

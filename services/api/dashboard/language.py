@@ -41,7 +41,11 @@ def entries(name: str, prefix: str) -> list[tuple[str, str]]:
 
 def joined(words: Iterable[str]) -> str:
     """Return the words as a list within a sentence of the current language."""
-    return ("、" if current() == "zh" else ", ").join(words)
+    return _list_comma(current()).join(words)
+
+
+def _list_comma(name: str) -> str:
+    return "、" if name == "zh" else ", "  # other than the one between clauses
 
 
 def translate(text: str) -> str:
@@ -55,10 +59,11 @@ def translate_number(one: str, many: str, n: int) -> str:
 
 
 @cache
-def of_templates(name: str) -> Mapping[str, Callable[..., str]]:
-    """Return `_` and `ngettext` as templates call them: (text, values by name).
+def of_templates(name: str) -> Mapping[str, Callable[..., str] | str]:
+    """Return `_` and `ngettext` as templates call them, and the marks of a sentence.
 
-    What they return is text, which the template escapes: a stranger's words may be in it.
+    Both take a text and values by name. What they return is text, which the template
+    escapes: a stranger's words may be in it.
     """
     texts = catalogue(name)
 
@@ -69,4 +74,12 @@ def of_templates(name: str) -> Mapping[str, Callable[..., str]]:
     def of_number(one: str, many: str, num: int) -> str:
         return texts.ngettext(one, many, num) % {"num": num}
 
-    return {"_": of_one, "ngettext": of_number}
+    return {
+        "_": of_one,
+        "ngettext": of_number,
+        "comma": of_one(", "),
+        "semicolon": of_one("; "),
+        "colon": of_one(": "),
+        "full_stop": of_one(". "),
+        "list_comma": _list_comma(name),
+    }

@@ -117,4 +117,9 @@ def _shown(hit: dict[str, Any]) -> dict[str, Any]:
     if snippet is None:
         return {**hit, "segments": []}
     spans = [(start, end, "found") for start, end in snippet["hits"]]
-    return {**hit, "segments": segments(snippet["text"], spans, snippet["start"])}
+    return {
+        **hit,
+        "segments": segments(snippet["text"], spans, snippet["start"]),
+        "is_cut_before": snippet["start"] > 0,
+        "is_cut_after": snippet["end"] < snippet["length"],
+    }

@@ -169,7 +169,7 @@ def sentences(
     if amounts:
         add("shares %(what)s with %(name)s", _listed(amounts, translate))
     if quotes:
-        listed = ", ".join(f"“{quote}”" for quote in quotes[:QUOTED])
+        listed = translate(", ").join(f"“{quote}”" for quote in quotes[:QUOTED])
         add("shares the passages %(what)s with %(name)s", listed)
     if why.days is not None:
         apart = {0: "on the same day", 1: "one day apart"}
@@ -213,5 +213,5 @@ def _count(number: int, word: str, translate: Translate) -> str:
 def _listed(parts: Sequence[str], translate: Translate) -> str:
     if len(parts) == 1:
         return parts[0]
-    both = {"some": ", ".join(parts[:-1]), "last": parts[-1]}
+    both = {"some": translate(", ").join(parts[:-1]), "last": parts[-1]}
     return translate("%(some)s and %(last)s") % both

@@ -31,7 +31,8 @@ def line(
         reasons = (
             [] if is_opening else explain.sentences(event, titles, translate=translate)
         )
-        text = ": ".join(filter(None, (text, ", ".join(reasons))))
+        why = translate(", ").join(reasons)
+        text = translate(": ").join(filter(None, (text, why)))
     return {
         "position": entry.position,
         "time": rfc3339(entry.time_ms),
@@ -54,6 +55,8 @@ def words(
         "score": f"{getattr(event, 'score', 0):.2f}",
         "count": len(getattr(event, "mentions", ())),
     }
+    if isinstance(event, e.IncidentStatusChanged):
+        about |= {"old": translate(event.old), "new": translate(event.new)}
     return translate(_clause(event)) % about
 
 

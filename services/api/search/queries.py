@@ -78,6 +78,8 @@ def item_hits(
             "id": row["id"],
             "title": row["title"],
             "url": row["url"],
+            "host": row["host"],
+            "site": row["site"],
             "day": row["day"],
             "language": row["language"],
             "labels": json.loads(row["labels"]),

@@ -69,8 +69,9 @@ def wanted(node: Node) -> Wanted:
 def snippet(text: str, asked: Wanted) -> dict[str, AnyValue]:
     """Return the passage around the first hit.
 
-    `start` and `end` are code points of the text, `hits` pairs of them within the
-    passage, `text` the passage itself. Without a hit it is the beginning of the text.
+    `start` and `end` are code points of the text, of which there are `length`; `hits` are
+    pairs of them within the passage, `text` is the passage itself. Without a hit it is
+    the beginning of the text.
     """
     hits = _hits(text[:EXAMINED], asked)
     start = max(0, hits[0][0] - BEFORE) if hits else 0
@@ -83,6 +84,7 @@ def snippet(text: str, asked: Wanted) -> dict[str, AnyValue]:
         "text": text[start:end],
         "start": start,
         "end": end,
+        "length": len(text),
         "hits": shown[:MAX_HITS],
     }
 

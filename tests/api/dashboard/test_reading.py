@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from incidentwire.events import IncidentNoted
 from services.api.dashboard.incident import LINES
 from tests.api.dashboard.conftest import LEFT_OPEN, PASSWORD, Member, Site
+from tests.newsroom import LEAK
 
 # Colours differ between the schemes, markup does not: each page is examined once.
 PAGES = {
@@ -68,7 +69,10 @@ def test_the_search_box_finds_a_two_character_chinese_word(visit: Any) -> None:
     page.fill(".search input", "泄露")
     page.press(".search input", "Enter")
     page.wait_for_url("**/search?**")
-    assert "六万名患者信息泄露" in page.locator("main").inner_text()
+    found = page.locator("main").inner_text()
+    assert "六万名患者信息泄露" in found
+    assert "news.example.cn · 2026-10-09" in " · ".join(found.split("\n"))
+    assert "通知受影响的人。 …" not in found  # all of the text is shown
     page.goto(page.url.split("/search")[0] + '/search?q="open server"')
     assert "Clinic chain exposed" in page.locator("main").inner_text()
 
@@ -146,6 +150,11 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(visit: Any, pages: Site) ->
         page = visitor.go(path)
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 360, path
+    tabs = page.locator(".nav a").evaluate_all(
+        "tabs => tabs.map(tab => tab.getBoundingClientRect().right)"
+    )
+    assert len(tabs) == 8
+    assert max(tabs) <= 360
 
 
 def test_the_interface_speaks_chinese(visit: Any) -> None:
@@ -163,6 +172,32 @@ def test_reasons_and_history_are_chinese_too(pages: Site) -> None:
     assert "“Clinic chain fined over exposed records”已关联，分数 1.00" in shown
     answer = reader.get(f"{pages.base}/v1/incidents/{pages.ids['clinic']}", timeout=30)
     assert "opened this incident" in answer.text  # programs read one language
+
+
+def test_chinese_sentences_have_chinese_punctuation(pages: Site) -> None:
+    incident = pages.room.add("i_marks", (LEAK,), title="Marks of a sentence")
+    curator = Member(pages, "curator")
+    curator.headers["Accept-Language"] = "zh-CN,zh;q=0.9"
+    form = {"status": "confirmed", "version": pages.room.version(incident)}
+    assert curator.fill_in(f"/incidents/{incident}/status", **form).ok
+    wrong = []
+    for path in (
+        f"/incidents/{incident}",
+        f"/incidents/{pages.ids['clinic']}",
+        "/items/i_clinic",
+        "/incidents?label=deepfake&q=voice",
+        "/topics",
+        "/system",
+    ):
+        shown = re.sub(r"<[^>]*>", "", curator.see(path))
+        wrong += [
+            (path, found[0])
+            for found in re.finditer(
+                r".{9}[\u4e00-\u9fff）][,;:] .|.[,;] [\u4e00-\u9fff]", shown
+            )
+        ]
+        assert "由 open 变为" not in shown
+    assert not wrong
 
 
 def test_two_spellings_are_declared_one_on_a_page_and_parted_again(
