@@ -23,7 +23,11 @@ UPCASTS: Mapping[str, Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] 
 
 
 class UnknownType(ValueError):
-    """The log holds an event that only a newer release can read."""
+    """The log holds an event that this release cannot read: a newer one can."""
+
+
+class DamagedEvent(UnknownType):
+    """The log holds an event whose stored form is broken: no release can read it."""
 
 
 def stored_type(event: Event) -> str:
@@ -37,7 +41,16 @@ def encode(event: Event) -> str:
 
 
 def decode(type_name: str, data: str | bytes) -> Event:
-    """Return the event of stored type and data. Raises UnknownType."""
+    """Return the event of stored type and data. Raises UnknownType and DamagedEvent."""
+    try:
+        return _decode(type_name, data)
+    except UnknownType:
+        raise
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DamagedEvent(f"{type_name} is damaged ({error})") from None
+
+
+def _decode(type_name: str, data: str | bytes) -> Event:
     name, _, stored = type_name.partition(":")
     cls = events.TYPES.get(name)
     if cls is None:

@@ -30,5 +30,11 @@ class RecordedEvent:
 
     @property
     def event(self) -> Event:
-        """Return the decoded event. Raises codec.UnknownType."""
-        return codec.decode(self.type, self.data)
+        """Return the decoded event. Raises codec.UnknownType and codec.DamagedEvent."""
+        try:
+            return codec.decode(self.type, self.data)
+        except codec.DamagedEvent as error:
+            raise codec.DamagedEvent(
+                f"The event at position {self.position} cannot be read: {error}."
+                " Restore the store from a backup."
+            ) from None

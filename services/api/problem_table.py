@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from incidentwire.log.codec import UnknownType
+from incidentwire.log.codec import DamagedEvent, UnknownType
 from incidentwire.web.problems import (
     FieldError,
     Problem,
@@ -73,4 +73,5 @@ PROBLEMS: ProblemTable = {
     e.EvidenceDamaged: as_problem(500, "evidence-damaged"),
     FilterError: _filter,
     UnknownType: as_problem(503, "log-is-newer"),
+    DamagedEvent: as_problem(503, "log-damaged"),
 }

@@ -7,12 +7,12 @@ Web processes and the notifier write it in short transactions.
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from incidentwire import private_files
 from incidentwire.log.log_position import LogPosition
 
 SCHEMA_VERSION = 5
@@ -89,14 +89,13 @@ class Database:
     """The file at a path; one object per thread."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not path.exists()
+        private_files.make_folder(path.parent)
+        if not path.exists():
+            private_files.create(path)
         self.db = sqlite3.connect(
             path, isolation_level=None, timeout=BUSY_TIMEOUT_S, check_same_thread=False
         )
         self.db.row_factory = sqlite3.Row
-        if is_new:
-            os.chmod(path, 0o600)
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = FULL")  # a lost cursor sends mail twice
         # Reading needs no lock: a stopped writer must not stop the pages.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import os
 import secrets
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
+
+from incidentwire import private_files
 
 SECRET_BYTES = 32  # Standard Webhooks asks for 24 to 64
 KEY_FILE = "secrets.key"
@@ -57,14 +60,19 @@ def _fernet_key(key: str) -> bytes:
 
 
 def _own_key(folder: Path) -> bytes:
-    folder.mkdir(parents=True, exist_ok=True)
+    """Return the key of the data folder, made by whichever process comes first.
+
+    An empty file was left by a process that died as it made one.
+    """
+    private_files.make_folder(folder)
     path = folder / KEY_FILE
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if not path.exists() or not path.stat().st_size:
+            unfinished = path.with_suffix(".part")
+            key = Fernet.generate_key()
+            private_files.write_whole(path, unfinished, lambda file: file.write(key))
         return path.read_bytes()
-    with os.fdopen(handle, "wb") as file:
-        file.write(Fernet.generate_key())
-        file.flush()
-        os.fsync(file.fileno())
-    return path.read_bytes()
+    finally:
+        os.close(descriptor)

@@ -41,7 +41,7 @@ class PeriodicTask:
         try:
             more = self.step(now)
         except UnknownType as error:
-            logger.error(event_line("log is newer than this code", error=str(error)))
+            logger.error(event_line("log cannot be read", error=str(error)))
         self.next_at = now if more else now + self.period_s
 
 

@@ -164,6 +164,21 @@ def test_sigterm_ends_it_in_good_order(harness: Harness) -> None:
     assert projector.wait(timeout=60) == 0
 
 
+@pytest.mark.parametrize("data", ['{"via":', "[]", "null", "{}"])
+def test_a_damaged_event_is_named_with_its_position(
+    harness: Harness, data: str
+) -> None:
+    harness.add_item("i_a")
+    row = {"t": "item.submitted", "s": "i_a", "at": 1, "d": data}
+    harness.connection.xadd(STREAM, row, id="4-0")
+    harness.connection.hset("iw:subject:i_a", "p", "1,2,3,4")
+    with pytest.raises(UnknownType, match="position 4 cannot be read"):
+        harness.projector().catch_up()
+    answer = harness.api_client().get("/v1/items/i_a/evidence.warc.gz")
+    assert answer.status_code == 503
+    assert "position 4 cannot be read" in answer.get_json()["detail"]
+
+
 def test_an_unknown_type_stops_it_loudly_and_changes_nothing(harness: Harness) -> None:
     harness.add_item("i_a")
     harness.projector().catch_up()
