@@ -19,9 +19,9 @@ from typing import Any
 import gevent
 import redis
 from gevent.event import Event
-from redis.exceptions import ConnectionError as StoreAway
-from redis.exceptions import TimeoutError as StoreSlow
+from redis.exceptions import RedisError
 
+from incidentwire import store
 from incidentwire.log.event_log import EventLog
 from incidentwire.log.log_position import LogPosition
 from incidentwire.log.recorded_event import RecordedEvent
@@ -227,7 +227,9 @@ class Broadcaster:
                 for batch in self._batches():
                     self.deliver(batch)
                     gevent.sleep(0)  # lets queues drain between two rounds
-            except (StoreAway, StoreSlow) as error:
+            except RedisError as error:
+                if store.outage_of(error) is None:
+                    raise
                 logger.warning(
                     event_line(
                         "store unreachable", process="stream reader", error=str(error)
@@ -338,7 +340,9 @@ class Broadcaster:
             keys = [key for key in self._of_key if key]
             try:
                 revoked = self.find_revoked(keys) if keys else set()
-            except (StoreAway, StoreSlow):
+            except RedisError as error:
+                if store.outage_of(error) is None:
+                    raise
                 continue  # the reader logs it
             for one in [one for one in self._all if one.api_key in revoked]:
                 one.end("revoked")

@@ -235,18 +235,26 @@ def test_a_subscriber_that_has_read_further_than_the_hub_gets_nothing_twice(
     parked.close()
 
 
-def test_streams_survive_kill_9_of_the_store_and_go_on_without_a_gap(
+def test_streams_survive_outages_of_the_store_and_go_on_without_a_gap(
     own_harness: Harness,
 ) -> None:
     harness = own_harness
     harness.run_web()
+    said = harness.settings.data_dir / "services.api.web.0.log"
+    acl = ("acl", "setuser", "default")
     stream = harness.subscribe()
     submit(harness, 10)
     assert stream.take(10) == list(range(1, 11))
-    harness.store.kill()
-    harness.store.start()
+    harness.connection.execute_command(*acl, "-xread")
+    eventually(lambda: "no permissions" in said.read_text(), "the reader is refused")
+    harness.connection.execute_command(*acl, "+xread")
     submit(harness, 10, first=10)
     assert stream.take(10) == list(range(11, 21))
+    harness.store.kill()
+    eventually(lambda: "refused" in said.read_text(), "the store is away")
+    harness.store.start()
+    submit(harness, 10, first=20)
+    assert stream.take(10) == list(range(21, 31))
 
 
 def test_after_kill_9_of_the_web_process_a_subscriber_resumes_where_it_was(
