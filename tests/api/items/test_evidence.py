@@ -8,7 +8,7 @@ import json
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,10 @@ from incidentwire.documents import StoredDocument
 from incidentwire.events import ItemCorrected, ItemExpired, ItemWithdrawn
 from incidentwire.items import State
 from incidentwire.web.keys import Keys
+from services.api import app
 from services.api.app import create_app
-from services.api.items import inert_page
+from services.api.items import evidence, inert_page
+from services.api.read_model.reader import MAX_IDLE
 from tests.browser import chromium
 from tests.harness import LEAK, PLAIN, Harness, Site, page
 from tests.store import Store
@@ -88,6 +90,24 @@ def test_a_kept_page_is_shown_with_headers_that_make_it_inert(
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert answer.headers["Content-Disposition"] == "inline"
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_renditions_leave_threads_to_the_other_requests(
+    newsroom: Harness,
+    client: FlaskClient,
+    web_site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert app.MAX_RENDITIONS < MAX_IDLE  # threads for queries
+    monkeypatch.setattr(evidence, "RENDITION_TIMEOUT_S", 0.05)
+    item_id = kept_page(newsroom, web_site)
+    places = client.application.extensions["incidentwire.renditions"]
+    with ExitStack() as stack:
+        for _ in range(app.MAX_RENDITIONS):
+            stack.enter_context(places)
+        answer = client.get(f"/v1/items/{item_id}/snapshot")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+    assert client.get(f"/v1/items/{item_id}/snapshot").status_code == 200
 
 
 def test_an_earlier_revision_is_found_by_any_of_its_digests(
