@@ -52,19 +52,22 @@ class Contacts:
         self.settings = settings
         self.store = store
 
-    def ask(self, subscription: Subscription) -> None:
-        """Ask the contact of a webhook, unless it has confirmed already."""
+    def ask(self, subscription: Subscription) -> Failure | None:
+        """Ask the contact of a webhook, unless it has confirmed already.
+
+        Returns the failure, None if it was sent or nothing was to be asked.
+        """
         if subscription.channel is Channel.EMAIL or not subscription.contact:
-            return
-        if not self.settings.smtp_host or self.is_confirmed(subscription):
-            return
+            return None
+        if self.is_confirmed(subscription):
+            return None
         token = new_token()
         now = time.time()
         self.store.expire_secrets(subscription.id, "contact", now)
         self.store.put_secret(
             subscription.id, "contact", token_digest(token), expires=now + CONFIRM_S
         )
-        ask(self.settings, subscription, subscription.contact, token)
+        return ask(self.settings, subscription, subscription.contact, token)
 
     def confirm(self, token: str) -> Subscription | None:
         """Note that the contact confirmed; None if the link is no contact's."""

@@ -257,7 +257,12 @@ class Delivery:
         if not subscription.attempt:
             return subscription
         return self.store.change(
-            subscription.id, attempt=0, retry_at=0.0, failing_since=None, warned=0
+            subscription.id,
+            attempt=0,
+            retry_at=0.0,
+            failing_since=None,
+            warned=0,
+            reason="",
         )
 
     def _failed(self, subscription: Subscription, failure: Failure) -> Subscription:

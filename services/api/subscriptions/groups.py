@@ -234,8 +234,9 @@ def _events(
 ) -> list[dict[str, Any]]:
     shown = []
     gone = []
+    entries = service.log.get_many([position for position, _ in leased])
     for position, attempt in leased:
-        entry = service.log.get(position)
+        entry = entries.get(position)
         if entry is None:
             gone.append(position)
             continue

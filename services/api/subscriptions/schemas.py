@@ -119,6 +119,9 @@ class SubscriptionSchema(Schema):
     schedule = fields.Dict(required=True)
     template = fields.String(required=True)
     contact = fields.String(required=True)
+    contact_confirmed = fields.Boolean(
+        required=True, metadata={"description": "until then the contact is not told"}
+    )
     language = fields.String(required=True, metadata=LANGUAGE)
     status = _enum(Status, "pending, active, paused or disabled", required=True)
     reason = fields.String(

@@ -35,6 +35,7 @@ from services.api.subscriptions.preview import (
     Preview,
 )
 from services.api.subscriptions.recipients import Recipients
+from services.api.subscriptions.retry_schedule import Failure
 from services.api.subscriptions.secrets import (
     SecretBox,
     new_token,
@@ -93,6 +94,7 @@ class SubscriptionService:
     ) -> Created:
         """Create a subscription. Raises InvalidSubscription, TooFrequent, MailNotConfigured."""
         self.check_target(fields["channel"], fields.get("target", ""))
+        self._check_contact(fields.get("contact", ""))
         subscription = self._new(fields, owner)
         self._check_rate(subscription, preview)
         secret = new_webhook_secret() if subscription.channel is Channel.WEBHOOK else ""
@@ -111,10 +113,15 @@ class SubscriptionService:
             SubscriptionCreated(who=owner, channel=str(subscription.channel)),
         )
         if subscription.channel is Channel.EMAIL:
-            self._ask_confirmation(subscription, token)
-        self.contacts.ask(subscription)
+            failure = confirmation.ask(
+                self.settings, subscription, subscription.target, token
+            )
+        else:
+            failure = self.contacts.ask(subscription)
+        self._note(subscription, failure)
         shown = token if subscription.channel is Channel.FEED else ""
-        return Created(subscription=subscription, secret=secret, token=shown)
+        created = self.store.get(subscription.id)
+        return Created(subscription=created, secret=secret, token=shown)
 
     def add(self, subscription: Subscription) -> None:
         """Store a subscription or group. Raises InvalidSubscription past the quota."""
@@ -138,6 +145,8 @@ class SubscriptionService:
         before = self.store.get(subscription_id)
         allowed = {k: v for k, v in fields.items() if k not in ("status", "resume")}
         after = checked(dataclasses.replace(before, **allowed))
+        if after.contact != before.contact:
+            self._check_contact(after.contact)
         if preview is not None:
             self._check_rate(after, preview)
         if after.schedule != before.schedule:
@@ -151,9 +160,10 @@ class SubscriptionService:
                     self._resume(before, fields.get("resume", "missed"))
             self.database.touch()
         changed = self.store.get(subscription_id)
-        if changed.contact != before.contact:
-            self.contacts.ask(changed)
-        return changed
+        if changed.contact == before.contact:
+            return changed
+        self._note(changed, self.contacts.ask(changed))
+        return self.store.get(subscription_id)
 
     def remove(self, subscription_id: str, who: str) -> None:
         self.store.remove(subscription_id)
@@ -237,14 +247,18 @@ class SubscriptionService:
             subscription_id, "unsubscribe_digest", token_digest(unsubscribe)
         )
 
-    def _ask_confirmation(self, subscription: Subscription, token: str) -> None:
-        failure = confirmation.ask(
-            self.settings, subscription, subscription.target, token
-        )
+    def _check_contact(self, contact: str) -> None:
+        """Refuse an address that nobody could write to. Raises InvalidSubscription."""
+        if contact and not self.settings.smtp_host:
+            raise InvalidSubscription("contact", mail.NOT_CONFIGURED)
+
+    def _note(self, subscription: Subscription, failure: Failure | None) -> None:
+        """Show the owner whether a question for confirmation could be sent."""
         if failure is not None:
-            self.store.change(
-                subscription.id, reason=f"{failure.reason}: {failure.detail}"[:300]
-            )
+            reason = f"{failure.reason}: {failure.detail}"[:300]
+            self.store.change(subscription.id, reason=reason)
+        elif not subscription.attempt and subscription.status is not Status.DISABLED:
+            self.store.change(subscription.id, reason="")
 
     def confirm(self, token: str) -> Subscription:
         """Confirm the address of a link: activate its subscription, or note its contact.

@@ -28,6 +28,7 @@ def as_json(service: SubscriptionService, subscription: Subscription) -> dict[st
             **dataclasses.asdict(subscription.schedule),
             "pace": str(subscription.schedule.pace),
         },
+        "contact_confirmed": service.contacts.is_confirmed(subscription),
         "created": _time(subscription.created),
         "next_at": _time(subscription.next_at),
         "retry_at": _time(subscription.retry_at),

@@ -6,6 +6,7 @@ import re
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -71,7 +72,8 @@ def test_a_failing_endpoint_is_retried_under_the_same_id_and_in_order(
     assert receiver.ids()[0] == receiver.ids()[1]
     positions = [body["data"]["event"]["sequence"] for body in receiver.bodies()[1:]]
     assert positions == sorted(positions)
-    assert desk.show(created["id"])["pending"] == 0
+    shown = desk.show(created["id"])
+    assert (shown["pending"], shown["reason"]) == (0, "")
 
 
 def test_410_disables_at_once_and_what_was_missed_is_delivered_after_resuming(
@@ -175,7 +177,12 @@ def test_a_contact_that_did_not_confirm_gets_no_further_mail(
     created = desk.webhook(receiver, scope="new", contact="ops@example.org")
     confirm_newest(desk, smtp)
     path = f"/v1/subscriptions/{created['id']}"
-    desk.client.patch(path, json={"contact": "other@example.org"})
+    assert desk.show(created["id"])["contact_confirmed"] is True
+    smtp.refuse["none@example.org"] = "550 no such user"
+    shown = desk.client.patch(path, json={"contact": "none@example.org"}).get_json()
+    assert shown["reason"] == "recipient_refused: 550 no such user"
+    shown = desk.client.patch(path, json={"contact": "other@example.org"}).get_json()
+    assert (shown["contact_confirmed"], shown["reason"]) == (False, "")
     receiver.status = 410
     desk.room.add("i_a", (LEAK,))
     desk.settle()
@@ -185,6 +192,22 @@ def test_a_contact_that_did_not_confirm_gets_no_further_mail(
         "other@example.org",
     ]
     assert all("Confirm within" in text for text in smtp.texts())
+
+
+def test_a_contact_needs_a_mail_server(desk: Desk, receiver: Receiver) -> None:
+    settings = replace(desk.harness.settings, smtp_host="")
+    desk.client.application.extensions["incidentwire.settings"] = settings
+    created = desk.create(channel="webhook", target=receiver.url)
+    body = {"name": "n", "channel": "webhook", "target": receiver.url}
+    contact = {"contact": "ops@example.org"}
+    for answer in (
+        desk.client.post("/v1/subscriptions", json=body | contact),
+        desk.client.patch(f"/v1/subscriptions/{created['id']}", json=contact),
+    ):
+        assert answer.status_code == 422
+        (error,) = answer.get_json()["errors"]
+        assert error["field"] == "contact"
+        assert error["message"].startswith("No mail server is configured.")
 
 
 def test_a_redirect_is_a_failure_and_is_not_followed(desk: Desk) -> None:
