@@ -17,6 +17,9 @@ def completion(shell: str) -> None:
     bash: incidentwire completion bash > ~/.local/share/bash-completion/completions/incidentwire
     zsh:  incidentwire completion zsh > ~/.zfunc/_incidentwire
     fish: incidentwire completion fish > ~/.config/fish/completions/incidentwire.fish
+
+    Create the folder first if it is missing, then open a new shell. For zsh, ~/.zfunc must
+    be in fpath.
     """
     from cli.main import command
 
