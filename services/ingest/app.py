@@ -73,7 +73,7 @@ def create_app(
     app.extensions["incidentwire.quota"] = Quota(settings, connection)
     app.extensions["incidentwire.feeds"] = FeedStore(connection)
     api = openapi.add_api(app, "Incidentwire ingest", REFUSALS)
-    app.register_blueprint(api_docs.make_blueprint(settings))
+    app.register_blueprint(api_docs.make_blueprint(settings, is_front=True))
     api.spec.components.schema("Submission", schema=SubmissionSchema)
     for blueprint in (health.blueprint, views.blueprint, feed_views.blueprint):
         api.register_blueprint(blueprint)

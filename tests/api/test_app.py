@@ -64,7 +64,7 @@ def test_a_key_without_the_scope_is_refused(harness: Harness) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "said"),
     [
-        ("GET", "/v1/submissions/i_a", "paths of both services"),
+        ("GET", "/v1/submissions/i_a", "are at ingest"),
         ("PUT", "/v1/items", "Allow"),
         ("GET", "/v1/items?from=yesterday", "2026-03-31"),
         ("GET", "/v1/incidents?to=today", "2026-03-31"),
@@ -114,6 +114,8 @@ def test_the_docs_page_needs_no_key_and_loads_nothing_from_elsewhere(
     assert document["servers"] == [{"url": harness.settings.api_url}]
     submissions = document["paths"]["/v1/submissions"]
     assert submissions["servers"] == [{"url": harness.settings.ingest_url}]
+    if service == "ingest":
+        assert client.get("/").headers["Location"] == "docs"
     page = client.get("/docs")
     assert "default-src 'self'" in page.headers["Content-Security-Policy"]
     assert "//" not in page.text.replace("<!--", "")

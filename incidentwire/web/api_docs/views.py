@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import flask_swagger_ui
-from flask import Blueprint, Response, abort, send_from_directory
+from flask import Blueprint, Response, abort, redirect, send_from_directory
 
 from incidentwire.settings import Settings
 from incidentwire.web.api_docs import asyncapi
@@ -28,8 +28,11 @@ POLICY = (
 )
 
 
-def make_blueprint(settings: Settings) -> Blueprint:
-    """Return the views of both documents, `/docs`, and the scripts of that page."""
+def make_blueprint(settings: Settings, *, is_front: bool = False) -> Blueprint:
+    """Return the views of both documents, `/docs`, and the scripts of that page.
+
+    With `is_front`, for a service without pages, `/` leads to `/docs`.
+    """
     document = _document(settings)
     messages = asyncapi.document(settings.api_url)
     page = (HERE / "docs.html").read_text(encoding="utf-8")
@@ -62,6 +65,13 @@ def make_blueprint(settings: Settings) -> Blueprint:
         if name not in SERVED:
             abort(404)
         return send_from_directory(SCRIPTS, name)
+
+    if is_front:
+
+        @blueprint.get("/")
+        @public
+        def front() -> Any:
+            return redirect("docs")
 
     return blueprint
 
