@@ -152,3 +152,28 @@ def test_events_of_an_earlier_release_get_their_subjects(
     desk.settle()
     desk.retry_now()
     assert receiver.types() == ["incident.opened", "incident.status_changed"]
+
+
+def test_each_change_of_an_incident_reaches_who_was_told_of_it(
+    desk: Desk, receiver: Receiver
+) -> None:
+    desk.webhook(receiver, filter="label:data_leak", scope="new")
+    merged = desk.room.add("i_a", (LEAK,))
+    kept = desk.room.add("i_b", (LEAK,))
+    desk.room.add("i_c", (LEAK,), into=kept)
+    desk.settle()
+    into = {"into": kept, "into_version": desk.room.version(kept)}
+    desk.room.command(merged, "merge", **into)
+    desk.room.command(merged, "unmerge")
+    desk.room.command(kept, "split", mentions=["i_c#m0"])
+    desk.room.command(kept, "status", status="dismissed")
+    desk.settle()
+    corrections = [
+        body["type"] for body in receiver.bodies() if body["data"]["is_correction"]
+    ]
+    assert corrections == [
+        "incident.merged",
+        "incident.unmerged",
+        "incident.split",
+        "incident.status_changed",
+    ]
