@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import click
@@ -210,9 +211,10 @@ def list_deliveries(
     about = f"{settings.api_url}/v1/events/{event}"
     if subscription is not None:
         about = _url(settings, subscription)
-    rows = ids.pages(settings, f"{about}/deliveries", "deliveries", {}, limit)
+    most = sys.maxsize if failed else limit  # the limit counts what is shown
+    rows = ids.pages(settings, f"{about}/deliveries", "deliveries", {}, most)
     shown = (row for row in rows if not (failed and row["ok"]))
-    output.write(shown, DELIVERIES, as_json=as_json)
+    output.write(islice(shown, limit), DELIVERIES, as_json=as_json)
 
 
 @click.command()

@@ -67,6 +67,9 @@ def test_a_webhook_is_added_fails_is_listed_and_its_failures_are_replayed(
     assert run("replay", short, "--position", event).output == "1\n"
     desk.settle()
     assert len(receiver.ids()) == 3
+    assert run("deliveries", "list", short, "--limit", "1").output.count("\n") == 2
+    oldest = run("deliveries", "list", short, "--failed", "--limit", "1").output
+    assert "failed" in oldest
     paused = json.loads(run("subscriptions", "pause", short, "--json").output)
     assert (paused["id"], paused["status"]) == (name, "paused")
     assert run("subscriptions", "remove", short).output == f"{name}\tremoved\n"
