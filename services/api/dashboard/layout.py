@@ -279,7 +279,7 @@ def show_error(error: Exception) -> Any:
         "error.html",
         problem.status,
         title=_title(problem),
-        detail=_details().get(problem.slug, problem.detail),
+        detail=_detail(problem),
         errors=problem.errors,
         written=_written(),
         next=_referring_path() if problem.status == 401 else None,
@@ -317,6 +317,13 @@ def _title(problem: Problem) -> str:
     if problem.slug in FASTER:
         return _("Somebody was faster")
     return _titles().get(problem.status, _("Something went wrong"))
+
+
+def _detail(problem: Problem) -> str:
+    """Return what is wrong and what to do, as people need to know it."""
+    if problem.slug == "unknown-incident" and request.args.get("as_of"):
+        return _("This incident did not exist at that moment. Choose a later one.")
+    return _details().get(problem.slug, problem.detail)
 
 
 def _details() -> Mapping[str, str]:

@@ -103,6 +103,8 @@ def test_as_of_shows_the_past_and_compares_two_moments(visit: Any, pages: Site) 
     assert page.locator("article").count() == 1
     page = visitor.go(f"/incidents/{clinic}?against=5")
     assert "gained" in page.locator("main").inner_text()
+    page = visitor.go(f"/incidents/{pages.ids['twin']}?as_of=5")
+    assert "did not exist at that moment" in page.locator("main").inner_text()
 
 
 def test_hostile_words_stay_words(visit: Any, pages: Site) -> None:

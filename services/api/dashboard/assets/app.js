@@ -23,6 +23,12 @@
     if (form) form.requestSubmit();
   });
 
+  // An action that is opened is ready to be filled in.
+  document.addEventListener("toggle", (event) => {
+    const box = event.target;
+    if (box.open && box.matches("details.action")) box.querySelector("input[type=text], textarea")?.focus();
+  }, true);
+
   // The as-of slider picks one of the positions of the history.
   const slider = document.querySelector("input[data-positions]");
   if (slider) {
