@@ -97,6 +97,18 @@ def test_lost_items_are_queued_before_all_others(harness: Harness) -> None:
     assert last == [waiting]
 
 
+def test_a_lost_page_has_its_place_by_the_time_of_its_request(
+    harness: Harness, web_site: Site
+) -> None:
+    lost = harness.submit(url=web_site.url("/a"))
+    for key in queue.fetch_keys(harness.connection):
+        harness.connection.delete(key)
+    later = harness.submit(url=web_site.url("/b"))
+    assert requeue_expired(harness.connection, time.time() + LATER_S) == [lost]
+    [waiting] = queue.waiting_pages(harness.connection, 10).values()
+    assert [item_id for item_id, _ in waiting] == [lost, later]
+
+
 @pytest.mark.parametrize("record", ["{half", '{"request": 1, "of": "old"}', "[]"])
 def test_a_page_whose_record_is_damaged_is_fetched_again(
     harness: Harness, web_site: Site, record: str

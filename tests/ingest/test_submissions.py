@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import logging
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +23,7 @@ from incidentwire.events import (
 )
 from incidentwire.log.event_log import IN_FLIGHT
 from incidentwire.web.keys import Keys
+from services.ingest import bulk
 from services.ingest.app import create_app
 from tests.harness import PLAIN, Harness, Site, page
 
@@ -448,6 +452,36 @@ def test_bulk_to_a_store_that_cannot_be_written_is_one_503(
     answer = harness.post(b'{"text": "x"}', **{"Content-Type": "application/x-ndjson"})
     assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
     assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("what", "slug"),
+    [("disk", "storage-unavailable"), ("store", "store-unreachable")],
+)
+def test_an_outage_within_a_body_is_named_line_by_line(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, what: str, slug: str
+) -> None:
+    replace = os.replace
+    stored: list[object] = []
+
+    def write(source: Path, target: Path) -> None:
+        if stored and what == "disk":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if stored:
+            harness.connection.config_set("min-replicas-to-write", 1)
+        stored.append(target)
+        replace(source, target)
+
+    monkeypatch.setattr(bulk, "CHUNK", 1)
+    monkeypatch.setattr(os, "replace", write)
+    texts = [{"title": "Benches", "text": f"{PLAIN} {n}"} for n in range(3)]
+    try:
+        rows = _bulk(harness, *(json.dumps(text).encode() for text in texts))
+    finally:
+        harness.connection.config_set("min-replicas-to-write", 0)
+    assert [row["status"] for row in rows] == [202, 503, 503]
+    assert rows[1]["type"] == f"urn:incidentwire:problem:{slug}"
+    assert harness.log.last() == 1
 
 
 @pytest.mark.parametrize(
