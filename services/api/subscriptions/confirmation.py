@@ -7,13 +7,19 @@ webhook is told of failures only after its own confirmation; the webhook does no
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 from incidentwire.settings import Settings
 from services.api.catalogue import catalogue
 from services.api.subscriptions import mail
 from services.api.subscriptions.model import Channel, Subscription
 from services.api.subscriptions.retry_schedule import Failure
-from services.api.subscriptions.secrets import new_token, token_digest
+from services.api.subscriptions.secrets import (
+    SecretBox,
+    SecretsUnreadable,
+    new_token,
+    token_digest,
+)
 from services.api.subscriptions.store import SubscriptionStore
 
 CONFIRM_S = 7 * 86_400.0
@@ -43,6 +49,24 @@ def ask(
         message_id=f"{subscription.id}.confirm{token[:8] if is_contact else ''}",
     )
     return mail.send(settings, message)
+
+
+def unsubscribe_token(
+    store: SubscriptionStore, box: SecretBox, subscription_id: str
+) -> str:
+    """Return the token of the link that ends a subscription, a new one at first.
+
+    Links of earlier mails stay valid: their digests stay.
+    """
+    sealed = store.secrets(subscription_id, "unsubscribe", time.time())
+    with suppress(SecretsUnreadable):
+        for token in box.open_all(sealed):
+            return token
+    made = new_token()
+    with store.database.transaction():
+        store.put_secret(subscription_id, "unsubscribe", box.seal(made))
+        store.put_secret(subscription_id, "unsubscribe_digest", token_digest(made))
+    return made
 
 
 class Contacts:

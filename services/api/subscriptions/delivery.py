@@ -17,7 +17,7 @@ from incidentwire.net.client import HttpClient
 from incidentwire.settings import Settings
 from incidentwire.telemetry import event_line
 from services.api.subscriptions import facts, mail, messages, webhook
-from services.api.subscriptions.confirmation import Contacts
+from services.api.subscriptions.confirmation import Contacts, unsubscribe_token
 from services.api.subscriptions.database import Database
 from services.api.subscriptions.ledger import Ledger
 from services.api.subscriptions.messages import Notification
@@ -85,7 +85,7 @@ class Delivery:
 
     def _webhooks(self, subscription: Subscription) -> None:
         sealed = self.store.secrets(subscription.id, "webhook", self.now())
-        secrets = [self.box.open(value) for value in sealed]
+        secrets = self.box.open_all(sealed)
         log_id = self.log.id
         positions = self.pending.pending(subscription.id, WEBHOOKS_PER_TURN)
         entries = self.log.get_many(positions)
@@ -162,10 +162,8 @@ class Delivery:
         message_id = (
             f"{subscription.id}.{self._log_name()}.{positions[0]}.{positions[-1]}"
         )
-        token = self.store.secrets(subscription.id, "unsubscribe", self.now())
-        unsubscribe = (
-            f"{self.settings.api_url}/v1/unsubscribe/{self.box.open(token[0])}"
-        )
+        token = unsubscribe_token(self.store, self.box, subscription.id)
+        unsubscribe = f"{self.settings.api_url}/v1/unsubscribe/{token}"
         composed = messages.mail(
             subscription,
             notifications,

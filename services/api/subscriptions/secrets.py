@@ -7,6 +7,8 @@ import fcntl
 import hashlib
 import os
 import secrets
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -39,6 +41,19 @@ class SecretBox:
                 "The webhook secrets were encrypted with another key."
                 " Set INCIDENTWIRE_SECRETS_KEY to the former one, or rotate each secret."
             ) from None
+
+    def open_all(self, sealed: Sequence[bytes]) -> list[str]:
+        """Decrypt what this key sealed, in order. Raises SecretsUnreadable if it is none.
+
+        After the key was replaced and a secret rotated, the former one stays unreadable.
+        """
+        found = []
+        for value in sealed:
+            with suppress(SecretsUnreadable):
+                found.append(self.open(value))
+        if sealed and not found:
+            self.open(sealed[0])
+        return found
 
 
 def new_webhook_secret() -> str:

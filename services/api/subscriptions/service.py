@@ -239,13 +239,7 @@ class SubscriptionService:
         self.store.put_secret(
             subscription_id, "confirm", token_digest(token), expires=expires
         )
-        unsubscribe = new_token()
-        self.store.put_secret(
-            subscription_id, "unsubscribe", self.box.seal(unsubscribe)
-        )
-        self.store.put_secret(
-            subscription_id, "unsubscribe_digest", token_digest(unsubscribe)
-        )
+        confirmation.unsubscribe_token(self.store, self.box, subscription_id)
 
     def _check_contact(self, contact: str) -> None:
         """Refuse an address that nobody could write to. Raises InvalidSubscription."""
@@ -328,7 +322,7 @@ class SubscriptionService:
 
     def _webhook_secrets(self, subscription_id: str) -> list[str]:
         sealed = self.store.secrets(subscription_id, "webhook", time.time())
-        return [self.box.open(value) for value in sealed]
+        return self.box.open_all(sealed)
 
     def check_target(self, channel: Channel, target: str) -> None:
         """Refuse a target that can never work. Raises InvalidSubscription."""

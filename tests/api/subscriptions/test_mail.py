@@ -234,6 +234,23 @@ def test_a_mail_waits_while_no_mail_server_is_configured(
     assert len(smtp.raw) == 1
 
 
+def test_mails_under_another_key_have_a_new_link_and_old_links_work(
+    desk: Desk, smtp: MailServer
+) -> None:
+    alerts = confirmed(desk, smtp, scope="new")
+    for n, key in enumerate(("first", "second")):
+        desk.restart(replace(desk.harness.settings, secrets_key=key))
+        desk.room.add(f"i_{n}", (LEAK,))
+        desk.settle()
+    first, second = (
+        re.findall(r"/v1/unsubscribe/\S+", text)[0] for text in smtp.texts()
+    )
+    assert first != second
+    assert desk.show(alerts)["reason"] == ""
+    desk.client.post(first)
+    assert desk.client.get(f"/v1/subscriptions/{alerts}").status_code == 404
+
+
 def test_a_mail_whose_answer_was_lost_comes_again_as_it_was(
     desk: Desk, smtp: MailServer
 ) -> None:

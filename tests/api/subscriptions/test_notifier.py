@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from incidentwire.client import verify_webhook
 from incidentwire.log.event_log import LOG_ID
 from services.api.subscriptions import notifier
 from tests import lost_tail
@@ -65,6 +66,10 @@ def test_secrets_of_another_key_are_named_to_the_owner(
     refused = desk.client.post(f"{path}/verify")
     assert refused.status_code == 503
     assert "INCIDENTWIRE_SECRETS_KEY" in refused.get_json()["detail"]
+    fresh = desk.client.post(f"{path}/rotate").get_json()["secret"]
+    desk.retry_now()
+    (asked,) = receiver.requests
+    assert verify_webhook(fresh, asked.headers, asked.body)
 
 
 def test_endpoints_that_never_answer_leave_threads_and_turns_to_others(
