@@ -32,6 +32,10 @@ STORE_ENDED = (
     " move the folder `store` away and restore a backup, or cut the file where the damage"
     " begins with `redis-check-aof --fix`: docs/operations.md, Damage."
 )
+STORE_EMPTY = (
+    "The store is empty, though this folder was used before. If its data is lost, stop and"
+    " restore a backup: docs/operations.md, An emptied store."
+)
 # One machine runs all processes: no BLAS threads to each.
 ENVIRON = {"OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 # Advice about the machine, not about this installation: nothing for a first start.
@@ -147,6 +151,8 @@ def ensure_first_key(store_url: str, data_dir: Path) -> Path | None:
     keys = Keys(connect(store_url))
     path = context.key_file(data_dir)
     if not keys.list():
+        if path.exists():
+            click.echo(STORE_EMPTY, err=True)
         secret = keys.create(FIRST_KEY, SCOPES)
         context.write_private(path, secret + "\n")
     return path if path.exists() else None

@@ -20,10 +20,11 @@ from cli import folder_lock
 from cli.context import RUNNING, write_private
 from cli.main import command
 from cli.processes import PROCESSES
+from cli.up import ensure_first_key
 from incidentwire.store import connect
 from tests.eventually import eventually
 from tests.running_up import CLI, Up, running_up
-from tests.store import free_port
+from tests.store import Store, free_port
 
 MAX_MEMORY = 500_000_000  # bytes, of `up` and all its processes; 430 MB in 2026
 
@@ -109,6 +110,16 @@ def test_other_users_can_read_nothing_and_no_key_is_in_the_output(up: Up) -> Non
     connection = connect(up.running["redis_url"])
     assert connection.config_get("port")["port"] == "0"
     connection.close()
+
+
+def test_a_store_that_lost_its_data_is_named(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for is_lost in (False, True, False):
+        if is_lost:
+            store.connect().flushall()
+        ensure_first_key(store.url, tmp_path)
+        assert ("docs/operations.md" in capsys.readouterr().err) is is_lost
 
 
 def test_a_private_file_is_private_whatever_the_umask(tmp_path: Path) -> None:
