@@ -29,7 +29,12 @@ from services.api.subscriptions.replays import (
     replay_range,
 )
 from services.api.subscriptions.service import NotVerified, SubscriptionService
-from services.api.subscriptions.shapes import as_json, deliveries_json, feed_url
+from services.api.subscriptions.shapes import (
+    as_json,
+    deliveries_json,
+    feed_url,
+    list_json,
+)
 
 DELIVERIES = 50  # per page
 
@@ -49,7 +54,7 @@ def sign_in_first() -> Response | None:
 def show_all() -> Response:
     """Show the person's subscriptions, those that need attention first."""
     rows = with_service(
-        lambda service: [_shown(service, each) for each in visible(service)]
+        lambda service: list(map(_shown, list_json(service, visible(service))))
     )
     return render(
         "subscriptions.html",
@@ -96,7 +101,7 @@ def show_one(subscription_id: str, status: int = 200, **shown_once: Any) -> Resp
         subscription = owned(service, subscription_id)
         query = {"limit": DELIVERIES, "cursor": cursor}
         return {
-            "subscription": _shown(service, subscription),
+            "subscription": _shown(as_json(service, subscription)),
             "ledger": deliveries_json(service, query, subscription_id=subscription_id),
         }
 
@@ -116,9 +121,8 @@ def show_one(subscription_id: str, status: int = 200, **shown_once: Any) -> Resp
     )
 
 
-def _shown(service: SubscriptionService, subscription: Subscription) -> dict[str, Any]:
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
     """Return a subscription with its state as a word for people."""
-    row = as_json(service, subscription)
     is_failing = row["status"] == "active" and row["failing_since"] is not None
     row["state"] = "failing" if is_failing else str(row["status"])
     row["needs_attention"] = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from gettext import NullTranslations
 from typing import Any
@@ -19,8 +19,21 @@ from services.api.topics.asked import removed_topics
 
 def as_json(service: SubscriptionService, subscription: Subscription) -> dict[str, Any]:
     """Return the subscription with its cursor and backlog."""
+    return list_json(service, [subscription])[0]
+
+
+def list_json(
+    service: SubscriptionService, subscriptions: Iterable[Subscription]
+) -> list[dict[str, Any]]:
+    """Return subscriptions with their cursors and backlogs; the log is asked once."""
     last = service.log.last()
     head, _ = service.database.head()
+    return [_as_json(service, each, last, head) for each in subscriptions]
+
+
+def _as_json(
+    service: SubscriptionService, subscription: Subscription, last: int, head: int
+) -> dict[str, Any]:
     scanned = subscription.scanned if subscription.scanned is not None else head
     return {
         **vars(subscription),

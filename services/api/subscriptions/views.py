@@ -46,6 +46,7 @@ from services.api.subscriptions.shapes import (
     as_json,
     deliveries_json,
     feed_url,
+    list_json,
     preview_json,
 )
 from services.api.subscriptions.store import UnknownSubscription
@@ -102,9 +103,7 @@ def create_subscription(body: dict[str, Any]) -> dict[str, Any]:
 def list_subscriptions(_query: dict[str, Any]) -> dict[str, Any]:
     """List the subscriptions of this key; all of them for a key with `admin`."""
     return with_service(
-        lambda service: {
-            "subscriptions": [as_json(service, each) for each in visible(service)]
-        }
+        lambda service: {"subscriptions": list_json(service, visible(service))}
     )
 
 

@@ -154,6 +154,8 @@ def test_alerts_that_become_a_flood_come_hourly_until_it_is_over(
     shown = desk.show(alerts)
     assert shown["pending"] == 2
     assert ":00:00" in shown["next_at"]
+    page = f"/subscriptions/{alerts}"
+    assert "sent once an hour" in desk.client.get(page).text
     db = desk.notifier.database.db
     db.execute("UPDATE subscriptions SET next_at = 1")
     desk.settle()
@@ -163,6 +165,7 @@ def test_alerts_that_become_a_flood_come_hourly_until_it_is_over(
     db.execute("UPDATE subscriptions SET next_at = 1")
     desk.settle()
     assert desk.show(alerts)["next_at"] is None
+    assert "sent once an hour" not in desk.client.get(page).text
     desk.room.add("i_5", (LEAK,))
     desk.settle()
     assert len(smtp.raw) == 4
