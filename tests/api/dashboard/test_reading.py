@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from incidentwire.events import IncidentNoted
+from incidentwire.documents import StoredDocument
+from incidentwire.events import IncidentNoted, ItemFetched
 from services.api.dashboard.incident import LINES
 from tests.api.dashboard.conftest import LEFT_OPEN, PASSWORD, Member, Site
 from tests.newsroom import LEAK
@@ -105,6 +106,28 @@ def test_as_of_shows_the_past_and_compares_two_moments(visit: Any, pages: Site) 
     assert "gained" in page.locator("main").inner_text()
     page = visitor.go(f"/incidents/{pages.ids['twin']}?as_of=5")
     assert "did not exist at that moment" in page.locator("main").inner_text()
+
+
+def test_two_revisions_of_an_item_are_compared_by_words(pages: Site) -> None:
+    harness = pages.harness
+    digests = []
+    pages.room.add("i_twotexts", (LEAK,), title="Bank", text="The bank lost ten files.")
+    for text in ("The bank lost ten files.", "The bank lost <b>twelve</b> files."):
+        document = StoredDocument(title="Bank", text=text)
+        digest = harness.archive.put("i_twotexts", document.to_bytes())
+        fetched = ItemFetched(
+            document_digest=digest, text_digest=document.text_digest, words=5
+        )
+        harness.log.append("i_twotexts", fetched)
+        digests.append(document.text_digest)
+    last = harness.log.last()
+    shown = Member(pages, "reader").see(
+        f"/items/i_twotexts?from={digests[0]}&to={digests[1]}&min_position={last}"
+    )
+    assert "compare with the one before" in shown
+    assert re.search(
+        r"lost <del>ten ?</del><ins>&lt;b&gt;twelve&lt;/b&gt; ?</ins>", shown
+    )
 
 
 def test_hostile_words_stay_words(visit: Any, pages: Site) -> None:
