@@ -60,12 +60,6 @@ OWN_ERRORS = (
     parse.InvalidResponseHeader,
     parse.InvalidResponseHeaderName,
 )
-# Found in a body. The view has answered already, so only the connection is closed.
-BODY_ERRORS = (
-    parse.InvalidChunkSize,
-    parse.ChunkMissingTerminator,
-    parse.InvalidChunkExtension,
-)
 
 
 class Worker(GeventWorker):
@@ -91,8 +85,6 @@ class Worker(GeventWorker):
         self, req: Any, client: Any, addr: Any, exc: BaseException
     ) -> None:
         """Answer with problem details, without repeating the client's bytes."""
-        if isinstance(exc, BODY_ERRORS):
-            return
         problem = next((p for kind, p in PROBLEMS if isinstance(exc, kind)), None)
         if problem is None or isinstance(exc, OWN_ERRORS):
             super().handle_error(req, client, addr, exc)
