@@ -247,8 +247,13 @@ def _table(name: str, columns: Sequence[str]) -> str:
 
 
 def where_of(asked: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return the condition, and its values by name. Keys of `asked`: CONDITIONS."""
+    """Return the condition, and its values by name. Keys of `asked`: CONDITIONS.
+
+    Incidents that lost their last item are found only if a status is asked for.
+    """
     conditions = ["i.into_id IS NULL"]
+    if not asked.get("status"):
+        conditions.append("NOT i.closed_empty")
     values: dict[str, Any] = {}
     for name, value in asked.items():
         if name in TREES:

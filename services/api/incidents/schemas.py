@@ -65,7 +65,11 @@ class IncidentFilterSchema(AsOfSchema):
     """The filters of every list of incidents, including feeds and exports."""
 
     label = Names(LABELS, "incidents that have all of these labels")
-    status = Names(STATUSES, "incidents in any of these statuses")
+    status = Names(
+        STATUSES,
+        "incidents in any of these statuses; without it, all but those that lost their"
+        " last item",
+    )
     entity = text("a name in a title of its items, in any of its spellings", most=200)
     country = CountryField()
     topic = TopicField("name of a topic that one of its items is on")

@@ -291,6 +291,8 @@ def test_a_corrected_item_changes_its_incident_and_a_withdrawn_one_leaves_it(
         None,
         [],
     )
+    assert leak not in room.list("")
+    assert leak in room.list("status=dismissed")
 
 
 def test_a_title_that_a_person_gave_stands_and_is_found(room: Newsroom) -> None:
