@@ -45,7 +45,8 @@ def joined(words: Iterable[str]) -> str:
 
 
 def _list_comma(name: str) -> str:
-    return "、" if name == "zh" else ", "  # other than the one between clauses
+    # In Chinese it is other than the one between clauses.
+    return catalogue(name).pgettext("list", ", ")
 
 
 def translate(text: str) -> str:

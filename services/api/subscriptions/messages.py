@@ -68,7 +68,8 @@ def describe(found: EntryFacts, texts: NullTranslations = ENGLISH) -> str:
 
 
 def _names(labels: Iterable[str], texts: NullTranslations) -> str:
-    return ", ".join(texts.gettext(plain_name(label)) for label in labels)
+    comma = texts.pgettext("list", ", ")
+    return comma.join(texts.gettext(plain_name(label)) for label in labels)
 
 
 def link(base: str, subject: Subject) -> str:
@@ -265,7 +266,7 @@ def _facts_line(subject: Subject, texts: NullTranslations) -> str:
         }
     status = _(subject.status) if subject.status else ""
     parts = (_names(subject.labels, texts), status, reports, days)
-    return "; ".join(part for part in parts if part)
+    return _("; ").join(part for part in parts if part)
 
 
 def _count(one: str, many: str, n: int, texts: NullTranslations) -> str:

@@ -358,7 +358,8 @@ def test_mails_and_feeds_are_in_the_language_of_the_subscription(
     assert desk.client.post(link).status_code == 200
     address = desk.create(channel="feed", language="zh")["feed_url"]
     desk.settle()
-    incident = desk.room.add("i_a", (LEAK,), title="Harbour 100 %s clinics")
+    title = "Harbour 100 %s clinics"
+    incident = desk.room.add("i_a", (LEAK, FAKE), title=title)
     desk.settle()
     desk.room.command(incident, "status", status="dismissed")
     desk.settle()
@@ -367,10 +368,11 @@ def test_mails_and_feeds_are_in_the_language_of_the_subscription(
         body = alert.get_body((part,))
         assert body is not None
         text = unescape(str(body.get_content()))
-        for words in ("新事件。", "1 篇报道，来自 1 个来源", "数据泄露", "退订"):
+        facts = "数据泄露、深度伪造；未结；1 篇报道，来自 1 个来源；"
+        for words in ("新事件。", facts, "退订"):
             assert words in text, (part, words)
         assert "New incident" not in text
-    assert correction["Subject"] == "更正：Harbour 100 %s clinics"
+    assert correction["Subject"] == f"更正：{title}"
     assert "状态：未结 → 已驳回。" in smtp.texts()[2]
     feed = desk.client.get("/v1/feeds/" + address.rpartition("/")[2]).text
     assert "新事件。" in feed
