@@ -210,6 +210,13 @@ def test_bulk_items_are_queued_in_batches_with_one_job_each(harness: Harness) ->
     assert harness.receipt(rows[0]["id"])["stage"] == "working"
 
 
+def test_a_single_page_goes_before_the_bulk_ones_of_its_key(harness: Harness) -> None:
+    _bulk(harness, *(b'{"url": "https://example.org/%d"}' % n for n in range(3)))
+    single = harness.submit(url="https://example.org/single")
+    [waiting] = queue.waiting_pages(harness.connection, 10).values()
+    assert (len(waiting), waiting[0][0]) == (4, single)
+
+
 def test_an_item_that_waits_is_tried_at_once_on_request(
     harness: Harness, web_site: Site
 ) -> None:
