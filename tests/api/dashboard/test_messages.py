@@ -13,6 +13,7 @@ from marshmallow import fields, validate
 
 import incidentwire
 from incidentwire.incidents.state import STATUSES
+from incidentwire.net import ssrf
 from services.api import errors
 from services.api.dashboard import messages
 from services.api.dashboard.messages import GAP, MAX_CHARS, templates
@@ -149,6 +150,15 @@ def test_what_schemas_say_of_fields_is_translated(chinese: None) -> None:
         for text in MARSHMALLOW
     ]
     assert [text for text in said if not is_chinese(messages.translate(text))] == []
+
+
+def test_every_reason_to_refuse_an_address_is_translated(chinese: None) -> None:
+    reasons = {why for _, why in ssrf.REFUSED_NETWORKS}
+    hosts = ("metadata.tencentyun.com", "localhost", "a.local")
+    reasons |= {str(ssrf.refusal_of_name(host)) for host in hosts}
+    for why in reasons:
+        shown = messages.translate(f"x.example is not on the public internet: {why}")
+        assert is_chinese(shown.partition("：")[2]), why
 
 
 def test_a_translation_has_the_gaps_of_its_message() -> None:
