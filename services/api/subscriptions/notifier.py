@@ -311,7 +311,6 @@ class Notifier:
             self._trimmed_at = now
             self.recipients.trim()
             self.store.drop_expired_secrets(now)
-        self.pending.end_leases_ahead(now)
         self.pending.park_exhausted(now, PARK_AFTER)
 
 

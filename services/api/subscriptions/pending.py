@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from services.api.subscriptions.database import Database
 
-MAX_LEASE_S = 3_600
 # Whether the lease that a member names (any, if it names none) still holds a row.
 _HELD = "lease <> '' AND :lease IN ('', lease) AND lease_until > :now AND NOT parked AS held"
 _LEASED = "subscription = :subscription AND position = :position AND lease_until > 0"
@@ -245,17 +244,6 @@ class PendingPositions:
             "UPDATE pending SET lease_until = lease_until + ? WHERE lease_until > ?",
             (step, since),
         )
-
-    def end_leases_ahead(self, now: float) -> None:
-        """End leases that end later than any can: the clock ran ahead as they began."""
-        ahead = "lease_until > 0 AND lease_until > ?"
-        latest = now + MAX_LEASE_S
-        if self.db.execute(
-            f"SELECT 1 FROM pending WHERE {ahead}", (latest,)
-        ).fetchone():
-            self.db.execute(
-                f"UPDATE pending SET lease_until = ? WHERE {ahead}", (now, latest)
-            )
 
     def unpark(self, subscription_id: str) -> int:
         """Make all parked events available again; return how many."""

@@ -16,7 +16,6 @@ from marshmallow import (
 from services.api.catalogue import LANGUAGES
 from services.api.http import QuerySchema, text
 from services.api.subscriptions.model import Channel, Pace, Schedule, Scope, Status
-from services.api.subscriptions.pending import MAX_LEASE_S
 
 TEMPLATES = ("standard", "slack", "teams")
 MAX_FILTER = 2_000
@@ -264,9 +263,7 @@ class GroupSchema(Schema):
 
 class LeaseQuerySchema(Schema):
     limit = fields.Integer(validate=validate.Range(min=1, max=100), load_default=10)
-    lease_s = fields.Integer(
-        validate=validate.Range(min=1, max=MAX_LEASE_S), load_default=30
-    )
+    lease_s = fields.Integer(validate=validate.Range(min=1, max=3_600), load_default=30)
     wait_s = fields.Integer(validate=validate.Range(min=0, max=30), load_default=0)
 
 

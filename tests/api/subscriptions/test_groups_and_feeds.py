@@ -87,19 +87,6 @@ def test_a_lease_that_runs_out_gives_the_event_to_another_and_five_park_it(
     assert [event["attempt"] for event in answer.get_json()["events"]] == [1]
 
 
-def test_a_lease_of_a_clock_ahead_ends(desk: Desk) -> None:
-    desk.client.post("/v1/groups/team", json={"filter": "type:incident.opened"})
-    desk.settle()
-    desk.room.add("i_a", (LEAK,))
-    desk.settle()
-    leased = lease(desk, "team", lease_s=3_600)
-    desk.settle()
-    assert lease(desk, "team") == []
-    desk.notifier.database.db.execute("UPDATE pending SET lease_until = 1e12")
-    desk.settle()
-    assert lease(desk, "team") == leased
-
-
 def test_an_acknowledgement_tells_expired_and_missing_leases(desk: Desk) -> None:
     desk.client.post("/v1/groups/team", json={"filter": "type:incident.opened"})
     desk.settle()
