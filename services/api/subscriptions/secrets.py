@@ -79,8 +79,10 @@ def _own_key(folder: Path) -> bytes:
 
     An empty file was left by a process that died as it made one.
     """
-    private_files.make_folder(folder)
     path = folder / KEY_FILE
+    if path.exists() and path.stat().st_size:
+        return path.read_bytes()  # each request asks: none may wait for another
+    private_files.make_folder(folder)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
 
@@ -38,3 +39,21 @@ def test_the_files_of_subscriptions_are_private_whatever_the_umask(
                 assert path.stat().st_mode & 0o077 == 0, path
     finally:
         os.umask(former)
+
+
+def test_a_key_that_is_there_is_read_while_another_process_holds_the_folder(
+    tmp_path: Path,
+) -> None:
+    sealed = SecretBox("", tmp_path).seal("whsec_a")
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            opening = pool.submit(SecretBox, "", tmp_path)
+            wait([opening], timeout=10)
+            was_done = opening.done()
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+    finally:
+        os.close(descriptor)
+    assert was_done
+    assert opening.result().open(sealed) == "whsec_a"
