@@ -11,7 +11,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from incidentwire.documents import StoredDocument
-from incidentwire.events import IncidentNoted, ItemFetched
+from incidentwire.events import (
+    IncidentItemLinked,
+    IncidentItemUnlinked,
+    ItemFetched,
+)
 from services.api.dashboard.incident import LINES
 from tests.api.dashboard.conftest import LEFT_OPEN, PASSWORD, Member, Site
 from tests.newsroom import LEAK
@@ -39,7 +43,7 @@ def test_a_person_signs_in_reads_evidence_and_signs_out(
     page.press("#password", "Enter")
     page.wait_for_url(f"{pages.base}/incidents")
     page.click(".brand")
-    assert "What is new" in page.content()
+    page.wait_for_selector("h1:text-is('What is new')")
     page.click(".row-title:has-text('Clinic chain exposed')")
     assert page.locator("mark.label-data_leak").inner_text() == LEFT_OPEN
     assert "is mainly about the same name" in page.content()
@@ -278,13 +282,18 @@ def test_a_month_of_one_country_is_one_address(pages: Site) -> None:
 
 
 def test_a_long_history_shows_its_newest_events(pages: Site) -> None:
-    long = pages.ids["voice"]
-    notes = [IncidentNoted(who="ann", note=f"Note {n}.") for n in range(LINES)]
-    pages.room.log.append(long, *notes)
+    long = pages.room.add("i_long", (LEAK,), title="Linked again and again")
+    mention = {"item": "i_long", "mention": "m0"}
+    for n in range(LINES // 2):
+        pages.room.log.append(
+            long,
+            IncidentItemUnlinked(**mention, reason="moved"),
+            IncidentItemLinked(**mention, score=n / 100),
+        )
     reader = Member(pages, "reader")
     last = pages.room.log.last()
     shown = reader.see(f"/incidents/{long}?min_position={last}")
-    assert all(f"Note {n}." in shown for n in range(LINES))
+    assert all(f"score {n / 100:.2f}" in shown for n in range(LINES // 2))
     history = shown.partition('<ol class="history">')[2].partition("</ol>")[0]
     assert history.count("<li") == LINES
     assert f"/v1/incidents/{long}/history" in shown
