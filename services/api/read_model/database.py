@@ -124,11 +124,11 @@ def damage_file(link: Path) -> Path:
     return link.with_name(f"{generation}.damaged")
 
 
-def report_damage(link: Path, error: Exception) -> None:
-    """Ask the projector to rebuild the active file."""
+def report_damage(report: Path, error: Exception) -> None:
+    """Ask the projector to rebuild the file that `report` is the `damage_file` of."""
     logger.error(event_line("read model damaged", error=str(error)))
     try:
-        private_files.create(damage_file(link))
+        private_files.create(report)
     except OSError as full:
         logger.error(event_line("damage not reported", error=str(full)))
 

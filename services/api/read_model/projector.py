@@ -109,7 +109,7 @@ class Projector:
         except sqlite3.DatabaseError as error:
             if not database.is_damage(error):
                 raise
-            database.report_damage(self.link, error)
+            database.report_damage(database.damage_file(self.link), error)
 
     def _fold(self, db: sqlite3.Connection, batch: Sequence[RecordedEvent]) -> None:
         if not batch:

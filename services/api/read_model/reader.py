@@ -41,13 +41,15 @@ class Reader:
         Raises ReadModelUnavailable, QueryTimeout, and ReadModelDamaged, which is reported
         to the projector.
         """
+        # Taken first: a late error must not condemn the file that replaced this one.
+        report = database.damage_file(self.link)
         try:
             inode = os.stat(self.link).st_ino
             result, db = self.run(_query, (self._take(inode), self.link, query, args))
         except (database.ReadModelMissing, FileNotFoundError):
             raise ReadModelUnavailable from None
         except sqlite3.DatabaseError as error:
-            raise self._named(error) from error
+            raise self._named(error, report) from error
         if len(self._idle) < MAX_IDLE:
             self._idle.append((inode, db))
         else:
@@ -79,9 +81,9 @@ class Reader:
         while self._idle:
             self._idle.pop()[1].close()
 
-    def _named(self, error: sqlite3.DatabaseError) -> Exception:
+    def _named(self, error: sqlite3.DatabaseError, report: Path) -> Exception:
         if database.is_damage(error):
-            database.report_damage(self.link, error)
+            database.report_damage(report, error)
             return ReadModelDamaged()
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
             return QueryTimeout()

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from incidentwire.events import IncidentOpened, ItemSubmitted
+from services.api.errors import ReadModelDamaged
 from services.api.read_model import database
+from services.api.read_model.reader import Reader
 from tests.eventually import eventually
 from tests.harness import Harness
 from tests.lost_tail import cut
@@ -89,6 +91,26 @@ def test_damage_found_by_a_query_makes_a_running_projector_rebuild(
     assert not [name for name in names if name.endswith(".damaged")]
 
 
+def test_a_late_report_of_damage_spares_the_file_that_came_after(
+    harness: Harness,
+) -> None:
+    filled(harness)
+    harness.projector().catch_up()
+    link = harness.settings.read_model
+
+    def fail_after_a_rebuild(_: sqlite3.Connection) -> None:
+        path = database.next_generation(link)
+        database.create(path, harness.log.id).close()
+        database.activate(path, link)
+        error = sqlite3.DatabaseError("malformed")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+    with pytest.raises(ReadModelDamaged):
+        Reader(link).read(fail_after_a_rebuild)
+    assert not database.damage_file(link).exists()
+
+
 def test_a_damaged_read_model_is_a_503_and_not_ready(harness: Harness) -> None:
     filled(harness)
     harness.projector().catch_up()
@@ -111,7 +133,8 @@ def test_damage_that_another_process_found_makes_this_one_not_ready(
     harness.projector().catch_up()
     client = harness.api_client()
     assert client.get("/readyz").status_code == 200
-    database.report_damage(harness.settings.read_model, ValueError("elsewhere"))
+    report = database.damage_file(harness.settings.read_model)
+    database.report_damage(report, ValueError("elsewhere"))
     assert client.get("/readyz").status_code == 503
 
 
