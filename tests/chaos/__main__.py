@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +195,8 @@ class Run:
             return math.inf
         if any(s["failing_since"] for s in mine):
             self._heal(client)
-        due = [s for s in mine if s["next_at"] is None or s["failing_since"]]
+        now = datetime.now(UTC).isoformat()
+        due = [s for s in mine if (s["next_at"] or "") < now or s["failing_since"]]
         return float(sum(s["pending"] + s["lag"] for s in due))
 
     def _send_digests(self) -> None:
