@@ -96,6 +96,13 @@ class Database:
             path, isolation_level=None, timeout=BUSY_TIMEOUT_S, check_same_thread=False
         )
         self.db.row_factory = sqlite3.Row
+        try:
+            self._set_up()
+        except BaseException:
+            self.close()
+            raise
+
+    def _set_up(self) -> None:
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = FULL")  # a lost cursor sends mail twice
         # Reading needs no lock: a stopped writer must not stop the pages.
