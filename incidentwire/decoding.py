@@ -1,6 +1,6 @@
 """Bytes to text: the encoding that fits them, whatever a stranger declares. Pure.
 
-In this order: UTF-8 (with few bad bytes), the multi-byte encoding that is declared and
+In this order: a byte order mark, UTF-8 (with few bad bytes), the multi-byte encoding that is declared and
 fits, the declared single-byte ones, detection. A declaration that does not fit the bytes
 is passed over.
 """
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from charset_normalizer import from_bytes
 
+from incidentwire.charsets import marked_codec
 from incidentwire.latin_languages import language_of_words
 
 MULTI_BYTE = frozenset({"gb18030", "big5hkscs", "cp932", "euc_jp", "euc-jp", "cp949"})
@@ -70,11 +71,15 @@ _MARKUP = re.compile(r"<[^<>]{0,1000}>")
 
 
 def decode(body: bytes, declared: Sequence[str]) -> str:
-    """Return the text of bytes without a byte order mark.
+    """Return the text of bytes, without their byte order mark.
 
     `declared` are Python's names of the encodings that are declared, the most credible
     first. Never raises: what no encoding explains is U+FFFD.
     """
+    marked = marked_codec(body)
+    if marked:
+        codec, length = marked
+        return body[length:].decode(codec, "replace")
     return _utf8(body) or _best(body, declared)
 
 

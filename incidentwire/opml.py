@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from incidentwire.charsets import codec_of, marked_codec
+from incidentwire.charsets import codec_of
 from incidentwire.decoding import decode
 
 # Characters that XML 1.0 cannot hold, and controls that a terminal would obey.
@@ -94,9 +94,6 @@ def _attributes(tag: str) -> dict[str, str]:
 
 def _decoded(document: bytes) -> str:
     """Return the text, by its mark, its bytes and its prolog."""
-    marked = marked_codec(document)
-    if marked:
-        return document[marked[1] :].decode(marked[0], "replace")
     prolog = _PROLOG.match(document)
     codec = codec_of(prolog[1].decode("ascii")) if prolog else None
     return decode(document, [codec] if codec else [])

@@ -57,14 +57,9 @@ def as_utf8(body: bytes, content_type: str = "") -> tuple[bytes, str]:
     prolog = _ENCODING.search(body[:PROLOG_BYTES])
     from_header = codec_of(header[1]) if header else None
     from_prolog = codec_of(prolog[2].decode("ascii")) if prolog else None
-    marked = marked_codec(body)
-    if marked:
-        codec, length = marked
-        text = body[length:].decode(codec, "replace")
-    elif b"\0" in body[:PROLOG_BYTES]:
+    if b"\0" in body[:PROLOG_BYTES] and marked_codec(body) is None:
         return body, content_type
-    else:
-        text = decode(body, in_order_of_trust(from_header, from_prolog))
+    text = decode(body, in_order_of_trust(from_header, from_prolog))
     if _is_read_as(text, body, from_header or from_prolog):
         return body, content_type
     media_type = content_type.partition(";")[0].strip()
