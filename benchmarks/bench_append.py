@@ -12,7 +12,9 @@ from benchmarks.stand import row, stand
 from incidentwire.events import ItemSubmitted
 from incidentwire.log.event_log import EventLog
 
-PROCESSES, THREADS, SECONDS = 2, 8, 4.0
+PROCESSES = 2
+THREADS = 8
+SECONDS = 4.0
 
 
 def _bare(url: str, results: multiprocessing.Queue[int]) -> None:
@@ -38,7 +40,8 @@ def _bare(url: str, results: multiprocessing.Queue[int]) -> None:
 
 def _ours(url: str, results: multiprocessing.Queue[int]) -> None:
     def client(connection: redis.Redis, counts: list[int]) -> None:
-        log, name = EventLog(connection), threading.get_ident()
+        log = EventLog(connection)
+        name = threading.get_ident()
         event = ItemSubmitted(
             via="bench",
             url="https://news.example.org/2026/05/31/some-article-of-usual-length",

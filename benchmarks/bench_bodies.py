@@ -29,7 +29,8 @@ RATE = 6.0  # single submissions a second, by another client
 CALM_S = 15.0  # duration of the undisturbed run
 MAX_RATIO = 3.0  # of the others' p95
 MAX_MB = 400
-JSON, NDJSON = "application/json", "application/x-ndjson"
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
 UNKNOWN = b'{"text":"x",' + b",".join(b'"k%d":1' % n for n in range(900)) + b"}\n"
 SPAWN = multiprocessing.get_context("spawn")
 

@@ -11,7 +11,12 @@ from benchmarks.bench_path import Stream, submit, text, until_ended
 from benchmarks.page_server import serving
 from benchmarks.stand import free_port, row, stand, wait_for_port
 
-HOSTS, PER_HOST, LATENCY_S, AT_ONCE, PAUSE_S, WORKERS = 50, 20, 0.2, 2, 0.1, 2
+HOSTS = 50
+PER_HOST = 20
+LATENCY_S = 0.2
+AT_ONCE = 2
+PAUSE_S = 0.1
+WORKERS = 2
 
 
 class Hosts:
@@ -48,7 +53,8 @@ def main() -> None:
         serving(hosts.page) as port,
         stand(allowed_hosts=frozenset(addresses), **limits) as here,
     ):
-        ingest, api = free_port(), free_port()
+        ingest = free_port()
+        api = free_port()
         here.start("services.ingest.web", "--port", str(ingest))
         here.start("services.api.web", "--port", str(api))
         here.start("services.classifier.fetcher")

@@ -43,7 +43,8 @@ NAMES = 16
 SHARE = 0.85  # of a topic's own terms, in each of its mentions
 SECOND_MENTION = 0.5  # chance of a second mention, and again of a third …
 MEASURED = 2_000
-GOAL_PER_S, GOAL_BYTES = 400, 4_000
+GOAL_PER_S = 400
+GOAL_BYTES = 4_000
 
 
 def rss_bytes() -> int:
@@ -76,10 +77,8 @@ class News:
     def mention(self, topic: np.ndarray, day: int) -> Fingerprint:
         own = topic[self.random.random(OWN) < SHARE]
         own = np.append(own, self.words(OWN - len(own), rare=True))
-        names, words = (
-            np.unique(self.codes[own[:NAMES]]),
-            self.codes[np.append(own[NAMES:], self.words(COMMON))],
-        )
+        names = np.unique(self.codes[own[:NAMES]])
+        words = self.codes[np.append(own[NAMES:], self.words(COMMON))]
         words = np.setdiff1d(words, names)
         return Fingerprint(
             day=day,
@@ -104,7 +103,8 @@ def fill(
     """Grow the linker to `size` incidents; return the number of mentions."""
     mentions = 0
     while len(topics) < size:
-        day, topic = 10_000 + len(topics) // 50, news.topic()
+        day = 10_000 + len(topics) // 50
+        topic = news.topic()
         topics.append(topic)
         incidents.append(incident_id(f"i_{mentions:020}", "m0"))
         first = True
@@ -177,7 +177,8 @@ def measure(
     index: LinkIndex, news: News, topics: list[np.ndarray], incidents: list[str]
 ) -> tuple[float, float, float]:
     """Return CPU seconds per mention, and the shares of old and new topics decided rightly."""
-    size, today = len(topics), 10_000 + len(topics) // 50
+    size = len(topics)
+    today = 10_000 + len(topics) // 50
     old = news.random.integers(0, size, MEASURED // 2)
     known = [
         (incidents[n], encode(news.mention(topics[n], 10_000 + int(n) // 50)))

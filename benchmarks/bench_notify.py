@@ -53,7 +53,8 @@ RATE = 2.0  # events/s of the second question
 EVENTS_PER_S = 60.0  # of the third
 FILTERS = 1_000
 PATIENCE_S = 600.0
-GOOD, DEAD = "127.0.2", "127.0.3"
+GOOD = "127.0.2"
+DEAD = "127.0.3"
 HOSTS = frozenset(f"{net}.{n}" for net in (GOOD, DEAD) for n in range(1, 41))
 
 

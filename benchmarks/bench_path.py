@@ -17,7 +17,9 @@ from benchmarks.stand import Stand, free_port, row, stand, wait_for_port
 from services.classifier.extraction.extract import ExtractError, extract
 from services.classifier.labelling.classifier import Classifier
 
-TEXTS, SINGLES, PAGES = 1500, 40, 400
+TEXTS = 1500
+SINGLES = 40
+PAGES = 400
 WORKERS = 2
 OWN_PAGES = Path("tests/pages")
 EVALUATION_PAGES = Path("../shared/eval/extraction/html")
@@ -37,7 +39,9 @@ class Stream(threading.Thread):
 
     def __init__(self, here: Stand, port: int) -> None:
         super().__init__(daemon=True)
-        self.here, self.port, self.ended = here, port, dict[str, float]()
+        self.here = here
+        self.port = port
+        self.ended = dict[str, float]()
 
     def run(self) -> None:
         url = f"http://127.0.0.1:{self.port}/v1/events/stream?after=0&type=item.classified&type=item.rejected"
@@ -119,7 +123,9 @@ def latency(here: Stand, ingest: int, stream: Stream) -> None:
 
 def singles(here: Stand, ingest: int, stream: Stream) -> None:
     """Texts handed in one by one: a job each."""
-    session, ids, began = requests.Session(), [], time.monotonic()
+    session = requests.Session()
+    ids = []
+    began = time.monotonic()
     for n in range(300):
         url = f"http://127.0.0.1:{ingest}/v1/submissions"
         ids.append(
@@ -139,7 +145,8 @@ def singles(here: Stand, ingest: int, stream: Stream) -> None:
 def pages(here: Stand, ingest: int, stream: Stream, bodies: list[bytes]) -> None:
     """Real pages from a local server, and the share of CPU time that is extraction and classification."""
     with serving(lambda _, n: bodies[n % len(bodies)]) as port:
-        began, cpu = time.monotonic(), here.cpu_s()
+        began = time.monotonic()
+        cpu = here.cpu_s()
         ids = submit(
             here,
             ingest,
@@ -195,7 +202,8 @@ def main() -> None:
     parser.add_argument("--html-dir", type=Path, default=EVALUATION_PAGES)
     bodies = load_pages(parser.parse_known_args()[0].html_dir)
     with stand(host_concurrency=32) as here:
-        ingest, api = free_port(), free_port()
+        ingest = free_port()
+        api = free_port()
         here.start("services.ingest.web", "--port", str(ingest))
         here.start("services.api.web", "--port", str(api))
         here.start("services.api.read_model.projector")

@@ -18,8 +18,10 @@ from incidentwire.labels import MentionRef
 from incidentwire.log.event_log import PAGE, STREAM, AppendRequest, EventLog
 from services.api.read_model.projector import Projector
 
-ITEMS, WORDS = 6000, 450  # a usual article has 450 words
-WANT_REPLAY, WANT_REBUILD = 15_000, 3_000
+ITEMS = 6000
+WORDS = 450  # of a usual article
+WANT_REPLAY = 15_000
+WANT_REBUILD = 3_000
 
 
 def fill(here: Stand) -> int:
@@ -47,7 +49,8 @@ def fill(here: Stand) -> int:
                 lambda n: archive.put(f"i_{n}", documents[n].to_bytes()), range(ITEMS)
             )
         )
-    log, last = EventLog(here.connection), 0
+    log = EventLog(here.connection)
+    last = 0
     for start in range(0, ITEMS, 200):
         units = [
             unit(n, documents[n], digests[n])
@@ -93,7 +96,9 @@ def unit(n: int, document: StoredDocument, digest: str) -> AppendRequest:
 
 def raw(connection: redis.Redis) -> float:
     """Events/s of a loop that only reads the stream: what the client library and the store can do."""
-    began, count, position = time.monotonic(), 0, 0
+    began = time.monotonic()
+    count = 0
+    position = 0
     page: Any = connection.xrange  # typed for text only
     while rows := page(STREAM, min=f"{position + 1}-0", count=PAGE):
         count += len(rows)
@@ -104,7 +109,8 @@ def raw(connection: redis.Redis) -> float:
 def replay(here: Stand, port: int, last: int) -> float:
     """Events/s of GET /v1/events as NDJSON, whole."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
-    began, lines = time.monotonic(), 0
+    began = time.monotonic()
+    lines = 0
     connection.request(
         "GET", "/v1/events", headers={**here.headers, "Accept": "application/x-ndjson"}
     )
@@ -122,7 +128,8 @@ def main() -> None:
         port = free_port()
         here.start("services.api.web", "--port", str(port))
         wait_for_port(port)
-        raw_rate, replay_rate = 0.0, 0.0
+        raw_rate = 0.0
+        replay_rate = 0.0
         for _ in range(3):  # in turns
             raw_rate = max(raw_rate, raw(here.connection))
             replay_rate = max(replay_rate, replay(here, port, last))

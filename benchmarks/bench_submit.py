@@ -10,9 +10,12 @@ import requests
 
 from benchmarks.stand import Stand, free_port, row, stand, wait_for_port
 
-CONNECTIONS, SECONDS = 32, 6.0
-BULK_ITEMS, BULK_BODIES = 10_000, 3
-SINGLE_GOAL, BULK_GOAL = 600, 4000
+CONNECTIONS = 32
+SECONDS = 6.0
+BULK_ITEMS = 10_000
+BULK_BODIES = 3
+SINGLE_GOAL = 600
+BULK_GOAL = 4000
 
 
 def _singles(
@@ -54,7 +57,8 @@ async def _load(port: int, key: str) -> tuple[int, int]:
 
 def _bulk(here: Stand, port: int) -> float:
     headers = {**here.headers, "Content-Type": "application/x-ndjson"}
-    began, accepted = time.monotonic(), 0
+    began = time.monotonic()
+    accepted = 0
     for body in range(BULK_BODIES):
         lines = "".join(
             f'{{"url": "https://bulk.example.org/{body}/{n}/article"}}\n'

@@ -94,7 +94,8 @@ class Bench:
 
     def dialled_by(self, url: str, answer: str = DECOY) -> list[str]:
         """Fetch `url` while DNS says `answer`; return the addresses that would have been dialled."""
-        self.recorder.dialled, self.answer = [], answer
+        self.recorder.dialled = []
+        self.answer = answer
         with contextlib.suppress(OutboundError):
             self.client.get(url)
         return self.recorder.dialled
@@ -115,7 +116,8 @@ class Bench:
 
 def hostile_results(bench: Bench, row: Row) -> Iterator[tuple[str, bool]]:
     """Yield (way, passed) for a URL that must never reach its target: only the decoy may be dialled, or nobody."""
-    url, target = row["url"], row["target"]
+    url = row["url"]
+    target = row["target"]
     is_ip = row["kind"] != "metadata"
     only_decoy = {DECOY} if is_ip else set()
     if not is_ip:

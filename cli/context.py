@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 RUNNING = "running.json"  # addresses; written by `up` into its data folder
 KEY = "key"  # the first key; written by `up` into its data folder
 TIMEOUT_S = 30.0
-DATA_DIR, PROFILE = "incidentwire.data_dir", "incidentwire.profile"  # in click's meta
+DATA_DIR = "incidentwire.data_dir"  # keys of click's meta
+PROFILE = "incidentwire.profile"
 
 
 def current_settings() -> Settings:

@@ -48,11 +48,9 @@ def reclassify(dry_run: bool, as_json: bool) -> None:
     """Run the installed model over the stored texts; interrupt and resume at will."""
     settings = current_settings()
     connection = connect(settings.redis_url)
-    log, archive, classifier = (
-        EventLog(connection),
-        Archive(settings.archive),
-        Classifier.load(),
-    )
+    log = EventLog(connection)
+    archive = Archive(settings.archive)
+    classifier = Classifier.load()
     key = fingerprint_key(settings, connection)
     if not dry_run:
         with bar("reclassifying") as advance:
@@ -112,7 +110,8 @@ def export(output: IO[str]) -> None:
     make train CORRECTIONS=FILE
     """
     settings = current_settings()
-    log, archive = EventLog(connect(settings.redis_url)), Archive(settings.archive)
+    log = EventLog(connect(settings.redis_url))
+    archive = Archive(settings.archive)
     for item in again.kept_items(log):
         if item.corrected is None or item.fetched is None:
             continue

@@ -15,9 +15,11 @@ import requests
 from tests.eventually import eventually as wait_for
 
 ROOT = Path(__file__).parent.parent
-API, INGEST = "http://127.0.0.1:18000", "http://127.0.0.1:18001"
+API = "http://127.0.0.1:18000"
+INGEST = "http://127.0.0.1:18001"
 FRONT = "https://localhost:18443"
-OLDER, NEWER = "0.0.1-older", "0.0.1-newer"  # versions of the image
+OLDER = "0.0.1-older"  # versions of the image
+NEWER = "0.0.1-newer"
 # Read by docker compose: the commands of docs/operations.md run here as printed.
 ENVIRON = {
     **os.environ,

@@ -114,13 +114,13 @@ def _settings() -> str:
     rows = []
     for field in dataclasses.fields(Settings):
         value = field.default
-        shown = (
-            ",".join(map(str, sorted(value) if isinstance(value, frozenset) else value))
-            if isinstance(value, frozenset | tuple)
-            else str(value).lower()
-            if isinstance(value, bool)
-            else str(value)
-        )
+        shown = str(value)
+        if isinstance(value, bool):
+            shown = shown.lower()
+        if isinstance(value, frozenset):
+            value = sorted(value)
+        if isinstance(value, list | tuple):
+            shown = ",".join(map(str, value))
         rows.append(
             f"| `{PREFIX}{field.name.upper()}` | {f'`{shown}`' if shown else ''} | {field.metadata['doc']} |"
         )

@@ -217,7 +217,9 @@ def _era(text: str, language: str) -> str | None:
         return _of_the_republic(text)
     if match is None:
         return None
-    era, in_era, bare = match[1], match[2], match[3]
+    era = match[1]
+    in_era = match[2]
+    bare = match[3]
     year = 1 if in_era == "元" else int(in_era or bare)
     day = day_of(str(year + ERAS.get(era, ERAS["民國"])), match[4], match[5])
     return _with_time(day, text[match.end() :])

@@ -110,12 +110,14 @@ def _best(body: bytes, names: Sequence[str]) -> str:
     best. Multi-byte names come first: a single-byte one accepts any bytes."""
     credible = [name for name in names if name != "utf-8"]  # which did not fit
     candidates = sorted(credible, key=lambda name: name not in MULTI_BYTE)
-    best, fewest = "", 2.0
+    best = ""
+    fewest = 2.0
     for name in (*candidates, None, "utf-8"):
         text = body.decode(name or _detect(body), "replace")
         bad = _bad_share(text)
         if bad < fewest:
-            best, fewest = text, bad
+            best = text
+            fewest = bad
         if bad <= MAX_BAD_SHARE:
             break
     return _detected(body) or best if _looks_foreign(best) else best

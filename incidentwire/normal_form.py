@@ -13,7 +13,8 @@ from functools import cache
 from typing import Literal
 
 MAX_MARKS = 30
-_FIRST_MARK, _LAST_MARK = 0x300, 0x1E94A  # code points with a combining class
+_FIRST_MARK = 0x300  # of the code points with a combining class
+_LAST_MARK = 0x1E94A
 
 
 def normalize(form: Literal["NFC", "NFKC", "NFD", "NFKD"], text: str) -> str:

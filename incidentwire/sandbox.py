@@ -32,7 +32,8 @@ POLL_S = 1.0  # how often a caller that waits may renew its lease
 MEMORY_EXIT = 77  # exit status of a child that ran out of memory
 FORK_AGAIN_CALLS = 2_000  # libraries leak: a child that served so many is replaced
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
-ERROR, RESULT = b"!", b"="  # first byte of a reply
+ERROR = b"!"  # first byte of a reply
+RESULT = b"="
 
 logger = logging.getLogger(__name__)
 

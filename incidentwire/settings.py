@@ -360,7 +360,8 @@ def _parse(name: str, text: str, hint: Any) -> Any:
 
 
 def _check(spec: dataclasses.Field[Any], value: Any) -> None:
-    least, most = spec.metadata["least"], spec.metadata["most"]
+    least = spec.metadata["least"]
+    most = spec.metadata["most"]
     name = PREFIX + spec.name.upper()
     if least is not None and value < least:
         raise SettingsError(f"{name} is {value}: at least {least:g} is needed")

@@ -51,7 +51,8 @@ class EventStream:
             "",
         ]
         self.sock.sendall("\r\n".join(lines).encode())
-        self.raw, self.text = b"", b""
+        self.raw = b""
+        self.text = b""
         head, self.raw = self._until(b"\r\n\r\n")
         status, *rest = head.decode().split("\r\n")
         self.status = int(status.split()[1])
@@ -108,17 +109,16 @@ class EventStream:
 
     def _chunk(self) -> bytes:
         if not self.is_chunked:
-            received, self.raw = self.raw or self._receive(), b""
+            received = self.raw or self._receive()
+            self.raw = b""
             return received
         size_line, self.raw = self._until(b"\r\n")
         size = int(size_line, 16)
         while len(self.raw) < size + 2:
             self.raw += self._receive()
-        data, end, self.raw = (
-            self.raw[:size],
-            self.raw[size : size + 2],
-            self.raw[size + 2 :],
-        )
+        data = self.raw[:size]
+        end = self.raw[size : size + 2]
+        self.raw = self.raw[size + 2 :]
         assert end == b"\r\n", "the chunk is followed by something else"
         if size == 0:
             raise Closed(clean=True)

@@ -108,7 +108,8 @@ class FeedPolling:
             "host_pause_s": 0.0,
         }
         self.settings = Settings(redis_url=url, data_dir=data_dir, **(defaults | more))  # type: ignore[arg-type]
-        self.log, self.feeds = EventLog(connection), FeedStore(connection)
+        self.log = EventLog(connection)
+        self.feeds = FeedStore(connection)
         self.now = time.time()
         self.client = HttpClient.of(self.settings)
         self.poller = Poller(

@@ -131,7 +131,8 @@ STEP = st.tuples(
 def take(log: Steps, step: tuple[str, int, int]) -> None:
     """Apply one random step; a refused command changes nothing."""
     kind, n, m = step
-    ids, keys = list(log.state.by_id), list(log.state.links)
+    ids = list(log.state.by_id)
+    keys = list(log.state.links)
     pick = ids[n % len(ids)] if ids else "n_none"
     other = ids[m % len(ids)] if ids else "n_none"
     item = ITEMS[n % len(ITEMS)]

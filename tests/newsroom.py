@@ -23,7 +23,8 @@ class Newsroom:
     """A harness with a log of items and incidents, a projector at hand and a client who may curate."""
 
     def __init__(self, harness: Harness) -> None:
-        self.harness, self.log = harness, harness.log
+        self.harness = harness
+        self.log = harness.log
         self.projector = harness.projector()
         self.client: FlaskClient = harness.api_client()
         self.ids: dict[str, str] = {}  # incidents, as a test calls them

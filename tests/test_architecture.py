@@ -23,6 +23,7 @@ CODE = sorted(
     for part in ("incidentwire", "services", "cli")
     for p in (ROOT / part).rglob("*.py")
 )
+OTHER_PARTS = ("tests", "compose_tests", "benchmarks", "tools")
 MAX_MODULE_LINES = 400
 OTHERS = {"redis", "front"}  # services of compose that are not ours
 FIXED_IN_COMPOSE = {
@@ -168,6 +169,41 @@ def test_what_is_caught_broadly_is_logged(path: Path) -> None:
             assert raises or any("logger." in call for call in body), (
                 f"line {node.lineno}"
             )
+
+
+PROJECT = [*CODE, *(p for part in OTHER_PARTS for p in (ROOT / part).rglob("*.py"))]
+COMPREHENSIONS = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+
+
+def _several_ideas(node: ast.AST) -> bool:
+    """Return whether a statement or expression holds more than one idea in a line."""
+    inner = list(ast.walk(node))[1:]
+    if isinstance(node, COMPREHENSIONS):
+        return any(isinstance(one, ast.NamedExpr) for one in inner)
+    if isinstance(node, ast.IfExp):
+        return any(isinstance(one, ast.IfExp) for one in inner)
+    return isinstance(node, ast.Assign) and _are_unrelated(node)
+
+
+def _are_unrelated(node: ast.Assign) -> bool:
+    """Return whether `a, b = x, y` could be two lines: no value needs what is replaced."""
+    target = node.targets[0]
+    value = node.value
+    if not isinstance(target, ast.Tuple) or not isinstance(value, ast.Tuple):
+        return False
+    replaced = {ast.unparse(one) for one in target.elts}
+    used = {ast.unparse(one) for one in ast.walk(value)}
+    return not replaced & used
+
+
+def test_a_line_holds_one_idea() -> None:
+    dense = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in PROJECT
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if _several_ideas(node)
+    ]
+    assert dense == [], "divide these lines"
 
 
 def test_no_two_public_classes_share_a_name() -> None:

@@ -146,7 +146,8 @@ def _readers(cls: Any) -> dict[str, tuple[str, Callable[[Any], Any]]]:
 
 def _reader(hint: Any) -> Callable[[Any], Any]:
     """Return the conversion of a JSON value to the annotated type."""
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    origin = typing.get_origin(hint)
+    args = typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         inner = _reader(next(a for a in args if a is not type(None)))
         return lambda value: None if value is None else inner(value)

@@ -68,7 +68,8 @@ def envelope_schema(type_name: str) -> dict[str, Any]:
 
 def _object(cls: type[Any]) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
-    properties, required = {}, []
+    properties = {}
+    required = []
     for field in dataclasses.fields(cls):
         name = stored_name(field)
         properties[name] = _schema(hints[field.name])
@@ -83,7 +84,8 @@ def _object(cls: type[Any]) -> dict[str, Any]:
 
 
 def _schema(hint: Any) -> dict[str, Any]:
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    origin = typing.get_origin(hint)
+    args = typing.get_args(hint)
     if hint is Any:
         return {}
     if origin in (typing.Union, types.UnionType):

@@ -55,10 +55,13 @@ class _Zlib:
                 self._inflate = zlib.decompressobj(self._window_bits(data))
             piece = self._inflate.decompress(data, OUTPUT_STEP)
             yield piece
-            data, full = self._inflate.unconsumed_tail, len(piece) == OUTPUT_STEP
+            data = self._inflate.unconsumed_tail
+            full = len(piece) == OUTPUT_STEP
             if self._inflate.eof:
-                data, full = self._inflate.unused_data, False
-                self._inflate, self._members = None, self._members + 1
+                data = self._inflate.unused_data
+                full = False
+                self._inflate = None
+                self._members = self._members + 1
 
     def finish(self) -> None:
         if self._inflate is not None:

@@ -128,7 +128,9 @@ def problem_of(error: Exception, table: ProblemTable | None = None) -> Problem |
 def outage_problem(error: Exception) -> Problem | None:
     """Return the problem of an outage of store or archive, None for other errors."""
     if away := archive.outage_of(error):
-        slug, retry_after_s, detail = "storage-unavailable", RETRY_FULL_S, str(away)
+        slug = "storage-unavailable"
+        retry_after_s = RETRY_FULL_S
+        detail = str(away)
     elif reason := store.outage_of(error):
         is_full = reason is StoreOutage.FULL
         slug = "store-full" if is_full else "store-unreachable"

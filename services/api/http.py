@@ -247,7 +247,8 @@ class ReadQuerySchema(QuerySchema):
     @validates_schema
     def in_order(self, data: dict[str, Any], **_: Any) -> None:
         """Refuse a last day before the first, which nothing could match."""
-        since, until = data.get("since"), data.get("until")
+        since = data.get("since")
+        until = data.get("until")
         if since and until and until < since:
             raise ValidationError("Is before `from`. Swap the two.", "to")
 

@@ -33,7 +33,8 @@ class Tally:
 
     def add(self, given: Iterable[str], wanted: Iterable[str]) -> None:
         """Count one item."""
-        model, people = set(given), set(wanted)
+        model = set(given)
+        people = set(wanted)
         self.items += 1
         self.exact += model == people
         for label in LABELS:

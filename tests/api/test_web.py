@@ -17,7 +17,8 @@ def test_events_arrive_on_a_stream_while_a_slow_query_is_still_running(
 ) -> None:
     harness.add_item("i_a")
     harness.projector().catch_up()
-    block, begun = tmp_path / "block", tmp_path / "begun"
+    block = tmp_path / "block"
+    begun = tmp_path / "begun"
     block.touch()
     harness.port = free_port()
     harness.run("tests.api.slow_web", str(harness.port), str(block))

@@ -20,7 +20,9 @@ class Crowd:
     """Threads that run until `stopped`; `api`, `ingest` and `key` are those of `up`."""
 
     def __init__(self, api: str, ingest: str, key: str) -> None:
-        self.api, self.ingest, self.key = api, ingest, key
+        self.api = api
+        self.ingest = ingest
+        self.key = key
         self.stopped = threading.Event()
 
     def start(self, work: Callable[[], None]) -> None:
@@ -34,7 +36,9 @@ class Submitter:
     """Submits texts at a rate; repeats what was not acknowledged."""
 
     def __init__(self, crowd: Crowd, rng: random.Random, rate: float) -> None:
-        self.crowd, self.rng, self.rate = crowd, rng, rate
+        self.crowd = crowd
+        self.rng = rng
+        self.rate = rate
         self.acknowledged: set[str] = set()
         self.refused = 0
         self.finished = threading.Event()
@@ -68,7 +72,8 @@ class Reader:
     """Reads the stream from the beginning; hangs up and resumes at random."""
 
     def __init__(self, crowd: Crowd, rng: random.Random) -> None:
-        self.crowd, self.rng = crowd, rng
+        self.crowd = crowd
+        self.rng = rng
         self.positions: list[int] = []
 
     def run(self) -> None:
@@ -92,7 +97,9 @@ class Member:
     """A member of a consumer group: sometimes it forgets events, sometimes it returns them."""
 
     def __init__(self, crowd: Crowd, rng: random.Random, group: str) -> None:
-        self.crowd, self.rng, self.group = crowd, rng, group
+        self.crowd = crowd
+        self.rng = rng
+        self.group = group
         self.done: set[int] = set()
 
     def run(self) -> None:

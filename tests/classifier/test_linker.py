@@ -158,7 +158,8 @@ def test_refolding_decides_nothing_anew(harness: Harness, three: list[str]) -> N
 def test_two_linkers_started_by_mistake_open_nothing_twice(
     harness: Harness, three: list[str]
 ) -> None:
-    one, other = Linker(harness.log), Linker(harness.log)
+    one = Linker(harness.log)
+    other = Linker(harness.log)
     one.catch_up()
     other.catch_up()  # both know the items, neither the other's answers
     one.settle_all()
@@ -206,7 +207,8 @@ def test_a_mention_that_people_moved_out_is_not_put_back(
     harness: Harness, three: list[str]
 ) -> None:
     linker = linked(harness.log)
-    away, key = home(linker, three[2]), f"{three[1]}#m0"
+    away = home(linker, three[2])
+    key = f"{three[1]}#m0"
     assert away is not None
     facts = decisions.move(linker.state, key, away, who="ann")
     harness.log.append_many([AppendRequest(events=facts)])
@@ -337,7 +339,8 @@ def test_chinese_offsets_quote_whole_names(harness: Harness) -> None:
 
 
 def test_of_names_the_rare_one_comes_first() -> None:
-    index, common = LinkIndex(), "Harbourline"
+    index = LinkIndex()
+    common = "Harbourline"
     for number in range(20):
         index.add(
             f"n_{number}",
@@ -356,7 +359,8 @@ def test_of_names_the_rare_one_comes_first() -> None:
 
 
 def test_the_nearest_mention_is_named_also_where_its_incident_was_merged() -> None:
-    index, report = LinkIndex(), decode(fingerprint("", OTHER_PAPER, "en"))
+    index = LinkIndex()
+    report = decode(fingerprint("", OTHER_PAPER, "en"))
     index.add("n_one", "i_other#m0", decode(fingerprint("", ELSEWHERE, "en")))
     index.add("n_two", "i_near#m0", decode(fingerprint("", FIRST_PAPER, "en")))
     assert index.nearest(report, "n_one", ["i_other#m0"]) == "i_other#m0"
@@ -443,9 +447,7 @@ def test_a_text_that_cannot_be_read_has_no_spans_and_is_linked_all_the_same(
         harness.archive.delete(three[1])
     elif lost == "damaged":
         stored.write_bytes(b"no zstd at all")
-    elif (
-        lost == "revised"
-    ):  # the newest text is another one than the one that was judged
+    elif lost == "revised":  # after the text that was judged came another
         other = StoredDocument(title="Other", text=OTHER_PAPER + " Corrected since.")
         digest = harness.archive.put(three[1], other.to_bytes())
         harness.log.append(
@@ -457,17 +459,17 @@ def test_a_text_that_cannot_be_read_has_no_spans_and_is_linked_all_the_same(
                 final_url="https://a.example/",
             ),
         )
-    linker = (
-        linked(harness.log)
-        if lost == "no reasons"
-        else with_reasons(harness, b"wrong" if lost == "other key" else None)
-    )
+    if lost == "no reasons":
+        linker = linked(harness.log)
+    elif lost == "other key":
+        linker = with_reasons(harness, b"wrong")
+    else:
+        linker = with_reasons(harness)
     assert home(linker, three[0]) == home(linker, three[1]) is not None
     told = why(harness.log, three[1])
     assert told.spans == ()
-    assert ("text unreadable" in caplog.text) == (
-        lost == "damaged"
-    )  # what was deleted is no fault
+    # What was deleted is no fault.
+    assert ("text unreadable" in caplog.text) == (lost == "damaged")
     assert told.nearest == f"{three[0]}#m0"
 
 
@@ -488,7 +490,8 @@ def test_an_item_that_is_withdrawn_leaves_offsets_and_no_word(
 def test_the_same_items_make_the_same_incidents_with_reasons_and_without(
     harness: Harness, three: list[str]
 ) -> None:
-    plain, told = Linker(harness.log), with_reasons(harness)
+    plain = Linker(harness.log)
+    told = with_reasons(harness)
     plain.catch_up()
     facts = [
         (e.subject, e.type)

@@ -44,10 +44,8 @@ class _Other(Classifier):
 @pytest.fixture
 def pair(harness: Harness) -> tuple[str, str]:
     """Return a leak and benches, classified by the installed model."""
-    leak, plain = (
-        harness.submit(title="Clinics", text=LEAK),
-        harness.submit(title="Benches", text=PLAIN),
-    )
+    leak = harness.submit(title="Clinics", text=LEAK)
+    plain = harness.submit(title="Benches", text=PLAIN)
     harness.work()
     assert "data_leak" in harness.item(leak).labels
     assert harness.item(plain).labels == ()

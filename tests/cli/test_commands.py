@@ -177,7 +177,8 @@ def test_texts_in_a_file_are_classified_in_order(tmp_path: Path) -> None:
         {"id": f"r{n}", "title": "Clinics", "text": LEAK if n % 2 else PLAIN}
         for n in range(6)
     ]
-    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source = tmp_path / "in.jsonl"
+    out = tmp_path / "out.jsonl"
     source.write_text("\n".join(json.dumps(row) for row in rows))
     assert (
         run(
@@ -204,7 +205,8 @@ def test_pages_in_a_folder_are_extracted_packed_or_not(tmp_path: Path) -> None:
         {"id": name, "html": f"html/{name}", "url": "https://example.org/x"}
         for name in ("a.html", "b.html.gz", "c.html")
     ]
-    source, out = tmp_path / "gold.jsonl", tmp_path / "out.jsonl"
+    source = tmp_path / "gold.jsonl"
+    out = tmp_path / "out.jsonl"
     source.write_text("\n".join(json.dumps(row) for row in rows))
     result = run(
         "extract",
@@ -233,7 +235,8 @@ def test_texts_are_grouped_by_what_happened(tmp_path: Path) -> None:
         {"id": "b", "title": "Clinics", "text": LEAK},
         {"id": "c", "title": "B", "text": PLAIN},
     ]
-    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source = tmp_path / "in.jsonl"
+    out = tmp_path / "out.jsonl"
     source.write_text("\n".join(json.dumps(row) for row in rows))
     assert (
         run("cluster", "--all", "--input", str(source), "--output", str(out)).exit_code

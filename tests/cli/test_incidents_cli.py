@@ -59,7 +59,8 @@ def run(
 def test_incidents_are_listed_and_shown(
     room: Newsroom, run: Callable[..., Result]
 ) -> None:
-    a, b = room.ids["a"], room.ids["b"]
+    a = room.ids["a"]
+    b = room.ids["b"]
     header, *rows = [line.split("\t") for line in run("list").output.splitlines()]
     assert header[:2] == ["id", "status"]
     assert [row[0] for row in rows] == [b, a]
@@ -88,7 +89,8 @@ def today(room: Newsroom, incident: str) -> str:
 def test_people_decide_on_the_command_line_and_undo(
     room: Newsroom, run: Callable[..., Result]
 ) -> None:
-    a, b = room.ids["a"], room.ids["b"]
+    a = room.ids["a"]
+    b = room.ids["b"]
     assert run("status", a, "confirmed", "--note", "two sources").output.startswith(
         f"{a}\tconfirmed\tversion 1"
     )

@@ -20,7 +20,8 @@ from tests.store import free_port
 def test_tail_prints_what_happened_and_resumes_from_its_cursor(
     harness: Harness, tmp_path: Path
 ) -> None:
-    port, cursor = free_port(), tmp_path / "cursor"
+    port = free_port()
+    cursor = tmp_path / "cursor"
     env = {
         **to_env(harness.settings),
         "INCIDENTWIRE_API_URL": f"http://127.0.0.1:{port}",

@@ -44,7 +44,8 @@ def test_bytes_come_back_as_they_were(archive: Archive, data: bytes) -> None:
 
 
 def test_what_was_never_kept_or_is_deleted_is_not_kept(archive: Archive) -> None:
-    kept, other = archive.put("i_abc", b"page"), archive.put("i_abc", b"text")
+    kept = archive.put("i_abc", b"page")
+    other = archive.put("i_abc", b"text")
     archive.delete("i_abc", kept)
     assert archive.digests("i_abc") == [other]
     with pytest.raises(ContentNotFound):

@@ -92,7 +92,8 @@ def test_an_event_is_yielded_while_its_stream_is_open_however_it_is_cut(
 
 
 def test_it_verifies_what_the_reference_library_signs_and_nothing_else() -> None:
-    secret, other = new_webhook_secret(), new_webhook_secret()
+    secret = new_webhook_secret()
+    other = new_webhook_secret()
     now = datetime.now(UTC)
     body = '{"type":"item.classified"}'
     headers = {

@@ -50,7 +50,8 @@ def show(incident_id: str) -> Response:
     against = _against()
     difference = None
     if against:
-        since, until = against, query.get("as_of")
+        since = against
+        until = query.get("as_of")
         difference = history.diff_of(incident_id, since, until)
     facts = reader().read(_facts, found)
     return render(

@@ -117,7 +117,8 @@ def _both(db: sqlite3.Connection, source: str, into: str) -> dict[str, Any]:
         "source": detail_query.one(db, source, None, PREVIEWED),
         "target": detail_query.one(db, into, None, PREVIEWED),
     }
-    source_now, target_now = found["source"], found["target"]
+    source_now = found["source"]
+    target_now = found["target"]
     labels = []
     if source_now and target_now:
         labels = [
@@ -152,8 +153,10 @@ def _decided_before(
     decided = [entry for entry in history if getattr(entry.event, "who", None)]
     if not decided or getattr(decided[-1].event, "who", None) != g.who:
         return None
-    position, event = decided[-1].position, decided[-1].event
-    target, other = incident_id, None
+    position = decided[-1].position
+    event = decided[-1].event
+    target = incident_id
+    other = None
     match event:
         case e.IncidentStatusChanged():
             is_same = verb == "status" and event.new == body["status"]
@@ -163,7 +166,8 @@ def _decided_before(
             is_same = verb == "notes" and event.note == body["note"]
         case e.IncidentMerged():
             is_same = verb == "merge" and event.into == body["into"]
-            target, other = event.into, incident_id
+            target = event.into
+            other = incident_id
         case e.IncidentSplit(undone=False):
             is_same = verb == "split" and set(event.mentions) == set(body["mentions"])
             other = event.into

@@ -192,7 +192,8 @@ def _store() -> list[SystemCheck]:
     except redis.exceptions.ResponseError:  # the user of this process may not ask
         text = _("This process may not ask the store for its memory.")
         return [SystemCheck(name=name, is_good=None, text=text)]
-    used, most = int(memory["used_memory"]), int(memory.get("maxmemory", 0))
+    used = int(memory["used_memory"])
+    most = int(memory.get("maxmemory", 0))
     if not most:
         text = _("%d MB in use; no limit is set.") % (used // 1_000_000)
         return [SystemCheck(name=name, is_good=True, text=text)]

@@ -16,10 +16,13 @@ _WORD = re.compile(
 
 def compare(old: str, new: str) -> list[Segment]:
     """Return segments with the label "removed", "added", or none."""
-    before, after = _WORD.findall(old), _WORD.findall(new)
+    before = _WORD.findall(old)
+    after = _WORD.findall(new)
     if max(len(before), len(after)) > MAX_WORDS:
-        before, after = old.splitlines(True), new.splitlines(True)
-        before, after = before[:MAX_WORDS], after[:MAX_WORDS]
+        before = old.splitlines(True)
+        after = new.splitlines(True)
+        before = before[:MAX_WORDS]
+        after = after[:MAX_WORDS]
     found: list[Segment] = []
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=True)
     for kind, a, b, c, d in matcher.get_opcodes():

@@ -262,7 +262,8 @@ class Broadcaster:
         log = EventLog(self.connection)
         if is_next and written.continues(log):
             return
-        first, last = log.first(), log.last()
+        first = log.first()
+        last = log.last()
         reached = LogPosition.at(log, last)
         if self.reached is not written:
             return  # another greenlet was faster

@@ -24,13 +24,15 @@ def difference(
     """Return the answer to GET …/diff; a row is None if there was no incident yet."""
     before, after = states
     gained, lost = keys_changed(before, after, name)
-    merged_before, merged_after = _merged(before, name), _merged(after, name)
+    merged_before = _merged(before, name)
+    merged_after = _merged(after, name)
     changes = {
         field: {"before": _shown(rows[0], field), "after": _shown(rows[1], field)}
         for field in SHOWN
         if _shown(rows[0], field) != _shown(rows[1], field)
     }
-    items_before, items_after = _items_of(before, name), _items_of(after, name)
+    items_before = _items_of(before, name)
+    items_after = _items_of(after, name)
     body = {
         "id": name,
         "from": before.position,
@@ -114,7 +116,8 @@ def _merged(projection: IncidentProjection, name: str) -> list[str]:
 def keys_changed(
     before: IncidentProjection, after: IncidentProjection, name: str
 ) -> tuple[list[str], list[str]]:
-    then, now = _members(before, name), _members(after, name)
+    then = _members(before, name)
+    now = _members(after, name)
     return [key for key in now if key not in set(then)], [
         key for key in then if key not in set(now)
     ]

@@ -86,13 +86,12 @@ def _texts_then(
     stored: Mapping[str, StoredTexts],
 ) -> dict[tuple[str, int], str]:
     """Return texts by item and position: as they were then, if still stored."""
-    later = sorted(
-        {
-            item
-            for item, mention in mentions
-            if (found := stored.get(item)) and found.position >= mention["linked"]
-        }
-    )
+    changed = set()  # items with a later text than that of the link
+    for item, mention in mentions:
+        found = stored.get(item)
+        if found and found.position >= mention["linked"]:
+            changed.add(item)
+    later = sorted(changed)
     histories = dict(zip(later, log.histories(later), strict=True))
     texts = {}
     for item, mention in mentions:

@@ -33,7 +33,8 @@ SORTS: Mapping[str, tuple[str, str]] = {
     "updated": ("i.position", "DESC"),
 }
 NUMERIC = ("items", "updated")
-LEAST, MOST = 200, 5_000  # rows of an earlier moment that are built at a time
+LEAST = 200  # rows of an earlier moment that are built at a time
+MOST = 5_000
 
 _BY_ITEMS = "SELECT m.incident FROM item_incidents m JOIN items t ON t.n = m.n WHERE"
 # the same of an earlier moment, whose memberships are given as JSON

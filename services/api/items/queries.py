@@ -133,7 +133,8 @@ def words(db: sqlite3.Connection, item_id: str) -> dict[str, Any] | None:
 def as_json(row: Mapping[str, Any], text: str | None) -> dict[str, Any]:
     """Return the item as the API shows it, with quotes if evidence is of `text`."""
     is_quotable = text is not None and row["evidence_digest"] == row["text_digest"]
-    scores, evidence = json.loads(row["scores"]), json.loads(row["evidence"])
+    scores = json.loads(row["scores"])
+    evidence = json.loads(row["evidence"])
     labels = json.loads(row["labels"])
     review = json.loads(row["review"])
     is_corrected = row["corrected_by"] is not None

@@ -90,14 +90,14 @@ def revisions(history: Sequence[RecordedEvent]) -> list[StoredRevision]:
     return [
         StoredRevision(
             item=entry.subject,
-            url=event.final_url or url,
+            url=entry.event.final_url or url,
             time_ms=entry.time_ms,
-            fetched=event,
+            fetched=entry.event,
             page_expired=entry.position < page_until,
             text_expired=entry.position < text_until,
         )
         for entry in history
-        if isinstance(event := entry.event, e.ItemFetched)
+        if isinstance(entry.event, e.ItemFetched)
     ]
 
 

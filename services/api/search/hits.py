@@ -186,7 +186,8 @@ def _both_from_index(
     where, given = list_query.where_of(asked)
     of_incident = _INCIDENT_OF_ITEM.format(where)
     if driven.rest == EVERYTHING:
-        of_incident, given = "m.incident IS NOT NULL", {}
+        of_incident = "m.incident IS NOT NULL"
+        given = {}
     conditions = {"item": f"(({rest}) AND {_NOT_ALIAS})", "incident": of_incident}
     # more than half of the items are in no incident
     limit = 2 * MAX_HITS if driven.rest == EVERYTHING else MAX_HITS

@@ -101,7 +101,8 @@ def read(db: sqlite3.Connection, entry: RecordedEvent, *, texts: bool) -> EntryF
         subject, facts = _item(db, entry.subject, texts)
     else:
         kind = name.partition(".")[0]
-        subject, facts = Subject(kind=kind, id=entry.subject), Facts()
+        subject = Subject(kind=kind, id=entry.subject)
+        facts = Facts()
     related = {subject.id, *subject.incidents, *named_subjects(entry)}
     merged = Facts(
         text=facts.text,

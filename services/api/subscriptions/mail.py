@@ -105,7 +105,8 @@ def send(settings: Settings, mail: Mail) -> Failure | None:
 
 
 def _connect(settings: Settings) -> smtplib.SMTP:
-    host, port = settings.smtp_host, settings.smtp_port
+    host = settings.smtp_host
+    port = settings.smtp_port
     if settings.smtp_security == "tls":
         context = ssl.create_default_context()
         server: smtplib.SMTP = smtplib.SMTP_SSL(

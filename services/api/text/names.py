@@ -20,7 +20,8 @@ MOST = 12
 
 def names(titles: Iterable[str]) -> list[tuple[str, int]]:
     """(name, how many titles have it), the most frequent first."""
-    sure, first = Counter[str](), Counter[str]()
+    sure = Counter[str]()
+    first = Counter[str]()
     for title in titles:
         inner, opening = _runs(title)
         sure.update(inner)
@@ -37,7 +38,8 @@ def _runs(title: str) -> tuple[set[str], set[str]]:
     capital = [word[0][0].isupper() for word in words]
     if sum(capital[1:]) > TITLE_CASE * max(1, len(words) - 1):
         return set(), set()
-    inner, opening = set[str](), set[str]()
+    inner = set[str]()
+    opening = set[str]()
     at = 0
     while at < len(words):
         if not capital[at]:

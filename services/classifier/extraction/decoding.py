@@ -95,5 +95,6 @@ def _usual_codecs(body: bytes) -> list[str]:
 
 
 def _wide_without_mark(head: bytes) -> bool:
-    even, odd = head[0::2].count(b"\x00"), head[1::2].count(b"\x00")
+    even = head[0::2].count(b"\x00")
+    odd = head[1::2].count(b"\x00")
     return max(even, odd) > 0.4 * len(head) / 2 and min(even, odd) < 0.02 * len(head)

@@ -172,7 +172,8 @@ def _from_html(text: str, kind: str, url: str) -> Document:
 def _document(
     page: PageSignals, meta: Metadata, kind: str, url: str, refresh: str | None
 ) -> Document:
-    found, verdict = page.text, judge(page)
+    found = page.text
+    verdict = judge(page)
     return Document(
         title=meta.title,
         text=found,

@@ -148,7 +148,9 @@ def _runs(node: html.HtmlElement) -> Iterator[Run]:
             inline.append(child)
             continue
         yield before, inline, text
-        before, inline, text = child, [], child.tail or ""
+        before = child
+        inline = []
+        text = child.tail or ""
     yield before, inline, text
 
 

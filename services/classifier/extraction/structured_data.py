@@ -327,7 +327,8 @@ def _names(value: Any, by_id: dict[str, Any], depth: int = 0) -> Iterator[str]:
             if "name" in part:
                 yield from _names(part["name"], by_id, depth + 1)
             elif "familyName" in part:
-                given, family = part.get("givenName"), part["familyName"]
+                given = part.get("givenName")
+                family = part["familyName"]
                 yield f"{_plain(given)} {_plain(family)}".strip()
             elif isinstance(part.get("@id"), str) and part["@id"] in by_id:
                 yield from _names(by_id[part["@id"]].get("name"), by_id, depth + 1)

@@ -94,9 +94,11 @@ def fingerprint(
     digests = digests_of(key).of_codes(
         np.concatenate((found.codes, found.sequence)), found.plain
     )
-    kinds, weights = found.kinds.astype(np.uint64), found.weights
+    kinds = found.kinds.astype(np.uint64)
+    weights = found.weights
     stored = np.minimum(np.rint(weights * _WEIGHT_UNIT), 15).astype(np.uint64)
-    codes, words = digests[: len(kinds)] & np.uint64(0xFFFFFF), digests[len(kinds) :]
+    codes = digests[: len(kinds)] & np.uint64(0xFFFFFF)
+    words = digests[len(kinds) :]
     rows = np.sort(kinds << np.uint64(28) | codes << np.uint64(4) | stored)
     alone = np.ones(
         len(rows), dtype=np.bool_
@@ -170,7 +172,8 @@ def decode(encoded: str) -> Fingerprint:
         raise FingerprintError(
             f"fingerprint of version {version}, not {FINGERPRINT_VERSION}: classify the item again"
         )
-    counts, signature = rest[:4], rest[4:]
+    counts = rest[:4]
+    signature = rest[4:]
     total = sum(counts)
     if len(packed) != _HEAD.size + 3 * total + (total + 1) // 2 or total > MAX_TERMS:
         raise FingerprintError(

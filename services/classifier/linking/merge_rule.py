@@ -80,7 +80,8 @@ def decide(
     matches = index.matches(mention, cannot_link)
     if not matches:
         return Decision(incident=None, score=0.0, review=(), why=LinkReason())
-    best, needed = matches[0], _needed(matches)
+    best = matches[0]
+    needed = _needed(matches)
     is_outcome = mention.outcome and not mention.part
     if best.score < needed or (is_outcome and not (best.copy or best.retold)):
         earlier = _lookback_match(

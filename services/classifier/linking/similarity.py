@@ -64,7 +64,8 @@ def matches_of(
     chain of look-alikes does not.
     """
     starts = np.cumsum(sizes) - sizes
-    similarity, cosine = compared.similarity, compared.cosine
+    similarity = compared.similarity
+    cosine = compared.cosine
     preferred = similarity + compared.copies * FULL
     is_highest = preferred == np.repeat(np.maximum.reduceat(preferred, starts), sizes)
     highest = np.flatnonzero(is_highest)

@@ -221,14 +221,11 @@ def _entry(
     )
     # dict.get: feedparser's own `get` would answer for another date
     updated = dict.get(entry, "updated")
-    published = next(
-        (
-            found
-            for name in ("published", "created", "updated")
-            if (found := published_date(dict.get(entry, name), language))
-        ),
-        None,
+    dates = (
+        published_date(dict.get(entry, name), language)
+        for name in ("published", "created", "updated")
     )
+    published = next(filter(None, dates), None)
     return Entry(
         url=_address(entry, base, names),
         id=plain(dict.get(entry, "id"))[:1000],

@@ -303,7 +303,8 @@ class FeedStore:
     def finish(self, lease: FeedLease, feed: Feed) -> bool:
         """Save the state and end the lease; False if the lease had passed on."""
         when = "+inf" if feed.next_poll is None else feed.next_poll
-        state, seen = _state(feed), _seen_text(feed.seen)
+        state = _state(feed)
+        seen = _seen_text(feed.seen)
         args = (feed.id, lease.token, state, seen, when)
         return bool(self.connection.eval(FINISH, 2, FEEDS, FEED + feed.id, *args))
 

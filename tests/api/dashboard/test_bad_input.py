@@ -207,7 +207,8 @@ def test_no_parameter_makes_a_page_fail(pages: Site) -> None:
 
 
 def test_every_form_needs_the_token_and_its_scope(pages: Site) -> None:
-    admin, reader = Member(pages, "admin"), Member(pages, "reader")
+    admin = Member(pages, "admin")
+    reader = Member(pages, "reader")
     clients = {name: in_process(name) for name in (admin, reader)}
     wrong = []
     for path in sorted({*addresses(pages, "POST")} - OPEN):

@@ -35,7 +35,8 @@ def test_two_incidents_are_merged_after_a_preview_and_parted_again(
     visit: Any, pages: Site
 ) -> None:
     visitor = visit("curator")
-    twin, clinic = pages.ids["twin"], pages.ids["clinic"]
+    twin = pages.ids["twin"]
+    clinic = pages.ids["clinic"]
     page = visitor.go(f"/incidents/{twin}")
     page.click("text=Merge into another")
     page.wait_for_selector("#into:focus")  # one can paste at once

@@ -179,7 +179,8 @@ def test_a_reader_that_does_not_read_is_closed_and_the_others_notice_nothing(
 ) -> None:
     harness.projector().catch_up()
     harness.run_web()
-    slow, good = harness.subscribe(), harness.subscribe()
+    slow = harness.subscribe()
+    good = harness.subscribe()
     note = "x" * 20_000
     written = 0
     while harness.get("/v1/stats")[1]["open_streams"] == 2:

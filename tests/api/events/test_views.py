@@ -24,7 +24,8 @@ def test_pages_follow_each_other_without_gap_or_overlap(harness: Harness) -> Non
     for n in range(4):
         harness.add_item(f"i_{n}")
     client = harness.api_client()
-    seen, after = [], 0
+    seen = []
+    after = 0
     while True:
         page = client.get(f"/v1/events?after={after}&limit=5").get_json()
         seen += [event["sequence"] for event in page["events"]]
@@ -75,7 +76,8 @@ def test_ndjson_cut_by_a_limit_names_the_cursor_of_its_rest(
         answer = client.get(path, headers=NDJSON)
         found = [json.loads(line)["sequence"] for line in answer.text.splitlines()]
         seen += found
-        before, cursor = cursor, answer.headers["Incidentwire-Cursor"]
+        before = cursor
+        cursor = answer.headers["Incidentwire-Cursor"]
         assert answer.headers["Incidentwire-Last"] == cursor.partition("-")[0]
         assert len(found) <= 2
         if cursor == before:

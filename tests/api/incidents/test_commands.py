@@ -66,7 +66,8 @@ def test_status_title_and_notes_say_who_and_why(room: Newsroom) -> None:
 
 
 def test_a_stale_version_is_refused_with_the_current_one(room: Newsroom) -> None:
-    a, b = room.ids["a"], room.ids["b"]
+    a = room.ids["a"]
+    b = room.ids["b"]
     room.command(a, "notes", note="first", version=0)
     refused = room.command(a, "status", 409, status="resolved", version=0)
     assert (refused["type"], refused["version"]) == (
@@ -88,7 +89,8 @@ def test_what_the_linker_does_makes_no_version_stale(room: Newsroom) -> None:
 
 
 def test_merge_and_split_are_undone_exactly(room: Newsroom) -> None:
-    a, b = room.ids["a"], room.ids["b"]
+    a = room.ids["a"]
+    b = room.ids["b"]
     merged = room.command(a, "merge", into=b, into_version=0)
     assert (merged["id"], merged["version"], merged["other"]) == (b, 1, None)
     assert room.command(a, "unmerge", version=1)["other"] == b
@@ -104,7 +106,8 @@ def test_merge_and_split_are_undone_exactly(room: Newsroom) -> None:
 def test_a_mention_moves_to_another_incident_or_to_one_of_its_own(
     room: Newsroom,
 ) -> None:
-    a, b = room.ids["a"], room.ids["b"]
+    a = room.ids["a"]
+    b = room.ids["b"]
     moved = room.command(
         a, "move", mention="i_a2#m0", to={"id": b, "version": 0}, note="another clinic"
     )
@@ -117,7 +120,8 @@ def test_a_mention_moves_to_another_incident_or_to_one_of_its_own(
     assert [i["id"] for i in room.get(f"/{b}")["items"]] == ["i_a2", "i_b1", "i_b2"]
     assert room.get(f"/{b}")["items"][0]["mentions"][0]["by"] == "person"
     done = room.command(b, "move", mention="i_b2#m0")
-    new, version = done["other"], done["other_version"]
+    new = done["other"]
+    version = done["other_version"]
     assert [i["id"] for i in room.get(f"/{new}")["items"]] == ["i_b2"]
     last = room.command(
         a, "move", mention="i_a1#m0", to={"id": new, "version": version}
@@ -126,7 +130,8 @@ def test_a_mention_moves_to_another_incident_or_to_one_of_its_own(
 
 
 def test_what_cannot_be_done_is_a_problem_with_its_slug(room: Newsroom) -> None:
-    a, b = room.ids["a"], room.ids["b"]
+    a = room.ids["a"]
+    b = room.ids["b"]
     for verb, body, status, slug in [
         ("merge", {"into": a, "into_version": 0}, 409, "already-there"),
         ("merge", {"into": "n_none", "into_version": 0}, 404, "not-found"),
@@ -172,7 +177,8 @@ def test_who_may_only_read_decides_nothing(room: Newsroom) -> None:
 def test_an_undo_within_a_chain_of_merges_does_not_hinder_the_next_command(
     room: Newsroom,
 ) -> None:
-    a, b = room.ids["a"], room.ids["b"]
+    a = room.ids["a"]
+    b = room.ids["b"]
     c = room.add("i_c1", (FAKE,))
     room.command(a, "merge", into=b, into_version=0)
     room.command(b, "merge", into=c, into_version=0)
@@ -186,7 +192,8 @@ def test_of_many_who_saw_the_same_version_one_wins(room: Newsroom) -> None:
     a = room.ids["a"]
     sources = [room.add(f"i_s{n}", (LEAK,)) for n in range(6)]
     apps = [create_app(room.harness.settings, room.harness.connection) for _ in sources]
-    start, answers = threading.Barrier(len(sources)), list[int]()
+    start = threading.Barrier(len(sources))
+    answers = list[int]()
 
     def run(n: int) -> None:
         start.wait()
@@ -273,7 +280,8 @@ def test_a_command_that_another_overtook_is_refused_and_may_be_given_on_what_is_
     room: Newsroom, name: str
 ) -> None:
     room.ids["z"] = room.add("i_z1", (FAKE,))
-    a, z = room.ids["a"], room.ids["z"]
+    a = room.ids["a"]
+    z = room.ids["z"]
 
     def overtake() -> None:
         room.command(z, "merge", into=a, into_version=0)
@@ -290,7 +298,8 @@ def test_a_command_that_another_overtook_is_refused_and_may_be_given_on_what_is_
 
 
 def test_an_undo_that_another_command_overtook_is_refused(room: Newsroom) -> None:
-    a, b = room.ids["a"], room.ids["b"]
+    a = room.ids["a"]
+    b = room.ids["b"]
     new = room.command(a, "split", mentions=["i_a2#m0"])["other"]
     z = room.add("i_z1", (FAKE,))
     seen = room.version(new)
@@ -322,7 +331,8 @@ def test_an_undo_that_another_command_overtook_is_refused(room: Newsroom) -> Non
 def test_a_command_that_has_nothing_to_do_with_the_one_that_was_faster_is_carried_out(
     room: Newsroom,
 ) -> None:
-    a, b = room.ids["a"], room.ids["b"]
+    a = room.ids["a"]
+    b = room.ids["b"]
     answer = raced(
         room,
         lambda: room.command(b, "notes", note="first"),
@@ -337,7 +347,8 @@ def test_linker_and_people_race_and_every_mention_is_in_one_live_incident(
     harness: Harness,
 ) -> None:
     room = Newsroom(harness)
-    a, b = room.add("i_a", (LEAK,)), room.add("i_b", (LEAK,))
+    a = room.add("i_a", (LEAK,))
+    b = room.add("i_b", (LEAK,))
     stop = threading.Event()
     failures: list[BaseException] = []
 

@@ -177,7 +177,8 @@ def test_quotes_stay_when_the_same_text_is_judged_again(room: Newsroom) -> None:
 
 
 def test_what_people_did_is_said_as_such_until_it_is_undone(room: Newsroom) -> None:
-    a, b = room.ids["a"], room.ids["b"]
+    a = room.ids["a"]
+    b = room.ids["b"]
     before = mention(room, "i_a2#m0")
     new = room.command(a, "split", mentions=["i_a2#m0"])["other"]
     assert mention(room, "i_a2#m0")["reasons"] == [f"split off from {a} by a curator"]

@@ -30,7 +30,8 @@ def at(room: Newsroom, incident: str, position: Any) -> Any:
 
 
 def test_an_incident_is_shown_as_it_was_known_then(room: Newsroom) -> None:
-    a, b = room.ids["a"], room.ids["b"]
+    a = room.ids["a"]
+    b = room.ids["b"]
     start = room.log.last()
     renamed = room.command(a, "title", title="Open server")["position"]
     merged = room.command(a, "merge", into=b, into_version=0)["position"]
@@ -101,7 +102,8 @@ def everything(room: Newsroom, query: str) -> Any:
 
 
 def test_the_history_reads_as_lines_and_as_events(room: Newsroom) -> None:
-    a, b = room.ids["a"], room.ids["b"]
+    a = room.ids["a"]
+    b = room.ids["b"]
     room.command(b, "status", status="confirmed", note="heard it")
     room.command(b, "merge", into=a, into_version=0, note="the same call")
     room.command(a, "title", title="One call")
@@ -137,7 +139,8 @@ def test_the_history_reads_as_lines_and_as_events(room: Newsroom) -> None:
 
 
 def test_a_diff_names_what_changed_and_only_that(room: Newsroom) -> None:
-    a, b = room.ids["a"], room.ids["b"]
+    a = room.ids["a"]
+    b = room.ids["b"]
     start = room.log.last()
     room.add("i_a2", (LEAK,), into=a, title="More records")
     room.command(b, "merge", into=a, into_version=0)
@@ -170,7 +173,8 @@ def test_a_diff_names_what_changed_and_only_that(room: Newsroom) -> None:
 def test_a_log_restored_from_a_backup_is_folded_anew(room: Newsroom) -> None:
     a = room.ids["a"]
     assert at(room, a, room.log.last())["id"] == a
-    harness, client = room.harness, room.client
+    harness = room.harness
+    client = room.client
     harness.connection.flushdb()
     harness.connection.set(LOG_ID, "restored")
     harness.log = EventLog(harness.connection)

@@ -26,7 +26,8 @@ def room(harness: Harness) -> Newsroom:
         site="The Quay",
         language="en",
     )
-    title, url = "Clinic says sorry", "https://cn.example.net/a2"
+    title = "Clinic says sorry"
+    url = "https://cn.example.net/a2"
     room.add(
         "i_a2",
         (LEAK,),
@@ -98,7 +99,8 @@ def test_the_items_of_an_incident_come_in_pages(room: Newsroom) -> None:
 def test_a_round_up_belongs_to_several_incidents_each_with_its_passage(
     room: Newsroom,
 ) -> None:
-    face, bill = room.get("/" + room.ids["week"]), room.get("/" + room.ids["bill"])
+    face = room.get("/" + room.ids["week"])
+    bill = room.get("/" + room.ids["bill"])
     assert (face["labels"], bill["labels"]) == (["deepfake"], ["regulation"])
     assert face["items"][0]["mentions"][0]["quote"] == "A face was swapp"
     assert bill["items"][0]["mentions"][0]["quote"] == "ed. A bill came."
@@ -184,7 +186,9 @@ def test_pages_join_without_overlap(room: Newsroom, sort: str, then: bool) -> No
         room.add(f"i_more{n}", (LEAK,), published=f"2024-01-0{n % 3 + 1}")
     room.grow()
     query = f"sort={sort}" + (f"&as_of={room.log.last()}" if then else "")
-    whole, parts, cursor = room.list(query), list[str](), ""
+    whole = room.list(query)
+    parts = list[str]()
+    cursor = ""
     while cursor is not None:
         page = room.get(f"?{query}&limit=3" + (f"&cursor={cursor}" if cursor else ""))
         parts += [incident["id"] for incident in page["incidents"]]
@@ -229,7 +233,8 @@ def test_an_unknown_incident_is_not_found(room: Newsroom) -> None:
 
 
 def test_a_merged_id_shows_the_target_and_after_the_undo_itself(room: Newsroom) -> None:
-    leak, week = room.ids["leak"], room.ids["week"]
+    leak = room.ids["leak"]
+    week = room.ids["week"]
     before = room.get(f"/{week}")
     room.command(week, "merge", into=leak, into_version=0)
     answer = room.client.get(f"/v1/incidents/{week}")

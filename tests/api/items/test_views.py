@@ -36,7 +36,8 @@ def stocked(harness: Harness) -> Harness:
         "title": "人脸识别第一案",
         "via": "feed",
     }
-    text, url = "公园门口的人脸识别系统引发争议。", "https://cn.example.net/a"
+    text = "公园门口的人脸识别系统引发争议。"
+    url = "https://cn.example.net/a"
     harness.add_item("i_face", text, labels=("consent", "regulation"), url=url, **face)
     harness.add_item(
         "i_none",
@@ -121,7 +122,8 @@ def test_pages_are_stable_while_items_come_in(harness: Harness) -> None:
         harness.add_item(f"i_{n}")
     harness.projector().catch_up()
     client = harness.api_client()
-    seen, cursor = [], ""
+    seen = []
+    cursor = ""
     while True:
         page = client.get(f"/v1/items?limit=3{cursor}").get_json()
         seen += [item["id"] for item in page["items"]]

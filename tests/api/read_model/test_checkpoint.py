@@ -24,7 +24,8 @@ from tests.harness import Harness
 from tests.incident_steps import STEP, RecordedSteps, incident_tables, take
 from tests.newsroom import FAKE, LEAK, Newsroom
 
-READ, IGNORED = "checkpoint of incidents read", "checkpoint of incidents ignored"
+READ = "checkpoint of incidents read"
+IGNORED = "checkpoint of incidents ignored"
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +101,8 @@ def start(room: Newsroom) -> IncidentProjection:
 def test_web_processes_and_the_projector_start_from_it(
     room: Newsroom, caplog: pytest.LogCaptureFixture
 ) -> None:
-    taken_at, a = room.log.last(), room.ids["a"]
+    taken_at = room.log.last()
+    a = room.ids["a"]
     room.client = room.harness.api_client()  # a process that starts now
     room.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {room.key}"
     room.projector = room.harness.projector()
@@ -117,7 +119,8 @@ def test_web_processes_and_the_projector_start_from_it(
 
 
 def test_a_web_process_reads_it_beside_what_it_serves(room: Newsroom) -> None:
-    harness, last = room.harness, room.log.last()
+    harness = room.harness
+    last = room.log.last()
     harness.run_web()
     status, page = harness.get(f"/v1/incidents?as_of={last}")
     assert (status, [incident["id"] for incident in page["incidents"]]) == (
@@ -161,7 +164,8 @@ def test_it_is_written_again_when_much_was_folded(
     room: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkpoint, "EVERY", 8)
-    happenings, taken_at = start(room), room.log.last()
+    happenings = start(room)
+    taken_at = room.log.last()
     checkpoints = IncidentCheckpoint(path(room))
     checkpoints.load(room.log, taken_at)
     room.command(room.ids["a"], "notes", note="one more event")
@@ -190,7 +194,8 @@ def tear(room: Newsroom) -> None:
 def change(room: Newsroom) -> None:
     """Other contents, well formed, under the checksum that was there."""
     data = path(room).read_bytes()
-    start, end = data.index(b"\n") + 1, len(data) - DIGEST_BYTES
+    start = data.index(b"\n") + 1
+    end = len(data) - DIGEST_BYTES
     happenings = unpack(memoryview(data[start:end]))
     happenings.state.commands += 1
     path(room).write_bytes(data[:start] + pack(happenings) + data[end:])

@@ -74,7 +74,8 @@ def test_after_any_history_the_tables_are_what_a_fresh_fold_says(
 ) -> None:
     harness.connection.flushdb()
     harness.log = EventLog(harness.connection)
-    written, live = RecordedSteps(harness.log), harness.projector()
+    written = RecordedSteps(harness.log)
+    live = harness.projector()
     for n, step in enumerate(steps):
         take(written, step)
         if n in cuts:
@@ -100,11 +101,9 @@ def test_a_copy_folds_on_to_the_same_and_leaves_the_first_as_it_was(
     for step in steps:
         take(written, step)
     entries = list(harness.log.read())
-    whole, first, again = (
-        IncidentProjection(),
-        IncidentProjection(),
-        IncidentProjection(),
-    )
+    whole = IncidentProjection()
+    first = IncidentProjection()
+    again = IncidentProjection()
     whole.fold(entries)
     first.fold(entries[:cut])
     again.fold(entries[:cut])

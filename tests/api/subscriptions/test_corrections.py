@@ -106,7 +106,8 @@ def test_a_correction_while_a_digest_is_sent_comes_at_once_after_it(
     )
     desk.room.add("i_a", (LEAK,))
     desk.settle()
-    arrived, answer = threading.Event(), threading.Event()
+    arrived = threading.Event()
+    answer = threading.Event()
 
     def hold() -> None:
         arrived.set()

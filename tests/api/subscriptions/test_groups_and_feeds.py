@@ -31,7 +31,8 @@ def test_members_of_a_group_share_events_and_an_acknowledged_one_is_done(
     for n in range(4):
         desk.room.add(f"i_{n}", (LEAK,))
     desk.settle()
-    first, second = lease(desk, "team", limit=2), lease(desk, "team", limit=5)
+    first = lease(desk, "team", limit=2)
+    second = lease(desk, "team", limit=5)
     assert len(first) == len(second) == 2
     assert not set(first) & set(second)
     assert lease(desk, "team") == []

@@ -258,7 +258,8 @@ def test_a_mail_whose_answer_was_lost_comes_again_as_it_was(
     desk: Desk, smtp: MailServer
 ) -> None:
     confirmed(desk, smtp, scope="new")
-    smtp.reply, smtp.keeps_all = "451 try later", True
+    smtp.reply = "451 try later"
+    smtp.keeps_all = True
     desk.room.add("i_a", (LEAK,), title="Harbour clinics")
     desk.settle()
     desk.room.add("i_b", (LEAK,), title="Another thing")

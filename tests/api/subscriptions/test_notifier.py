@@ -189,7 +189,8 @@ def test_a_subscription_with_too_much_waiting_reads_the_log_later(
 ) -> None:
     from services.api.subscriptions import matcher
 
-    matcher.MAX_PENDING, matcher.REFILL_BELOW = 5, 2
+    matcher.MAX_PENDING = 5
+    matcher.REFILL_BELOW = 2
     try:
         created = desk.webhook(receiver, scope="new")
         receiver.status = 503
@@ -205,4 +206,5 @@ def test_a_subscription_with_too_much_waiting_reads_the_log_later(
         }
         assert len(delivered) == 20
     finally:
-        matcher.MAX_PENDING, matcher.REFILL_BELOW = 5_000, 1_000
+        matcher.MAX_PENDING = 5_000
+        matcher.REFILL_BELOW = 1_000

@@ -163,10 +163,8 @@ def test_bytes_that_rot_and_bytes_that_vanish_are_told(
     item_id = busy_harness(harness, web_site)["classified"]
     fetched = harness.item(item_id).fetched
     assert fetched is not None
-    rotten, other = (
-        file_of(harness, fetched.page_digest),
-        file_of(harness, fetched.headers_digest),
-    )
+    rotten = file_of(harness, fetched.page_digest)
+    other = file_of(harness, fetched.headers_digest)
     rotten.write_bytes(other.read_bytes())  # well-formed, and other bytes
     file_of(harness, fetched.document_digest).unlink()
     found = look(harness)

@@ -248,10 +248,8 @@ def test_odd_input_gets_a_valid_answer(classifier: Classifier, text: str) -> Non
 def test_an_order_inside_the_text_does_not_decide(
     classifier: Classifier, order: str
 ) -> None:
-    alone, with_order = (
-        classifier.classify("", PLAIN * 5),
-        classifier.classify("", PLAIN * 5 + " " + order),
-    )
+    alone = classifier.classify("", PLAIN * 5)
+    with_order = classifier.classify("", PLAIN * 5 + " " + order)
     assert alone.labels == ()
     assert len(with_order.labels) <= 1
     leak = classifier.classify(

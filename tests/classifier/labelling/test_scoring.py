@@ -88,7 +88,8 @@ def test_scores_of_any_text_are_that_sum(title: str, text: str) -> None:
 
 @pytest.mark.parametrize("text", TEXTS[3:], ids=range(3, len(TEXTS)))
 def test_a_part_scores_as_a_document_made_of_it(text: str) -> None:
-    whole, spans = analyze("A title", text, LEXICON), sentences(text)
+    whole = analyze("A title", text, LEXICON)
+    spans = sentences(text)
     stretches = [
         (spans[0][0], spans[-1][1]),
         *spans[:20],
@@ -160,7 +161,8 @@ PATTERNS = [
     )
 )
 def test_patterns_are_found_where_a_plain_search_finds_them(said: list[str]) -> None:
-    text, bounds = "", []
+    text = ""
+    bounds = []
     for one in said:
         text += " " + one
         bounds.append((len(text) - len(one), len(text)))

@@ -204,10 +204,8 @@ def happens(
         case "withdraw":
             log.append(item, e.ItemWithdrawn(who="ann"))
         case _:
-            keys, live = (
-                list(state.links) or ["i_0#m0"],
-                [i.id for i in state.active()] or ["n_"],
-            )
+            keys = list(state.links) or ["i_0#m0"]
+            live = [i.id for i in state.active()] or ["n_"]
             merged = [i.id for i in state.by_id.values() if i.into] or ["n_"]
             facts = PEOPLE[what](
                 state, keys[one % len(keys)], live[other % len(live)], merged
@@ -348,10 +346,13 @@ def test_an_index_that_grew_shrank_and_merged_comes_back(
     news: EventLog, tmp_path: Path
 ) -> None:
     """Enough of everything for several freed rows, in no order, and for arrays that grew."""
-    linker, drawn = caught_up(news, LinkerCheckpoint(tmp_path)), random.Random(5)
-    index, there = linker.index, list[tuple[str, str]]()
+    linker = caught_up(news, LinkerCheckpoint(tmp_path))
+    drawn = random.Random(5)
+    index = linker.index
+    there = list[tuple[str, str]]()
     for number in range(400):
-        incident, mention = f"n_{drawn.randrange(60)}", f"i_{number}#m0"
+        incident = f"n_{drawn.randrange(60)}"
+        mention = f"i_{number}#m0"
         index.add(incident, mention, decode(told(number % 3, number)))
         there.append((incident, mention))
         if drawn.random() < 0.3:
@@ -487,7 +488,8 @@ def refused(log: EventLog, path: Path, caplog: pytest.LogCaptureFixture) -> str:
 def test_every_cut_and_every_flipped_byte_is_noticed(
     kept: Path, news: EventLog, tmp_path: Path
 ) -> None:
-    whole, torn = kept.read_bytes(), tmp_path / "torn"
+    whole = kept.read_bytes()
+    torn = tmp_path / "torn"
     for end in range(len(whole)):
         torn.write_bytes(whole[:end])
         with pytest.raises(InvalidCheckpoint, match="checksum"):
@@ -614,7 +616,8 @@ def child(store: Store, folder: Path, what: str) -> subprocess.Popen[str]:
 def test_a_linker_killed_while_writing_or_out_of_space_leaves_the_old_one(
     kept: Path, news: EventLog, store: Store, what: str, ends: int
 ) -> None:
-    before, size = kept.read_bytes(), kept.stat().st_size
+    before = kept.read_bytes()
+    size = kept.stat().st_size
     assert size > 2000
     kept_at = news.last()
     for number in range(300, 330):

@@ -195,7 +195,8 @@ def test_a_bigram_is_a_name_only_where_it_was_quoted_at_first() -> None:
 
 
 def test_what_a_long_text_says_only_after_its_first_words_weighs_less() -> None:
-    early, late = "marrow", "turnip"
+    early = "marrow"
+    late = "turnip"
     found = terms(
         "", f"{early} " + "filler " * LEAD_WORDS + f"{late} {early}", MAX_TERMS
     )

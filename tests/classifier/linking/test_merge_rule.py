@@ -119,7 +119,8 @@ def test_a_month_later_the_same_words_need_more() -> None:
 
 
 def test_a_syndicated_copy_joins_however_late() -> None:
-    title, text = LEAK[0][0], f"{LEAK[0][1]} {LEAK[1][1]}"
+    title = LEAK[0][0]
+    text = f"{LEAK[0][1]} {LEAK[1][1]}"
     index = LinkIndex()
     index.add("n_leak", "a#m0", decode(fingerprint(title, text, "en", "2024-03-05")))
     decision = decide(
@@ -384,7 +385,8 @@ def test_the_same_sequence_gives_the_same_decisions(
     stories = [*LEAK, PARK, OTHER_LEAK, *CHINESE[:2]]
 
     def run() -> list[Decision]:
-        index, decisions = LinkIndex(), list[Decision]()
+        index = LinkIndex()
+        decisions = list[Decision]()
         for n, (which, day) in enumerate(sequence):
             mention = decode(fingerprint(*stories[which], None, day))
             decisions.append(decide(mention, index))

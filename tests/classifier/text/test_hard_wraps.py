@@ -45,10 +45,8 @@ def test_a_wrapped_text_is_read_as_the_same_text_unwrapped(width: int) -> None:
         unwrapped(wrapped(STORY, width).replace("\n", "\r\n")).split() == STORY.split()
     )
     classifier = Classifier.load()
-    told, plain = (
-        classifier.classify("", wrapped(STORY, width)),
-        classifier.classify("", STORY),
-    )
+    told = classifier.classify("", wrapped(STORY, width))
+    plain = classifier.classify("", STORY)
     assert plain.labels
     assert told == plain
 

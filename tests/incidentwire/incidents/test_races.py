@@ -118,7 +118,8 @@ def test_of_two_commands_decided_on_one_state_the_second_is_refused(
     steps = RecordedSteps(log)
     for name in ("i_a", "i_b", "i_c"):
         steps.classify(name, (LEAK,))
-    ann, bob = Writer(log), Writer(log)
+    ann = Writer(log)
+    bob = Writer(log)
     ann.catch_up()
     bob.catch_up()
     ann.append(decisions.merge(ann.state, A, B, "ann"))
@@ -176,7 +177,8 @@ def test_a_chain_of_a_thousand_merges_is_read_and_changed() -> None:
 
 
 def test_states_are_equal_whatever_was_read_of_them() -> None:
-    read, other = chain(20), chain(20)
+    read = chain(20)
+    other = chain(20)
     for number in range(20):
         read.resolve(f"n_{number}")
     assert read == other

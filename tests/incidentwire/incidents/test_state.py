@@ -24,7 +24,8 @@ def log() -> Steps:
     return made
 
 
-A, B = incident_id("a1", "m0"), incident_id("b1", "m0")
+A = incident_id("a1", "m0")
+B = incident_id("b1", "m0")
 
 
 def shape(state: IncidentsState) -> object:
@@ -52,7 +53,8 @@ def test_placing_a_mention_twice_changes_nothing(log: Steps) -> None:
 
 def test_the_items_of_a_round_up_go_to_different_incidents(log: Steps) -> None:
     log.classify("week", (LEAK,), (), (FAKE, LAW))
-    first, third = log.state.where("week#m0"), log.state.where("week#m2")
+    first = log.state.where("week#m0")
+    third = log.state.where("week#m2")
     assert first != third
     assert log.state.where("week#m1") is None
     assert log.state.labels(log.state.members(str(third))) == (FAKE, LAW)

@@ -66,7 +66,8 @@ class HostileServer:
 
 def read_request(connection: socket.socket) -> bytes:
     """Read one request, its body included; b"" when the client has hung up."""
-    request, missing = b"", 1
+    request = b""
+    missing = 1
     while missing > 0:
         piece = connection.recv(65_536)
         if not piece:
@@ -74,7 +75,9 @@ def read_request(connection: socket.socket) -> bytes:
         request += piece
         head, end, body = request.partition(b"\r\n\r\n")
         length = re.search(rb"\r\ncontent-length: *([0-9]+)", head, re.IGNORECASE)
-        missing = 1 if not end else int(length[1]) - len(body) if length else 0
+        missing = int(length[1]) - len(body) if length else 0
+        if not end:
+            missing = 1
     return request
 
 

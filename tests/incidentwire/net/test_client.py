@@ -241,7 +241,8 @@ def test_each_address_of_a_name_is_tried(dialled: list[Any]) -> None:
 
 def test_an_allowed_host_is_allowed_by_its_own_name_and_port_only(serve: Serve) -> None:
     server = serve(keeps_alive(answer(b"hello")))
-    host, url = f"127.0.0.1:{server.port}", server.url
+    host = f"127.0.0.1:{server.port}"
+    url = server.url
     for allowed in (host, "127.0.0.1"):
         assert client(allowed).get(url).body == b"hello"
     assert (
@@ -464,7 +465,8 @@ def test_the_environment_leads_no_request_astray(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    proxy, server = serve(says(answer(b"the proxy"))), serve(echo)
+    proxy = serve(says(answer(b"the proxy")))
+    server = serve(echo)
     netrc = tmp_path_factory.mktemp("home") / "netrc"
     netrc.write_text("machine 127.0.0.1 login someone password s3cret\n")
     netrc.chmod(0o600)

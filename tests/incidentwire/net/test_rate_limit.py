@@ -33,8 +33,10 @@ def slots(
 def test_a_place_is_waited_for_and_given_back(
     connection: redis.Redis, store: Store
 ) -> None:
-    here, there = slots(connection), slots(store.connect())
-    inside, leave = threading.Semaphore(0), threading.Event()
+    here = slots(connection)
+    there = slots(store.connect())
+    inside = threading.Semaphore(0)
+    leave = threading.Event()
 
     def ask(at: HostRateLimiter) -> None:
         with at.slot(HOST, patience_s=60):

@@ -25,10 +25,8 @@ def test_admin_may_do_everything_and_others_only_their_scopes(
     connection: redis.Redis,
 ) -> None:
     keys = Keys(connection)
-    admin, reader = (
-        keys.find(keys.create("root", ["admin"])),
-        keys.find(keys.create("eyes", ["read"])),
-    )
+    admin = keys.find(keys.create("root", ["admin"]))
+    reader = keys.find(keys.create("eyes", ["read"]))
     assert admin is not None
     assert reader is not None
     assert [admin.allows(s) for s in ("submit", "read", "curate", "admin")] == [

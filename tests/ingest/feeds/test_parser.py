@@ -315,10 +315,8 @@ def test_a_feed_that_would_keep_the_reader_busy_for_minutes_is_given_up() -> Non
 
 
 def test_what_is_read_apart_is_what_is_read() -> None:
-    body, headers = (
-        atom(a="2026-06-01T00:00:00Z"),
-        {"Content-Type": "application/xml", "X-Other": "1"},
-    )
+    body = atom(a="2026-06-01T00:00:00Z")
+    headers = {"Content-Type": "application/xml", "X-Other": "1"}
     assert parse_in_sandbox(body, url=URL, headers=headers) == read(
         body, url=URL, headers=headers
     )

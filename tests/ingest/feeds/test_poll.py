@@ -526,7 +526,8 @@ def test_a_poller_killed_between_an_update_or_a_failure_and_its_state_does_it_on
 def test_two_pollers_of_one_feed_at_once_do_everything_once(
     room: FeedPolling, connection: redis.Redis, store: Store, tmp_path: Path
 ) -> None:
-    both, arrived = threading.Barrier(2, timeout=30), []
+    both = threading.Barrier(2, timeout=30)
+    arrived = []
 
     def reply(_: Any) -> tuple[int, dict[str, str], bytes]:
         arrived.append(both.wait())
@@ -547,9 +548,8 @@ def test_two_pollers_of_one_feed_at_once_do_everything_once(
                 pool.submit(poll.poll, r.poller, t)
                 for r, t in ((room, first), (other, second))
             ]
-            assert {poll.result().state for poll in polls if (_ := poll.result())} == {
-                "ok"
-            }  # type: ignore[union-attr]
+            feeds = list(filter(None, (poll.result() for poll in polls)))
+            assert {feed.state for feed in feeds} == {"ok"}
         assert (len(arrived), sorted(room.submitted())) == (2, [A, B, C])
         assert room.feeds.finish(first, first.feed) is False
         other.client.close()
@@ -579,7 +579,8 @@ def test_two_processes_worth_of_pollers_share_the_feeds(
 
 
 def test_one_host_is_asked_one_feed_at_a_time(room: FeedPolling) -> None:
-    request_context, most = [], []
+    request_context = []
+    most = []
 
     def reply(_: Any) -> tuple[int, dict[str, str], bytes]:
         request_context.append(1)
@@ -655,9 +656,9 @@ def test_a_new_etag_for_an_equal_body_is_the_one_sent_back(
 
 def silences(room: FeedPolling) -> list[tuple[str, str | None]]:
     return [
-        (event.reason, event.since)
+        (entry.event.reason, entry.event.since)
         for entry in room.log.read()
-        if isinstance(event := entry.event, FeedSilent)
+        if isinstance(entry.event, FeedSilent)
     ]
 
 

@@ -26,7 +26,8 @@ from tests.feed_poller import (
 from tests.harness import Harness
 from tests.store import Store
 
-A, B = "https://quay.example/a", "https://quay.example/b"
+A = "https://quay.example/a"
+B = "https://quay.example/b"
 
 
 @pytest.fixture
@@ -156,7 +157,8 @@ def test_a_known_feed_that_was_gone_is_polled_again_when_another_moves_to_it(
 def test_who_adds_the_new_address_later_finds_it_known_and_the_old_one_ends_again(
     room: FeedPolling, server: FeedServer
 ) -> None:
-    old, new = server.put("/old", leads("/new")), server.put("/new", ok(rss(A)))
+    old = server.put("/old", leads("/new"))
+    new = server.put("/new", ok(rss(A)))
     moved = room.poll(room.add(old))
     assert room.feeds.add(new, who="bert", now=room.now)[2] is False
     again = room.add(old)

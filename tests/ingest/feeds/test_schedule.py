@@ -61,7 +61,8 @@ def test_cache_control_is_heard_where_it_speaks_of_news(
 
 def test_failures_are_tried_again_more_and_more_slowly() -> None:
     timeout = PollFailure(reason="timeout", retryable=True)
-    feed, waits = FEED, []
+    feed = FEED
+    waits = []
     for _ in range(12):
         feed = schedule.failed(feed, NOW, timeout)
         waits.append((feed.next_poll or 0) - NOW)

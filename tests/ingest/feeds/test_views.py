@@ -93,7 +93,8 @@ def test_a_failing_feed_is_seen_to_fail(harness: Harness) -> None:
 
 def test_a_long_list_comes_in_pages(harness: Harness) -> None:
     names = sorted(add(harness, url=f"{URL}/{n}").get_json()["id"] for n in range(5))
-    found, after = [], ""
+    found = []
+    after = ""
     while after is not None:
         page = call(harness, "GET", f"/v1/feeds?limit=2&after={after}").get_json()
         assert len(page["feeds"]) <= 2
