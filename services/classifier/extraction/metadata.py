@@ -28,6 +28,7 @@ from services.classifier.extraction.pagination import continues
 from services.classifier.extraction.structured_data import ArticleData
 
 DAY_FIRST_DOMAINS = frozenset({"uk", "ie", "au", "nz", "in", "za", "sg", "hk", "ng"})
+AMERICAN_DOMAINS = frozenset({"us", "gov", "mil"})
 MAX_AUTHORS = 8
 MAX_AUTHOR_CHARS = 80
 MAX_META_CHARS = 2_000
@@ -249,6 +250,8 @@ def _language_tag(
     """Return the page's language as a BCP 47 tag in lower case, empty if unknown.
 
     English without a region gets the region of the page's locale or of its domain.
+    American English, which systems set unasked, does not hold on domains of countries
+    that write the day first.
     """
     stated = [
         tree.get("lang"),
@@ -260,6 +263,8 @@ def _language_tag(
     ]
     tags = [text.strip().lower().replace("_", "-")[:20] for text in stated if text]
     tag = next(iter(tags), "")
+    if tag == "en-us" and _region_of(url) == "-gb":
+        return "en"
     if tag == "en":
         regional = (other for other in tags if other.startswith("en-"))
         tag = next(regional, "") or f"en{_region_of(url)}"
@@ -267,8 +272,11 @@ def _language_tag(
 
 
 def _region_of(url: str) -> str:
-    """Return "-gb" for the domains of countries that write the day first."""
+    """Return "-gb" for the domains of countries that write the day first, "-us" for
+    American ones."""
     last = (urlsplit(url).hostname or "").rpartition(".")[2]
+    if last in AMERICAN_DOMAINS:
+        return "-us"
     return "-gb" if last in DAY_FIRST_DOMAINS else ""
 
 

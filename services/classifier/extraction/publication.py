@@ -20,13 +20,17 @@ from services.classifier.extraction.dateline import (
     DATELINE_CHARS,
     NOT_PUBLISHED,
     UNRESOLVED,
+    is_marked_as_change,
+    is_of_another_day,
     labelled,
     line_date,
+    names_publication,
 )
 from services.classifier.extraction.markup import INVISIBLE, property_of
 
 NEAR_ELEMENTS = 200  # elements after the headline that are searched for a dateline
 NEAR_BEFORE = 40  # and before it
+HEADLINE_WORDS = 4  # of a link that is a headline, and no name or section
 
 PRECISE_METAS = tuple(
     """article:published_time og:article:published_time og:published_time og:pubdate article:published
@@ -56,8 +60,8 @@ _MARKED = re.compile(
 _MONTH = re.compile(r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])")
 # Classes of boxes that hold other stories.
 _OTHERS = re.compile(
-    r"(?:^|[\s_-])(?:related|teasers|recommended|recommendations|popular"
-    r"|trending|most-read|more-stories|more-news)(?:$|[\s_-])",
+    r"(?:^|[\s_-])(?:related|teasers|recommended|recommendations|popular|comments?"
+    r"|trending|most-read|more-stories|more-news|latest-news)(?:$|[\s_-])",
     re.I,
 )
 OTHER_BOXES = frozenset(
@@ -110,6 +114,8 @@ def find(tree: html.HtmlElement, sources: DateSources) -> str | None:
     if precise:
         return _as_local(precise[0], [*(value for _, value in times), *vague])
     heading = _heading(tree, sources.headline)
+    times = [pair for pair in times if not is_of_another_day(pair[0])]
+    times.sort(key=lambda pair: is_marked_as_change(pair[0]))
     own = [pair for pair in times if _is_own(pair[0], heading)]
     marked = _marked(tree, own, sources)
     if marked:
@@ -245,6 +251,9 @@ def _own_parts(tree: html.HtmlElement, headline: str) -> html.HtmlElement:
     ):
         if node.tag == "script" or node.tag in ASIDE or is_other_box(node):
             node.drop_tree()
+    for node in list(own.iter("time")):
+        if is_of_another_day(node):
+            node.drop_tree()
     for node in own.iter():
         text = node.text if isinstance(node.tag, str) else None
         if text and len(text) <= DATELINE_CHARS and NOT_PUBLISHED.search(text):
@@ -304,7 +313,7 @@ def _dateline(
     for index, node in enumerate(nodes[first : start + NEAR_ELEMENTS], first):
         for text in (labelled(node), node.tail):
             value = line_date(text, sources.language)
-            if not value or _is_in_other_box(node, heading):
+            if not value or _is_of_another_story(node, text or "", heading):
                 continue
             marked = _MARKED.search(f"{node.get('class') or ''} {node.get('id') or ''}")
             if value == UNRESOLVED and not marked:
@@ -314,6 +323,27 @@ def _dateline(
                 best = value
                 nearest = distance
     return best
+
+
+def _is_of_another_story(
+    node: html.HtmlElement, text: str, heading: html.HtmlElement | None
+) -> bool:
+    """Return True for a date outside the article, unless it names the publication."""
+    if _is_in_other_box(node, heading) or is_of_another_day(node):
+        return True
+    item = next(node.iterancestors("li"), None)
+    if item is not None and item is not heading and _holds_headline(item):
+        return True
+    article = None if heading is None else next(heading.iterancestors("article"), None)
+    if article is None or names_publication(node, text):
+        return False
+    return _follows(node, article)
+
+
+def _holds_headline(item: html.HtmlElement) -> bool:
+    """Return True for a list item with the link to a story in it."""
+    links = (clean(link.text_content()[:200]) for link in item.iter("a"))
+    return any(len(text.split()) >= HEADLINE_WORDS for text in links)
 
 
 def _of_month(tree: html.HtmlElement, sources: DateSources) -> str | None:

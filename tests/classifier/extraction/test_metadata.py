@@ -285,9 +285,21 @@ def test_the_language_of_the_page_orders_day_and_month(lang: str, day: str) -> N
     assert dated("<p class='date'>03/04/2021</p>", lang) == day
 
 
-def test_english_of_a_british_domain_puts_the_day_first() -> None:
+@pytest.mark.parametrize(
+    ("lang", "domain", "day"),
+    [
+        ("en", "post.co.uk", "2021-04-03"),
+        ("en", "post.com.au", "2021-04-03"),
+        ("en", "oag.province.gov", "2021-03-04"),
+        ("en-US", "post.example", "2021-03-04"),
+        ("en-US", "post.co.uk", None),  # the default of a publishing system
+    ],
+)
+def test_the_domain_orders_day_and_month_in_english(
+    lang: str, domain: str, day: str | None
+) -> None:
     line = "<p class='date'>Published 03/04/2021</p>"
-    assert dated(line, "en", url="https://post.co.uk/ferry") == "2021-04-03"
+    assert dated(line, lang, url=f"https://{domain}/ferry") == day
 
 
 OTHERS = (
@@ -309,10 +321,73 @@ OTHERS = (
         ("Published 03/04/2021", "en"),
         ("Deadline: 9 March 2024", "en"),
         ("Event on 9 March 2024", "en"),
+        ("Next court date: 9 March 2024", "en"),
+        ("Comments close on 9 March 2024", "en"),
+        ("Valid from 9 March 2024", "en"),
+        ("The clerk was born on 9 March 1994", "en"),
+        ("All the ferries of the line will lie idle on 9 March 2024.", "en"),
+        ("Last updated <time datetime='2024-03-09'>Saturday</time>", "en"),
     ],
 )
 def test_an_age_is_no_date_and_another_storys_date_neither(age: str, lang: str) -> None:
     assert dated(f"<p class='byline date'>{age}</p>", lang, OTHERS) is None
+
+
+def time_of(day: str, marks: str = "") -> str:
+    return f"<time datetime='2024-03-{day}' {marks}>{day} March</time>"
+
+
+@pytest.mark.parametrize(
+    ("lines", "lang"),
+    [
+        (f"<p>Updated: {time_of('09')}</p><p>Published: {time_of('05')}</p>", "en"),
+        (f"<p><b>Updated</b> {time_of('09')}</p><p>{time_of('05')}</p>", "en"),
+        (f"<dl><dt>Updated</dt><dd>{time_of('09')}</dd></dl>{time_of('05')}", "en"),
+        (f"Aktualisiert am {time_of('09')} | Erschienen am {time_of('05')}", "de"),
+        (f"{time_of('09', 'itemprop=dateModified')}{time_of('05')}", "en"),
+        (f"{time_of('09', 'class=updated')}{time_of('05')}", "en"),
+        ("<p><span>Updated</span> 9 March 2024</p><p>5 March 2024</p>", "en"),
+        ("<p>Bijgewerkt: 9 maart 2024</p><p>Gepubliceerd: 5 maart 2024</p>", "nl"),
+        ("<p>Uppdaterad 9 mars 2024</p><p>5 mars 2024</p>", "sv"),
+        ("<p>Oppdatert 9. mars 2024</p><p>5. mars 2024</p>", "no"),
+        ("<p>Opdateret 9. marts 2024</p><p>5. marts 2024</p>", "da"),
+        ("<p>Päivitetty 9.3.2024</p><p>5.3.2024</p>", "fi"),
+        ("<p>Aktualizacja: 9 marca 2024</p><p>5 marca 2024</p>", "pl"),
+        ("<p>Обновлено 9 марта 2024</p><p>5 марта 2024</p>", "ru"),
+        ("<p>Modifié le 9 mars 2024</p><p>5 mars 2024</p>", "fr"),
+        ("<p>Atualizado em 9 de março de 2024</p><p>5 de março de 2024</p>", "pt"),
+        ("<p>Güncelleme: 9 Mart 2024</p><p>5 Mart 2024</p>", "tr"),
+        ("<p>수정 2024.03.09</p><p>입력 2024.03.05</p>", "ko"),
+        ("<p>更新日：2024年3月9日</p><p>公開日：2024年3月5日</p>", "ja"),
+    ],
+)
+def test_the_day_of_an_update_is_not_that_of_publication(lines: str, lang: str) -> None:
+    assert dated(lines, lang) == "2024-03-05"
+
+
+def test_the_only_time_of_a_page_may_bear_the_class_updated() -> None:
+    assert dated(time_of("05", "class='updated'"), "en") == "2024-03-05"
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "<div class='more'><a href='/b'>B</a> <span class='date'>7 January 2019</span></div>",
+        "<h3>Read also</h3><ul><li><a href='/b'>B</a><i>7 January 2019</i></li></ul>",
+        "<div class='comment-body'><b>Bob</b> <i class='comment-date'>7 January 2019</i></div>",
+        "<div class='latest-news'><a href='/b'>B</a> <time datetime='2019-01-07'>7</time></div>",
+    ],
+)
+def test_a_date_below_the_article_needs_to_say_that_it_is_its_own(after: str) -> None:
+    assert dated("", "en", after) is None
+    mine = "<p><span>Published</span> <span>5 March 2024</span></p>"
+    assert dated("", "en", mine + after) == "2024-03-05"
+
+
+def test_a_list_item_with_a_headline_has_the_date_of_another_story() -> None:
+    other = "<li><a href='/b'>Dam of the upper valley repaired</a><i>7 January 2019</i></li>"
+    body = f"<h1>Keys are gone</h1><ul>{other}</ul><p>{PARAGRAPH}</p>"
+    assert read(page_of("<title>Keys are gone</title>", body)).published is None
 
 
 @pytest.mark.parametrize("box", ["sidebar", "promo left", "comments", "sidebar wide"])
