@@ -21,6 +21,7 @@ MAX_COUNTRIES = 8  # of one report, in order of their first mention
 _TABLE = Path(__file__).with_name("countries.txt")
 _NO_COUNTRY = "-"
 _TOKEN = re.compile(r"[A-Za-z]+")
+_CAPITALISED = re.compile(r"[A-Z][A-Za-z]*")
 _PLAIN = r"\x00-\x7f\u2010-\u2027\u3001-\u3011\u4e00-\u9fff，：（）？！；"
 _MAY_HAVE_ACCENTS = re.compile(f"[^{_PLAIN}]+")
 _IDEOGRAPH = re.compile(r"[\u4e00-\u9fff]")
@@ -55,7 +56,7 @@ def table() -> CountryTable:
             continue
         code, english, chinese_names = line.split("|")
         for name in english.split(","):
-            words = tuple(_words(name))
+            words = tuple(_TOKEN.findall(_plain(name)))
             phrases.setdefault(words[0], []).append((words, code))
             codes.setdefault(fold(name), code)
         chinese |= dict.fromkeys(chinese_names.split(","), code)
@@ -99,8 +100,11 @@ def countries(title: str, text: str) -> list[str]:
 
 def _english(text: str) -> Iterator[str]:
     """Yield the code of each name in capitalised words; the longest name wins."""
-    words = _words(text)
+    text = _plain(text)
     phrases = table().phrases
+    if phrases.keys().isdisjoint(_CAPITALISED.findall(text)):
+        return  # as most texts: they need not be divided into words
+    words = _TOKEN.findall(text)
     free = 0  # the first word after the last name
     for at in [at for at, word in enumerate(words) if word in phrases]:
         if at < free:
@@ -122,12 +126,13 @@ def _chinese(text: str) -> Iterator[str]:
             yield code
 
 
-def _words(text: str) -> list[str]:
-    """Return the words of a text; accents are dropped, U.S. becomes US."""
-    text = _MAY_HAVE_ACCENTS.sub(lambda found: _without_accents(found[0]), text)
+def _plain(text: str) -> str:
+    """Drop the accents of a text, and write U.S. as US."""
+    if not text.isascii():
+        text = _MAY_HAVE_ACCENTS.sub(lambda found: _without_accents(found[0]), text)
     if "U." in text:
         text = _ABBREVIATION.sub(r"U\1 ", text)
-    return _TOKEN.findall(text)
+    return text
 
 
 def _without_accents(text: str) -> str:

@@ -16,7 +16,6 @@ from services.api.text.compounds import NEAR, RUN, divisions, is_near
 from services.api.text.folding import fold
 
 ENGLISH = re.compile(r"[a-z]{3,}")
-_ENGLISH_WORD = re.compile(r"\b[a-z]{3,}\b")
 COLUMNS = "{title text}"
 
 
@@ -34,7 +33,8 @@ def stems(*folded: str) -> str:
 
     `folded` are texts as `indexed` returns them.
     """
-    english = set(_ENGLISH_WORD.findall(" ".join(folded)))
+    words = set(" ".join(folded).split())
+    english = {w for w in words if len(w) > 2 and w.isascii() and w.isalpha()}
     return " ".join(sorted(set(map(stem, english)) - english))
 
 

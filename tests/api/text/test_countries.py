@@ -58,4 +58,6 @@ def test_every_country_has_both_names_and_no_name_stands_for_two() -> None:
         name for _, *groups in lines for group in groups for name in group.split(",")
     ]
     assert len(names) == len(set(names))
+    english = [name for _, group, _ in lines for name in group.split(",")]
+    assert all(name[0].isupper() for name in english)
     assert all(all(groups) for _, *groups in lines)
