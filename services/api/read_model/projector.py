@@ -233,7 +233,17 @@ class Projector:
     def _documents(
         self, names: Sequence[tuple[str, str]]
     ) -> list[StoredDocument | None]:
-        return list(self._threads.map(self._document, names))
+        """Return the documents in order; each thread reads one share of them.
+
+        A task for each document would cost as much as reading it.
+        """
+        size = -(-len(names) // ARCHIVE_THREADS)
+        shares = [names[at : at + size] for at in range(0, len(names), size)]
+        found = self._threads.map(self._share, shares)
+        return [document for share in found for document in share]
+
+    def _share(self, names: Sequence[tuple[str, str]]) -> list[StoredDocument | None]:
+        return [self._document(name) for name in names]
 
     def _document(self, name: tuple[str, str]) -> StoredDocument | None:
         """Return the document, None if it is withdrawn, expired or damaged."""
