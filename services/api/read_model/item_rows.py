@@ -27,40 +27,49 @@ MONTH = re.compile(r"\d{4}-\d{2}")
 def write(
     db: sqlite3.Connection, changed: Mapping[str, ItemState], documents: Documents
 ) -> None:
-    """Write rows, labels and words of the changed items."""
+    """Write words, rows and labels of the changed items.
+
+    Words come first, all together: at a row, which has triggers, FTS5 writes out the
+    words that it holds as a segment of the index.
+    """
     states = list(changed.values())
     indexed_digests = _indexed_digests(db, [state.n for state in states])
-    fresh = _fresh_documents(states, indexed_digests, documents)
+    replaced = _replaced_documents(states, indexed_digests, documents)
     for state in states:
-        document = fresh.get(state.n)
-        is_replaced = state.n in fresh or state.document is None
-        if is_replaced and state.n in indexed_digests:
+        if state.n in replaced and state.n in indexed_digests:
             _remove_words(db, state.n)
+        document = replaced.get(state.n)
         if document is not None:
             _add_words(db, state.n, state.document or "", document)
-        elif is_replaced:
+    for state in states:
+        document = replaced.get(state.n)
+        if document is None and state.n in replaced:
             document = StoredDocument()  # nothing is stored: no title, author, site
         _upsert(db, row(state, document))
         if state.n == state.position or state.item.version > 1:
             _set_labels(db, state.n, state.item.labels)
 
 
-def _fresh_documents(
+def _replaced_documents(
     states: Sequence[ItemState],
     indexed_digests: Mapping[int, str],
     documents: Documents,
 ) -> dict[int, StoredDocument | None]:
-    """Return by row the documents that are not indexed yet, None for those deleted."""
+    """Return by row the documents to index, None for those deleted or not stored.
+
+    Items whose document is indexed already are left out.
+    """
+    replaced = dict.fromkeys([state.n for state in states if state.document is None])
     wanted = [
         state
         for state in states
         if state.document and state.document != indexed_digests.get(state.n)
     ]
-    if not wanted:
-        return {}
-    names = [(state.item.id, state.document or "") for state in wanted]
-    numbers = [state.n for state in wanted]
-    return dict(zip(numbers, documents(names), strict=True))
+    if wanted:
+        names = [(state.item.id, state.document or "") for state in wanted]
+        numbers = [state.n for state in wanted]
+        replaced |= dict(zip(numbers, documents(names), strict=True))
+    return replaced
 
 
 def _day(published: str | None) -> str | None:

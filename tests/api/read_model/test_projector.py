@@ -197,6 +197,15 @@ def test_an_unknown_type_stops_it_loudly_and_changes_nothing(harness: Harness) -
     assert harness.run_projector().wait(timeout=60) == 1
 
 
+def test_the_words_of_a_batch_are_one_segment_of_the_index(harness: Harness) -> None:
+    for n in range(3):
+        harness.add_item(f"i_{n}", f"Story number {n}.", labels=("consent",))
+    harness.projector().catch_up()
+    with sqlite3.connect(harness.settings.read_model) as db:
+        segments = db.execute("SELECT DISTINCT segid FROM words_idx").fetchall()
+    assert len(segments) == 1
+
+
 def test_a_cut_log_stops_it_loudly(harness: Harness) -> None:
     for n in range(5):
         harness.add_item(f"i_{n}")
