@@ -53,7 +53,7 @@ class Facts:
     def indexed_stems(self) -> str:
         """Return the stems of the text, a space around each; computed once."""
         if "stems" not in self._folded:
-            self._folded["stems"] = f" {stems(self.indexed_text())} "
+            self._folded["stems"] = f" {stems(self.indexed_text().split())} "
         return self._folded["stems"]
 
 

@@ -15,7 +15,7 @@ from incidentwire.items import Item, State
 from incidentwire.log.cloudevents import rfc3339
 from services.api.read_model.changes import ItemState
 from services.api.text.countries import countries
-from services.api.text.index_terms import indexed, stems
+from services.api.text.index_terms import index_tokens, stems
 from services.api.text.names import names
 
 Documents = Callable[[Sequence[tuple[str, str]]], Sequence[StoredDocument | None]]
@@ -253,5 +253,6 @@ def _remove_words(db: sqlite3.Connection, n: int) -> None:
 
 def _indexed(title: str, text: str) -> tuple[str, str, str]:
     """Return the columns of the index for a document."""
-    columns = (indexed(title), indexed(text))
-    return *columns, stems(*columns)
+    of_title = index_tokens(title)
+    of_text = index_tokens(text)
+    return " ".join(of_title), " ".join(of_text), stems([*of_title, *of_text])

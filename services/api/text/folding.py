@@ -63,4 +63,9 @@ def fold(text: str) -> str:
 
     Words remain, separated by one space.
     """
-    return " ".join(text.translate(_FOLDED).split())
+    return " ".join(fold_characters(text).split())
+
+
+def fold_characters(text: str) -> str:
+    """Fold each character of a text; every other sign becomes a space."""
+    return text.translate(_FOLDED)

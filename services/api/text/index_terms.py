@@ -10,31 +10,35 @@ own, so that phrases and prefixes still see the words as written.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from incidentwire.stem import stem
 from services.api.text.compounds import NEAR, RUN, divisions, is_near
-from services.api.text.folding import fold
+from services.api.text.folding import fold_characters
 
 ENGLISH = re.compile(r"[a-z]{3,}")
 COLUMNS = "{title text}"
 
 
 def indexed(text: str) -> str:
-    """Return the tokens of a text, separated by spaces.
+    """Return the tokens of a text, separated by spaces."""
+    return " ".join(index_tokens(text))
+
+
+def index_tokens(text: str) -> list[str]:
+    """Return the tokens of a text: words folded, runs of ideographs as pairs.
 
     The last character of a run is a token too, so that it can be found by itself.
     """
-    folded = fold(text)
-    return folded if folded.isascii() else " ".join(_tokens(folded))
+    folded = fold_characters(text)
+    if not folded.isascii():
+        folded = RUN.sub(lambda run: f" {' '.join(_pairs(run[0]))} ", folded)
+    return folded.split()
 
 
-def stems(*folded: str) -> str:
-    """Return the stems of English words that differ from the words, each once.
-
-    `folded` are texts as `indexed` returns them.
-    """
-    words = set(" ".join(folded).split())
-    english = {w for w in words if len(w) > 2 and w.isascii() and w.isalpha()}
+def stems(words: Iterable[str]) -> str:
+    """Return the stems of English words that differ from the words, each once."""
+    english = {w for w in set(words) if len(w) > 2 and w.isascii() and w.isalpha()}
     return " ".join(sorted(set(map(stem, english)) - english))
 
 
@@ -86,7 +90,7 @@ def _quoted(tokens: list[str]) -> str:
 
 def query_tokens(text: str) -> list[str]:
     """Return the tokens that a query for this text looks for, in sequence."""
-    tokens = _tokens(fold(text))
+    tokens = index_tokens(text)
     if len(tokens) > 1 and is_open(tokens) and _is_pair_ending(*tokens[-2:]):
         tokens.pop()  # the run may continue in the text
     return tokens
@@ -99,13 +103,6 @@ def is_open(tokens: list[str]) -> bool:
 
 def _is_pair_ending(pair: str, last: str) -> bool:
     return RUN.fullmatch(pair) is not None and pair.endswith(last)
-
-
-def _tokens(folded: str) -> list[str]:
-    if folded.isascii():
-        return folded.split()
-    spaced = RUN.sub(lambda run: f" {' '.join(_pairs(run[0]))} ", folded)
-    return spaced.split()
 
 
 def _pairs(run: str) -> list[str]:
