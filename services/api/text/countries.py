@@ -118,7 +118,7 @@ def _english(text: str) -> Iterator[str]:
 
 
 def _chinese(text: str) -> Iterator[str]:
-    if not _IDEOGRAPH.search(text):
+    if text.isascii() or not _IDEOGRAPH.search(text):
         return
     for found in table().any_chinese.finditer(simplify(text)):
         code = table().chinese[found[0]]
