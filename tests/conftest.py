@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from playwright.sync_api import Browser, sync_playwright
 from incidentwire.log.event_log import EventLog
 from tests.browser import FLAGS, chromium
 from tests.harness import Harness, Site, site
-from tests.store import Store, free_port, server_binaries
+from tests.store import Store, free_port, running_store, server_binaries
 
 settings.register_profile(
     "shared_machine", deadline=None
@@ -24,13 +23,8 @@ settings.load_profile("shared_machine")
 
 @pytest.fixture(scope="session")
 def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    binaries = server_binaries()
-    wanted = os.environ.get("TEST_STORE", "valkey")
-    server = binaries[-1] if wanted == "redis" else binaries[0]
-    store = Store(tmp_path_factory.mktemp("store"), free_port(), server)
-    store.start()
-    yield store
-    store.kill()
+    with running_store(tmp_path_factory.mktemp("store")) as store:
+        yield store
 
 
 @pytest.fixture

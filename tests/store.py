@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,3 +88,17 @@ def server_binaries() -> list[str]:
     found = [str(_binary.get_binary_path())]
     debian = shutil.which("redis-server")
     return found + ([debian] if debian else [])
+
+
+@contextmanager
+def running_store(folder: Path) -> Iterator[Store]:
+    """Yield a running store: Valkey, or Redis if $TEST_STORE is `redis`."""
+    binaries = server_binaries()
+    wanted = os.environ.get("TEST_STORE", "valkey")
+    server = binaries[-1] if wanted == "redis" else binaries[0]
+    store = Store(folder, free_port(), server)
+    store.start()
+    try:
+        yield store
+    finally:
+        store.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from incidentwire.web.users import Users
 from tests.eventually import eventually
 from tests.harness import Harness
 from tests.newsroom import FAKE, LAW, LEAK, Newsroom
-from tests.store import Store, free_port
+from tests.store import Store, free_port, running_store
 
 PASSWORD = "correct horse battery"
 
@@ -46,17 +47,21 @@ class Site:
 
 
 @pytest.fixture(scope="package")
-def pages(
-    shared_store: Store, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Site]:
-    """Start a newsroom with api-web, projector and ingest as processes."""
-    connection = shared_store.connect()
-    connection.flushall()
-    folder = tmp_path_factory.mktemp("pages")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Start a newsroom with api-web, projector and ingest as processes.
+
+    It has a store of its own: tests of this folder that need an empty one clear theirs.
+    """
+    with running_store(tmp_path_factory.mktemp("pages_store")) as store:
+        yield from _pages(store, tmp_path_factory.mktemp("pages"))
+
+
+def _pages(store: Store, folder: Path) -> Iterator[Site]:
+    connection = store.connect()
     ingest_port = free_port()
     with Harness(
         connection,
-        shared_store.url,
+        store.url,
         folder,
         ingest_url=f"http://127.0.0.1:{ingest_port}",
         heartbeat_s=1.0,
