@@ -173,9 +173,7 @@ def undo(incident: str, seen: int | None, note: str, as_json: bool) -> None:
     settings = context.current_settings()
     incident = ids.incident_id(settings, incident)
     verb = (
-        "unmerge"
-        if "redirected_from" in _get(settings, f"/{incident}", {})
-        else "unsplit"
+        "unmerge" if "requested_id" in _get(settings, f"/{incident}", {}) else "unsplit"
     )
     _write(_command(settings, incident, verb, seen, note), as_json)
 
@@ -316,8 +314,8 @@ def _get(settings: Settings, path: str, query: dict[str, Any]) -> dict[str, Any]
 
 
 def _print(found: dict[str, Any]) -> None:
-    if "redirected_from" in found:
-        click.echo(f"{found['redirected_from']} was merged into {found['id']}")
+    if "requested_id" in found:
+        click.echo(f"{found['requested_id']} was merged into {found['id']}")
     click.echo(f"{printable(found['title'] or '(no title)')}")
     reports = " to ".join(
         dict.fromkeys(

@@ -42,7 +42,7 @@ try it at `/docs`, and `/asyncapi.json` for streams and webhooks.
 - **Errors** are problem details (RFC 9457, `application/problem+json`): `type`, `title`, `status`, `detail` and, for
   422, `errors` by field. 401 the key is missing or unknown, 403 it lacks a scope, 404 it does not exist, 409 it
   has changed since you saw it, 410 it was withdrawn, 422 parameters or fields are invalid, 429 the quota is used
-  up, 503 the store is away or full. 429 and 503 carry `Retry-After`.
+  up, 503 the store is unavailable or full. 429 and 503 carry `Retry-After`.
 - **Lists** answer with `next`, the cursor of the following page; give it back unchanged as `cursor`.
 - **Commands** answer with `position`; give it as `min_position` to a read that must already show the change.
 

@@ -28,7 +28,7 @@ COMPRESSION_LEVEL = 6  # measured on pages: level 9 saves 3 % more at twice the 
 MAX_BYTES = 200_000_000  # decompressed size of one object, at most
 
 
-class ArchiveAway(OSError):
+class ArchiveUnavailable(OSError):
     """The archive cannot be read or written at the moment: full, read-only or failing."""
 
     def __init__(self, reason: str, message: str) -> None:
@@ -36,14 +36,14 @@ class ArchiveAway(OSError):
         self.reason = reason
 
 
-_AWAY = {
+_OUTAGES = {
     errno.ENOSPC: "full",
     errno.EDQUOT: "full",
     errno.EROFS: "read_only",
     errno.EIO: "failing",
 }
 # Outages where the archive is concerned; elsewhere they may be anything.
-_AWAY_HERE = _AWAY | {
+_LOCAL_OUTAGES = _OUTAGES | {
     errno.EACCES: "denied",
     errno.EPERM: "denied",
     errno.EFBIG: "full",
@@ -57,32 +57,34 @@ _AWAY_HERE = _AWAY | {
 }
 
 
-def outage_of(error: BaseException) -> ArchiveAway | None:
+def outage_of(error: BaseException) -> ArchiveUnavailable | None:
     """Return the outage that an error of the file system means, None for others."""
-    if isinstance(error, ArchiveAway):
+    if isinstance(error, ArchiveUnavailable):
         return error
-    return _outage(error, _AWAY)
+    return _outage(error, _OUTAGES)
 
 
-def _outage(error: BaseException, reasons: Mapping[int, str]) -> ArchiveAway | None:
+def _outage(
+    error: BaseException, reasons: Mapping[int, str]
+) -> ArchiveUnavailable | None:
     number = error.errno or 0 if isinstance(error, OSError) else 0
     reason = reasons.get(number)
     if reason is None:
         return None
     shown = reason.replace("_", "-")
-    return ArchiveAway(reason, f"The archive is {shown}: {os.strerror(number)}.")
+    return ArchiveUnavailable(reason, f"The archive is {shown}: {os.strerror(number)}.")
 
 
 @contextmanager
 def outages() -> Iterator[None]:
-    """Raise an outage of the file system as ArchiveAway, other errors unchanged."""
+    """Raise an outage of the file system as ArchiveUnavailable, other errors unchanged."""
     try:
         yield
     except OSError as error:
-        away = _outage(error, _AWAY_HERE)
-        if away is None:
+        unavailable = _outage(error, _LOCAL_OUTAGES)
+        if unavailable is None:
             raise
-        raise away from error
+        raise unavailable from error
 
 
 class ContentNotFound(LookupError):
@@ -111,7 +113,7 @@ class Archive:
         """Store bytes under the item and return their digest, once they are on disk.
 
         An object that is stored already is verified, and written again if it is damaged.
-        Raises ArchiveAway.
+        Raises ArchiveUnavailable.
         """
         digest = digest_of(data)
         path = self._path(item, digest)
@@ -129,7 +131,7 @@ class Archive:
         return digest
 
     def get(self, item: str, digest: str) -> bytes:
-        """Return the bytes. Raises ContentNotFound, ContentCorrupt and ArchiveAway."""
+        """Return the bytes. Raises ContentNotFound, ContentCorrupt and ArchiveUnavailable."""
         try:
             with outages():
                 packed = self.fs.cat_file(self._path(item, digest))

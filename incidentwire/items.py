@@ -31,6 +31,7 @@ class State(StrEnum):
 
 
 IN_FLIGHT = (State.QUEUED, State.WAITING)
+MAX_ALIASES = 10  # of aliases, one of the other, that a reader follows
 
 
 @dataclass(frozen=True, kw_only=True)

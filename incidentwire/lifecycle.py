@@ -43,8 +43,8 @@ def touch_heartbeat(path: str) -> None:
 
 def outage_reason(error: BaseException) -> str | None:
     """Return the slug of an outage of store or archive, None for any other error."""
-    if away := archive.outage_of(error):
-        return f"archive_{away.reason}"
+    if outage := archive.outage_of(error):
+        return f"archive_{outage.reason}"
     reason = store.outage_of(error)
     return None if reason is None else f"store_{reason}"
 

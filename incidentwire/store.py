@@ -75,7 +75,7 @@ _BY_CODE = {
 }
 
 
-class StoreAway(Exception):
+class StoreUnavailable(Exception):
     """The store cannot do its work at the moment; nothing was accepted. Try again."""
 
     def __init__(self, reason: StoreOutage) -> None:
@@ -84,8 +84,8 @@ class StoreAway(Exception):
 
 
 def outage_of(error: BaseException) -> StoreOutage | None:
-    """Return why the store is away, or None if the error says something else."""
-    if isinstance(error, StoreAway):
+    """Return why the store is unavailable, or None if the error says something else."""
+    if isinstance(error, StoreUnavailable):
         return error.reason
     for kind, reason in _BY_CLASS:
         if isinstance(error, kind):
@@ -103,14 +103,14 @@ def _reply(error: exceptions.RedisError) -> str:
 
 @contextmanager
 def outages() -> Iterator[None]:
-    """Raise an outage of the store as StoreAway, and every other error unchanged."""
+    """Raise an outage of the store as StoreUnavailable, and every other error unchanged."""
     try:
         yield
     except exceptions.RedisError as error:
         reason = outage_of(error)
         if reason is None:
             raise
-        raise StoreAway(reason) from error
+        raise StoreUnavailable(reason) from error
 
 
 def connect(url: str, *, timeout_s: float = SOCKET_TIMEOUT_S) -> redis.Redis:
@@ -149,7 +149,7 @@ def probe(connection: redis.Redis) -> redis.Redis:
 
 
 def connect_when_ready(url: str, patience_s: float = 60.0) -> redis.Redis:
-    """Connect to a store that may still be starting. Raises StoreAway after `patience_s`."""
+    """Connect to a store that may still be starting. Raises StoreUnavailable after `patience_s`."""
     connection = connect(url)
     deadline = time.monotonic() + patience_s
     while True:
@@ -157,7 +157,7 @@ def connect_when_ready(url: str, patience_s: float = 60.0) -> redis.Redis:
             with outages():
                 connection.ping()
             return connection
-        except StoreAway:
+        except StoreUnavailable:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)

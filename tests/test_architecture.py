@@ -77,6 +77,17 @@ def test_every_folder_in_services_runs() -> None:
     assert folders == {name.split("-")[0] for name in PROCESSES}
 
 
+def test_the_folders_of_tests_mirror_those_of_the_code() -> None:
+    tests = ROOT / "tests"
+    own = {"", "chaos", "documents"}  # of the whole, of several processes, of docs/
+    folders = {
+        str(path.parent.relative_to(tests)).removeprefix(".")
+        for path in tests.rglob("test_*.py")
+    }
+    for name in folders - own:
+        assert any((top / name).is_dir() for top in (ROOT, ROOT / "services")), name
+
+
 def test_every_process_of_ours_is_locked_down_and_comes_back() -> None:
     for name, service in _compose()["services"].items():
         assert service["restart"] == "unless-stopped"

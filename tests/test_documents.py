@@ -108,3 +108,16 @@ def test_links_between_documents_lead_somewhere() -> None:
             assert (page.parent / target).exists(), (
                 f"{page.relative_to(ROOT)} links to {target}"
             )
+
+
+def test_files_that_documents_name_exist() -> None:
+    parts = "incidentwire|services|cli|tests|compose_tests|benchmarks|tools|deploy"
+    named = re.compile(rf"`((?:{parts})/[\w./-]+)`")
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    missing = {
+        (str(page.relative_to(ROOT)), path)
+        for page in documents
+        for path in named.findall(page.read_text(encoding="utf-8"))
+        if not (ROOT / path).exists()
+    }
+    assert missing == set()

@@ -127,10 +127,10 @@ def problem_of(error: Exception, table: ProblemTable | None = None) -> Problem |
 
 def outage_problem(error: Exception) -> Problem | None:
     """Return the problem of an outage of store or archive, None for other errors."""
-    if away := archive.outage_of(error):
+    if outage := archive.outage_of(error):
         slug = "storage-unavailable"
         retry_after_s = RETRY_FULL_S
-        detail = str(away)
+        detail = str(outage)
     elif reason := store.outage_of(error):
         is_full = reason is StoreOutage.FULL
         slug = "store-full" if is_full else "store-unreachable"
@@ -187,7 +187,7 @@ def register(app: Flask, table: ProblemTable) -> None:
         app.register_error_handler(kind, _responder(make))
     app.register_error_handler(Problem, Problem.response)
     app.register_error_handler(HTTPException, http_error)
-    app.register_error_handler(store.StoreAway, _outage)
+    app.register_error_handler(store.StoreUnavailable, _outage)
     app.register_error_handler(redis.exceptions.RedisError, _outage)
     app.register_error_handler(ParseException, _malformed_body)
     app.register_error_handler(NoMoreData, _malformed_body)

@@ -17,16 +17,15 @@ from incidentwire.log.event_log import EventLog
 from incidentwire.settings import Settings
 from incidentwire.web.blueprint import Blueprint as Blueprint
 from incidentwire.web.blueprint import QuerySchema as QuerySchema
+from incidentwire.web.text_checks import NO_NUL, WITH_NUL
 from services.api.errors import PositionAhead
 from services.api.read_model.reader import Reader
 
-NO_NUL = r"^[^\x00]*$"  # SQLite's text search stops at one
-WITH_NUL = "Contains a NUL character. Remove it."
-LONE_SURROGATE = "Contains a lone surrogate. Send well-formed Unicode."
 INVALID_CURSOR = 'Invalid cursor. Use the "next" value of the previous page unchanged.'
 DATE: dict[str, Any] = {"invalid": "Not a date. Write it as 2026-03-31."}
 MAX_POSITION = 2**53 - 1  # what every JSON reader can hold exactly
 MAX_PAGE = 200
+MAX_NOTE = 2_000  # characters
 DEFAULT_PAGE = 50
 
 
@@ -176,21 +175,6 @@ def nullable_text(description: str = "", **options: Any) -> fields.String:
     """Return a text member of an answer, null if unknown."""
     about = {"description": description} if description else {}
     return fields.String(required=True, allow_none=True, metadata=about, **options)
-
-
-def clean(value: str) -> None:
-    """Raise ValidationError for NUL and for lone surrogates."""
-    if "\x00" in value:
-        raise ValidationError(WITH_NUL)
-    well_formed(value)
-
-
-def well_formed(value: str) -> None:
-    """Raise ValidationError for lone surrogates, which have no UTF-8."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValidationError(LONE_SURROGATE) from None
 
 
 def position(

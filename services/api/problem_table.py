@@ -1,4 +1,7 @@
-"""Which problem each named error of the API is. The only place where HTTP meets them."""
+"""Which problem each named error of the API is; subscriptions add theirs (views.py there).
+
+Domain modules raise the errors and know no HTTP.
+"""
 
 from __future__ import annotations
 

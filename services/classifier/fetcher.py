@@ -35,7 +35,7 @@ from services.classifier.fetching import handover
 from services.classifier.fetching.fetch_order import Fetch, FetchSchedule
 from services.classifier.fetching.result import FetchedPage, FetchFailure
 from services.classifier.fetching.robots import Robots, RobotsRules
-from services.classifier.fetching.visit import HostPlaces, PageVisitor
+from services.classifier.fetching.visit import HostSlots, PageVisitor
 from services.classifier.lease import RENEW_S, extend
 from services.classifier.recorder import OutcomeRecorder, is_due, utc_now
 
@@ -239,14 +239,14 @@ class Fetcher:
                 self.schedule.add(fetch)
                 self.schedule.rest(fetch.host, now + wait_s)
                 continue
-            places = HostPlaces(limiter=limiter, held={fetch.host: token})
+            slots = HostSlots(limiter=limiter, held={fetch.host: token})
             if not self._claim(fetch):
-                places.release()
+                slots.release()
                 continue
             self.running[fetch.id] = fetch
             self._per_key[fetch.key, fetch.bulk] += 1
             threading.Thread(
-                target=self._run, args=(fetch, places), daemon=True, name=fetch.id
+                target=self._run, args=(fetch, slots), daemon=True, name=fetch.id
             ).start()
 
     def _claim(self, fetch: Fetch) -> bool:
@@ -286,10 +286,10 @@ class Fetcher:
 
     # -- in the thread of a fetch --------------------------------------------------
 
-    def _run(self, fetch: Fetch, places: HostPlaces) -> None:
+    def _run(self, fetch: Fetch, slots: HostSlots) -> None:
         ended = _Ended(fetch=fetch)
         try:
-            self._fetch(fetch, places)
+            self._fetch(fetch, slots)
         except HostBusy as busy:
             again = Fetch(
                 id=fetch.id,
@@ -305,12 +305,12 @@ class Fetcher:
                 logger.exception(event_line("fetch not stored", item_id=fetch.id))
             ended = _Ended(fetch=fetch, outage=reason or "unknown")
         finally:
-            with contextlib.suppress(redis.exceptions.RedisError):  # places expire
-                places.release()
+            with contextlib.suppress(redis.exceptions.RedisError):  # slots expire
+                slots.release()
             self._ended.put(ended)
             self.wake.set()
 
-    def _fetch(self, fetch: Fetch, places: HostPlaces) -> None:
+    def _fetch(self, fetch: Fetch, slots: HostSlots) -> None:
         context = self.context
         item = items.fold_all(fetch.id, context.log.history(fetch.id))
         if item.pending != "fetch" or not is_due(item, utc_now()):
@@ -319,7 +319,7 @@ class Fetcher:
         began = time.monotonic()
         try:
             result = context.visitor.visit(
-                address.url, places, of_feed=item.feed is not None
+                address.url, slots, of_feed=item.feed is not None
             )
             if isinstance(result, FetchedPage):
                 record = handover.archive_page(context.archive, item, address, result)

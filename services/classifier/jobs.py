@@ -17,7 +17,12 @@ from time import monotonic
 import redis
 
 from incidentwire import items, queue
-from incidentwire.archive import Archive, ArchiveAway, ContentCorrupt, ContentNotFound
+from incidentwire.archive import (
+    Archive,
+    ArchiveUnavailable,
+    ContentCorrupt,
+    ContentNotFound,
+)
 from incidentwire.documents import StoredDocument
 from incidentwire.events import Event, ItemAliased, ItemFetched, ItemRejected
 from incidentwire.items import Item, State
@@ -113,7 +118,7 @@ def work(
         except Stopping:
             context.recorder.uncount(item.id)
             break
-        except ArchiveAway:  # the item is not to blame
+        except ArchiveUnavailable:  # the item is not to blame
             context.recorder.uncount(item.id)
             raise
         lease.discard(item.id)
@@ -181,9 +186,8 @@ def process_item(
     except Stopping:
         raise
     except TooComplex as error:
-        detail = f"reading it takes too much {error.limit} time"
-        if error.limit == "memory":
-            detail = "reading it takes too much memory"
+        needed = "memory" if error.limit == "memory" else f"{error.limit} time"
+        detail = f"reading it takes too much {needed}"
         events = [ItemRejected(reason="too_complex", detail=detail)]
         logger.warning(event_line("item too complex", item_id=item.id, of=error.limit))
     except AnalysisCrashed:
@@ -194,9 +198,8 @@ def process_item(
         if outage_reason(error) is not None:
             raise
         logger.exception(event_line("item failed", item_id=item.id))
-        failure = FetchFailure(
-            reason="internal", detail=type(error).__name__, retryable=True
-        )
+        kind = type(error).__name__
+        failure = FetchFailure(reason="internal", detail=kind, retryable=True)
         events = [context.recorder.failed(item, failure)]
     if events:
         duration_ms = round((monotonic() - began) * 1000)

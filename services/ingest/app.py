@@ -23,7 +23,7 @@ from services.ingest.schemas import SubmissionSchema
 from services.ingest.submit import Submitter
 
 REFUSALS = {
-    "503": "The store is away or full, or too much is in flight; nothing was accepted"
+    "503": "The store is unavailable or full, or too much is in flight. Nothing was accepted"
 }
 RETRY_LIMITED_S = 3_600
 HOST_RETRY_S = 10

@@ -17,24 +17,13 @@ from marshmallow import (
 )
 
 from incidentwire.net.urls import UrlError
+from incidentwire.web.text_checks import clean
 from services.ingest.submission import SubmissionOutcome, WebAddress
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,8}\Z")  # RFC 5646
 MONTH = re.compile(r"\d{4}-\d{2}")  # some publishers say no more
 MAX_TITLE = 1000  # characters
 MAX_TEXT = 1_000_000  # characters: five long novels
-
-
-def check_text(value: str) -> None:
-    """Refuse NUL and lone surrogates, which cannot be stored as UTF-8 or searched."""
-    if "\x00" in value:
-        raise ValidationError("Contains a NUL character. Remove it.")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValidationError(
-            "Contains a lone surrogate. Send well-formed Unicode."
-        ) from None
 
 
 def check_date(value: str) -> None:
@@ -57,7 +46,7 @@ class AddressField(fields.String):
             ._deserialize(*args, **kwargs)
             .strip(" \t\r\n\u00a0\u200b\u3000\ufeff")
         )
-        check_text(text)
+        clean(text)
         try:
             return WebAddress.of(text)
         except UrlError as error:
@@ -80,13 +69,13 @@ class SubmissionSchema(StrictSchema):
         metadata={"description": "http or https", "example": "https://example.org/a"},
     )
     text = fields.String(
-        validate=[validate.Length(min=1, max=MAX_TEXT), check_text],
+        validate=[validate.Length(min=1, max=MAX_TEXT), clean],
         metadata={
             "description": "the whole article, if it has no URL or its page cannot be "
             "fetched"
         },
     )
-    title = fields.String(validate=[validate.Length(max=MAX_TITLE), check_text])
+    title = fields.String(validate=[validate.Length(max=MAX_TITLE), clean])
     published = fields.String(
         validate=check_date,
         metadata={"description": "ISO 8601 date, date and time, or year and month"},

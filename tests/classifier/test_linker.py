@@ -345,11 +345,9 @@ def test_of_names_the_rare_one_comes_first() -> None:
         index.add(
             f"n_{number}",
             f"i_{number}#m0",
-            decode(fingerprint("", f"Talks on {common} number {number}", "en")),
+            decode(fingerprint("", f"Talks on {common} number {number}")),
         )
-    other = decode(
-        fingerprint("", f"The firms {common} and Quillmere met inspectors", "en")
-    )
+    other = decode(fingerprint("", f"The firms {common} and Quillmere met inspectors"))
     text = f"Yesterday {common} spoke. Then inspectors met, and Quillmere did not."
     said = [
         text[start:end]
@@ -360,9 +358,9 @@ def test_of_names_the_rare_one_comes_first() -> None:
 
 def test_the_nearest_mention_is_named_also_where_its_incident_was_merged() -> None:
     index = LinkIndex()
-    report = decode(fingerprint("", OTHER_PAPER, "en"))
-    index.add("n_one", "i_other#m0", decode(fingerprint("", ELSEWHERE, "en")))
-    index.add("n_two", "i_near#m0", decode(fingerprint("", FIRST_PAPER, "en")))
+    report = decode(fingerprint("", OTHER_PAPER))
+    index.add("n_one", "i_other#m0", decode(fingerprint("", ELSEWHERE)))
+    index.add("n_two", "i_near#m0", decode(fingerprint("", FIRST_PAPER)))
     assert index.nearest(report, "n_one", ["i_other#m0"]) == "i_other#m0"
     index.merge("n_two", "n_one")
     assert index.nearest(report, "n_one", ["i_other#m0", "i_near#m0"]) == "i_near#m0"
@@ -390,7 +388,6 @@ def test_of_a_round_up_only_the_mentions_own_stretch_is_quoted(
             fingerprint=fingerprint(
                 "",
                 text[start:end],
-                "en",
                 "2026-03-12",
                 key=key,
             ),

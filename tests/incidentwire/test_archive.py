@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from incidentwire.archive import (
     PARTS,
     Archive,
-    ArchiveAway,
+    ArchiveUnavailable,
     ContentCorrupt,
     ContentNotFound,
     digest_of,
@@ -209,6 +209,6 @@ def test_a_disk_that_refuses_is_named(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "fsync", refuse)
-    with pytest.raises(ArchiveAway, match=f"The archive is {reason}") as raised:
+    with pytest.raises(ArchiveUnavailable, match=f"The archive is {reason}") as raised:
         Archive(str(tmp_path)).put("i_abc", b"page")
     assert raised.value.reason == reason

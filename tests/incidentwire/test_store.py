@@ -15,12 +15,12 @@ import redis
 from redis.exceptions import BusyLoadingError, ExecAbortError, ResponseError
 
 from incidentwire import lifecycle
-from incidentwire.archive import ArchiveAway
+from incidentwire.archive import ArchiveUnavailable
 from incidentwire.events import ItemSubmitted
 from incidentwire.log.event_log import AppendRequest, EventLog
 from incidentwire.store import (
-    StoreAway,
     StoreOutage,
+    StoreUnavailable,
     connect,
     outage_of,
     outages,
@@ -68,7 +68,7 @@ def test_a_store_that_refuses_writes_is_away_and_says_why(
     connection = connect(own_store.url)
     write(connection)
     connection.execute_command(*command.split())
-    with pytest.raises(StoreAway) as raised, outages():
+    with pytest.raises(StoreUnavailable) as raised, outages():
         write(connection)
     assert raised.value.reason is reason
 
@@ -96,7 +96,7 @@ def test_a_store_that_hangs_is_away_and_a_probe_says_so_within_its_time(
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(probe(connection).ping)
         try:
-            with pytest.raises(StoreAway) as raised, outages():
+            with pytest.raises(StoreUnavailable) as raised, outages():
                 asked.result(timeout=PATIENCE_S)
         finally:
             os.kill(own_store.process.pid, signal.SIGCONT)
@@ -107,7 +107,7 @@ def test_a_web_request_waits_once_for_a_store_that_hangs() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
         connection = redis.Redis.from_url(url, **request_options(timeout_s=0.2))
-        with pytest.raises(StoreAway) as raised, outages():
+        with pytest.raises(StoreUnavailable) as raised, outages():
             connection.ping()
         silent.accept()[0].close()
         silent.setblocking(False)
@@ -119,7 +119,7 @@ def test_a_web_request_waits_once_for_a_store_that_hangs() -> None:
 def test_a_store_that_is_gone_is_away(own_store: Store) -> None:
     connection = connect(own_store.url)
     own_store.kill()
-    with pytest.raises(StoreAway) as raised, outages():
+    with pytest.raises(StoreUnavailable) as raised, outages():
         connection.ping()
     assert raised.value.reason is StoreOutage.UNREACHABLE
 
@@ -200,5 +200,5 @@ def test_a_full_disk_is_an_outage_of_the_archive() -> None:
     with pytest.raises(OSError, match="No space left") as raised:
         full.write_bytes(b"x")
     assert lifecycle.outage_reason(raised.value) == "archive_full"
-    assert lifecycle.outage_reason(ArchiveAway("full", "…")) == "archive_full"
+    assert lifecycle.outage_reason(ArchiveUnavailable("full", "…")) == "archive_full"
     assert lifecycle.outage_reason(FileNotFoundError()) is None

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from incidentwire.labels import LABELS
+from services.api.dashboard.queries import MAX_MONTHS
 
 WIDTH = 280
 HEIGHT = 150
 BASE = 128  # y of the axis
-MAX_MONTHS = 24
 
 
 def stacked(counts: Sequence[tuple[str, str, int]]) -> dict[str, Any]:

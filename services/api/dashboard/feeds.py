@@ -33,7 +33,7 @@ def add() -> Response:
     url = request.form.get("url", "").strip()
     try:
         reply = ingest_client.post("/v1/feeds", {"url": url})
-    except ingest_client.IngestAway:
+    except ingest_client.IngestUnavailable:
         return _list(_away(), url)
     if reply.status >= 400:
         return _list(ingest_client.refused(reply).detail, url)
@@ -47,7 +47,7 @@ def test() -> Response:
     url = request.form.get("url", "").strip()
     try:
         reply = ingest_client.post("/v1/feeds/test", {"url": url})
-    except ingest_client.IngestAway:
+    except ingest_client.IngestUnavailable:
         return _list(_away(), url)
     if reply.status >= 400:
         return _list(ingest_client.refused(reply).detail, url)
@@ -60,7 +60,7 @@ def export() -> Response:
     """Download the addresses of all feeds."""
     try:
         reply = ingest_client.get("/v1/feeds")
-    except ingest_client.IngestAway:
+    except ingest_client.IngestUnavailable:
         return _list(_away())
     if reply.status != 200:
         raise ingest_client.refused(reply)
@@ -90,7 +90,7 @@ def import_opml() -> Response:
             reply = ingest_client.post("/v1/feeds", {"url": url, **about})
             if reply.status >= 400:
                 refused.append(f"{url}: {ingest_client.refused(reply).detail}")
-    except ingest_client.IngestAway:
+    except ingest_client.IngestUnavailable:
         return _list(_away(), status=503)
     added = _("%(added)d of %(all)d feeds are there.") % {
         "added": len(wanted) - len(refused),
@@ -124,7 +124,7 @@ def _list(
         reply = ingest_client.get("/v1/feeds")
         if reply.status == 200:
             feeds = sorted(reply.body["feeds"], key=_order)
-    except ingest_client.IngestAway:
+    except ingest_client.IngestUnavailable:
         wrong = wrong or _away()
     return render(
         "feeds.html",

@@ -68,7 +68,7 @@ def _feeds_failing() -> int | None:
     """Return how many feeds fail, None if the ingest service does not say."""
     try:
         reply = ingest_client.get("/v1/feeds", ingest_client.GLANCE)
-    except ingest_client.IngestAway:
+    except ingest_client.IngestUnavailable:
         return None
     if reply.status != 200:
         return None

@@ -34,7 +34,7 @@ class Reply:
     body: Any
 
 
-class IngestAway(Exception):
+class IngestUnavailable(Exception):
     """The ingest service does not answer."""
 
 
@@ -49,18 +49,18 @@ def make_client(of: Settings) -> HttpClient:
 
 
 def get(path: str, limits: RequestLimits = LIMITS) -> Reply:
-    """Return the answer to GET. Raises IngestAway."""
+    """Return the answer to GET. Raises IngestUnavailable."""
     return _call("GET", path, b"", "", limits)
 
 
 def post(path: str, body: Any, media_type: str = "application/json") -> Reply:
-    """Return the answer to POST; `body` is bytes or becomes JSON. Raises IngestAway."""
+    """Return the answer to POST; `body` is bytes or becomes JSON. Raises IngestUnavailable."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     return _call("POST", path, data, media_type, LIMITS)
 
 
 def delete(path: str) -> Reply:
-    """Return the answer to DELETE. Raises IngestAway."""
+    """Return the answer to DELETE. Raises IngestUnavailable."""
     return _call("DELETE", path, b"", "", LIMITS)
 
 
@@ -91,7 +91,7 @@ def _call(
                 url, body, {**headers, "Content-Type": media_type}, limits
             )
     except OutboundError as error:
-        raise IngestAway(error.detail) from None
+        raise IngestUnavailable(error.detail) from None
     try:
         found = json.loads(answer.body)
     except ValueError:

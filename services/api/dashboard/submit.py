@@ -39,7 +39,7 @@ def send() -> Response:
     body = {name: value for name, value in given.items() if value}
     try:
         reply = ingest_client.post("/v1/submissions", body)
-    except ingest_client.IngestAway:
+    except ingest_client.IngestUnavailable:
         return _form(given, _away(), 503)
     if reply.status >= 400:
         return _form(given, ingest_client.refused(reply).detail, reply.status)
@@ -55,7 +55,7 @@ def _send_many(lines: list[str]) -> Response:
     body = "\n".join(json.dumps({"url": line}) for line in lines).encode()
     try:
         reply = ingest_client.post("/v1/submissions", body, "application/x-ndjson")
-    except ingest_client.IngestAway:
+    except ingest_client.IngestUnavailable:
         return _form({}, _away(), 503, many=text)
     if reply.status >= 400:
         return _form({}, ingest_client.refused(reply).detail, reply.status, many=text)

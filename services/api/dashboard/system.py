@@ -94,7 +94,7 @@ def _ingest() -> SystemCheck:
     name = _("Ingest")
     try:
         reply = ingest_client.get("/readyz", ingest_client.GLANCE)
-    except ingest_client.IngestAway as error:
+    except ingest_client.IngestUnavailable as error:
         text = _("The ingest service does not answer; nothing can be submitted.")
         return SystemCheck(name=name, is_good=False, text=f"{text} {error}")
     if reply.status != 200:
@@ -165,7 +165,7 @@ def _feeds() -> list[SystemCheck]:
     name = _("Feeds")
     try:
         reply = ingest_client.get("/v1/feeds", ingest_client.GLANCE)
-    except ingest_client.IngestAway:
+    except ingest_client.IngestUnavailable:
         reply = ingest_client.Reply(503, None)
     if reply.status != 200:
         text = _("Nothing is known of the feeds.")

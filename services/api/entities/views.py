@@ -8,20 +8,20 @@ from flask import Response, g
 from marshmallow import Schema, fields, validate
 
 from incidentwire.web.auth import require
+from incidentwire.web.text_checks import clean
 from services.api.entities import commands, queries
 from services.api.http import (
+    MAX_NOTE,
     Blueprint,
     ReadAnswerSchema,
     ReadQuerySchema,
     as_answer,
-    clean,
     event_log,
     reader,
     wait_for,
 )
 
 MAX_NAME = 200  # characters
-MAX_NOTE = 2000
 
 blueprint = Blueprint(
     "entities",

@@ -39,7 +39,7 @@ REMEMBERED = 500  # newest events kept framed (400 kB): a soon reconnect reads n
 JOIN_BYTES = 200_000  # caught up at once, far below what makes a subscriber slow
 BATCH = 50  # events per round of writes: about 35 kB, well within a socket's buffer
 IDLE_S = 5.0  # pause after which an idle reader checks that the log is the same one
-STORE_AWAY_S = 0.3  # pause between two attempts to reach the store
+STORE_WAIT_S = 0.3  # pause between two attempts to reach the store
 KEY_CHECK_S = 2.0  # pause between two checks for revoked keys
 
 # Returns those of the given key digests that are revoked.
@@ -235,7 +235,7 @@ class Broadcaster:
                         "store unreachable", process="stream reader", error=str(error)
                     )
                 )
-                gevent.sleep(STORE_AWAY_S)
+                gevent.sleep(STORE_WAIT_S)
 
     def _batches(self) -> Iterator[Sequence[RecordedEvent]]:
         """Yield new events; return if the log turns out to be another one."""

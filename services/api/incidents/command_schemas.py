@@ -7,9 +7,9 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from incidentwire.incidents.state import STATUSES
-from services.api.http import NO_NUL, WITH_NUL, WholeNumber, well_formed
+from incidentwire.web.text_checks import NO_NUL, WITH_NUL, well_formed
+from services.api.http import MAX_NOTE, WholeNumber
 
-MAX_NOTE = 2000  # characters
 MAX_TITLE = 300  # characters
 MAX_MENTIONS = 1000
 # Of \s alone Python and JSON Schema have different ideas (U+001C to U+001F, U+0085, U+FEFF).

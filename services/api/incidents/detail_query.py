@@ -41,8 +41,7 @@ def one(
     """Return the live incident that this id stands for, or None.
 
     It has `limit` items after the cursor, the earliest report first, and `next_items`
-    for the following page. If the id was merged, `requested_id` and `redirected_from`
-    name it.
+    for the following page. If the id was merged, `requested_id` names it.
     """
     root = _root_then(past, incident_id) if past else _resolve(db, incident_id)
     if root is None:
@@ -64,7 +63,7 @@ def one(
         "log_id": log_id,
     }
     if root != incident_id:
-        found |= {"requested_id": incident_id, "redirected_from": incident_id}
+        found["requested_id"] = incident_id
     return found
 
 

@@ -1,4 +1,4 @@
-"""Incidents to take away: Atom and JSON feeds per filter, and everything as CSV or JSON."""
+"""Exports of incidents: Atom and JSON feeds per filter, and everything as CSV or JSON."""
 
 from __future__ import annotations
 
@@ -60,7 +60,10 @@ COLUMNS: Mapping[str, str] = {
 }
 
 blueprint = Blueprint(
-    "incident_exports", __name__, url_prefix="/v1", description="Incidents to take away"
+    "incident_exports",
+    __name__,
+    url_prefix="/v1",
+    description="Exports and feeds of incidents",
 )
 
 

@@ -25,15 +25,16 @@ from services.api.http import (
     position,
     text,
 )
-from services.api.incidents.list_query import FILTERS, SORTS
+from services.api.incidents.list_query import FILTERS, NUMERIC, SORTS
 from services.api.incidents.reports import MAX_REPORTS
 from services.api.topics.asked import QueryField, TopicField
 
 _N = "[1-9][0-9]{0,15}"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-CURSOR = f"^((newest|oldest)[.][.]{_N}|last_report[.]({_DAY})?[.]{_N}|(items|updated)[.][0-9]{{1,16}}[.]{_N})$"
 ITEMS_CURSOR = f"^({_DAY})?[.](0|{_N})$"
-# RFC 3339 in the years 1000 to 2999; an unquoted + of an offset arrives as a space.
+# RFC 3339 in the years 1000 to 2999; an unquoted + of an offset arrives as a space. The
+# OpenAPI document has this pattern, and clients made from it send whatever it allows: so
+# it allows no date that does not exist.
 _LEAP = "([12][0-9](0[48]|[2468][048]|[13579][26])|(12|16|20|24|28)00)-02-29"
 _DATE = (
     "([12][0-9]{3}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
@@ -42,6 +43,20 @@ _DATE = (
 _TIME = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+ -]([01][0-9]|2[0-3]):[0-5][0-9])"
 MOMENT_PATTERN = f"^([0-9]{{1,16}}|{_DATE}T{_TIME})$"
 MOMENT = "a position, or an RFC 3339 time"
+
+
+def _cursors_of(sort: str) -> str:
+    """Return the pattern of cursors of a list in this order: order, key and n."""
+    if sort in NUMERIC:
+        key = "[0-9]{1,16}"
+    elif SORTS[sort][0] == "''":
+        key = ""
+    else:
+        key = f"({_DAY})?"
+    return f"{sort}[.]{key}[.]{_N}"
+
+
+CURSOR = f"^({'|'.join(map(_cursors_of, SORTS))})$"
 
 
 def _moment(description: str, **options: Any) -> fields.String:
@@ -277,9 +292,8 @@ class IncidentDetailSchema(IncidentSchema):
     """An incident in full. A merged id answers with the one it redirects to."""
 
     requested_id = fields.String(
-        metadata={"description": "the id asked for, where it redirects to this one"}
+        metadata={"description": "the id asked for, if it redirects to this one"}
     )
-    redirected_from = fields.String(metadata={"description": "the same"})
     items = fields.List(fields.Nested(IncidentItemSchema), required=True)
     next_items = nullable_text("cursor of the next page of items; null on the last")
     sources = fields.List(fields.Nested(SourceSchema), required=True)

@@ -12,11 +12,11 @@ from incidentwire.events import ItemCorrected, ItemReviewed
 from incidentwire.labels import LABELS, Label
 from incidentwire.log.event_log import VersionConflict, Withdrawn
 from incidentwire.web.auth import require
+from incidentwire.web.text_checks import clean
 from services.api.errors import IsAlias, NotCorrected, StaleVersion, WithdrawnItem
-from services.api.http import Blueprint, WholeNumber, clean, event_log
+from services.api.http import MAX_NOTE, Blueprint, WholeNumber, event_log
 from services.api.items.lookup import item_of
 
-MAX_NOTE = 2000  # characters
 BAD_ABOUT = "Use labels, or the id of a mention such as m0."
 
 blueprint = Blueprint(

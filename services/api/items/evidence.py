@@ -15,12 +15,12 @@ from incidentwire.events import ItemWithdrawn
 from incidentwire.items import State
 from incidentwire.log.event_log import EventLog, VersionConflict, Withdrawn
 from incidentwire.web.auth import require
+from incidentwire.web.text_checks import clean
 from services.api.errors import Busy, RenditionTimeout
 from services.api.http import (
     Blueprint,
     QuerySchema,
     archive,
-    clean,
     event_log,
     reader,
     text,

@@ -8,14 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from incidentwire.items import MAX_ALIASES
 from incidentwire.labels import certainty
 from incidentwire.log.cloudevents import rfc3339
 from services.api.filters import functions, sql
 from services.api.filters.parser import Field
 from services.api.text.folding import fold
 from services.api.topics.queries import of_items as topics_of_items
-
-MAX_ALIASES = 10  # hops
 
 Condition = tuple[str, list[Any]]  # SQL, bound values
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from incidentwire import events as e
 from incidentwire.archive import Archive, ContentCorrupt, ContentNotFound
 from incidentwire.documents import StoredDocument
-from incidentwire.items import State
+from incidentwire.items import MAX_ALIASES, State
 from incidentwire.log.event_log import EventLog
 from incidentwire.log.recorded_event import RecordedEvent
 from incidentwire.telemetry import event_line
@@ -26,8 +26,6 @@ from services.api.errors import (
 )
 from services.api.items.headers import StoredHeaders
 from services.api.items.lookup import item_of
-
-MAX_ALIASES = 10  # hops
 
 logger = logging.getLogger(__name__)
 

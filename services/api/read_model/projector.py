@@ -67,7 +67,7 @@ class Projector:
         self._has_traces = False  # deleted text may remain in index or WAL
 
     def run(self) -> None:
-        """Follow the log until `stop`, and wait while store or archive are away."""
+        """Follow the log until `stop`, and wait while store or archive are unavailable."""
         run_until_shutdown(
             self._follow, self._stopped, heartbeat_file=self.heartbeat_file
         )

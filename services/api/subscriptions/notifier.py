@@ -47,7 +47,7 @@ DUE_AT_ONCE = 128  # subscriptions looked at in one step
 PER_HOST = 8  # deliveries to one host at once
 BATCH = 1_000  # log entries
 TICK_S = 0.2
-STORE_AWAY_S = 1.0
+STORE_WAIT_S = 1.0  # pause between two attempts to reach the store
 TRIM_EVERY_S = 300.0
 PARK_AFTER = 5  # leases of a consumer group without an acknowledgement
 
@@ -85,7 +85,7 @@ class Notifier:
         self._clock = ClockReading.now()
 
     def run(self) -> None:
-        """Work until stopped. The store and the read model may go away meanwhile."""
+        """Work until stopped. The store and the read model may be unavailable meanwhile."""
         while not self.stopped.is_set():
             try:
                 moved = self.step()
@@ -97,7 +97,7 @@ class Notifier:
             ) as error:
                 logger.warning(event_line("notifier waits", error=repr(error)))
                 moved = False
-                self.stopped.wait(STORE_AWAY_S)
+                self.stopped.wait(STORE_WAIT_S)
             touch_heartbeat(self.settings.heartbeat_file)
             if not moved:
                 self.stopped.wait(TICK_S)

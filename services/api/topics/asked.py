@@ -12,6 +12,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate
 
 from incidentwire.events import TopicDefined
+from incidentwire.web.text_checks import NO_NUL, WITH_NUL, without_nul
 from services.api.filters.matching import field_values
 from services.api.filters.parser import (
     FIELDS,
@@ -22,7 +23,7 @@ from services.api.filters.parser import (
     parse,
 )
 from services.api.filters.topic import MAX_NAME, topic_id
-from services.api.http import NO_NUL, WITH_NUL, event_log, reader
+from services.api.http import event_log, reader
 from services.api.text.folding import fold
 
 
@@ -86,8 +87,7 @@ class QueryField(fields.String):
         self, value: Any, attr: str | None, data: Any, **options: Any
     ) -> Any:
         text = super()._deserialize(value, attr, data, **options)
-        if "\x00" in text:
-            raise ValidationError("Contains a NUL character. Remove it.")
+        without_nul(text)
         try:
             return parse_query(text)
         except FilterError as error:

@@ -9,6 +9,7 @@ from marshmallow import Schema, fields, validate
 
 from incidentwire.events import TopicDefined
 from incidentwire.web.auth import require
+from incidentwire.web.text_checks import clean
 from services.api.filters.parser import MAX_CHARS
 from services.api.filters.topic import COLOURS, MAX_DESCRIPTION, MAX_NAME
 from services.api.http import (
@@ -16,7 +17,6 @@ from services.api.http import (
     ReadAnswerSchema,
     ReadQuerySchema,
     as_answer,
-    clean,
     event_log,
     reader,
     wait_for,

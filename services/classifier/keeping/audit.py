@@ -26,7 +26,7 @@ BATCH = 500  # items folded at once
 OVERDUE_S = 120.0  # an item in flight that is due for longer has no process
 ORPHAN_S = 86_400.0  # bytes are stored before their event: younger ones may get theirs
 MANY = 10  # items of the archive that the log may not know before it is doubted
-SNAPSHOTS = 5  # attempts to read an item and its in-flight entry at one moment
+CONSISTENT_READS = 5  # attempts to read an item and its in-flight entry at one moment
 
 
 class FindingKind(StrEnum):
@@ -130,15 +130,15 @@ def in_flight_mismatches(
         for item_id, due in zip(ids, store.zmscore(IN_FLIGHT, list(ids)), strict=True):
             if expected[item_id] is (due is not None):
                 continue
-            item, is_there = snapshot(log, item_id)
+            item, is_there = consistent_item(log, item_id)
             if item is not None and _is_in_flight(item) is not is_there:
                 yield item_id, _is_in_flight(item)
 
 
-def snapshot(log: EventLog, item_id: str) -> tuple[Item | None, bool]:
+def consistent_item(log: EventLog, item_id: str) -> tuple[Item | None, bool]:
     """Return (item, whether Redis has it in flight) at one moment; None if it changes
     too fast to be read."""
-    for _ in range(SNAPSHOTS):
+    for _ in range(CONSISTENT_READS):
         item = items.fold_all(item_id, log.history(item_id))
         with log.connection.pipeline(transaction=True) as pipe:
             pipe.hget(SUBJECT + item_id, "n")

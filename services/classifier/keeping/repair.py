@@ -13,7 +13,7 @@ from services.classifier.keeping.audit import (
     ORPHAN_S,
     Finding,
     FindingKind,
-    snapshot,
+    consistent_item,
     stray,
 )
 from services.classifier.keeping.requeue import requeue_expired
@@ -55,7 +55,7 @@ def _requeue_all_due(ctx: RepairContext) -> None:
 
 def _put_in_flight(ctx: RepairContext, finding: Finding) -> bool:
     """Make the item due now; if it ends meanwhile, its job finds nothing to do."""
-    item, is_there = snapshot(ctx.log, finding.subject)
+    item, is_there = consistent_item(ctx.log, finding.subject)
     if item is not None and not item.ended and not is_there:
         store = cast("Any", ctx.log.connection)
         store.zadd(IN_FLIGHT, {item.id: ctx.now}, nx=True)
@@ -63,7 +63,7 @@ def _put_in_flight(ctx: RepairContext, finding: Finding) -> bool:
 
 
 def _take_out_of_flight(ctx: RepairContext, finding: Finding) -> bool:
-    item, _ = snapshot(ctx.log, finding.subject)
+    item, _ = consistent_item(ctx.log, finding.subject)
     if item is not None and (item.ended or not item.version):
         ctx.log.connection.zrem(IN_FLIGHT, finding.subject)
     return _is_consistent(ctx, finding)
@@ -112,7 +112,7 @@ def _retained(ctx: RepairContext, finding: Finding) -> Retained:
 
 
 def _is_consistent(ctx: RepairContext, finding: Finding) -> bool:
-    item, is_there = snapshot(ctx.log, finding.subject)
+    item, is_there = consistent_item(ctx.log, finding.subject)
     return item is not None and is_there is (item.version > 0 and not item.ended)
 
 

@@ -46,9 +46,9 @@ PASSAGE_LABELS = frozenset({"data_leak", "consent", "regulation"})
 MIN_SIGNALS = 2
 MIN_ROUND_UP_CHARS = 1_500  # a shorter text without list marks reports one incident
 
-# title, text, language, published (ISO 8601 or None), key, whether it is part of a longer
-# text -> ASCII of at most 600 bytes
-Fingerprinter = Callable[[str, str, str, str | None, bytes, bool], str]
+# title, text, published (ISO 8601 or None), key, whether it is part of a longer text
+# -> ASCII of at most 600 bytes
+Fingerprinter = Callable[[str, str, str | None, bytes, bool], str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,12 +121,7 @@ class Classifier:
 
         def fingerprint_of(heading: str, passage: str, part: bool) -> str:
             return self._fingerprinter(
-                heading[:TITLE_CHARS],
-                passage[:HEAD_CHARS],
-                language_read,
-                published,
-                key,
-                part,
+                heading[:TITLE_CHARS], passage[:HEAD_CHARS], published, key, part
             )
 
         groups = self._mention_groups(title, text, reading, labels, language_read)

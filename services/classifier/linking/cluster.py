@@ -71,4 +71,4 @@ def in_order(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def whole(title: str, text: str, date: str | None) -> list[str]:
     """Return the fingerprint of a whole text, as if it reported one incident (`--all`)."""
-    return [fingerprint(title, text, None, date)]
+    return [fingerprint(title, text, date)]

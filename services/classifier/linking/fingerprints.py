@@ -79,7 +79,6 @@ class Fingerprint:
 def fingerprint(
     title: str,
     text: str,
-    language: str | None,
     published: str | None = None,
     key: bytes = b"",
     part: bool = False,
@@ -87,8 +86,7 @@ def fingerprint(
     """Return the fingerprint of a mention.
 
     `published` is an ISO 8601 date or datetime. `key` is a secret of up to 64 bytes, the
-    same for all fingerprints that are compared. `part` is as in Fingerprint. `language` is
-    not used yet: the scripts of the text suffice.
+    same for all fingerprints that are compared. `part` is as in Fingerprint.
     """
     found = terms(title, text, MAX_TERMS)
     digests = digests_of(key).of_codes(

@@ -17,6 +17,7 @@ from incidentwire.net.rate_limit import HostRateLimiter
 from incidentwire.web.auth import require
 from incidentwire.web.blueprint import Blueprint, QuerySchema
 from incidentwire.web.problems import FieldError, invalid_fields
+from incidentwire.web.text_checks import clean
 from services.ingest.errors import UnknownFeed
 from services.ingest.feeds import redirects, schedule
 from services.ingest.feeds.poll import Poller
@@ -27,7 +28,6 @@ from services.ingest.schemas import (
     MAX_TITLE,
     AddressField,
     StrictSchema,
-    check_text,
 )
 
 PAGE = 1000  # feeds per answer at most
@@ -52,7 +52,7 @@ class NewFeedSchema(StrictSchema):
         },
     )
     title = fields.String(
-        validate=[validate.Length(max=MAX_TITLE), check_text],
+        validate=[validate.Length(max=MAX_TITLE), clean],
         metadata={"description": "a name for it; empty: the feed's own title"},
     )
 

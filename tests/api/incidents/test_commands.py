@@ -100,7 +100,7 @@ def test_merge_and_split_are_undone_exactly(room: Newsroom) -> None:
     assert room.get(f"/{new}")["split_from"] == a
     assert room.command(new, "unsplit")["id"] == a
     assert [i["id"] for i in room.get(f"/{a}")["items"]] == ["i_a1", "i_a2"]
-    assert room.get(f"/{new}")["redirected_from"] == new
+    assert room.get(f"/{new}")["requested_id"] == new
 
 
 def test_a_mention_moves_to_another_incident_or_to_one_of_its_own(

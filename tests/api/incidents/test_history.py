@@ -40,7 +40,7 @@ def test_an_incident_is_shown_as_it_was_known_then(room: Newsroom) -> None:
         0,
     )
     assert at(room, a, renamed)["title"] == "Open server"
-    assert at(room, a, merged)["redirected_from"] == a
+    assert at(room, a, merged)["requested_id"] == a
     assert at(room, b, renamed)["item_count"] == 1
     assert room.list(f"as_of={renamed}") == [b, a]
     assert room.list(f"as_of={merged}") == [b]

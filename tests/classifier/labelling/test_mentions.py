@@ -48,7 +48,7 @@ concerts, and was shown for a week.
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
     return Classifier.load(
-        fingerprinter=lambda title, text, language, published, key, part: f"{len(text)}"
+        fingerprinter=lambda title, text, published, key, part: f"{len(text)}"
     )
 
 
@@ -154,9 +154,7 @@ def test_what_the_page_goes_on_with_is_no_part_of_the_mention(
 
 def test_published_and_key_reach_the_fingerprint() -> None:
     classifier = Classifier.load(
-        fingerprinter=lambda title, text, language, published, key, part: (
-            f"{language} {published} {key!r}"
-        )
+        fingerprinter=lambda title, text, published, key, part: f"{published} {key!r}"
     )
     answer = classifier.classify(
         "Hackers steal data of Ambrel users",
@@ -164,7 +162,7 @@ def test_published_and_key_reach_the_fingerprint() -> None:
         published="2031-02-03",
         key=b"k",
     )
-    assert answer.mentions[0].fingerprint == "en 2031-02-03 b'k'"
+    assert answer.mentions[0].fingerprint == "2031-02-03 b'k'"
 
 
 def test_the_fingerprint_says_whether_the_mention_is_a_part_of_a_longer_text() -> None:

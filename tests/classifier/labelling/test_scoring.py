@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from incidentwire.labels import LABELS
 from services.classifier.labelling import model_file
 from services.classifier.labelling.analyzed_text import (
     analyze,
@@ -60,7 +61,7 @@ TEXTS = [
 def by_name(title: str, text: str) -> list[float]:
     """Return the scores by their definition."""
     contributions = SCORER.contributions(analyze(title, text, LEXICON), {})
-    told = sum((added for _, _, added in contributions), np.zeros(4))
+    told = sum((added for _, _, added in contributions), np.zeros(len(LABELS)))
     return [float(one) for one in told + np.array(MODEL.bias)]
 
 

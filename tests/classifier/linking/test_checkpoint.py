@@ -67,7 +67,6 @@ def told(story: int, number: int) -> str:
     return fingerprint(
         "",
         f"{STORIES[story].format(n=1000 + number)} {extra}",
-        None,
         f"2026-03-{1 + number % 28:02}",
     )
 

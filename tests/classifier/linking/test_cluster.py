@@ -40,7 +40,7 @@ def test_rows_come_in_date_order_where_there_are_dates() -> None:
 
 def test_a_round_up_has_a_row_per_mention_the_main_one_first() -> None:
     def two(title: str, text: str, date: str | None) -> list[str]:
-        return [fingerprint("", part, None, date) for part in text.split("|") if part]
+        return [fingerprint("", part, date) for part in text.split("|") if part]
 
     rows = [
         {"id": "park", "text": PARK},

@@ -43,13 +43,12 @@ by letter. Marwick Vale Clinics has stopped sending records to the partner until
 @given(
     st.text(max_size=80),
     st.text(max_size=4000),
-    st.sampled_from([None, "en", "zh"]),
     st.text(max_size=12),
 )
 def test_any_text_has_a_fingerprint_that_fits_in_an_event(
-    title: str, text: str, language: str | None, published: str
+    title: str, text: str, published: str
 ) -> None:
-    encoded = fingerprint(title, text, language, published)
+    encoded = fingerprint(title, text, published)
     assert len(encoded) <= MAX_CHARS
     assert encoded.isascii()
     assert json.dumps(encoded) == f'"{encoded}"'
@@ -60,13 +59,13 @@ def test_a_long_story_keeps_its_heaviest_terms_and_of_equal_ones_the_first() -> 
     fillers = [
         "".join(letters) + "ox" for letters in itertools.product("bdfgklmn", repeat=3)
     ]
-    encoded = fingerprint("", f"{' '.join(fillers)}. {STORY}", "en", "2024-03-05")
+    encoded = fingerprint("", f"{' '.join(fillers)}. {STORY}", "2024-03-05")
     found = decode(encoded)
     assert len(encoded) <= MAX_CHARS
     assert len(found.hashes) == MAX_TERMS
 
     def kept(word: str) -> bool:
-        return decode(fingerprint("", word, "en")).hashes[0] in found.hashes
+        return decode(fingerprint("", word)).hashes[0] in found.hashes
 
     heavy = ("Marwick", "Brandt", "partner")
     assert all(map(kept, heavy))
@@ -76,8 +75,8 @@ def test_a_long_story_keeps_its_heaviest_terms_and_of_equal_ones_the_first() -> 
 
 
 def test_no_word_can_be_tested_against_a_fingerprint_without_the_key() -> None:
-    kept = decode(fingerprint("", STORY, "en", key=b"of this installation"))
-    guess = decode(fingerprint("", STORY, "en", key=b"of another installation"))
+    kept = decode(fingerprint("", STORY, key=b"of this installation"))
+    guess = decode(fingerprint("", STORY, key=b"of another installation"))
     assert not set(kept.hashes.tolist()) & set(guess.hashes.tolist())
     assert alike(kept, guess) == 0.0
 
@@ -89,7 +88,6 @@ def test_the_same_text_has_the_same_fingerprint_for_ever() -> None:
         fingerprint(
             "Ostrel Data",
             "Ostrel lost 41,300 records on 14 March 2024.",
-            "en",
             "2024-03-15",
             b"k",
         )
@@ -100,8 +98,7 @@ def test_the_same_text_has_the_same_fingerprint_for_ever() -> None:
 def test_a_chinese_text_too_has_the_same_fingerprint_for_ever() -> None:
     text = "记者获悉，应用《云诊助手》的数据库未设密码，约四万名患者的姓名和就诊记录外泄（含4.13万条）。Ostrel 公司未回应……"
     assert (
-        fingerprint("云诊助手泄露患者资料", text, "zh", "2024-03-15", b"k")
-        == CHINESE_GOLDEN
+        fingerprint("云诊助手泄露患者资料", text, "2024-03-15", b"k") == CHINESE_GOLDEN
     )
 
 
@@ -266,16 +263,14 @@ def test_a_syndicated_copy_is_recognised_and_another_story_of_the_same_clinic_is
     other = """Marwick Vale Clinics will open a house for children in the north of the town, its head Jonas Pell said.
     The town gives the ground, the clinics pay for walls and beds. Neighbours worry about traffic in the narrow lane.
     A first stone is to be laid in autumn, and nurses are sought already, also from abroad, Pell said."""
-    one, two, three = (
-        decode(fingerprint("", text, "en")) for text in (STORY, copy, other)
-    )
+    one, two, three = (decode(fingerprint("", text)) for text in (STORY, copy, other))
     assert alike(one, one) == 1.0
     assert alike(one, two) >= 0.7
     assert alike(one, three) <= 0.2
 
 
 def test_texts_too_short_to_tell_are_not_alike() -> None:
-    short = decode(fingerprint("", "Ostrel lost records.", "en"))
+    short = decode(fingerprint("", "Ostrel lost records."))
     assert alike(short, short) == 0.0
 
 
@@ -303,7 +298,7 @@ def test_what_is_no_fingerprint_is_refused_with_a_remedy(broken: str) -> None:
 
 
 def test_another_version_is_not_compared() -> None:
-    one = decode(fingerprint("", STORY, "en"))
+    one = decode(fingerprint("", STORY))
     encoded = encode(one)
     first = encoded[:5]
     assert decode(first + encoded[5:]).day == one.day
@@ -312,7 +307,7 @@ def test_another_version_is_not_compared() -> None:
 
 
 def test_what_two_mentions_share_is_shown_in_the_text() -> None:
-    other = decode(fingerprint("", "Ostrel Data leaves the town", "en", key=b"k"))
+    other = decode(fingerprint("", "Ostrel Data leaves the town", key=b"k"))
     text = "Partner Ostrel Data was named."
     shared = shared_terms(text, other, b"k")
     assert [text[start:end] for start, end, _ in shared] == ["Ostrel", "Data"]

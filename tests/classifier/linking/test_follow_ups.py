@@ -62,7 +62,7 @@ def right() -> dict[str, Any]:
     home: dict[str, str] = {}
     joined = {}
     for day, kind, story, title, text in events():
-        made = decode(fingerprint(title, text, None, day))
+        made = decode(fingerprint(title, text, day))
         incident = decide(made, index).incident or f"n_{story}_{kind}"
         if kind == "report":
             home[story] = incident
@@ -93,10 +93,10 @@ def test_a_fine_is_an_outcome_and_a_look_back_is_none() -> None:
     story = STORIES[0]
     index = LinkIndex()
     title, text, day = story["reports"][0]
-    index.add("n_a", "a#m0", decode(fingerprint(title, text, None, day)))
-    late = decode(fingerprint(*story["follow_up"][:2], None, story["follow_up"][2]))
+    index.add("n_a", "a#m0", decode(fingerprint(title, text, day)))
+    late = decode(fingerprint(*story["follow_up"][:2], story["follow_up"][2]))
     assert late.outcome
     assert decide(late, index).why.retold
     title = "A year on, guests of the Marlowe hotels wait"
-    plain = decode(fingerprint(title, "Marlowe is silent.", None, "2025-02-06"))
+    plain = decode(fingerprint(title, "Marlowe is silent.", "2025-02-06"))
     assert not plain.outcome

@@ -58,8 +58,8 @@ CHINESE = [
 
 def test_two_papers_on_one_breach_become_one_incident() -> None:
     index = LinkIndex()
-    index.add("n_leak", "a#m0", decode(fingerprint(*LEAK[0], "en", "2024-03-05")))
-    decision = decide(decode(fingerprint(*LEAK[1], "en", "2024-03-06")), index)
+    index.add("n_leak", "a#m0", decode(fingerprint(*LEAK[0], "2024-03-05")))
+    decision = decide(decode(fingerprint(*LEAK[1], "2024-03-06")), index)
     assert decision.incident == "n_leak"
     assert decision.review == ()
     assert decision.why.shared is not None
@@ -70,42 +70,38 @@ def test_two_papers_on_one_breach_become_one_incident() -> None:
 
 def test_other_happenings_open_incidents_of_their_own() -> None:
     index = LinkIndex()
-    index.add("n_leak", "a#m0", decode(fingerprint(*LEAK[0], "en", "2024-03-05")))
+    index.add("n_leak", "a#m0", decode(fingerprint(*LEAK[0], "2024-03-05")))
     for story in (PARK, OTHER_LEAK):
-        assert (
-            decide(decode(fingerprint(*story, "en", "2024-03-05")), index).incident
-            is None
-        )
+        assert decide(decode(fingerprint(*story, "2024-03-05")), index).incident is None
 
 
 def test_chinese_reports_meet_without_segmentation() -> None:
     index = LinkIndex()
-    index.add("n_leak", "a#m0", decode(fingerprint(*CHINESE[0], "zh", "2024-03-05")))
+    index.add("n_leak", "a#m0", decode(fingerprint(*CHINESE[0], "2024-03-05")))
     assert (
-        decide(decode(fingerprint(*CHINESE[1], "zh", "2024-03-05")), index).incident
+        decide(decode(fingerprint(*CHINESE[1], "2024-03-05")), index).incident
         == "n_leak"
     )
     assert (
-        decide(decode(fingerprint(*CHINESE[2], "zh", "2024-03-05")), index).incident
-        is None
+        decide(decode(fingerprint(*CHINESE[2], "2024-03-05")), index).incident is None
     )
 
 
 def test_the_first_mention_of_all_opens_an_incident() -> None:
-    decision = decide(decode(fingerprint(*PARK, "en")), LinkIndex())
+    decision = decide(decode(fingerprint(*PARK)), LinkIndex())
     assert (decision.incident, decision.score, decision.why) == (
         None,
         0.0,
         LinkReason(),
     )
-    assert decide(decode(fingerprint("", "", "en")), LinkIndex()).incident is None
+    assert decide(decode(fingerprint("", "")), LinkIndex()).incident is None
 
 
 def test_a_month_later_the_same_words_need_more() -> None:
     index = LinkIndex()
-    index.add("n_leak", "a#m0", decode(fingerprint(*LEAK[0], "en", "2024-03-05")))
+    index.add("n_leak", "a#m0", decode(fingerprint(*LEAK[0], "2024-03-05")))
     scores = [
-        decide(decode(fingerprint(*LEAK[1], "en", day)), index).score
+        decide(decode(fingerprint(*LEAK[1], day)), index).score
         for day in (
             "2024-03-05",
             "2024-03-06",
@@ -122,9 +118,9 @@ def test_a_syndicated_copy_joins_however_late() -> None:
     title = LEAK[0][0]
     text = f"{LEAK[0][1]} {LEAK[1][1]}"
     index = LinkIndex()
-    index.add("n_leak", "a#m0", decode(fingerprint(title, text, "en", "2024-03-05")))
+    index.add("n_leak", "a#m0", decode(fingerprint(title, text, "2024-03-05")))
     decision = decide(
-        decode(fingerprint("From our partners", text, "en", "2026-03-05")), index
+        decode(fingerprint("From our partners", text, "2026-03-05")), index
     )
     assert (decision.incident, decision.score, decision.why.copy) == (
         "n_leak",
@@ -150,34 +146,33 @@ LOOKING_BACK = (
 
 
 def _part(text: str, day: str = "2024-12-06") -> Fingerprint:
-    return decode(fingerprint("", text, "en", day, part=True))
+    return decode(fingerprint("", text, day, part=True))
 
 
 def test_a_part_of_a_feature_joins_what_it_looks_back_at_by_the_name_it_repeats() -> (
     None
 ):
     index = LinkIndex()
-    index.add("n_app", "a#m0", decode(fingerprint(*APP, "en", "2024-09-03")))
-    index.add("n_park", "b#m0", decode(fingerprint(*PARK, "en", "2024-11-30")))
+    index.add("n_app", "a#m0", decode(fingerprint(*APP, "2024-09-03")))
+    index.add("n_park", "b#m0", decode(fingerprint(*PARK, "2024-11-30")))
     said = decide(_part(LOOKING_BACK), index)
     assert (said.incident, said.why.retold, said.review) == ("n_app", True, ())
-    whole = decide(decode(fingerprint("", LOOKING_BACK, "en", "2024-12-06")), index)
+    whole = decide(decode(fingerprint("", LOOKING_BACK, "2024-12-06")), index)
     assert (whole.incident, whole.why.retold) == (None, False)
 
 
 def test_a_report_joins_the_part_of_a_feature_that_came_before_it() -> None:
     index = LinkIndex()
-    index.add("n_park", "b#m0", decode(fingerprint(*PARK, "en", "2024-11-30")))
+    index.add("n_park", "b#m0", decode(fingerprint(*PARK, "2024-11-30")))
     index.add("n_feature", "c#m1", _part(LOOKING_BACK))
     assert (
-        decide(decode(fingerprint(*APP, "en", "2024-09-03")), index).incident
-        == "n_feature"
+        decide(decode(fingerprint(*APP, "2024-09-03")), index).incident == "n_feature"
     )
 
 
 def test_a_name_that_is_said_once_brings_nothing_together() -> None:
     index = LinkIndex()
-    index.add("n_app", "a#m0", decode(fingerprint(*APP, "en", "2024-09-03")))
+    index.add("n_app", "a#m0", decode(fingerprint(*APP, "2024-09-03")))
     only_name = LOOKING_BACK.lower().replace("fennel", "Fennel")
     assert decide(_part(only_name), index).incident == "n_app"
     assert (
@@ -190,26 +185,26 @@ def test_a_name_that_is_said_once_brings_nothing_together() -> None:
 
 def test_a_name_alone_brings_nothing_together() -> None:
     index = LinkIndex()
-    index.add("n_app", "a#m0", decode(fingerprint(*APP, "en", "2024-09-03")))
+    index.add("n_app", "a#m0", decode(fingerprint(*APP, "2024-09-03")))
     other = "The herb garden at Tolm has a prize: Fennel, says the jury, was never so green, and Fennel soup so cheap."
     assert decide(_part(other), index).incident is None
 
 
 def test_two_incidents_of_one_name_are_not_told_apart_by_the_name() -> None:
     index = LinkIndex()
-    index.add("n_app", "a#m0", decode(fingerprint(*APP, "en", "2024-09-03")))
+    index.add("n_app", "a#m0", decode(fingerprint(*APP, "2024-09-03")))
     leak = "Fennel lost the pictures of 80,000 users to a thief. Fennel says that a partner's disk was taken from a train."
     index.add(
         "n_leak",
         "b#m0",
-        decode(fingerprint("Fennel users' pictures stolen", leak, "en", "2024-10-20")),
+        decode(fingerprint("Fennel users' pictures stolen", leak, "2024-10-20")),
     )
     assert decide(_part(LOOKING_BACK), index).incident is None
 
 
 def test_parts_that_an_article_tells_apart_are_not_brought_together_by_a_name() -> None:
     index = LinkIndex()
-    index.add("n_app", "a#m0", decode(fingerprint(*APP, "en", "2024-09-03")))
+    index.add("n_app", "a#m0", decode(fingerprint(*APP, "2024-09-03")))
     assert (
         decide(_part(LOOKING_BACK), index, sibling_incidents={"n_app"}).incident is None
     )
@@ -217,21 +212,15 @@ def test_parts_that_an_article_tells_apart_are_not_brought_together_by_a_name() 
 
 def test_names_count_more_than_words() -> None:
     text = "the lost {} records were on a {} server in a {} cellar {} for years"
-    base = decode(
-        fingerprint("", text.format("Ostrel", "Marwick", "Brandt", "Tolm"), "en")
-    )
+    base = decode(fingerprint("", text.format("Ostrel", "Marwick", "Brandt", "Tolm")))
     index = LinkIndex()
     index.add("n_names", "a#m0", base)
     same_names = decide(
-        decode(
-            fingerprint("", "Ostrel Marwick Brandt Tolm sold dull green paint", "en")
-        ),
+        decode(fingerprint("", "Ostrel Marwick Brandt Tolm sold dull green paint")),
         index,
     )
     same_words = decide(
-        decode(
-            fingerprint("", "lost records server cellar sold dull green paint", "en")
-        ),
+        decode(fingerprint("", "lost records server cellar sold dull green paint")),
         index,
     )
     assert same_names.score > same_words.score
@@ -243,20 +232,20 @@ def test_figures_and_dates_tell_two_happenings_of_a_kind_apart() -> None:
     index.add(
         "n_quake",
         "a#m0",
-        decode(fingerprint("", story.format("5.6", "14 March 2024", 412, 37), "en")),
+        decode(fingerprint("", story.format("5.6", "14 March 2024", 412, 37))),
     )
     again = "{} houses near Tolm have cracked walls since the {} earthquake of {}, and {} people went to hospital."
-    same = fingerprint("", again.format(412, "5.6", "14 March 2024", 37), "en")
-    other = fingerprint("", again.format(96, "4.8", "2 November 2021", 11), "en")
+    same = fingerprint("", again.format(412, "5.6", "14 March 2024", 37))
+    other = fingerprint("", again.format(96, "4.8", "2 November 2021", 11))
     assert decide(decode(same), index).incident == "n_quake"
     assert decide(decode(other), index).incident is None
 
 
 def test_of_two_close_incidents_the_better_is_taken_for_review() -> None:
     index = LinkIndex()
-    index.add("n_one", "a#m0", decode(fingerprint(*LEAK[0], "en", "2024-03-05")))
-    index.add("n_two", "b#m0", decode(fingerprint(*LEAK[0], "en", "2024-03-06")))
-    decision = decide(decode(fingerprint(*LEAK[1], "en", "2024-03-05")), index)
+    index.add("n_one", "a#m0", decode(fingerprint(*LEAK[0], "2024-03-05")))
+    index.add("n_two", "b#m0", decode(fingerprint(*LEAK[0], "2024-03-06")))
+    decision = decide(decode(fingerprint(*LEAK[1], "2024-03-05")), index)
     assert decision.incident == "n_one"
     assert decision.review == ("n_two",)
 
@@ -268,12 +257,12 @@ def test_a_report_that_is_like_many_incidents_needs_more_to_join_one() -> None:
         for b in ("be", "do", "fi", "gu", "ze")
     ]
     day = "2024-03-05"
-    report = decode(fingerprint("", " ".join(words), "en", day))
+    report = decode(fingerprint("", " ".join(words), day))
 
     def like(first: int, shared: int) -> Fingerprint:
         own = [f"{word}tok{first}" for word in words[shared:]]
         return decode(
-            fingerprint("", " ".join(words[first : first + shared] + own), "en", day)
+            fingerprint("", " ".join(words[first : first + shared] + own), day)
         )
 
     index = LinkIndex()
@@ -293,8 +282,8 @@ def test_a_report_that_is_like_many_incidents_needs_more_to_join_one() -> None:
 def test_without_dates_two_reports_are_less_surely_of_one_incident() -> None:
     def score(*days: str | None) -> float:
         index = LinkIndex()
-        index.add("n_leak", "a#m0", decode(fingerprint(*LEAK[0], "en", days[0])))
-        return decide(decode(fingerprint(*LEAK[1], "en", days[1])), index).score
+        index.add("n_leak", "a#m0", decode(fingerprint(*LEAK[0], days[0])))
+        return decide(decode(fingerprint(*LEAK[1], days[1])), index).score
 
     same_day = score("2024-03-05", "2024-03-05")
     assert score(None, None) == score(None, "2024-03-05") < same_day
@@ -302,10 +291,10 @@ def test_without_dates_two_reports_are_less_surely_of_one_incident() -> None:
 
 def test_the_linker_does_not_put_back_what_people_moved_out() -> None:
     index = LinkIndex()
-    index.add("n_leak", "a#m0", decode(fingerprint(*LEAK[0], "en")))
+    index.add("n_leak", "a#m0", decode(fingerprint(*LEAK[0])))
     assert (
         decide(
-            decode(fingerprint(*LEAK[1], "en")),
+            decode(fingerprint(*LEAK[1])),
             index,
             cannot_link=["n_leak", "n_unknown"],
         ).incident
@@ -315,9 +304,9 @@ def test_the_linker_does_not_put_back_what_people_moved_out() -> None:
 
 def test_merged_incidents_answer_as_one_until_the_merge_is_undone() -> None:
     index = LinkIndex()
-    index.add("n_park", "a#m0", decode(fingerprint(*PARK, "en")))
-    index.add("n_leak", "b#m0", decode(fingerprint(*LEAK[0], "en")))
-    report = decode(fingerprint(*LEAK[1], "en"))
+    index.add("n_park", "a#m0", decode(fingerprint(*PARK)))
+    index.add("n_leak", "b#m0", decode(fingerprint(*LEAK[0])))
+    report = decode(fingerprint(*LEAK[1]))
     alone = decide(report, index)
     index.merge("n_leak", "n_park")
     merged = decide(report, index)
@@ -333,11 +322,11 @@ def test_merged_incidents_answer_as_one_until_the_merge_is_undone() -> None:
 
 def test_a_mention_that_left_is_no_reason_to_join() -> None:
     index = LinkIndex()
-    index.add("n_leak", "a#m0", decode(fingerprint(*LEAK[0], "en")))
+    index.add("n_leak", "a#m0", decode(fingerprint(*LEAK[0])))
     assert index.remove("n_leak", "a#m0")
     assert not index.remove("n_leak", "a#m0")
     assert not index.remove("n_never_seen", "a#m0")
-    assert decide(decode(fingerprint(*LEAK[1], "en")), index).incident is None
+    assert decide(decode(fingerprint(*LEAK[1])), index).incident is None
 
 
 def test_an_incident_keeps_a_bounded_number_of_fingerprints_and_its_first() -> None:
@@ -346,7 +335,7 @@ def test_an_incident_keeps_a_bounded_number_of_fingerprints_and_its_first() -> N
         index.add(
             "n_leak",
             f"i{n}#m0",
-            decode(fingerprint(LEAK[n % 2][0], LEAK[n % 2][1] + f" Note{n}.", "en")),
+            decode(fingerprint(LEAK[n % 2][0], LEAK[n % 2][1] + f" Note{n}.")),
         )
     assert (
         sum(index.remove("n_leak", f"i{n}#m0") for n in range(1, 3 * MEMBERS))
@@ -357,17 +346,15 @@ def test_an_incident_keeps_a_bounded_number_of_fingerprints_and_its_first() -> N
 
 def test_an_old_incident_is_found_among_many_that_share_its_common_terms() -> None:
     index = LinkIndex()
-    index.add("n_leak", "a#m0", decode(fingerprint(*LEAK[0], "en")))
+    index.add("n_leak", "a#m0", decode(fingerprint(*LEAK[0])))
     draw = random.Random(4)
     for n in range(3 * POSTINGS):
         words = " ".join(
             "".join(draw.choices("aeioubdfgklmnprst", k=7)) for _ in range(30)
         )
         text = f"Records of patients were copied from a server without a password. An inquiry was opened. {words}"
-        index.add(
-            f"n_{n}", f"i{n}#m0", decode(fingerprint("Records copied", text, "en"))
-        )
-    assert decide(decode(fingerprint(*LEAK[1], "en")), index).incident == "n_leak"
+        index.add(f"n_{n}", f"i{n}#m0", decode(fingerprint("Records copied", text)))
+    assert decide(decode(fingerprint(*LEAK[1])), index).incident == "n_leak"
 
 
 @settings(max_examples=25, deadline=None)
@@ -388,7 +375,7 @@ def test_the_same_sequence_gives_the_same_decisions(
         index = LinkIndex()
         decisions = list[Decision]()
         for n, (which, day) in enumerate(sequence):
-            mention = decode(fingerprint(*stories[which], None, day))
+            mention = decode(fingerprint(*stories[which], day))
             decisions.append(decide(mention, index))
             index.add(decisions[-1].incident or f"n_{n}", f"i{n}#m0", mention)
         return decisions
@@ -399,10 +386,10 @@ def test_the_same_sequence_gives_the_same_decisions(
 def test_scores_are_the_same_on_every_machine() -> None:
     # golden: scores are computed in integers, so another value means another decision
     index = LinkIndex()
-    index.add("n_leak", "a#m0", decode(fingerprint(*LEAK[0], "en", "2024-03-05")))
-    index.add("n_park", "b#m0", decode(fingerprint(*PARK, "en", "2024-03-05")))
+    index.add("n_leak", "a#m0", decode(fingerprint(*LEAK[0], "2024-03-05")))
+    index.add("n_park", "b#m0", decode(fingerprint(*PARK, "2024-03-05")))
     story = f"{LEAK[1][1]} Tolm Lake wildlife park was named too."
-    matches = index.matches(decode(fingerprint(PARK[0], story, "en", "2024-03-20")))
+    matches = index.matches(decode(fingerprint(PARK[0], story, "2024-03-20")))
     assert [(m.incident, m.score) for m in matches] == [
         ("n_leak", 3746),
         ("n_park", 3731),

@@ -41,7 +41,7 @@ def link(notices: Iterable[tuple[str, Notice]]) -> dict[str, set[str]]:
     for number, (firm, one) in enumerate(
         sorted(notices, key=lambda pair: pair[1].published)
     ):
-        made = decode(fingerprint(one.title, one.text, None, one.published))
+        made = decode(fingerprint(one.title, one.text, one.published))
         incident = decide(made, index).incident or f"n_{number}"
         index.add(incident, f"i_{number}#m0", made)
         firms[incident].add(firm)
@@ -95,10 +95,10 @@ def test_boilerplate_without_a_subject_is_a_copy_only_while_it_is_near() -> None
         index.add(
             "n_a",
             "i_a#m0",
-            decode(fingerprint("Legal news", text, None, first.published)),
+            decode(fingerprint("Legal news", text, first.published)),
         )
         decision = decide(
-            decode(fingerprint("Notices", text, None, later.isoformat())), index
+            decode(fingerprint("Notices", text, later.isoformat())), index
         )
         found[days] = decision.why.copy
     assert found == {1: True, 30: True, 400: False}
