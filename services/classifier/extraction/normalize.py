@@ -35,19 +35,33 @@ _INLINE_AROUND_PARAGRAPHS = etree.XPath(
 _PICTURES = ("img picture video audio svg iframe object table pre figcaption").split()
 _BARE_BOXES = ("div", "center", "section", "figure")
 _HIDDEN_STYLE = re.compile(
-    r"(?:display\s*+:\s*+none|visibility\s*+:\s*+hidden|clip\s*+:\s*+rect\(\s*+[01](?:px)?\b"
+    r"(?:display\s*+:\s*+none|(?<!backface-)visibility\s*+:\s*+(?:hidden|collapse)"
+    r"|clip\s*+:\s*+rect\(\s*+[01](?:px)?\b|clip-path\s*+:\s*+inset\(\s*+(?:50|100)%"
+    r"|scale\(\s*+0\s*+\)"
     r"|text-indent\s*+:\s*+-\d{3}|font-size\s*+:\s*+0(?:px|em|rem|pt|%)?\s*+(?:[;!]|$)|(?:left|right|top)\s*+:\s*+-\d{4})",
     re.I,
+)
+_CUT_OFF = re.compile(r"overflow\s*+:\s*+hidden", re.I)
+_NO_SIZE = re.compile(
+    r"(?:^|[;\s])(?:max-)?(?:height|width)\s*+:\s*+(?:0|1px)(?:px)?\s*+(?:[;!]|$)", re.I
 )
 _HIDDEN_CLASSES = frozenset(
     "sr-only visually-hidden visuallyhidden screen-reader-text screen-reader-only"
     " screenreader-only screenreader-text screen-reader sronly element-invisible"
     " visually-hidden-focusable u-hidden u-hiddenvisually is-hidden hidden d-none"
-    " hide".split()
+    " hide invisible a11y-hidden show-for-sr assistive-text sr_only offscreen off-screen"
+    " hidden-visually is-visually-hidden a-offscreen".split()
 )
-_MAY_BE_HIDDEN = etree.XPath("descendant::*[@hidden or @inert or @class or @style]")
+_MAY_BE_HIDDEN = etree.XPath(
+    "descendant::*[@hidden or @inert or @class or @style or @aria-hidden]"
+)
 # With one of these, "hidden" and "d-none" hold on screens of some widths only.
 _RESPONSIVE = re.compile(r":|\bd-(?:sm|md|lg|xl|xxl|print)-")
+# Classes of boxes that are hidden on some screens, or only their scroll bar is.
+_PARTLY_HIDDEN = re.compile(
+    r"(?<!\S)(?:is-)?(?:hide|hidden)-(?:on-|for-)?(?:mobile|phone|tablet|desktop|small"
+    r"|medium|large|xs|sm|md|lg|xl|scroll\w*|overflow)(?!\S)"
+)
 
 
 def normalize_tree(tree: html.HtmlElement) -> None:
@@ -78,7 +92,10 @@ def _open_shadow_roots(tree: html.HtmlElement) -> None:
 
 
 def _open_details(tree: html.HtmlElement) -> None:
-    """Replace `details` by its content, which extractors skip."""
+    """Replace `details` and an open `dialog` by their content, which extractors skip."""
+    for node in tree.iter("dialog"):
+        if node.get("open") is not None:
+            node.tag = "div"
     for node in tree.iter("details"):
         node.tag = "div"
         summary = node.find("summary")
@@ -96,7 +113,10 @@ def _open_figures(tree: html.HtmlElement) -> None:
 def _drop_hidden(tree: html.HtmlElement) -> None:
     most = HIDDEN_SHARE * len(tree.text_content())
     for node in _MAY_BE_HIDDEN(tree):
-        if not _is_hidden(node) or node.getparent() is None:
+        if not _is_hidden(node):
+            _mark_as_shown(node)
+            continue
+        if node.getparent() is None:
             continue
         if node.tag in ("body", "html") or len(node.text_content()) > most:
             continue
@@ -107,13 +127,34 @@ def _is_hidden(node: html.HtmlElement) -> bool:
     hidden = node.get("hidden")
     if hidden is not None and hidden != "until-found":
         return True
-    if node.get("inert") is not None:
+    if node.get("inert") is not None or _is_true(node.get("aria-hidden")):
         return True
     classes = (node.get("class") or "").lower()
     hiding = not _HIDDEN_CLASSES.isdisjoint(classes.split())
     if hiding and not _RESPONSIVE.search(classes):
         return True
-    return bool(_HIDDEN_STYLE.search((node.get("style") or "")[:1000]))
+    style = (node.get("style") or "")[:1000]
+    if _CUT_OFF.search(style) and _NO_SIZE.search(style):
+        return True
+    return bool(_HIDDEN_STYLE.search(style))
+
+
+def _is_true(value: str | None) -> bool:
+    return (value or "").strip().lower() == "true"
+
+
+def _mark_as_shown(node: html.HtmlElement) -> None:
+    """Take away what an extractor would take for a sign of hidden text, such as
+    `overflow: hidden`."""
+    if "hidden" in (node.get("style") or ""):
+        del node.attrib["style"]
+    classes = node.get("class") or ""
+    if "hid" not in classes:
+        return
+    shown = _PARTLY_HIDDEN.sub("", classes)
+    if _RESPONSIVE.search(classes):
+        shown = " ".join(name for name in shown.split() if "hid" not in name)
+    node.set("class", shown)
 
 
 def _wrap_bare_text(node: html.HtmlElement) -> None:
@@ -128,8 +169,10 @@ def _wrap_bare_text(node: html.HtmlElement) -> None:
 
 def _is_bare_box(node: html.HtmlElement) -> bool:
     """Return True for a box of prose without blocks, as in <div>A sentence.</div>."""
-    text = node.text or ""
+    text = (node.text_content() if node.tag == "center" else node.text) or ""
     if node.get("class") or node.get("id") or len(clean(text)) < BARE_CHARS:
+        return False
+    if node.tag == "center" and node.find(".//a") is not None:
         return False
     return not any(child.tag in _BLOCKS or child.tag == "img" for child in node)
 

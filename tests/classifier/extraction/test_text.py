@@ -76,6 +76,18 @@ def test_no_sentence_of_the_article_is_lost_and_none_is_joined(body: str) -> Non
         "<div inert><p>{}</p></div>",
         "<div class='screenreader-only'><p>{}</p></div>",
         "<div class='hide'><p>{}</p></div>",
+        "<div aria-hidden='TRUE'><p>{}</p></div>",
+        "<div style='max-height: 0; overflow: hidden'><p>{}</p></div>",
+        "<p style='width:1px;height:1px;overflow:hidden'>{}</p>",
+        "<p style='clip-path: inset(50%)'>{}</p>",
+        "<p style='transform:scale(0)'>{}</p>",
+        "<p style='visibility: collapse'>{}</p>",
+        "<p style='content-visibility:hidden'>{}</p>",
+        "<p class='invisible'>{}</p>",
+        "<p class='a11y-hidden'>{}</p>",
+        "<p class='show-for-sr'>{}</p>",
+        "<template><p>{}</p></template>",
+        "<dialog><p>{}</p></dialog>",
     ],
 )
 def test_what_no_reader_sees_is_left_out(hidden: str) -> None:
@@ -86,6 +98,27 @@ def test_what_no_reader_sees_is_left_out(hidden: str) -> None:
     text = read(body).text
     assert "another edition" not in text
     assert THIRD in text
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "<p style='overflow:hidden'>{}</p>",
+        "<div style='width:100%;height:auto;overflow-x:hidden'><p>{}</p></div>",
+        "<p style='backface-visibility:hidden'>{}</p>",
+        "<p class='hide-on-mobile'>{}</p>",
+        "<p class='visible hidden-sm'>{}</p>",
+        "<div class='md:block hidden'><p>{}</p></div>",
+        "<div class='hide-scrollbar'><p>{}</p></div>",
+        "<p style='text-indent:-1em'>{}</p>",
+        "<div aria-hidden='false'><p>{}</p></div>",
+        "<dialog open><p>{}</p></dialog>",
+        "<center><b>{}</b></center>",
+    ],
+)
+def test_what_only_looks_hidden_is_kept(shown: str) -> None:
+    body = f"<article><h1>{TITLE}</h1><p>{FIRST}</p>{shown.format(SECOND)}<p>{THIRD}</p><p>{FOURTH}</p></article>"
+    assert read(body).text.split("\n") == [FIRST, SECOND, THIRD, FOURTH]
 
 
 def test_what_is_hidden_on_small_screens_only_is_kept() -> None:
