@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from dataclasses import MISSING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +14,18 @@ from incidentwire.items import IN_FLIGHT, Item, State, fold
 
 DIGEST = "d" * 64
 FETCHED = e.ItemFetched(document_digest=DIGEST, text_digest=DIGEST, words=3)
+
+
+ITEM_EVENTS = [
+    cls for _, cls in sorted(e.TYPES.items()) if issubclass(cls, e.ItemEvent)
+]
+
+
+@pytest.mark.parametrize("cls", ITEM_EVENTS, ids=lambda cls: cls.type)
+def test_every_item_event_has_a_fold(cls: type[e.Event]) -> None:
+    needed = [f.name for f in dataclasses.fields(cls) if f.default is MISSING]
+    event = cls(**{name: "" for name in needed})
+    assert fold(Item(id="i_1"), 1, event).version == 1
 
 
 def classified(*labels: str, model: tuple[str, ...] | None = None) -> e.ItemClassified:

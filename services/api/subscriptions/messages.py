@@ -37,6 +37,10 @@ def describe(found: EntryFacts, texts: NullTranslations = ENGLISH) -> str:
     match found.type:
         case "incident.opened":
             return _("New incident.")
+        case "incident.created":
+            return _("New incident, opened by hand.")
+        case "incident.noted":
+            return _("Note: %(note)s") % data
         case "incident.item_linked":
             return _("Another report was added.")
         case "incident.item_unlinked":

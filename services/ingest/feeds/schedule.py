@@ -10,18 +10,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-# Waits after the first failure in a row, the second … (the setting feed_retry_delays_s)
-RETRY_DELAYS_S = (
-    300.0,
-    600.0,
-    1200.0,
-    2400.0,
-    4800.0,
-    9600.0,
-    19200.0,
-    38400.0,
-    86400.0,
-)
 FIRST_INTERVAL_S = 3_600.0  # until the feed has shown how often it changes
 MIN_INTERVAL_S = 300.0
 MAX_INTERVAL_S = 86_400.0
@@ -176,8 +164,8 @@ def unchanged(
     feed: Feed,
     now: float,
     wanted_s: float,
-    validators: Validators | None = None,
-    retry_delays_s: Sequence[float] = RETRY_DELAYS_S,
+    validators: Validators | None,
+    retry_delays_s: Sequence[float],
 ) -> Feed:
     """Return the state after a poll that met the content of an earlier one.
 
@@ -199,7 +187,7 @@ def unreadable(
     now: float,
     failure: PollFailure,
     validators: Validators,
-    retry_delays_s: Sequence[float] = RETRY_DELAYS_S,
+    retry_delays_s: Sequence[float],
 ) -> Feed:
     """Return the state after content came that could not be read."""
     noted = replace(
@@ -217,7 +205,7 @@ def failed(
     feed: Feed,
     now: float,
     failure: PollFailure,
-    retry_delays_s: Sequence[float] = RETRY_DELAYS_S,
+    retry_delays_s: Sequence[float],
 ) -> Feed:
     """Return the state after one more failure in a row; `gone` ends the polling.
 

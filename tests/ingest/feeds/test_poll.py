@@ -515,7 +515,7 @@ def test_a_poller_killed_between_an_update_or_a_failure_and_its_state_does_it_on
     assert len(room.refetches()) == 1
     server.put("/feed", (500, {}, b""))
     failed = schedule.failed(
-        room.feed(name), room.now, schedule.PollFailure(reason="http_status")
+        room.feed(name), room.now, schedule.PollFailure(reason="http_status"), (300.0,)
     )
     lost = FeedLease(feed=room.feed(name), token="of a dead poller")
     assert poll.record(room.feeds, lost, failed) is False

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from incidentwire.settings import Settings
 from services.ingest.feeds import schedule as schedule
 from services.ingest.feeds.schedule import Feed, PollFailure, PollResult, Validators
+
+DELAYS_S = Settings().feed_retry_delays_s
 
 FEED = Feed(id="f_a", url="https://quay.example/feed", added_at=1, healthy_since=5.0)
 SEEN = Validators(etag='"1"', last_modified="Mon", body_digest="d")
@@ -64,7 +67,7 @@ def test_failures_are_tried_again_more_and_more_slowly() -> None:
     feed = FEED
     waits = []
     for _ in range(12):
-        feed = schedule.failed(feed, NOW, timeout)
+        feed = schedule.failed(feed, NOW, timeout, DELAYS_S)
         waits.append((feed.next_poll or 0) - NOW)
     assert waits[:4] == [300, 600, 1200, 2400]
     assert waits[-1] == schedule.MAX_INTERVAL_S
@@ -86,13 +89,14 @@ def test_retry_after_is_kept_to_within_a_day() -> None:
             FEED,
             NOW,
             PollFailure(reason="http_status", retryable=True, retry_after_s=asked),
+            DELAYS_S,
         )
         assert after.next_poll == NOW + kept
 
 
 def test_a_success_ends_the_failure_and_begins_a_new_run() -> None:
     failing = schedule.failed(
-        polled(FEED, 1), NOW, PollFailure(reason="timeout", retryable=True)
+        polled(FEED, 1), NOW, PollFailure(reason="timeout", retryable=True), DELAYS_S
     )
     healthy = schedule.changed(failing, NOW + 300, found(), SEEN, 0.0)
     assert (healthy.state, healthy.failures, healthy.reason, healthy.failing_since) == (
@@ -102,15 +106,17 @@ def test_a_success_ends_the_failure_and_begins_a_new_run() -> None:
         0.0,
     )
     assert healthy.healthy_since == NOW + 300
-    assert schedule.unchanged(failing, NOW + 300, 0.0).state == "ok"
+    assert schedule.unchanged(failing, NOW + 300, 0.0, None, DELAYS_S).state == "ok"
 
 
 def test_not_modified_hides_no_earlier_failure_of_that_content() -> None:
     bad = schedule.unreadable(
-        FEED, NOW, PollFailure(reason="ill_formed", detail="line 3"), SEEN
+        FEED, NOW, PollFailure(reason="ill_formed", detail="line 3"), SEEN, DELAYS_S
     )
-    down = schedule.failed(bad, NOW + 1, PollFailure(reason="timeout", retryable=True))
-    still = schedule.unchanged(down, NOW + 2, 0.0)
+    down = schedule.failed(
+        bad, NOW + 1, PollFailure(reason="timeout", retryable=True), DELAYS_S
+    )
+    still = schedule.unchanged(down, NOW + 2, 0.0, None, DELAYS_S)
     assert (still.state, still.reason, still.detail, still.failures) == (
         "failing",
         "ill_formed",
@@ -119,7 +125,7 @@ def test_not_modified_hides_no_earlier_failure_of_that_content() -> None:
     )
     assert still.failing_since == NOW
     mended = schedule.changed(still, NOW + 3, found(1), SEEN, 0.0)
-    assert schedule.unchanged(mended, NOW + 4, 0.0).state == "ok"
+    assert schedule.unchanged(mended, NOW + 4, 0.0, None, DELAYS_S).state == "ok"
 
 
 def test_content_that_was_not_dealt_with_whole_is_looked_at_again() -> None:
@@ -131,7 +137,7 @@ def test_content_that_was_not_dealt_with_whole_is_looked_at_again() -> None:
 
 
 def test_gone_is_the_end() -> None:
-    gone = schedule.failed(FEED, NOW, PollFailure(reason="gone", gone=True))
+    gone = schedule.failed(FEED, NOW, PollFailure(reason="gone", gone=True), DELAYS_S)
     assert (gone.state, gone.next_poll) == ("gone", None)
     assert (
         schedule.reactivated(gone, NOW).state,
