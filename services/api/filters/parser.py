@@ -237,7 +237,10 @@ def _quoted(text: str, start: int) -> tuple[str, int]:
     if end < 0:
         raise FilterError("This quote is not closed. Add a second one.", start)
     if not text[start + 1 : end].strip():
-        raise FilterError("There is nothing between the quotes.", start)
+        raise FilterError(
+            "There is nothing between the quotes. Write words there, or remove them.",
+            start,
+        )
     return text[start + 1 : end], end + 1
 
 
@@ -261,7 +264,7 @@ def _bare(text: str, start: int, rules: FieldRules) -> tuple[_Token, int]:
     word = word.rstrip("*")
     if not any(unicodedata.category(c)[0] in "LN" for c in word):
         raise FilterError(
-            f"{text[start:i]!r} has no letter or digit to look for.", start
+            f"{text[start:i]!r} has no letter or digit to look for. Remove it.", start
         )
     return _Token("term", start, Words(word, prefix)), i
 
@@ -290,6 +293,15 @@ def _field(
         raise FilterError(f"{name}:{value} is not valid: {error}.", start) from None
 
 
+def _one_sided(operator: str, position: int) -> FilterError:
+    """Return the refusal of an operator that lacks a side."""
+    return FilterError(
+        f"{operator} needs something on both sides. Write a word there, or remove the"
+        " operator.",
+        position,
+    )
+
+
 class _Parser:
     """Recursive descent over tokens; the depth is bounded by MAX_DEPTH."""
 
@@ -309,28 +321,27 @@ class _Parser:
         while self._kind() == "OR":
             position = self._take().position
             if self._kind() in (None, ")", "OR", "AND"):
-                raise FilterError("OR needs something on both sides.", position)
+                raise _one_sided("OR", position)
             parts.append(self._all(depth))
         return parts[0] if len(parts) == 1 else Any(tuple(parts))
 
     def expect_end(self) -> None:
         if self._kind() == ")":
             raise FilterError(
-                'There is no "(" for this ")".', self._tokens[self._next].position
+                'There is no "(" for this ")". Remove it, or add a "(".',
+                self._tokens[self._next].position,
             )
 
     def _all(self, depth: int) -> Node:
         if self._kind() in ("OR", "AND"):
             token = self._take()
-            raise FilterError(
-                f"{token.kind} needs something on both sides.", token.position
-            )
+            raise _one_sided(token.kind, token.position)
         parts: list[Node] = []
         while self._kind() not in (None, ")", "OR"):
             if self._kind() == "AND":
                 position = self._take().position
                 if self._kind() in (None, ")", "OR", "AND"):
-                    raise FilterError("AND needs something on both sides.", position)
+                    raise _one_sided("AND", position)
             parts.append(self._one(depth))
         return parts[0] if len(parts) == 1 else All(tuple(parts))
 
@@ -343,7 +354,10 @@ class _Parser:
             )
         if token.kind == "NOT":
             if self._kind() in (None, ")", "OR", "AND"):
-                raise FilterError("NOT needs something after it.", token.position)
+                raise FilterError(
+                    "NOT needs something after it. Write a word there, or remove NOT.",
+                    token.position,
+                )
             return Not(self._one(depth + 1))
         if token.kind == "(":
             inner = self.query(depth + 1)
@@ -352,11 +366,15 @@ class _Parser:
             self._take()
             if inner == EVERYTHING:
                 raise FilterError(
-                    "There is nothing in the parentheses.", token.position
+                    "There is nothing in the parentheses. Write words there, or remove"
+                    " them.",
+                    token.position,
                 )
             return inner
         if token.node is None:
-            raise FilterError(f"{token.kind} is out of place.", token.position)
+            raise FilterError(
+                f"{token.kind} is out of place. Remove it.", token.position
+            )
         return token.node
 
     def _kind(self) -> str | None:
