@@ -17,7 +17,7 @@ from incidentwire.web.sessions import SessionStore
 from services.ingest import admission, errors, health, views
 from services.ingest.feeds import views as feed_views
 from services.ingest.feeds.store import FeedStore
-from services.ingest.large_bodies import Turns
+from services.ingest.large_bodies import TimeSlices
 from services.ingest.quota import Quota
 from services.ingest.schemas import SubmissionSchema
 from services.ingest.submit import Submitter
@@ -69,7 +69,7 @@ def create_app(
     app.extensions["incidentwire.keys"] = Keys(connection)
     app.extensions["incidentwire.sessions"] = SessionStore(connection)
     app.extensions["incidentwire.submitter"] = Submitter(settings, connection, run)
-    app.extensions["incidentwire.turns"] = Turns()
+    app.extensions["incidentwire.time_slices"] = TimeSlices()
     app.extensions["incidentwire.quota"] = Quota(settings, connection)
     app.extensions["incidentwire.feeds"] = FeedStore(connection)
     api = openapi.add_api(app, "Incidentwire ingest", REFUSALS)

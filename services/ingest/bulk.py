@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from incidentwire.web.problems import FieldError, Problem
 from services.ingest.errors import IngestError
-from services.ingest.large_bodies import LARGE_BYTES, SLOWLY, Turn, Turns
+from services.ingest.large_bodies import LARGE_BYTES, SLOWLY, TimeSlice, TimeSlices
 from services.ingest.schemas import accepted, accepted_status
 from services.ingest.submission import Submission, SubmissionOutcome
 
@@ -57,13 +57,13 @@ class Body:
 
 @dataclass(frozen=True, kw_only=True)
 class BulkHandler:
-    """How lines are read and submitted. A chunk is worked on in one of the `turns`."""
+    """How lines are read and submitted. A chunk is worked on in one of the `time_slices`."""
 
     read: Read
     submit: Submit
     refusal: Refusal
     max_items: int
-    turns: Turns
+    time_slices: TimeSlices
 
     def results(self, body: Body) -> Iterator[str]:
         """Return JSON lines, one per line of the body that is not blank, in order.
@@ -72,20 +72,20 @@ class BulkHandler:
         its error is raised. Later errors become the results of the lines concerned.
         """
         lines = self._lines(body.file)
-        with self.turns.take(body.size) as turn:
-            first = _chunk(lines, turn)
+        with self.time_slices.take(body.size) as time_slice:
+            first = _chunk(lines, time_slice)
             rows = _rows(first, self._submit(first))
         return itertools.chain([rows], self._rest(body, lines))
 
     def _rest(self, body: Body, lines: Iterator[BulkLine | None]) -> Iterator[str]:
         with body.file:
             while True:
-                with self.turns.take(body.size) as turn:
-                    chunk = _chunk(lines, turn)
+                with self.time_slices.take(body.size) as time_slice:
+                    chunk = _chunk(lines, time_slice)
                     rows = _rows(chunk, self._try_submit(chunk))
                 if not rows:
                     return
-                yield rows  # without a turn: the client may read slowly
+                yield rows  # without a time slice: the client may read slowly
 
     def _try_submit(
         self, chunk: Sequence[BulkLine]
@@ -132,7 +132,7 @@ class BulkHandler:
             return problem
 
 
-def spool(stream: IO[bytes], turn: Turn) -> Body:
+def spool(stream: IO[bytes], time_slice: TimeSlice) -> Body:
     """Return the whole body, read to its end.
 
     A client that sends before it reads must not wait for us to read after sending.
@@ -142,7 +142,7 @@ def spool(stream: IO[bytes], turn: Turn) -> Body:
     try:
         while data := stream.read(COPY_BYTES):
             size += file.write(data)
-            turn.pause(SLOWLY if size > LARGE_BYTES else 0)
+            time_slice.pause(SLOWLY if size > LARGE_BYTES else 0)
     except BaseException:
         file.close()
         raise
@@ -157,13 +157,13 @@ def _skip_line(file: IO[bytes]) -> Iterator[None]:
             return
 
 
-def _chunk(lines: Iterator[BulkLine | None], turn: Turn) -> list[BulkLine]:
+def _chunk(lines: Iterator[BulkLine | None], time_slice: TimeSlice) -> list[BulkLine]:
     """Return the lines of the next transaction, with pauses; none at the end."""
     chunk: list[BulkLine] = []
     size = 0
     for line in lines:
         is_refused = line is None or isinstance(line.content, Problem)
-        turn.pause(SLOWLY if is_refused else 0)
+        time_slice.pause(SLOWLY if is_refused else 0)
         if line is None:
             continue
         chunk.append(line)

@@ -1,6 +1,6 @@
-"""Turns on the event loop: work on a large body never keeps small requests waiting.
+"""Time slices on the event loop: work on a large body never keeps small requests waiting.
 
-Parsing holds the loop and cannot be interrupted. So large bodies take turns, small
+Parsing holds the loop and cannot be interrupted. So large bodies wait for one another, small
 requests go first between two lines, and after a long line the loop has a rest.
 """
 
@@ -13,7 +13,7 @@ from time import thread_time
 import gevent
 from gevent.lock import BoundedSemaphore
 
-LARGE_BYTES = 500_000  # larger bodies take turns; 4,000 URLs are smaller
+LARGE_BYTES = 500_000  # larger bodies wait for one another; 4,000 URLs are smaller
 PIECE_S = 0.001  # CPU time between two looks at other requests
 LONG_S = 0.01  # CPU time after which the loop has a rest
 REST = 15  # times as long as the work: large texts take a sixteenth of the time
@@ -21,7 +21,7 @@ SLOWLY = 3  # likewise, for input that is only received, or refused
 MAX_REST_S = 5.0
 
 
-class Turn:
+class TimeSlice:
     """A stretch of work on one body."""
 
     def __init__(self) -> None:
@@ -44,17 +44,17 @@ class Turn:
         self._since = thread_time()
 
 
-class Turns:
+class TimeSlices:
     """Shares the event loop of one process. One per process."""
 
     def __init__(self) -> None:
         self._large = BoundedSemaphore(1)
 
     @contextmanager
-    def take(self, size: int) -> Iterator[Turn]:
-        """Yield a turn, for a large body once no other has one; `size` in bytes."""
+    def take(self, size: int) -> Iterator[TimeSlice]:
+        """Yield a time slice, for a large body once no other has one; `size` in bytes."""
         if size <= LARGE_BYTES:
-            yield Turn()
+            yield TimeSlice()
             return
         with self._large:
-            yield Turn()
+            yield TimeSlice()

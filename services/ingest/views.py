@@ -26,7 +26,7 @@ from incidentwire.web.auth import authorize, require
 from incidentwire.web.blueprint import Blueprint
 from incidentwire.web.problems import Problem, field_errors, invalid_fields
 from services.ingest import bulk, ownership
-from services.ingest.large_bodies import Turn, Turns
+from services.ingest.large_bodies import TimeSlice, TimeSlices
 from services.ingest.quota import ITEMS, REQUESTS, WINDOW_S, Allowance, Quota
 from services.ingest.receipt import receipt_of
 from services.ingest.schemas import (
@@ -91,11 +91,11 @@ def submit() -> Any:
         )
     settings = current_app.config["SETTINGS"]
     body = _body(settings.max_body_bytes)
-    with _turns().take(body.size) as turn:
+    with _time_slices().take(body.size) as time_slice:
         try:
             submission = read(body.read(), settings.allowed_hosts)
         finally:
-            turn.pause()
+            time_slice.pause()
         _take(ITEMS)
         outcome = _submit(submission)
     return Response(
@@ -186,7 +186,7 @@ def _submit_bulk() -> Response:
         submit=submit_chunk,
         refusal=copy_current_request_context(_refusal),
         max_items=settings.max_bulk_items,
-        turns=_turns(),
+        time_slices=_time_slices(),
     )
     body = _body(settings.max_bulk_bytes)
     try:
@@ -217,8 +217,8 @@ def _take(kind: str) -> None:
     _allowances()[kind] = _quota().take(g.who, kind)
 
 
-def _turns() -> Turns:
-    return cast("Turns", current_app.extensions["incidentwire.turns"])
+def _time_slices() -> TimeSlices:
+    return cast("TimeSlices", current_app.extensions["incidentwire.time_slices"])
 
 
 def _allowances() -> dict[str, Allowance | None]:
@@ -234,7 +234,7 @@ def _quota() -> Quota:
 
 def _body(max_bytes: int) -> bulk.Body:
     with _body_deadline(), json_body.body_stream(request, max_bytes) as stream:
-        return bulk.spool(stream, Turn())
+        return bulk.spool(stream, TimeSlice())
 
 
 @contextmanager
