@@ -23,6 +23,8 @@ META_CHARSET = re.compile(
 )
 META_WINDOW_BYTES = 4096  # the standard says 1,024; real pages put scripts first
 
+TAGS_OF_A_PAGE = 4
+
 MAGIC = (
     b"\x89PNG",
     b"\xff\xd8\xff",
@@ -97,4 +99,9 @@ def _usual_codecs(body: bytes) -> list[str]:
 def _wide_without_mark(head: bytes) -> bool:
     even = head[0::2].count(b"\x00")
     odd = head[1::2].count(b"\x00")
+    if max(head.count(b"<\x00"), head.count(b"\x00<")) >= TAGS_OF_A_PAGE:
+        # Of a Chinese page, mostly the markup has zero bytes.
+        return max(even, odd) > 0.05 * len(head) / 2 and min(even, odd) < 0.8 * max(
+            even, odd
+        )
     return max(even, odd) > 0.4 * len(head) / 2 and min(even, odd) < 0.02 * len(head)

@@ -11,6 +11,7 @@ import html
 import io
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import feedparser
@@ -92,7 +93,7 @@ def read(
         return read_json(body, url)
     match _root(body):
         case "urlset" | "sitemapindex":
-            return read_sitemap(body, url)
+            return _read_sitemap(body, url)
         case "html":
             return unread(
                 "not_a_feed",
@@ -106,6 +107,15 @@ def read(
             )
         case root:
             return _read_xml(body, url, headers or {}, root)
+
+
+def _read_sitemap(body: bytes, url: str) -> ParsedFeed:
+    """Read a sitemap; if it is ill-formed, with its bare ampersands escaped."""
+    found = read_sitemap(body, url)
+    if not found.problem or b"&" not in body or b"\0" in body:
+        return found
+    repaired = read_sitemap(with_escaped_ampersands(body), url)
+    return found if repaired.problem else replace(repaired, problem=found.problem)
 
 
 def parse_xml(body: bytes, url: str, headers: Mapping[str, str]) -> Any:
@@ -156,7 +166,7 @@ def _repair_link(entry: Any) -> None:
 
 def _is_alternate(link: Mapping[str, str]) -> bool:
     # A relation may be written as an IRI: http://www.iana.org/assignments/relation/…
-    relation = link.get("rel", "").lower().rpartition("/")[2]
+    relation = link.get("rel", "").strip().lower().rpartition("/")[2]
     return relation == "alternate" and bool(link.get("href"))
 
 

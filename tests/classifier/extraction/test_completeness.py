@@ -58,6 +58,11 @@ def test_an_error_page_that_says_200_is_found_out() -> None:
         "Seite nicht gefunden",
         "页面不存在",
         "您访问的页面不存在",
+        "Access to this page has been denied",
+        "Checking your browser before accessing post.example",
+        "Please enable cookies",
+        "Service temporarily unavailable",
+        "Something went wrong | The Post",
     ],
 )
 def test_the_titles_of_error_pages_are_known(title: str) -> None:
@@ -72,6 +77,8 @@ def test_the_titles_of_error_pages_are_known(title: str) -> None:
         "404 patients had their records stolen",
         "Access denied: how a hospital lost its keys",
         "Files on missing girl not found in archive",
+        "Server error exposes the files of patients",
+        "Coming soon: a law on deepfakes",
     ],
 )
 def test_a_headline_that_only_sounds_like_an_error_passes(title: str) -> None:

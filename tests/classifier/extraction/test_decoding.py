@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.classifier.extraction.decoding import decode
+from services.classifier.extraction.decoding import decode, looks_binary
 
 CHINESE = "某市网信办通报，一家酒店的数据库未设密码，六万名住客的身份证号码被公开。" * 6
 RUSSIAN = "Клиника оставила записи пациентов на открытом сервере, сообщил надзор. " * 6
@@ -119,3 +119,10 @@ def test_letters_of_an_encoding_that_nobody_declares_are_those_of_its_words(
 ) -> None:
     markup = page(text).replace("<html>", f'<html lang="{language}">')
     assert text in decode(markup.encode(codec), None)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_chinese_page_in_utf16_without_a_mark_is_text(encoding: str) -> None:
+    body = f"<html><body><p>{CHINESE}</p></body></html>".encode(encoding)
+    assert not looks_binary(body)
+    assert CHINESE in decode(body, None)

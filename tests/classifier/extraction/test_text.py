@@ -222,6 +222,17 @@ def test_a_page_titled_as_an_error_is_none_however_long_its_teaser(title: str) -
         "Ошибка 404",
         "Sivua ei löydy",
         "Cette page n’existe plus",
+        "Oops! That page can’t be found.",
+        "We couldn't find that page",
+        "This page isn't available",
+        "This story has been removed",
+        "Nothing found",
+        "Diese Seite existiert nicht",
+        "Esta página no existe",
+        "该页面不存在",
+        "존재하지 않는 페이지입니다",
+        "A keresett oldal nem található",
+        "Page not found | The Harbour Post",
     ],
 )
 def test_an_error_page_is_known_in_many_languages(title: str) -> None:
@@ -304,7 +315,21 @@ def test_what_a_portal_puts_below_an_article_is_no_text(box: str) -> None:
     assert found.text.split("\n") == [FIRST, SECOND, THIRD, FOURTH]
 
 
-@pytest.mark.parametrize("title", ["Forbidden", "Gone", "Access denied", "* * *"])
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Forbidden",
+        "Gone",
+        "Access denied",
+        "* * *",
+        "Found",
+        "Not found - the clerk of Halm",
+        "Not found: the lost lists of Halm",
+        "Page not found guilty of libel",
+        "Coming soon: a law on faces",
+        "Server error exposes lists",
+    ],
+)
 def test_an_article_may_have_the_words_of_an_error_as_its_title(title: str) -> None:
     story = "".join(f"<p>{s * 3}</p>" for s in (FIRST, SECOND, THIRD, FOURTH))
     found = read(f"<article><h1>{title}</h1>{story}</article>", title=title)

@@ -184,6 +184,14 @@ def test_a_sitemap_that_breaks_off_gives_what_came_before_and_says_so() -> None:
     assert not reading.reason
 
 
+def test_a_sitemap_with_bare_ampersands_is_read_and_says_so() -> None:
+    body = b"<urlset><url><loc>https://quay.example/a?x=1&y=2</loc></url></urlset>"
+    reading = read(body, url=URL)
+    assert urls_of(reading) == ["https://quay.example/a?x=1&y=2"]
+    assert "not well-formed XML" in reading.problem
+    assert not reading.reason
+
+
 def test_an_index_names_its_news_and_its_newest_parts_first() -> None:
     parts = "".join(
         f"<sitemap><loc>/maps/{name}.xml</loc><lastmod>{date}</lastmod></sitemap>"

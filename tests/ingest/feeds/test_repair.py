@@ -120,7 +120,7 @@ def test_blanks_in_links_are_encoded(link: str, url: str | None) -> None:
 
 @pytest.mark.parametrize(
     "relation",
-    ["http://www.iana.org/assignments/relation/alternate", "ALTERNATE", "alternate"],
+    ["http://www.iana.org/assignments/relation/alternate", "ALTERNATE", " alternate "],
 )
 def test_a_relation_is_known_by_any_of_its_names(relation: str) -> None:
     body = (
