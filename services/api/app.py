@@ -99,7 +99,7 @@ def _add_parts(
     app.extensions["incidentwire.archive"] = Archive(settings.archive)
     app.extensions["incidentwire.reader"] = Reader(settings.read_model, run)
     app.extensions["incidentwire.renditions"] = BoundedSemaphore(MAX_RENDITIONS)
-    app.extensions["incidentwire.hub"] = Broadcaster(
+    app.extensions["incidentwire.broadcaster"] = Broadcaster(
         connection,
         heartbeat_s=settings.heartbeat_s,
         max_streams=settings.max_streams,

@@ -176,4 +176,4 @@ def _connection() -> redis.Redis:
 
 
 def _broadcaster() -> Broadcaster:
-    return cast("Broadcaster", current_app.extensions["incidentwire.hub"])
+    return cast("Broadcaster", current_app.extensions["incidentwire.broadcaster"])

@@ -48,7 +48,7 @@ def _end_streams_on_sigterm(app: Flask) -> None:
     before: Any = signal.getsignal(signal.SIGTERM)
 
     def stop(number: int, frame: FrameType | None) -> None:
-        gevent.spawn(app.extensions["incidentwire.hub"].stop)
+        gevent.spawn(app.extensions["incidentwire.broadcaster"].stop)
         before(number, frame)
 
     signal.signal(signal.SIGTERM, stop)

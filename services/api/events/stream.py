@@ -72,7 +72,9 @@ def stream(query: dict[str, Any]) -> Response:
     asked = _stream_request(query)
     if request.method == "HEAD":
         return Response(b"", 200, HEADERS, mimetype=MEDIA_TYPE)
-    broadcaster = cast("Broadcaster", current_app.extensions["incidentwire.hub"])
+    broadcaster = cast(
+        "Broadcaster", current_app.extensions["incidentwire.broadcaster"]
+    )
     key: str = g.key_digest
     broadcaster.start()
     broadcaster.check_log()  # what it remembers may be lost

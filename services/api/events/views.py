@@ -150,7 +150,9 @@ def _poll(
     Counts as an open stream of the key while it waits. Raises AnotherEvent if the log
     loses the events that were read.
     """
-    broadcaster = cast("Broadcaster", current_app.extensions["incidentwire.hub"])
+    broadcaster = cast(
+        "Broadcaster", current_app.extensions["incidentwire.broadcaster"]
+    )
     broadcaster.start()
     if not start.event:  # a position alone would not show that its event was lost
         start = LogPosition.at(log, start.position)
