@@ -3,12 +3,14 @@ stories, and how much of the article's own container it holds."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from itertools import islice
 
 from lxml import etree, html
 
 from services.classifier.extraction.boilerplate import squeeze
 from services.classifier.extraction.cleaning import clean
+from services.classifier.text.words import count_words
 
 MAX_COMPARED_CHARS = 1_000_000_000  # some 0.1 s of searching
 MIN_TEASERS = 5  # fewer are the "more stories" of an article
@@ -17,6 +19,12 @@ _ITEMS_WITH_LINKS = etree.XPath("descendant::li[descendant::a[@href]]")
 _LINK_LINES = ("p", "div", "dt")  # with nothing but a link, they head a teaser
 MIN_LINE_CHARS = 15  # of such a line; shorter ones are "more" and the like
 DATE_CHARS = 14  # letters and digits of a date beside a link
+# Boxes of one kind side by side, each opening with a link: a list of stories in any markup.
+_BOX_TAGS = frozenset({"li", "div", "tr", "a", "p"})
+_PARENTS = etree.XPath(f"descendant-or-self::*[*[{MIN_TEASERS}]][descendant::a]")
+_IS_ONE_ARTICLE = etree.XPath("count(descendant::article) = 1")
+MAX_BOX_CHARS = 600  # of a teaser; an update of a live blog is longer
+LINK_WORDS = 3  # of a link that is a headline
 _TEASER_BLOCKS = ("p", "div", "span", "dd")
 _FURNITURE = frozenset(
     {"aside", "footer", "nav", "form", "figure", "header", "button", "h1", "script"}
@@ -43,14 +51,59 @@ def teaser_share(tree: html.HtmlElement, text: str) -> float:
         if whole and _is_a_link(whole, _link_texts(item)):
             parts.add(whole)
             count += 1
-    if count < MIN_TEASERS:
+    boxes = [] if _IS_ONE_ARTICLE(tree) else _boxes(tree)
+    if count < MIN_TEASERS and not boxes:
         return 0.0
+    parts.update(boxes)
     lines = [squeeze(line) for line in text.split("\n")]
     total = sum(map(len, lines))
-    taken = sum(len(line) for line in lines if line in parts)
+    whole = "\n".join(boxes)
+    if len(whole) * len(lines) > MAX_COMPARED_CHARS:
+        whole = ""
+    taken = sum(len(line) for line in lines if line in parts or line in whole)
     if len(lines) == 1 and len(parts) * total <= MAX_COMPARED_CHARS:
         taken = sum(len(part) for part in parts if part in lines[0])
     return min(taken / max(total, 1), 1.0)
+
+
+def _boxes(tree: html.HtmlElement) -> list[str]:
+    """Return the squeezed texts of boxes that are teasers by their neighbours: at least
+    MIN_TEASERS of one tag and class within one parent."""
+    found = []
+    for parent in _PARENTS(tree):
+        groups = defaultdict(list)
+        for node in parent:
+            if node.tag in _BOX_TAGS:
+                groups[(node.tag, node.get("class"))].append(node)
+        for group in groups.values():
+            found.extend(_teasers_of(group))
+    return found
+
+
+def _teasers_of(group: list[html.HtmlElement]) -> list[str]:
+    """Return the squeezed texts of neighbours if most of them are teasers."""
+    if len(group) < MIN_TEASERS:
+        return []
+    teasers = [node for node in group if _is_teaser_box(node)]
+    if len(teasers) < MIN_TEASERS or 2 * len(teasers) <= len(group):
+        return []
+    return [squeeze(node.text_content()) for node in teasers]
+
+
+def _is_teaser_box(node: html.HtmlElement) -> bool:
+    """Return True for a short box that opens with a link to a story; a paragraph only
+    if the link is a line of its own."""
+    link = node if node.tag == "a" else node.find(".//a")
+    if link is None or not _links_away(link):
+        return False
+    after = link.getnext()
+    if node.tag == "p" and (after is None or after.tag != "br" or link.tail):
+        return False
+    named = clean(link.text_content())
+    whole = clean(node.text_content())
+    if count_words(named) < LINK_WORDS or len(whole) > MAX_BOX_CHARS:
+        return False
+    return named in whole[: len(named) + DATE_CHARS]
 
 
 def _link_texts(node: html.HtmlElement) -> set[str]:
@@ -76,7 +129,7 @@ def _is_heading(node: html.HtmlElement) -> bool:
 
 
 def _links_away(heading: html.HtmlElement) -> bool:
-    link = heading.find(".//a")
+    link = heading if heading.tag == "a" else heading.find(".//a")
     if link is None:
         link = next(islice(heading.iterancestors("a"), 1), None)
     href = "" if link is None else (link.get("href") or "").strip()

@@ -170,6 +170,12 @@ def cards(count: int) -> str:
         "<dl><dt><a href='/s{0}'>{1}</a></dt><dd>{2}</dd></dl>",
         "<div><div class='title'><a href='/s{0}'>{1}</a></div><div>{2}</div></div>",
         "<article><h2><a href='/s{0}'>{1}</a></h2><p>{2}</p></article>",
+        "<li><h4><a href='/s{0}'>{1}</a></h4>{2}</li>",
+        "<li><a href='/s{0}'>{1}</a><p>{2}</p></li>",
+        "<tr><td><a href='/s{0}'>{1}</a></td><td>{2}</td></tr>",
+        "<div><span><a href='/s{0}'>{1}</a></span><span>{2}</span></div>",
+        "<p><a href='/s{0}'>{1}</a><br>{2}</p>",
+        "<a class='card' href='/s{0}'>{1} {2}</a>",
     ],
 )
 def test_teasers_in_every_markup_are_no_article(card: str) -> None:
@@ -177,7 +183,25 @@ def test_teasers_in_every_markup_are_no_article(card: str) -> None:
         card.format(n, f"Story number {n} of the day", FIRST.replace("eleven", f"{n}0"))
         for n in range(10)
     )
+    cards = f"<table>{cards}</table>" if card.startswith("<tr>") else cards
     assert read(f"<h1>News</h1>{cards}", title="News").shortcoming == "section_page"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "<p><a href='/s{0}'>Clinic number {0} of the town</a> {1}</p>",  # briefs
+        "<div class='update'><a href='/s{0}'>Entry of {0} o'clock today</a><p>{2}</p></div>",
+        "<div><h3>Entry of {0} o'clock</h3><p>{1}</p><a href='#e{0}'>Link</a></div>",
+        "<p>{1} <a href='/s{0}'>The contract number {0}</a>.</p>",
+    ],
+)
+def test_an_article_of_many_parts_with_links_is_an_article(entry: str) -> None:
+    parts = "".join(
+        entry.format(n, FIRST.replace("eleven", f"{n}0"), f"{SECOND} {n} " * 9)
+        for n in range(10)
+    )
+    assert read(f"<main><h1>{TITLE}</h1>{parts}</main>").shortcoming is None
 
 
 def test_a_section_front_is_no_article() -> None:
