@@ -95,9 +95,9 @@ def test_the_readmes_make_targets_exist() -> None:
     targets = set(
         re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     )
-    said = set(re.findall(r"\bmake ([a-z-]+)", (ROOT / "README.md").read_text()))
-    assert said
-    assert said <= targets
+    result = set(re.findall(r"\bmake ([a-z-]+)", (ROOT / "README.md").read_text()))
+    assert result
+    assert result <= targets
 
 
 def test_links_between_documents_lead_somewhere() -> None:

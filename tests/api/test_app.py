@@ -62,7 +62,7 @@ def test_a_key_without_the_scope_is_refused(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "said"),
+    ("method", "path", "message"),
     [
         ("GET", "/v1/submissions/i_a", "are at ingest"),
         ("PUT", "/v1/items", "Allow"),
@@ -71,10 +71,10 @@ def test_a_key_without_the_scope_is_refused(harness: Harness) -> None:
     ],
 )
 def test_a_wrong_request_is_answered_with_what_to_do(
-    harness: Harness, method: str, path: str, said: str
+    harness: Harness, method: str, path: str, message: str
 ) -> None:
     answer = harness.api_client().open(path, method=method, headers=harness.reader)
-    assert said in answer.text
+    assert message in answer.text
 
 
 def test_public_read_opens_reading(harness: Harness) -> None:

@@ -128,14 +128,14 @@ def test_what_a_feature_looks_back_at_joins_the_report_of_then(
     linker = linked(harness.log)
     mentions = harness.item(feature).classified
     assert mentions is not None
-    told = {
+    outcome = {
         FEATURE[m.start : m.end]: linker.state.where(f"{feature}#{m.id}")
         for m in mentions.mentions
     }
-    assert len(told) == len(set(told.values())) == 3
+    assert len(outcome) == len(set(outcome.values())) == 3
     assert [
-        text for text, incident in told.items() if incident == home(linker, report)
-    ] == [text for text in told if "Fennel" in text]
+        text for text, incident in outcome.items() if incident == home(linker, report)
+    ] == [text for text in outcome if "Fennel" in text]
 
 
 def test_an_item_without_label_belongs_to_no_incident(harness: Harness) -> None:
@@ -303,19 +303,19 @@ def test_the_offsets_of_a_link_quote_what_both_papers_say_and_names_come_first(
     harness: Harness, three: list[str]
 ) -> None:
     with_reasons(harness)
-    told = why(harness.log, three[1])
-    assert told.nearest == f"{three[0]}#m0"
-    assert 0 < len(told.spans) <= MAX_SPANS
-    said = quoted(harness, three[1])
-    assert said[0].startswith("Oakmere")
-    assert "61,000 patients" in said
+    outcome = why(harness.log, three[1])
+    assert outcome.nearest == f"{three[0]}#m0"
+    assert 0 < len(outcome.spans) <= MAX_SPANS
+    result = quoted(harness, three[1])
+    assert result[0].startswith("Oakmere")
+    assert "61,000 patients" in result
     assert all(
         all(word.lower() in (TITLE + FIRST_PAPER).lower() for word in span.split())
-        for span in said
+        for span in result
     )
-    assert len(set(said)) == len(said)
-    assert told.score is not None
-    assert told.shared is not None
+    assert len(set(result)) == len(result)
+    assert outcome.score is not None
+    assert outcome.shared is not None
     for opened in (three[0], three[2]):
         reason = why(harness.log, opened)
         assert (reason.nearest, reason.spans) == (None, ())
@@ -332,10 +332,10 @@ def test_chinese_offsets_quote_whole_names(harness: Harness) -> None:
     harness.work()
     linker = with_reasons(harness)
     assert home(linker, first) == home(linker, second) is not None
-    said = quoted(harness, second)
-    assert "云诊助手" in said
-    assert any("北川市网信办" in span for span in said)
-    assert any("奥斯特尔公司" in span for span in said)
+    result = quoted(harness, second)
+    assert "云诊助手" in result
+    assert any("北川市网信办" in span for span in result)
+    assert any("奥斯特尔公司" in span for span in result)
 
 
 def test_of_names_the_rare_one_comes_first() -> None:
@@ -349,11 +349,11 @@ def test_of_names_the_rare_one_comes_first() -> None:
         )
     other = decode(fingerprint("", f"The firms {common} and Quillmere met inspectors"))
     text = f"Yesterday {common} spoke. Then inspectors met, and Quillmere did not."
-    said = [
+    result = [
         text[start:end]
         for start, end in informative_spans(text, other, index.rarity(other), b"")
     ]
-    assert said == ["Quillmere", common, "inspectors met"]
+    assert result == ["Quillmere", common, "inspectors met"]
 
 
 def test_the_nearest_mention_is_named_also_where_its_incident_was_merged() -> None:
@@ -413,17 +413,17 @@ def test_of_a_round_up_only_the_mentions_own_stretch_is_quoted(
         ),
     )
     linker = with_reasons(harness)
-    told = {
+    outcome = {
         link.mention: link.why
         for link in (entry.event for entry in harness.log.read())
         if isinstance(link, IncidentItemLinked) and link.item == "i_week"
     }
     assert linker.state.where("i_week#m1") == home(linker, three[0])
-    assert told["m0"].nearest == f"{three[2]}#m0"
-    assert told["m0"].spans
-    assert all(end <= cut for _, end in told["m0"].spans)
-    assert told["m1"].spans
-    assert all(cut <= start < end <= len(text) for start, end in told["m1"].spans)
+    assert outcome["m0"].nearest == f"{three[2]}#m0"
+    assert outcome["m0"].spans
+    assert all(end <= cut for _, end in outcome["m0"].spans)
+    assert outcome["m1"].spans
+    assert all(cut <= start < end <= len(text) for start, end in outcome["m1"].spans)
 
 
 @pytest.mark.parametrize(
@@ -463,11 +463,11 @@ def test_a_text_that_cannot_be_read_has_no_spans_and_is_linked_all_the_same(
     else:
         linker = with_reasons(harness)
     assert home(linker, three[0]) == home(linker, three[1]) is not None
-    told = why(harness.log, three[1])
-    assert told.spans == ()
+    outcome = why(harness.log, three[1])
+    assert outcome.spans == ()
     # What was deleted is no fault.
     assert ("text unreadable" in caplog.text) == (lost == "damaged")
-    assert told.nearest == f"{three[0]}#m0"
+    assert outcome.nearest == f"{three[0]}#m0"
 
 
 def test_an_item_that_is_withdrawn_leaves_offsets_and_no_word(
@@ -488,14 +488,14 @@ def test_the_same_items_make_the_same_incidents_with_reasons_and_without(
     harness: Harness, three: list[str]
 ) -> None:
     plain = Linker(harness.log)
-    told = with_reasons(harness)
+    outcome = with_reasons(harness)
     plain.catch_up()
     facts = [
         (e.subject, e.type)
         for e in harness.log.read()
         if e.type.startswith("incident.")
     ]
-    assert plain.state == told.state
+    assert plain.state == outcome.state
     for key in harness.connection.scan_iter("iw:*"):
         if key != b"iw:keys":
             harness.connection.delete(key)

@@ -26,9 +26,9 @@ class _Other(Classifier):
     def classify(
         self, title: str, text: str, language: str | None = None, **more: Any
     ) -> Classification:
-        said = classifier().classify(title, text, language, **more)
+        outcome = classifier().classify(title, text, language, **more)
         found = "benches" in text
-        scores = said.scores | {"consent": 0.9 if found else 0.1, "data_leak": 0.1}
+        scores = outcome.scores | {"consent": 0.9 if found else 0.1, "data_leak": 0.1}
         evidence = {"consent": ((0, 20),)} if found else {}
         labels = ("consent",) if found else ()
         return Classification(

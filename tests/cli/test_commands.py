@@ -82,7 +82,7 @@ def test_a_text_is_submitted_with_its_title_and_waited_for(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["submit"], "--file urls.txt"),
         (["submit", "x", "--file", "-"], "--file urls.txt"),
@@ -109,11 +109,11 @@ def test_a_text_is_submitted_with_its_title_and_waited_for(
     ],
 )
 def test_a_wrong_call_says_what_to_type_instead(
-    arguments: list[str], said: str
+    arguments: list[str], expected: str
 ) -> None:
     result = run(*arguments)
     assert result.exit_code in (1, 2)
-    assert said in result.output
+    assert expected in result.output
 
 
 def test_without_a_server_or_a_key_there_is_one_line_and_no_trace(

@@ -83,7 +83,7 @@ def test_a_list_of_feeds_goes_in_and_comes_out_as_opml(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (b"", "not OPML"),
         (b"<html/>", "its root is <html>"),
@@ -95,10 +95,10 @@ def test_a_list_of_feeds_goes_in_and_comes_out_as_opml(
     ],
 )
 def test_what_is_no_opml_is_refused_in_one_line(
-    run: Run, text: bytes, said: str
+    run: Run, text: bytes, message: str
 ) -> None:
     refused = run("import", "-", stdin=text)
-    assert (refused.exit_code, said in refused.output) == (1, True)
+    assert (refused.exit_code, message in refused.output) == (1, True)
 
 
 def test_titles_that_xml_cannot_hold_do_not_spoil_the_export() -> None:

@@ -130,7 +130,7 @@ def test_the_commands_of_the_migration_page_run(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("name,age\n", "no column url or text, but: name, age"),
         ("", "but: nothing"),
@@ -138,10 +138,10 @@ def test_the_commands_of_the_migration_page_run(
     ],
 )
 def test_what_is_no_spreadsheet_of_items_is_refused(
-    run, tmp_path: Path, text: str, said: str
+    run, tmp_path: Path, text: str, message: str
 ) -> None:
     sheet = tmp_path / "sheet.csv"
     sheet.write_text(text)
     refused = run("import", "csv", str(sheet))
     assert refused.exit_code == 1
-    assert said in refused.output
+    assert message in refused.output

@@ -20,9 +20,9 @@ def test_a_page_that_is_tried_again_is_announced_once_per_attempt(
     about = "https://news.example.org/a"
     reported = submit._report_retry(receipt, about, 0)
     assert submit._report_retry(receipt, about, reported) == reported
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "attempt 1 failed (503" in said
-    assert "tried again at 2026-03-01T10:00:00Z" in said
-    assert "\x1b" not in said
+    result = capsys.readouterr().err
+    assert result.count("\n") == 1
+    assert "attempt 1 failed (503" in result
+    assert "tried again at 2026-03-01T10:00:00Z" in result
+    assert "\x1b" not in result
     assert submit._report_retry({"state": "queued", "attempt": 0}, "x", 0) == 0

@@ -40,23 +40,23 @@ def test_tail_prints_what_happened_and_resumes_from_its_cursor(
     with process(harness, "services.api.web", "--port", str(port)):
         _wait_for(port)
         first = ["tail", "--after", "0", "--count", "2", "--cursor", str(cursor)]
-        said = (
+        result = (
             CliRunner()
             .invoke(command, first, env=env, catch_exceptions=False)
             .stdout.splitlines()
         )
-        assert [line.split("\t")[2] for line in said] == [
+        assert [line.split("\t")[2] for line in result] == [
             "item.submitted",
             "item.fetched",
         ]
         assert cursor.read_text().startswith("2-")
         rest = ["tail", "--count", "1", "--cursor", str(cursor), "--json"]
-        said = (
+        result = (
             CliRunner()
             .invoke(command, rest, env=env, catch_exceptions=False)
             .stdout.splitlines()
         )
-        assert '"type": "item.classified"' in said[0]
+        assert '"type": "item.classified"' in result[0]
         titled = CliRunner().invoke(
             command, ["tail", "--after", "2", "--count", "1"], env=env
         )

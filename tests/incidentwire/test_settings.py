@@ -25,7 +25,7 @@ def test_what_is_written_is_read_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         ("MAX_IN_FLIGHT", "many", "int"),
         ("MAX_IN_FLIGHT", "0", "at least 1"),
@@ -38,8 +38,8 @@ def test_what_is_written_is_read_back() -> None:
         ("REDIS_URI", "redis://x", "not a setting"),
     ],
 )
-def test_nonsense_is_refused_by_name(name: str, value: str, said: str) -> None:
-    with pytest.raises(SettingsError, match=f"INCIDENTWIRE_{name}.*{said}"):
+def test_nonsense_is_refused_by_name(name: str, value: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=f"INCIDENTWIRE_{name}.*{message}"):
         from_env({f"INCIDENTWIRE_{name}": value})
 
 

@@ -145,11 +145,11 @@ def test_every_named_error_is_translated(chinese: None, module: Any) -> None:
 
 
 def test_what_schemas_say_of_fields_is_translated(chinese: None) -> None:
-    said = [
+    result = [
         text.format(min=1, max=9, equal=3, choices="a, b", input="x")
         for text in MARSHMALLOW
     ]
-    assert [text for text in said if not is_chinese(messages.translate(text))] == []
+    assert [text for text in result if not is_chinese(messages.translate(text))] == []
 
 
 def test_every_reason_to_refuse_an_address_is_translated(chinese: None) -> None:

@@ -213,25 +213,25 @@ def test_a_subscriber_that_goes_away_frees_its_place(small_harness: Harness) -> 
 def test_a_subscriber_that_went_away_while_catching_up_takes_no_seat(
     harness: Harness,
 ) -> None:
-    hub = Broadcaster(harness.connection, heartbeat_s=15, max_streams=1)
-    hub.reached = LogPosition(log_id=harness.log.id)
-    seat = Subscriber(EventFilter(), None)
-    seat.end("gone")
-    assert hub.join(seat, LogPosition(log_id=harness.log.id))
-    assert hub.subscribers() == []
+    broadcaster = Broadcaster(harness.connection, heartbeat_s=15, max_streams=1)
+    broadcaster.reached = LogPosition(log_id=harness.log.id)
+    subscriber = Subscriber(EventFilter(), None)
+    subscriber.end("gone")
+    assert broadcaster.join(subscriber, LogPosition(log_id=harness.log.id))
+    assert broadcaster.subscribers() == []
 
 
 def test_a_subscriber_that_has_read_further_than_the_hub_gets_nothing_twice(
     harness: Harness,
 ) -> None:
     submit(harness, 6)
-    hub = Broadcaster(harness.connection, heartbeat_s=15, max_streams=1)
-    hub.reached = LogPosition.at(harness.log, 2)
-    seat = Subscriber(EventFilter(), None)
-    assert hub.join(seat, LogPosition.at(harness.log, 4))
-    hub.deliver(harness.log.after(2, 3))
-    hub.deliver(harness.log.after(5))
-    parked = seat.serve()
+    broadcaster = Broadcaster(harness.connection, heartbeat_s=15, max_streams=1)
+    broadcaster.reached = LogPosition.at(harness.log, 2)
+    subscriber = Subscriber(EventFilter(), None)
+    assert broadcaster.join(subscriber, LogPosition.at(harness.log, 4))
+    broadcaster.deliver(harness.log.after(2, 3))
+    broadcaster.deliver(harness.log.after(5))
+    parked = subscriber.serve()
     assert [next(parked).partition(b"-")[0] for _ in range(2)] == [b"id: 5", b"id: 6"]
     parked.close()
 
@@ -241,18 +241,18 @@ def test_streams_survive_outages_of_the_store_and_go_on_without_a_gap(
 ) -> None:
     harness = own_harness
     harness.run_web()
-    said = harness.settings.data_dir / "services.api.web.0.log"
+    result = harness.settings.data_dir / "services.api.web.0.log"
     acl = ("acl", "setuser", "default")
     stream = harness.subscribe()
     submit(harness, 10)
     assert stream.take(10) == list(range(1, 11))
     harness.connection.execute_command(*acl, "-xread")
-    eventually(lambda: "no permissions" in said.read_text(), "the reader is refused")
+    eventually(lambda: "no permissions" in result.read_text(), "the reader is refused")
     harness.connection.execute_command(*acl, "+xread")
     submit(harness, 10, first=10)
     assert stream.take(10) == list(range(11, 21))
     harness.store.kill()
-    eventually(lambda: "refused" in said.read_text(), "the store is away")
+    eventually(lambda: "refused" in result.read_text(), "the store is away")
     harness.store.start()
     submit(harness, 10, first=20)
     assert stream.take(10) == list(range(21, 31))
@@ -354,16 +354,16 @@ def test_leading_zeros_do_not_matter_however_many(harness: Harness) -> None:
 def test_the_streams_of_one_key_are_bounded_and_those_of_another_are_not(
     harness: Harness,
 ) -> None:
-    hub = Broadcaster(
+    broadcaster = Broadcaster(
         harness.connection, heartbeat_s=15, max_streams=9, max_streams_per_key=2
     )
-    hub.reserve("a")
-    hub.reserve("a")
+    broadcaster.reserve("a")
+    broadcaster.reserve("a")
     with pytest.raises(TooManyStreamsOfKey):
-        hub.reserve("a")
-    hub.reserve("b")
-    hub.release("a")
-    hub.reserve("a")
+        broadcaster.reserve("a")
+    broadcaster.reserve("b")
+    broadcaster.release("a")
+    broadcaster.reserve("a")
 
 
 def kill_with_workers(pid: int) -> None:

@@ -91,7 +91,7 @@ def linked(why: dict[str, Any]) -> e.IncidentItemLinked:
 
 
 @pytest.mark.parametrize(
-    ("why", "said"),
+    ("why", "message"),
     [
         ({}, []),
         ({"score": 0.9, "shared": {}, "days": 0}, ["on the same day"]),
@@ -117,8 +117,8 @@ def linked(why: dict[str, Any]) -> e.IncidentItemLinked:
         ),
     ],
 )
-def test_what_is_not_known_is_left_out(why: dict[str, Any], said: list[str]) -> None:
-    assert sentences(linked(why), {"i_a": "Ash"}) == said
+def test_what_is_not_known_is_left_out(why: dict[str, Any], message: list[str]) -> None:
+    assert sentences(linked(why), {"i_a": "Ash"}) == message
 
 
 def test_no_quote_stays_of_a_text_that_is_gone_or_is_another_one_now(

@@ -36,6 +36,6 @@ def test_every_incident_event_has_words(name: str) -> None:
         position=1, type=name, subject="n_a", time_ms=0, data=codec.encode(event)
     )
     found = EntryFacts(entry=entry, type=name, subject=Subject(kind="incident", id="n"))
-    for said in (words(event, "n_a", {}), describe(found)):
-        assert said
-        assert name not in said
+    for result in (words(event, "n_a", {}), describe(found)):
+        assert result
+        assert name not in result

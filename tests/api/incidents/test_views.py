@@ -132,7 +132,7 @@ def test_no_word_of_a_page_stays_in_the_name_of_an_incident_when_the_page_has_ex
 
 
 @pytest.mark.parametrize(
-    ("passage", "said"),
+    ("passage", "message"),
     [
         ("What was taken\nNames and addresses.", "What was taken"),
         ("\n  \n", ""),
@@ -141,8 +141,8 @@ def test_no_word_of_a_page_stays_in_the_name_of_an_incident_when_the_page_has_ex
         ("脸" * 200, "脸" * 90 + "…"),
     ],
 )
-def test_a_passage_is_called_by_its_first_line(passage: str, said: str) -> None:
-    assert lead(passage) == said
+def test_a_passage_is_called_by_its_first_line(passage: str, message: str) -> None:
+    assert lead(passage) == message
 
 
 @pytest.mark.parametrize(

@@ -378,9 +378,9 @@ def test_evidence_is_a_warc_file_that_others_read_and_check(
     assert digest_of(metadata.payload) == fetched.document_digest
     assert json.loads(metadata.payload)["title"] == TITLE
     assert digest_of(conversion.payload) == fetched.text_digest
-    said = newsroom.item(item_id).classified
-    assert said is not None
-    start, end = said.evidence["data_leak"][0]
+    result = newsroom.item(item_id).classified
+    assert result is not None
+    start, end = result.evidence["data_leak"][0]
     assert conversion.payload.decode()[start:end] in LEAK.replace("\n", " ")
     for record in (metadata, conversion):
         assert (

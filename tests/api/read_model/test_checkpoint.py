@@ -127,8 +127,8 @@ def test_a_web_process_reads_it_beside_what_it_serves(room: Newsroom) -> None:
         200,
         [room.ids["a"]],
     )
-    said = (harness.settings.data_dir / "services.api.web.0.log").read_text()
-    assert f"{READ} position={last}" in said
+    result = (harness.settings.data_dir / "services.api.web.0.log").read_text()
+    assert f"{READ} position={last}" in result
 
 
 def test_time_travel_goes_before_and_behind_it(

@@ -132,8 +132,8 @@ def test_five_days_of_failure_disable_and_the_contact_is_warned_and_told(
         )
         desk.retry_now()
     assert desk.show(created["id"])["status"] == "disabled"
-    told = [(message["To"], message["Subject"]) for message in smtp.messages()]
-    assert told[1:] == [
+    result = [(message["To"], message["Subject"]) for message in smtp.messages()]
+    assert result[1:] == [
         ("ops@example.org", "Subscription “Test” is failing"),
         ("ops@example.org", "订阅“Test”投递失败"),
         ("ops@example.org", "Subscription “Test” was disabled"),

@@ -108,12 +108,12 @@ def test_rows_of_a_table_are_lines_of_the_text() -> None:
 def test_an_article_in_several_boxes_of_one_kind_is_read_whole() -> None:
     advert = '<div class="ad-slot"><p>Buy a boat today, the summer is near and boats are cheap.</p></div>'
     box = '<div class="story__body chunk">{}</div>' + advert
-    told = [
+    result = [
         f"Part {number} tells how the registry lost its files, and who knew of it for how long before that day."
         for number in range(12)
     ]
     pages = "".join(
-        box.format(f"<p>{told[n]}</p><p>{told[n + 1]}</p>") for n in range(0, 12, 2)
+        box.format(f"<p>{result[n]}</p><p>{result[n + 1]}</p>") for n in range(0, 12, 2)
     )
     text = extract(
         html_of(f"<article><h1>Clerk mailed a list of names</h1>{pages}</article>"),
@@ -121,7 +121,7 @@ def test_an_article_in_several_boxes_of_one_kind_is_read_whole() -> None:
         charset=None,
         url=URL,
     ).text
-    assert [line for line in text.split("\n") if line.startswith("Part")] == told
+    assert [line for line in text.split("\n") if line.startswith("Part")] == result
 
 
 def test_the_body_in_structured_data_stands_in_for_one_that_the_page_hides() -> None:

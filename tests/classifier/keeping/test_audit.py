@@ -330,13 +330,13 @@ def test_the_keepers_chores_sweep_what_crashes_leave(harness: Harness) -> None:
 
 
 def test_a_chore_that_has_more_to_do_goes_on_at_once_and_else_waits() -> None:
-    told: list[float] = []
+    result: list[float] = []
 
     def step(now: float) -> bool:
-        told.append(now)
-        return len(told) < 3
+        result.append(now)
+        return len(result) < 3
 
     chore = PeriodicTask(step=step, period_s=60.0)
     for now in (0.0, 1.0, 2.0, 3.0, 30.0, 61.0, 62.0):
         chore.run(now)
-    assert told == [0.0, 1.0, 2.0, 62.0]
+    assert result == [0.0, 1.0, 2.0, 62.0]

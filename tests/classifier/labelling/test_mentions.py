@@ -52,7 +52,7 @@ def classifier() -> Classifier:
     )
 
 
-def told(text: str, answer: Classification) -> list[tuple[tuple[str, ...], str]]:
+def result(text: str, answer: Classification) -> list[tuple[tuple[str, ...], str]]:
     return [
         (mention.labels, text[mention.start : mention.end])
         for mention in answer.mentions
@@ -63,7 +63,7 @@ def test_a_round_up_has_a_mention_for_each_labelled_item(
     classifier: Classifier,
 ) -> None:
     answer = classifier.classify("", ROUND_UP)
-    found = told(ROUND_UP, answer)
+    found = result(ROUND_UP, answer)
     assert [mention.id for mention in answer.mentions] == ["m0", "m1", "m2"]
     assert [
         "Ambrel" in found[0][1],
@@ -87,7 +87,7 @@ def test_an_article_on_one_happening_has_one_mention(classifier: Classifier) -> 
 def test_paragraphs_on_different_victims_are_different_mentions(
     classifier: Classifier,
 ) -> None:
-    found = told(PARAGRAPHS, classifier.classify("A bad month", PARAGRAPHS))
+    found = result(PARAGRAPHS, classifier.classify("A bad month", PARAGRAPHS))
     assert len(found) == 3
     assert [
         "Bookhive" in found[0][1],
@@ -102,9 +102,9 @@ def test_a_paragraph_of_a_round_up_may_carry_a_label_that_the_text_as_a_whole_do
     text = PARAGRAPHS + FAKE_PARAGRAPH
     assert classifier.classify("", text).scores["deepfake"] < SURE
     answer = classifier.classify("A bad month", text)
-    assert [labels for labels, stretch in told(text, answer) if "Tibor" in stretch] == [
-        ("deepfake",)
-    ]
+    assert [
+        labels for labels, stretch in result(text, answer) if "Tibor" in stretch
+    ] == [("deepfake",)]
     assert "deepfake" in answer.labels
     in_passing = FAKE_PARAGRAPH.split("The deepfake")[0]  # one sentence is not enough
     assert (

@@ -61,8 +61,8 @@ TEXTS = [
 def by_name(title: str, text: str) -> list[float]:
     """Return the scores by their definition."""
     contributions = SCORER.contributions(analyze(title, text, LEXICON), {})
-    told = sum((added for _, _, added in contributions), np.zeros(len(LABELS)))
-    return [float(one) for one in told + np.array(MODEL.bias)]
+    outcome = sum((added for _, _, added in contributions), np.zeros(len(LABELS)))
+    return [float(one) for one in outcome + np.array(MODEL.bias)]
 
 
 @pytest.mark.parametrize("title", ["", "酒店泄露客人信息 Hotel leaks data"])
@@ -161,17 +161,17 @@ PATTERNS = [
         max_size=6,
     )
 )
-def test_patterns_are_found_where_a_plain_search_finds_them(said: list[str]) -> None:
+def test_patterns_are_found_where_a_plain_search_finds_them(result: list[str]) -> None:
     text = ""
     bounds = []
-    for one in said:
+    for one in result:
         text += " " + one
         bounds.append((len(text) - len(one), len(text)))
     lower = text.lower()
     found = ChinesePatternMatcher(PATTERNS).find(
         lower, letters(lower), np.array(bounds, dtype=np.int64).reshape(-1, 2)
     )
-    for one, concepts in zip(said, found, strict=True):
+    for one, concepts in zip(result, found, strict=True):
         search = {
             concept
             for concept, pattern in PATTERNS

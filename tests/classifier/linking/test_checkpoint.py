@@ -57,7 +57,7 @@ STORIES = (
 )
 
 
-def told(story: int, number: int) -> str:
+def outcome(story: int, number: int) -> str:
     """Return a fingerprint of one more report of a story."""
     extra = " ".join(
         random.Random(number).sample(
@@ -106,7 +106,7 @@ def settled(log: EventLog) -> Linker:
 def news(log: EventLog) -> EventLog:
     """Three incidents of two reports each."""
     for number in range(6):
-        classify(log, f"i_{number}", told(number % 3, number))
+        classify(log, f"i_{number}", outcome(number % 3, number))
     settled(log)
     return log
 
@@ -148,7 +148,7 @@ def different(one: Linker, other: Linker) -> list[str]:
 
 def answers(linker: Linker) -> list[Any]:
     """Return what the index says of many mentions, known and unknown."""
-    return [linker.index.matches(decode(told(n % 3, n))) for n in range(100, 130)]
+    return [linker.index.matches(decode(outcome(n % 3, n))) for n in range(100, 130)]
 
 
 def grow(linker: Linker) -> None:
@@ -159,7 +159,9 @@ def grow(linker: Linker) -> None:
             if number % 4 and linker.index.ids
             else f"n_{number}"
         )
-        linker.index.add(incident, f"i_{number}#m0", decode(told(number % 3, number)))
+        linker.index.add(
+            incident, f"i_{number}#m0", decode(outcome(number % 3, number))
+        )
         if number % 5 == 0:
             linker.index.remove(incident, f"i_{number}#m0")
 
@@ -191,10 +193,10 @@ def happens(
             classify(
                 log,
                 f"i_{number}",
-                *[told(one % 3, number + n) for n in range(other % 3)],
+                *[outcome(one % 3, number + n) for n in range(other % 3)],
             )
         case "again":
-            classify(log, item, told(other % 3, number))
+            classify(log, item, outcome(other % 3, number))
         case "correct":
             log.append(
                 item,
@@ -352,7 +354,7 @@ def test_an_index_that_grew_shrank_and_merged_comes_back(
     for number in range(400):
         incident = f"n_{drawn.randrange(60)}"
         mention = f"i_{number}#m0"
-        index.add(incident, mention, decode(told(number % 3, number)))
+        index.add(incident, mention, decode(outcome(number % 3, number)))
         there.append((incident, mention))
         if drawn.random() < 0.3:
             index.remove(*there.pop(drawn.randrange(len(there))))
@@ -376,15 +378,15 @@ def test_an_index_that_grew_shrank_and_merged_comes_back(
 def test_what_comes_later_in_the_log_does_not_change_what_a_fold_makes_of_the_past(
     log: EventLog,
 ) -> None:
-    classify(log, "i_0", told(0, 0))
-    classify(log, "i_1", told(1, 1))
+    classify(log, "i_0", outcome(0, 0))
+    classify(log, "i_1", outcome(1, 1))
     linker = settled(log)
     away = linker.state.where("i_1#m0") or ""
     log.append_many(
         [AppendRequest(events=decisions.move(linker.state, "i_0#m0", away, "ann"))]
     )
     linker.catch_up()
-    classify(log, "i_0", told(2, 50))  # judged anew after the move
+    classify(log, "i_0", outcome(2, 50))  # judged anew after the move
     linker.catch_up()
     assert same(caught_up(log).index, linker.index)
 
@@ -409,7 +411,7 @@ def test_a_start_from_a_checkpoint_reads_only_the_tail(
 ) -> None:
     caught_up(news, LinkerCheckpoint(tmp_path)).save()
     kept_at = news.last()
-    classify(news, "i_late", told(0, 60))
+    classify(news, "i_late", outcome(0, 60))
     counting = Counting(news.connection)
     linker = caught_up(counting, LinkerCheckpoint(tmp_path))
     assert counting.asked == [kept_at, kept_at + 1]
@@ -420,7 +422,7 @@ def test_a_start_from_a_checkpoint_reads_only_the_tail(
 def test_what_was_to_be_answered_is_answered_after_the_start(
     log: EventLog, tmp_path: Path
 ) -> None:
-    classify(log, "i_0", told(0, 0))
+    classify(log, "i_0", outcome(0, 0))
     before = caught_up(log, LinkerCheckpoint(tmp_path))
     before.save()
     linker = caught_up(log, LinkerCheckpoint(tmp_path))
@@ -620,11 +622,11 @@ def test_a_linker_killed_while_writing_or_out_of_space_leaves_the_old_one(
     assert size > 2000
     kept_at = news.last()
     for number in range(300, 330):
-        classify(news, f"i_{number}", told(number % 3, number))
+        classify(news, f"i_{number}", outcome(number % 3, number))
     running = child(store, kept.parent, what)
-    said, _ = running.communicate(timeout=60)
+    result, _ = running.communicate(timeout=60)
     assert running.returncode == ends
-    assert said == ("" if what == "killed" else "went on\n")
+    assert result == ("" if what == "killed" else "went on\n")
     unfinished = kept.with_name(f"{NAME}.part")
     if what == "killed":  # in the middle of it; who fails removes it
         assert 0 < unfinished.stat().st_size <= 2000
@@ -658,7 +660,7 @@ def test_a_linker_that_finds_another_one_writing_lets_it(
     kept: Path, news: EventLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = kept.read_bytes()
-    classify(news, "i_late", told(0, 70))
+    classify(news, "i_late", outcome(0, 70))
     linker = caught_up(news, LinkerCheckpoint(kept.parent))
     with (
         kept.with_name(f"{NAME}.lock").open("ab") as other,
@@ -683,7 +685,7 @@ def test_a_folder_that_cannot_be_written_stops_no_linker(
 def test_the_process_writes_one_when_it_is_asked_to_stop_and_begins_there(
     harness: Harness,
 ) -> None:
-    classify(harness.log, "i_0", told(0, 0))
+    classify(harness.log, "i_0", outcome(0, 0))
     path = harness.settings.data_dir / "linker" / NAME
     with process(harness, "services.classifier.linker") as running:
         eventually(lambda: harness.log.last() == 3, "the incident opens")
@@ -691,7 +693,7 @@ def test_the_process_writes_one_when_it_is_asked_to_stop_and_begins_there(
         running.wait(30)
     assert running.returncode == 0
     assert read(path, harness.log).position == 3
-    classify(harness.log, "i_1", told(0, 1))
+    classify(harness.log, "i_1", outcome(0, 1))
     with process(harness, "services.classifier.linker"):
         eventually(lambda: harness.log.last() == 5, "the next report joins")
     assert read(path, harness.log).position == 3

@@ -113,10 +113,10 @@ CHINESE_GOLDEN = (
 def read(title: str, text: str) -> dict[str, tuple[TermKind, float]]:
     """Kind and weight of each term, by its text."""
     found = terms(title, text, MAX_TERMS)
-    told = zip(
+    result = zip(
         found.codes.tolist(), found.kinds.tolist(), found.weights.tolist(), strict=True
     )
-    return {found.text(code): (TermKind(kind), weight) for code, kind, weight in told}
+    return {found.text(code): (TermKind(kind), weight) for code, kind, weight in result}
 
 
 def test_kinds_of_terms_are_told_apart() -> None:

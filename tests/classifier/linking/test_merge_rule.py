@@ -155,8 +155,8 @@ def test_a_part_of_a_feature_joins_what_it_looks_back_at_by_the_name_it_repeats(
     index = LinkIndex()
     index.add("n_app", "a#m0", decode(fingerprint(*APP, "2024-09-03")))
     index.add("n_park", "b#m0", decode(fingerprint(*PARK, "2024-11-30")))
-    said = decide(_part(LOOKING_BACK), index)
-    assert (said.incident, said.why.retold, said.review) == ("n_app", True, ())
+    result = decide(_part(LOOKING_BACK), index)
+    assert (result.incident, result.why.retold, result.review) == ("n_app", True, ())
     whole = decide(decode(fingerprint("", LOOKING_BACK, "2024-12-06")), index)
     assert (whole.incident, whole.why.retold) == (None, False)
 

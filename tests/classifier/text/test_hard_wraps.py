@@ -45,10 +45,10 @@ def test_a_wrapped_text_is_read_as_the_same_text_unwrapped(width: int) -> None:
         unwrapped(wrapped(STORY, width).replace("\n", "\r\n")).split() == STORY.split()
     )
     classifier = Classifier.load()
-    told = classifier.classify("", wrapped(STORY, width))
+    result = classifier.classify("", wrapped(STORY, width))
     plain = classifier.classify("", STORY)
     assert plain.labels
-    assert told == plain
+    assert result == plain
 
 
 @given(st.lists(WORDS, min_size=1, max_size=4), st.integers(50, 110))
@@ -56,10 +56,10 @@ def test_only_breaks_within_paragraphs_go_and_no_character_moves(
     paragraphs: list[list[str]], width: int
 ) -> None:
     text = "\n\n".join(" ".join(words) + "." for words in paragraphs)
-    told = unwrapped(wrapped(text, width))
-    assert len(told) == len(text)
-    assert told.split() == text.split()
-    assert told.count("\n\n") == text.count("\n\n")
+    result = unwrapped(wrapped(text, width))
+    assert len(result) == len(text)
+    assert result.split() == text.split()
+    assert result.count("\n\n") == text.count("\n\n")
 
 
 @given(st.text(max_size=400))

@@ -16,13 +16,13 @@ from services.classifier.text.sentences import (
 )
 
 
-def said(text: str) -> list[str]:
+def result(text: str) -> list[str]:
     return [text[start:end] for start, end in sentences(text)]
 
 
 def test_a_full_stop_ends_a_sentence_and_an_abbreviation_does_not() -> None:
     text = "Dr. Imke Falk of Lumen Inc. spoke at 3 p.m. on Friday. The clinic said nothing. J. R. Osei agreed."
-    assert said(text) == [
+    assert result(text) == [
         "Dr. Imke Falk of Lumen Inc. spoke at 3 p.m. on Friday.",
         "The clinic said nothing.",
         "J. R. Osei agreed.",
@@ -33,7 +33,7 @@ def test_a_decimal_number_and_a_web_address_stay_whole() -> None:
     text = (
         "About 2.6 million records were on files.example.org for weeks. Nobody noticed."
     )
-    assert said(text) == [
+    assert result(text) == [
         "About 2.6 million records were on files.example.org for weeks.",
         "Nobody noticed.",
     ]
@@ -41,7 +41,7 @@ def test_a_decimal_number_and_a_web_address_stay_whole() -> None:
 
 def test_a_closing_quote_belongs_to_its_sentence() -> None:
     text = "“We never agreed.” She left. 他说：“没人问过我。”然后走了。"
-    assert said(text) == [
+    assert result(text) == [
         "“We never agreed.”",
         "She left.",
         "他说：“没人问过我。”",
@@ -50,7 +50,7 @@ def test_a_closing_quote_belongs_to_its_sentence() -> None:
 
 
 def test_chinese_sentences_end_without_a_space() -> None:
-    assert said("数据被放到网上。公司拒绝回应！谁来负责？") == [
+    assert result("数据被放到网上。公司拒绝回应！谁来负责？") == [
         "数据被放到网上。",
         "公司拒绝回应！",
         "谁来负责？",
@@ -58,7 +58,7 @@ def test_chinese_sentences_end_without_a_space() -> None:
 
 
 def test_a_line_break_ends_a_sentence_without_a_mark() -> None:
-    assert said("Heading without a stop\nThe text goes on here.") == [
+    assert result("Heading without a stop\nThe text goes on here.") == [
         "Heading without a stop",
         "The text goes on here.",
     ]
@@ -67,7 +67,7 @@ def test_a_line_break_ends_a_sentence_without_a_mark() -> None:
 def test_a_very_long_sentence_is_cut_at_clauses() -> None:
     clause = "the registry kept the photographs of every visitor who had come through the northern gate that year"
     text = "; ".join([clause] * 12) + "."
-    parts = said(text)
+    parts = result(text)
     assert len(parts) > 3
     assert all(len(part) <= LONGEST_CLAUSE_CHARS for part in parts)
 

@@ -21,9 +21,9 @@ def test_what_comes_back_equals_what_went_and_folds_on_alike(
     for step in steps[:cut]:
         take(log, step)
     seen = len(log.facts)
-    said = dump(log.state)
-    again = load(json.loads(json.dumps(said)))
-    assert again == log.state == load(said)
+    result = dump(log.state)
+    again = load(json.loads(json.dumps(result)))
+    assert again == log.state == load(result)
     for name, value in vars(log.state).items():
         assert not isinstance(value, dict) or list(vars(again)[name]) == list(value), (
             name
@@ -41,30 +41,30 @@ def test_what_comes_back_equals_what_went_and_folds_on_alike(
 def test_a_dump_does_not_follow_the_state() -> None:
     log = Steps()
     take(log, ("link", 0, 0))
-    said = dump(log.state)
-    before = json.dumps(said)
+    result = dump(log.state)
+    before = json.dumps(result)
     take(log, ("link", 1, 0))
-    assert json.dumps(said) == before
-    assert load(said) != log.state
+    assert json.dumps(result) == before
+    assert load(result) != log.state
 
 
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda said: said.pop("links"),
-        lambda said: said["by_id"][0].pop("id"),
-        lambda said: said["by_id"][0].update(colour="red"),
-        lambda said: said["items"].update(i0=[]),
-        lambda said: said.update(mentions_of_item=None),
+        lambda result: result.pop("links"),
+        lambda result: result["by_id"][0].pop("id"),
+        lambda result: result["by_id"][0].update(colour="red"),
+        lambda result: result["items"].update(i0=[]),
+        lambda result: result.update(mentions_of_item=None),
     ],
 )
 def test_anything_else_is_refused(spoil: Any) -> None:
     log = Steps()
     take(log, ("link", 0, 0))
-    said = dump(log.state)
-    spoil(said)
+    result = dump(log.state)
+    spoil(result)
     with pytest.raises(DECODE_ERRORS):
-        load(said)
+        load(result)
 
 
 def test_nothing_comes_back_as_nothing() -> None:

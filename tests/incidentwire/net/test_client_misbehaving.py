@@ -133,7 +133,7 @@ def test_a_server_without_an_end_is_cut_off(
 
 
 @pytest.mark.parametrize(
-    "said",
+    "message",
     [
         b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
@@ -160,9 +160,9 @@ def test_a_server_without_an_end_is_cut_off(
     ],
 )
 def test_a_cut_or_garbled_answer_is_a_bad_response_and_worth_another_try(
-    serve: Serve, said: bytes
+    serve: Serve, message: bytes
 ) -> None:
-    error = failure(serve(says(said)))
+    error = failure(serve(says(message)))
     assert (error.reason, error.retryable) == ("bad_response", True)
 
 
@@ -434,14 +434,14 @@ def test_a_bad_certificate_is_refused_for_good(
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"\x16\x03\x03\x00\x7a\x02\x00", b"HTTP/1.1 200 OK\r\n\r\nplain"]
+    "message", [b"", b"\x16\x03\x03\x00\x7a\x02\x00", b"HTTP/1.1 200 OK\r\n\r\nplain"]
 )
 def test_a_handshake_that_breaks_is_a_tls_failure_worth_another_try(
-    serve: Serve, said: bytes
+    serve: Serve, message: bytes
 ) -> None:
     def behave(connection: socket.socket) -> None:
         connection.recv(65_536)
-        connection.sendall(said)
+        connection.sendall(message)
 
     error = tls_failure(serve(behave))
     assert (error.reason, error.retryable) == ("tls_failed", True)

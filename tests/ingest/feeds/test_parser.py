@@ -225,7 +225,7 @@ OUTSIDE = b"""<!DOCTYPE x [<!ENTITY c SYSTEM "file:///etc/passwd">]>"""
 
 
 @pytest.mark.parametrize(
-    ("body", "reason", "said"),
+    ("body", "reason", "message"),
     [
         (b"", "not_a_feed", "empty"),
         (b"\xef\xbb\xbf \n", "not_a_feed", "empty"),
@@ -260,10 +260,10 @@ OUTSIDE = b"""<!DOCTYPE x [<!ENTITY c SYSTEM "file:///etc/passwd">]>"""
         ),
     ],
 )
-def test_what_is_no_feed_is_told_why(body: bytes, reason: str, said: str) -> None:
+def test_what_is_no_feed_is_told_why(body: bytes, reason: str, message: str) -> None:
     reading = read(body, url=URL)
     assert (reading.reason, reading.entries) == (reason, ())
-    assert said in reading.problem
+    assert message in reading.problem
 
 
 def test_an_html_page_tells_which_feed_it_names() -> None:

@@ -77,7 +77,7 @@ def test_a_failing_feed_is_seen_to_fail(harness: Harness) -> None:
     failure = PollFailure(
         reason="timeout", detail="nothing came for 10 s", retryable=True
     )
-    feeds.finish(taken, failed(taken.feed, 4e9, failure))
+    feeds.finish(taken, failed(taken.feed, 4e9, failure, (300.0,)))
     shown = call(harness, "GET", f"/v1/feeds/{name}").get_json()
     assert (shown["state"], shown["reason"], shown["detail"]) == (
         "failing",
@@ -105,7 +105,7 @@ def test_a_long_list_comes_in_pages(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "field", "said"),
+    ("fields", "field", "message"),
     [
         ({}, "url", ""),
         ({"url": "quay.example"}, "url", "https://"),
@@ -119,13 +119,13 @@ def test_a_long_list_comes_in_pages(harness: Harness) -> None:
     ],
 )
 def test_what_cannot_be_polled_is_refused_at_once(
-    harness: Harness, fields: dict[str, Any], field: str, said: str
+    harness: Harness, fields: dict[str, Any], field: str, message: str
 ) -> None:
     refused = add(harness, **fields)
     assert (refused.status_code, refused.mimetype) == (422, "application/problem+json")
     [error] = refused.get_json()["errors"]
     assert error["field"] == field
-    assert said in error["message"]
+    assert message in error["message"]
     assert harness.log.last() == 0
 
 
