@@ -334,6 +334,7 @@ def test_an_element_with_thousands_of_attributes_is_refused() -> None:
     assert read_page(page(f"<p {attributes}>{SENTENCE}</p>")) == "too_complex"
     long = f"<p class='{'a ' * 20_000}'>{SENTENCE * 5}</p>"
     assert read_page(page(long)) == "read"
+    assert read_page(SENTENCE * 500) == "read"  # text before the first tag is no tag
 
 
 @pytest.mark.parametrize("opening", ["<div>", "<b>", "<table><tr><td>", "<ul><li>"])

@@ -15,7 +15,6 @@ from services.classifier.text.words import count_words
 MAX_COMPARED_CHARS = 1_000_000_000  # some 0.1 s of searching
 MIN_TEASERS = 5  # fewer are the "more stories" of an article
 _HEADINGS = ("h2", "h3", "h4", "h5")
-_ITEMS_WITH_LINKS = etree.XPath("descendant::li[descendant::a[@href]]")
 _LINK_LINES = ("p", "div", "dt")  # with nothing but a link, they head a teaser
 MIN_LINE_CHARS = 15  # of such a line; shorter ones are "more" and the like
 DATE_CHARS = 14  # letters and digits of a date beside a link
@@ -37,7 +36,7 @@ def teaser_share(tree: html.HtmlElement, text: str) -> float:
     parts: set[str] = set()
     count = 0
     for heading in tree.iter(*_HEADINGS, *_LINK_LINES):
-        if not _links_away(heading) or not _is_heading(heading):
+        if not _is_heading(heading) or not _links_away(heading):
             continue
         count += 1
         parts.add(squeeze(heading.text_content()))
@@ -46,9 +45,10 @@ def teaser_share(tree: html.HtmlElement, text: str) -> float:
             block = heading.getparent().getnext()
         if block is not None and block.tag in _TEASER_BLOCKS:
             parts.add(squeeze(block.text_content()))
-    for item in _ITEMS_WITH_LINKS(tree):
-        whole = squeeze(item.text_content())
-        if whole and _is_a_link(whole, _link_texts(item)):
+    for item in tree.iter("li"):
+        links = _link_texts(item)
+        whole = squeeze(item.text_content()) if links else ""
+        if whole and _is_a_link(whole, links):
             parts.add(whole)
             count += 1
     boxes = [] if _IS_ONE_ARTICLE(tree) else _boxes(tree)
@@ -122,16 +122,16 @@ def _is_heading(node: html.HtmlElement) -> bool:
     """Return True for a heading, or a line that is one link with text after it."""
     if node.tag in _HEADINGS:
         return True
-    if node.getnext() is None or len(node.findall(".//a")) != 1:
+    if node.getnext() is None or len(list(islice(node.iter("a"), 2))) != 1:
         return False
     whole = squeeze(node.text_content())
     return len(whole) >= MIN_LINE_CHARS and whole in _link_texts(node)
 
 
 def _links_away(heading: html.HtmlElement) -> bool:
-    link = heading if heading.tag == "a" else heading.find(".//a")
+    link = next(heading.iter("a"), None)
     if link is None:
-        link = next(islice(heading.iterancestors("a"), 1), None)
+        link = next(heading.iterancestors("a"), None)
     href = "" if link is None else (link.get("href") or "").strip()
     return bool(href) and not href.startswith("#")
 
@@ -145,6 +145,6 @@ def container_words(tree: html.HtmlElement) -> int:
     return sum(
         len(clean(node.text_content()).split())
         for node in articles[0].iter("p", "li")
-        if not any(up.tag in _FURNITURE for up in node.iterancestors())
+        if next(node.iterancestors(*_FURNITURE), None) is None
         and node.find(".//p") is None
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from urllib.parse import urljoin, urlsplit
 
 from lxml import etree, html
@@ -12,10 +13,10 @@ from services.classifier.extraction.cleaning import clean
 # Bounds on the work for a hostile page. Ordinary articles have below 10,000 elements.
 MAX_CHARS = 6_000_000
 MAX_ELEMENTS = 40_000
+MAX_TAGS = 4 * MAX_ELEMENTS
 MAX_DEPTH = 400
 # The parser compares each attribute of an element with all others of it.
 MAX_ATTRIBUTES = 500
-LONG_TAG_CHARS = 2 * MAX_ATTRIBUTES  # a shorter tag cannot hold more attributes
 # A page with a refresh and more words is an article: live tickers reload themselves.
 MAX_REFRESH_WORDS = 80
 MAX_REFRESH_DELAY_S = 15.0
@@ -24,14 +25,19 @@ INVISIBLE = frozenset(
     "script style noscript template head title svg iframe object textarea".split()
 )
 
-_XML_INVALID = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\r"))  # invalid in XML
 _DELAY = re.compile(r"[\d.]*+")
 _URL_IS = re.compile(r"url\s*+=\s*+", re.I)
+# One class for all elements. lxml's own lookup calls Python for each of them.
+_ELEMENTS = etree.ElementDefaultClassLookup(element=html.HtmlElement)
 _COUNT = etree.XPath("count(//*)")
 _TOO_DEEP = etree.XPath(f"boolean({'/*' * (MAX_DEPTH + 1)})")
 _INLINE_DATA = re.compile(r"data:[^\"'<>\s)]{200,}+")  # pictures in the page itself
 _TAG = re.compile(r"<[A-Za-z!/]")
+# A shorter tag cannot hold more attributes.
+_LONG_TAG = re.compile(rf"<([A-Za-z][^<]{{{2 * MAX_ATTRIBUTES},}})")
 _PLACEHOLDER = re.compile(r"\{\{|\$\{|<%|\[\[")  # of a template that was not filled
+_TO_TAG_END = re.compile(r"(?:[^\"'>]++|\"[^\"]*+\"|'[^']*+'|[\"'])*+")
 _QUOTED = re.compile(r"\"[^\"]*+\"|'[^']*+'")
 
 
@@ -55,22 +61,23 @@ def parse(markup: str) -> html.HtmlElement:
             "too_complex",
             f"{len(markup)} characters of markup, at most {MAX_CHARS} are read",
         )
-    if len(_TAG.findall(markup)) > 4 * MAX_ELEMENTS:
-        raise MarkupError("too_complex", f"more than {4 * MAX_ELEMENTS} tags")
-    if any(_has_too_many_attributes(part) for part in markup.split("<")):
+    if markup.count("<") > MAX_TAGS and len(_TAG.findall(markup)) > MAX_TAGS:
+        raise MarkupError("too_complex", f"more than {MAX_TAGS} tags")
+    if any(_has_too_many_attributes(tag) for tag in _LONG_TAG.findall(markup)):
         raise MarkupError(
             "too_complex", f"an element with more than {MAX_ATTRIBUTES} attributes"
         )
-    data = _XML_INVALID.sub("", markup).encode("utf-8", "replace")
+    data = _valid(markup)
     if not data.strip():
         raise MarkupError("empty", "the page has no content")
-    parser = html.HTMLParser(
+    parser = etree.HTMLParser(
         collect_ids=False,
         default_doctype=False,
         encoding="utf-8",
         remove_comments=True,
         remove_pis=True,
     )
+    parser.set_element_class_lookup(_ELEMENTS)
     try:
         tree = html.document_fromstring(data, parser=parser)
     except etree.ParserError as error:
@@ -81,11 +88,16 @@ def parse(markup: str) -> html.HtmlElement:
     return tree
 
 
+def _valid(markup: str) -> bytes:
+    """Return the markup as UTF-8, without characters that XML does not allow."""
+    markup = markup.replace("\ufffe", "").replace("\uffff", "")
+    return markup.encode("utf-8", "ignore").translate(None, _CONTROLS)
+
+
 def _has_too_many_attributes(part: str) -> bool:
     """Return True for what follows a "<" if its tag has too many attributes."""
-    if len(part) < LONG_TAG_CHARS or not part[0].isalpha():
-        return False
-    tag = _QUOTED.sub("=", part).partition(">")[0]
+    match = _TO_TAG_END.match(part)
+    tag = _QUOTED.sub("=", match[0]) if match else ""
     return len(tag.replace("=", " ").split()) > 2 * MAX_ATTRIBUTES
 
 
@@ -97,6 +109,19 @@ def _check_bounds(tree: html.HtmlElement) -> None:
         )
     if _TOO_DEEP(tree):
         raise MarkupError("too_complex", f"elements nested more than {MAX_DEPTH} deep")
+
+
+def of_class(
+    pattern: re.Pattern[str], nodes: Iterable[html.HtmlElement]
+) -> Iterator[html.HtmlElement]:
+    """Yield the elements whose class has the pattern."""
+    found = {None: False}  # by class: many elements share one
+    for node in nodes:
+        classes = node.get("class")
+        if classes not in found:
+            found[classes] = bool(pattern.search(classes))
+        if found[classes]:
+            yield node
 
 
 def property_of(node: html.HtmlElement) -> str:
