@@ -9,29 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lxml import etree, html
+from lxml import html
 
 from services.classifier.extraction.cleaning import clean
 
 HIDDEN_SHARE = 0.5  # of a page; more than this in a hidden box is shown by a script
 BARE_CHARS = 25  # of bare text between blocks; shorter ones are labels
-_CONTAINERS = ("article", "body", "center", "div", "main", "section", "td")
+_CONTAINERS = frozenset("article body center div main section td".split())
 _BLOCKS = frozenset(
     "address article aside blockquote center details div dl fieldset figure footer form"
     " h1 h2 h3 h4 h5 h6 header hr iframe main menu nav ol p pre script section style"
     " table ul video noscript template object".split()
 )
 _PARAGRAPH_BESIDE = ("p", "ul", "ol", "blockquote", "h2", "h3", "h4")
-# XPath passes over the other elements of a page in C.
-_CONTAINERS_OF_PARAGRAPHS = etree.XPath(
-    f"descendant-or-self::*[{' or '.join(f'self::{tag}' for tag in _CONTAINERS)}]"
-    f"[{' or '.join(_PARAGRAPH_BESIDE)}]"
-)
 # Of old pages: an inline element around all paragraphs, which hides what is beside them.
-_INLINE_AROUND_PARAGRAPHS = etree.XPath(
-    "descendant::*[self::b or self::big or self::em or self::font or self::i"
-    " or self::small or self::span or self::strong or self::u][p]"
-)
+_INLINE = frozenset("b big em font i small span strong u".split())
 _PICTURES = ("img picture video audio svg iframe object table pre figcaption").split()
 _BARE_BOXES = ("div", "center", "section", "figure")
 _HIDDEN_STYLE = re.compile(
@@ -52,9 +44,6 @@ _HIDDEN_CLASSES = frozenset(
     " hide invisible a11y-hidden show-for-sr assistive-text sr_only offscreen off-screen"
     " hidden-visually is-visually-hidden a-offscreen".split()
 )
-_MAY_BE_HIDDEN = etree.XPath(
-    "descendant::*[@hidden or @inert or @class or @style or @aria-hidden]"
-)
 # With one of these, "hidden" and "d-none" hold on screens of some widths only.
 _RESPONSIVE = re.compile(r":|\bd-(?:sm|md|lg|xl|xxl|print)-")
 # Classes of boxes that are hidden on some screens, or only their scroll bar is.
@@ -71,10 +60,18 @@ def normalize_tree(tree: html.HtmlElement) -> None:
     _drop_hidden(tree)
     _open_details(tree)
     _open_figures(tree)
-    for node in _INLINE_AROUND_PARAGRAPHS(tree):
-        node.tag = "div"
-    for node in _CONTAINERS_OF_PARAGRAPHS(tree):
-        _wrap_bare_text(node)
+    for node in _parents(tree, "p"):
+        if node.tag in _INLINE:
+            node.tag = "div"
+    for node in _parents(tree, *_PARAGRAPH_BESIDE):
+        if node.tag in _CONTAINERS:
+            _wrap_bare_text(node)
+
+
+def _parents(tree: html.HtmlElement, *tags: str) -> list[html.HtmlElement]:
+    """Return the elements with a child of one of the tags."""
+    children = (node.getparent() for node in tree.iter(*tags))
+    return list(dict.fromkeys(parent for parent in children if parent is not None))
 
 
 def _drop_readings(tree: html.HtmlElement) -> None:
@@ -111,11 +108,9 @@ def _open_figures(tree: html.HtmlElement) -> None:
 
 
 def _drop_hidden(tree: html.HtmlElement) -> None:
-    most = HIDDEN_SHARE * len(tree.text_content())
-    for node in _MAY_BE_HIDDEN(tree):
-        if not _is_hidden(node):
-            _mark_as_shown(node)
-            continue
+    hidden = _hidden(tree)
+    most = HIDDEN_SHARE * len(tree.text_content()) if hidden else 0
+    for node in hidden:
         if node.getparent() is None:
             continue
         if node.tag in ("body", "html") or len(node.text_content()) > most:
@@ -123,17 +118,37 @@ def _drop_hidden(tree: html.HtmlElement) -> None:
         node.drop_tree()
 
 
+def _hidden(tree: html.HtmlElement) -> list[html.HtmlElement]:
+    """Return the hidden elements in document order; mark the others as shown."""
+    hiding = {None: False}  # by class: many elements share one
+    found = []
+    for node in tree.iterdescendants():
+        classes = node.get("class")
+        if classes not in hiding:
+            hiding[classes] = _hides(classes.lower())
+        if hiding[classes] or _is_hidden(node):
+            found.append(node)
+        else:
+            _mark_as_shown(node)
+    return found
+
+
+def _hides(classes: str) -> bool:
+    if _HIDDEN_CLASSES.isdisjoint(classes.split()):
+        return False
+    return not _RESPONSIVE.search(classes)
+
+
 def _is_hidden(node: html.HtmlElement) -> bool:
+    """Return True for an element that is hidden by an attribute or its style."""
     hidden = node.get("hidden")
     if hidden is not None and hidden != "until-found":
         return True
     if node.get("inert") is not None or _is_true(node.get("aria-hidden")):
         return True
-    classes = (node.get("class") or "").lower()
-    hiding = not _HIDDEN_CLASSES.isdisjoint(classes.split())
-    if hiding and not _RESPONSIVE.search(classes):
-        return True
     style = (node.get("style") or "")[:1000]
+    if not style:
+        return False
     if _CUT_OFF.search(style) and _NO_SIZE.search(style):
         return True
     return bool(_HIDDEN_STYLE.search(style))
