@@ -36,6 +36,7 @@ MONTH_FIRST_TAGS = frozenset({"en-us", "en-ph", "es-us"})
 UNORDERED_TAGS = frozenset({"", "en", "en-ca"})  # day and month in either order
 YEAR_FIRST_LANGUAGES = frozenset({"zh", "ja", "ko", "hu", "lt"})
 
+_NUMBER = re.compile(r"[\d年]")  # every date has one
 # Vowel signs of Devanagari are no letters to `re`.
 _WORD = r"(?:[^\W\d_]{3,14}|[\u0900-\u0963]{2,14})"
 _ERA = re.compile(
@@ -135,6 +136,8 @@ def parse(
     relative = _RELATIVE.search(text) or _DAY_WORD.search(text)
     if relative:
         return _relative(relative, now) if now else None
+    if not _NUMBER.search(text):
+        return None
     text = _CJK_DATE.sub(_with_digits, text)
     return (
         _compact(text)

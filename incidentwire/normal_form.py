@@ -21,7 +21,9 @@ def normalize(form: Literal["NFC", "NFKC", "NFD", "NFKD"], text: str) -> str:
     """Return `text` in a normal form, runs of combining marks cut at MAX_MARKS."""
     if text.isascii():
         return text
-    return unicodedata.normalize(form, _long_runs().sub(r"\1", text))
+    if _long_runs().search(text):
+        text = _long_runs().sub(r"\1", text)
+    return unicodedata.normalize(form, text)
 
 
 @cache

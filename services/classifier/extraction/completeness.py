@@ -203,9 +203,11 @@ def _is_consent(page: PageSignals, words: int) -> bool:
         return False
     text = page.text if words >= BRIEF_WORDS else f"{page.text}\n{page.visible}"
     sentences = _SENTENCE.findall(text)
+    if not sentences:
+        return False
     buttons = _BUTTON.findall(f"{page.text}\n{page.visible}")
     phrases = {phrase.lower() for phrase in (*sentences, *buttons)}
-    if not sentences or len(phrases) < 2:
+    if len(phrases) < 2:
         return False
     return len(sentences) * WORDS_TO_A_PHRASE >= words
 
@@ -229,11 +231,9 @@ def _is_walled(page: PageSignals, words: int) -> bool:
         return False
     if page.free is False and not _ends_whole(page.text):
         return True
-    if not (_WALL.search(page.visible) or _WALL.search(page.text)):
-        return False
-    if page.free is False or words < BRIEF_WORDS:
-        return True
-    return bool(_CUT.search(page.text[-80:])) or _ends_in_wall(page)
+    if page.free is False or words < BRIEF_WORDS or _CUT.search(page.text[-80:]):
+        return bool(_WALL.search(page.visible) or _WALL.search(page.text))
+    return _ends_in_wall(page)
 
 
 def _ends_in_wall(page: PageSignals) -> bool:

@@ -107,6 +107,7 @@ _NEXT_PAGE = re.compile(
     r"|nächste seite|page suivante|página siguiente|pagina successiva|下一页|下一頁",
     re.I,
 )
+_NUMBER = re.compile(r"\d")  # in the URL of a further page
 _BYLINE = re.compile(
     r"(?:^|[\s_-])(?:author[-_]?name|byline[-_]?name|byline|author|p-author|writer|zuozhe)(?:$|[\s_-])",
     re.I,
@@ -229,7 +230,12 @@ def _is_continued(
     after = absolute(base, links.get("next"))
     if after is not None and continues(url, after):
         return True
-    named = (link for link in tree.iter("a") if _names_page(link))
+    numbered = (
+        link
+        for link in tree.iter("a")
+        if after is not None or _NUMBER.search(link.get("href") or "")
+    )
+    named = (link for link in numbered if _names_page(link))
     for link in islice(named, MAX_PAGE_LINKS):
         target = absolute(base, link.get("href"))
         if target and (target == after or continues(url, target)):

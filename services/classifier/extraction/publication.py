@@ -96,7 +96,7 @@ class DateSources:
 
     def values(self, names: Iterable[str]) -> list[str]:
         """Return the dates in the metas of these names."""
-        found = (self.parse(self.metas.get(name)) for name in names)
+        found = (self.parse(self.metas[name]) for name in names if name in self.metas)
         return [value for value in found if value]
 
 
@@ -107,12 +107,13 @@ def find(tree: html.HtmlElement, sources: DateSources) -> str | None:
     metas that may be another day's.
     """
     times = _times(tree, sources)
-    stated = (*sources.stated, *(sources.metas.get(n, "") for n in PRECISE_METAS))
+    metas = (sources.metas.get(name) for name in PRECISE_METAS)
+    stated = [text for text in (*sources.stated, *metas) if text]
     parsed = (sources.parse_stated(text) for text in stated)
-    precise = [value for value in parsed if value]
+    precise = next((value for value in parsed if value), None)
     vague = sources.values(VAGUE_METAS)
     if precise:
-        return _as_local(precise[0], [*(value for _, value in times), *vague])
+        return _as_local(precise, [*(value for _, value in times), *vague])
     heading = _heading(tree, sources.headline)
     times = [pair for pair in times if not is_of_another_day(pair[0])]
     times.sort(key=lambda pair: is_marked_as_change(pair[0]))

@@ -226,11 +226,15 @@ def standfirst(tree: html.HtmlElement, lines: Sequence[str], title: str) -> str:
     opening = squeeze(lines[0])[:OPENING_CHARS]
     whole, _ = _joined(lines)
     for node in islice(_following(heading), NEAR_ELEMENTS):
-        key = squeeze(node.text_content()[:2000]) if node.tag in _LEAD_TAGS else ""
+        if node.tag not in _LEAD_TAGS:
+            continue
+        is_lead = node.tag in _LEAD_HEADINGS or _is_marked(node)
+        if not is_lead and node.tag != "p":
+            continue
+        key = squeeze(node.text_content()[:2000])
         if node.tag == "p" and key[:OPENING_CHARS] == opening:
             return ""
-        is_lead = node.tag in _LEAD_HEADINGS or _is_marked(node)
-        if key and key not in whole and is_lead:
+        if is_lead and key and key not in whole:
             text = clean(node.text_content())
             if _reads_as_standfirst(text):
                 return text
