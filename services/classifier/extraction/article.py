@@ -73,6 +73,7 @@ def _extracted(tree: html.HtmlElement, url: str, *, fast: bool) -> list[TextLine
     found = bare_extraction(
         tree,
         url=url,
+        output_format="txt",  # only its tree is read
         fast=fast,
         include_comments=False,
         include_tables=True,
