@@ -119,17 +119,17 @@ class RequestContext:
 
 
 # Set by HttpClient around each request, in its thread or greenlet.
-CALL: ContextVar[RequestContext] = ContextVar("outbound_call")
+CURRENT_CALL: ContextVar[RequestContext] = ContextVar("outbound_call")
 
 
 @contextlib.contextmanager
 def request_context(call: RequestContext) -> Iterator[None]:
     """Make `call` the one whose deadline every socket of this thread keeps."""
-    token = CALL.set(call)
+    token = CURRENT_CALL.set(call)
     try:
         yield
     finally:
-        CALL.reset(token)
+        CURRENT_CALL.reset(token)
 
 
 def retry_until_ready(
@@ -175,7 +175,7 @@ class DeadlineSocket:
         return _ResponseReader(_TimedReads(self._sock))
 
     def sendall(self, data: bytes) -> None:
-        patience = CALL.get().patience
+        patience = CURRENT_CALL.get().patience
         rest = memoryview(data)
         while rest:
             send = partial(self._sock.send, rest)
@@ -240,7 +240,7 @@ class _ResponseReader(io.BufferedReader):
             self._head.clear()
             return
         self._in_head = False
-        CALL.get().head = bytes(self._head)
+        CURRENT_CALL.get().head = bytes(self._head)
 
 
 class _TimedReads(io.RawIOBase):
@@ -255,7 +255,9 @@ class _TimedReads(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         return retry_until_ready(
-            self._sock, lambda: self._sock.recv_into(buffer), CALL.get().patience
+            self._sock,
+            lambda: self._sock.recv_into(buffer),
+            CURRENT_CALL.get().patience,
         )
 
     def close(self) -> None:

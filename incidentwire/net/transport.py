@@ -21,7 +21,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from incidentwire.net.hosts import is_address
 from incidentwire.net.request import (
-    CALL,
+    CURRENT_CALL,
     DeadlineSocket,
     OutboundError,
     RequestContext,
@@ -68,7 +68,7 @@ class Adapter(requests.adapters.HTTPAdapter):
 def _connected(host: str, port: int) -> socket.socket:
     """Return a non-blocking socket to the first address of the request's host that
     answers. Raises OutboundError."""
-    call = CALL.get()
+    call = CURRENT_CALL.get()
     if (host, port) != (call.host, call.port):
         raise OutboundError(
             "refused_address", f"{host}:{port} was not checked before dialling"
@@ -154,7 +154,7 @@ def _looked_up(call: RequestContext, until: float) -> list[str]:
 def _with_tls(raw: socket.socket, host: str) -> ssl.SSLSocket:
     """Shake hands and verify the certificate for `host`, within connect_s. Closes `raw`
     and raises OutboundError on failure."""
-    call = CALL.get()
+    call = CURRENT_CALL.get()
     until = time.monotonic() + call.limits.connect_s
 
     def seconds() -> float:

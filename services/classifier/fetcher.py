@@ -35,7 +35,7 @@ from services.classifier.fetching import handover
 from services.classifier.fetching.fetch_order import Fetch, FetchSchedule
 from services.classifier.fetching.result import FetchedPage, FetchFailure
 from services.classifier.fetching.robots import Robots, RobotsRules
-from services.classifier.fetching.visit import HostSlots, PageVisitor
+from services.classifier.fetching.visit import HeldSlots, PageVisitor
 from services.classifier.lease import RENEW_S, extend
 from services.classifier.recorder import OutcomeRecorder, is_due, utc_now
 
@@ -239,7 +239,7 @@ class Fetcher:
                 self.schedule.add(fetch)
                 self.schedule.rest(fetch.host, now + wait_s)
                 continue
-            slots = HostSlots(limiter=limiter, held={fetch.host: token})
+            slots = HeldSlots(limiter=limiter, held={fetch.host: token})
             if not self._claim(fetch):
                 slots.release()
                 continue
@@ -286,7 +286,7 @@ class Fetcher:
 
     # -- in the thread of a fetch --------------------------------------------------
 
-    def _run(self, fetch: Fetch, slots: HostSlots) -> None:
+    def _run(self, fetch: Fetch, slots: HeldSlots) -> None:
         ended = _Ended(fetch=fetch)
         try:
             self._fetch(fetch, slots)
@@ -310,7 +310,7 @@ class Fetcher:
             self._ended.put(ended)
             self.wake.set()
 
-    def _fetch(self, fetch: Fetch, slots: HostSlots) -> None:
+    def _fetch(self, fetch: Fetch, slots: HeldSlots) -> None:
         context = self.context
         item = items.fold_all(fetch.id, context.log.history(fetch.id))
         if item.pending != "fetch" or not is_due(item, utc_now()):

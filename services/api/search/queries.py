@@ -70,7 +70,7 @@ def item_hits(
             f" ({','.join(str(row['n']) for row in rows)})"
         )
     )
-    wanted = snippets.wanted(query)
+    wanted = snippets.search_terms(query)
     topics = topics_of_items(db, [row["n"] for row in rows])
     return [
         {
@@ -98,7 +98,7 @@ def incident_hits(
     best: Mapping[int, int],
 ) -> list[dict[str, Any]]:
     """Return the hits of a page of incidents; `best` is the item each is shown by."""
-    wanted = snippets.wanted(query)
+    wanted = snippets.search_terms(query)
     found = []
     for row in _rows(db, "incidents", shown):
         item_id, text = _text_of(db, row["n"], best.get(row["n"]))
@@ -143,7 +143,7 @@ def _search_page(
 
 
 def _snippet(
-    text: str | None, item_id: str | None, wanted: snippets.Wanted
+    text: str | None, item_id: str | None, wanted: snippets.SearchTerms
 ) -> dict[str, Any] | None:
     if text is None:
         return None

@@ -27,7 +27,7 @@ _WITH_OTHERS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class SearchTerms:
     """What a query looks for: whole words, beginnings, stems, and runs of ideographs.
 
     `runs` and `parts`, those of divided runs, have the longest first.
@@ -40,7 +40,7 @@ class Wanted:
     parts: tuple[str, ...] = ()
 
 
-def wanted(node: Node) -> Wanted:
+def search_terms(node: Node) -> SearchTerms:
     """Return what the positive words of a query look for."""
     words: set[str] = set()
     prefixes: set[str] = set()
@@ -57,7 +57,7 @@ def wanted(node: Node) -> Wanted:
             prefixes.add(plain.pop())
         words.update(plain)
     stems = frozenset(stem(word) for word in words if ENGLISH.fullmatch(word))
-    return Wanted(
+    return SearchTerms(
         words=frozenset(words),
         prefixes=tuple(sorted(prefixes)),
         stems=stems,
@@ -66,7 +66,7 @@ def wanted(node: Node) -> Wanted:
     )
 
 
-def snippet(text: str, asked: Wanted) -> dict[str, AnyValue]:
+def snippet(text: str, asked: SearchTerms) -> dict[str, AnyValue]:
     """Return the passage around the first hit.
 
     `start` and `end` are code points of the text, of which there are `length`; `hits` are
@@ -112,7 +112,7 @@ def _words(node: Node) -> Sequence[Words]:
             return []
 
 
-def _hits(text: str, asked: Wanted) -> list[tuple[int, int]]:
+def _hits(text: str, asked: SearchTerms) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     is_plain = text.isascii()
     text = text.lower() if is_plain else text
@@ -136,7 +136,7 @@ def _hits(text: str, asked: Wanted) -> list[tuple[int, int]]:
 
 
 @lru_cache(maxsize=512)
-def _candidates(asked: Wanted, is_plain: bool) -> re.Pattern[str]:
+def _candidates(asked: SearchTerms, is_plain: bool) -> re.Pattern[str]:
     """Return a pattern of the words that may be hits: the others are not looked at.
 
     These are the words with a beginning that is wanted, and all with a letter outside
@@ -156,7 +156,7 @@ def _candidates(asked: Wanted, is_plain: bool) -> re.Pattern[str]:
     )
 
 
-def _runs_within(word: str, offset: int, asked: Wanted) -> list[tuple[int, int]]:
+def _runs_within(word: str, offset: int, asked: SearchTerms) -> list[tuple[int, int]]:
     """Return where the runs, else their parts, are in a word; no two overlap.
 
     Places are code points of the whole text.

@@ -19,7 +19,7 @@ REDIRECT_PATIENCE_S = 1.0
 
 
 @dataclass(kw_only=True)
-class HostSlots:
+class HeldSlots:
     """The slots at hosts that one visit holds: one is acquired for each new host."""
 
     limiter: HostRateLimiter
@@ -53,7 +53,7 @@ class PageVisitor:
     limiter: HostRateLimiter
     now: Callable[[], datetime]
 
-    def visit(self, url: str, slots: HostSlots, *, of_feed: bool) -> FetchResult:
+    def visit(self, url: str, slots: HeldSlots, *, of_feed: bool) -> FetchResult:
         """Fetch one page.
 
         Pages of feeds are fetched only if robots.txt allows it; for submitted pages its
@@ -66,7 +66,7 @@ class PageVisitor:
             return result
         return replace(result, robots_allowed=self.robots.allowed(result.url))
 
-    def _visit_for_feed(self, url: str, slots: HostSlots) -> FetchResult:
+    def _visit_for_feed(self, url: str, slots: HeldSlots) -> FetchResult:
         verdict = self.robots.verdict(url)
         if verdict.failure:
             return verdict.failure

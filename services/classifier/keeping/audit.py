@@ -156,7 +156,7 @@ class IncrementalAudit:
         self.log = log
         self.position = log.last()
 
-    def look(self, now: float, limit: int = 5000) -> tuple[list[Finding], bool]:
+    def step(self, now: float, limit: int = 5000) -> tuple[list[Finding], bool]:
         """Return the findings, and whether there is more to audit."""
         if not self.log.is_gapless():
             return [Finding(kind=FindingKind.LOG_HAS_GAPS)], False

@@ -77,7 +77,7 @@ def _sweep_archive(archive: Archive) -> bool:
 
 
 def _report(audit: IncrementalAudit, now: float) -> bool:
-    findings, more = audit.look(now)
+    findings, more = audit.step(now)
     for finding in findings:
         logger.error(
             event_line("not conserved", kind=finding.kind, item_id=finding.subject)

@@ -21,7 +21,7 @@ from incidentwire.telemetry import event_line
 from services.classifier.fetching import handover
 
 LOOKS = 5000  # items per round, so that a round stays short
-AHEAD = 500  # items that are due last
+DUE_LAST = 500  # items that are due last
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def bring_forward(connection: redis.Redis, now: float) -> list[str]:
     """
     store: Any = connection
     latest = now + 2 * VISIBILITY_TIMEOUT_S
-    found = store.zrevrangebyscore(IN_FLIGHT, "+inf", latest, start=0, num=AHEAD)
+    found = store.zrevrangebyscore(IN_FLIGHT, "+inf", latest, start=0, num=DUE_LAST)
     ids = [item_id.decode() for item_id in found]
     histories = EventLog(connection).histories(ids)
     leased = [

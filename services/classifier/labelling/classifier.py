@@ -34,9 +34,9 @@ from services.classifier.text.sentences import HEAD_CHARS, Span
 
 MODEL_FOLDER = Path(__file__).parent.parent / "model"
 # In a language without training texts, labels need unmistakable terms.
-FOREIGN = 0.97
+OTHER_LANGUAGE_SCORE = 0.97
 # From here an item of a list has a label that the list as a whole does not have.
-SURE = 0.75
+LIST_ITEM_SCORE = 0.75
 # A short ground deep in a long text is outvoted by the rest. Two sentences that signal one
 # of these labels, and are as sure of it alone, give it to the whole text. On real texts of
 # publishers that the model had not seen, this raised strict and lenient F1 in both languages.
@@ -199,7 +199,7 @@ class Classifier:
         self, scores: dict[str, float], language: str
     ) -> tuple[str, ...]:
         if language not in (*SUPPORTED, UNKNOWN):
-            return tuple(k for k in LABELS if scores[k] >= FOREIGN)
+            return tuple(k for k in LABELS if scores[k] >= OTHER_LANGUAGE_SCORE)
         decisions = self._decisions_in(language)
         return tuple(k for k in LABELS if scores[k] >= decisions[k].threshold)
 
@@ -266,7 +266,8 @@ class Classifier:
         alone = {
             k
             for k in clear
-            if scores[k] >= SURE and (passage.item or signals[k] >= MIN_SIGNALS)
+            if scores[k] >= LIST_ITEM_SCORE
+            and (passage.item or signals[k] >= MIN_SIGNALS)
         }
         candidates = clear
         if passage.item:

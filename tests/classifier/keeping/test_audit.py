@@ -292,17 +292,17 @@ def test_the_watch_sees_what_goes_wrong_while_it_watches(
 ) -> None:
     watch = IncrementalAudit(harness.log)
     busy_harness(harness, web_site)
-    assert watch.look(time.time()) == ([], False)
+    assert watch.step(time.time()) == ([], False)
     again = harness.submit(text=LEAK, title="Handed in later")
     harness.connection.zrem(IN_FLIGHT, again)
-    assert watch.look(time.time()) == (
+    assert watch.step(time.time()) == (
         [Finding(kind=FindingKind.NOT_IN_FLIGHT, subject=again)],
         False,
     )
-    late, _ = watch.look(time.time() + DAY_S)
+    late, _ = watch.step(time.time() + DAY_S)
     assert {f.kind for f in late} == {FindingKind.OVERDUE}
     harness.connection.xdel("iw:log", "1-0")
-    assert watch.look(time.time()) == ([Finding(kind=FindingKind.LOG_HAS_GAPS)], False)
+    assert watch.step(time.time()) == ([Finding(kind=FindingKind.LOG_HAS_GAPS)], False)
 
 
 def test_the_keepers_chores_say_loudly_what_is_wrong(
