@@ -8,6 +8,8 @@ from typing import Any
 
 # https://owasp.org/www-community/attacks/CSV_Injection; full-width forms after NFKC
 FORMULA = ("=", "+", "-", "@")
+# Marks without a width, which may stand before a formula.
+_WIDTHLESS = "\u00ad\u180e\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064"
 # C0 except tab and line feed, DEL, C1, bidi controls, invisible marks, non-characters
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
@@ -25,6 +27,7 @@ def defused(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     text = printable(value)
-    if unicodedata.normalize("NFKC", text[:1]).startswith(FORMULA):
+    seen = text.lstrip(_WIDTHLESS)
+    if unicodedata.normalize("NFKC", seen[:1]).startswith(FORMULA):
         return f"'{text}"
     return text

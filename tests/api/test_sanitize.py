@@ -19,6 +19,11 @@ def test_what_is_not_seen_hides_no_formula(hidden):
     assert defused(f"{hidden}=1+1") == "'=1+1"
 
 
+@pytest.mark.parametrize("mark", ["\u200b", "\u2060", "\u00ad", "\u200d\u200c"])
+def test_a_mark_without_a_width_hides_no_formula(mark):
+    assert defused(f"{mark}=1+1") == f"'{mark}=1+1"
+
+
 def test_control_and_direction_characters_are_removed():
     assert printable("a\x1b[31m \x9bb\u202ec\u2066\nd") == "a[31m bc d"
 

@@ -41,6 +41,8 @@ def page(text: str, meta: str = "") -> str:
         (CHINESE, "gb2312", "gb18030", "ISO-8859-1"),
         (CHINESE, "", "gb18030", "ISO-8859-1"),
         (CHINESE, "iso-8859-1", "gb18030", "gbk"),
+        (CHINESE, "gb2312", "gb18030", "windows-1251"),
+        (CHINESE, "gb2312", "gb18030", "koi8-r"),
         (CHINESE, "", "gb18030", None),
         (CHINESE, "utf-16", "utf-8", None),
         (RUSSIAN, "windows-1251", "cp1251", "ISO-8859-1"),

@@ -188,6 +188,16 @@ def test_xhtml_with_a_declaration_is_read() -> None:
     assert found.text.startswith("Eine Autowerkstatt in Birkenau")
 
 
+@pytest.mark.parametrize("media_type", ["text/plain", ""])
+@pytest.mark.parametrize(
+    "head", ["<!-- a --> <!--b-->", "<?xml version='1.0'?>\n<!---->"]
+)
+def test_a_page_is_known_behind_its_comments(head: str, media_type: str) -> None:
+    body = f"{head}\n<!doctype html><title>Keys</title><p>The clerk lost them.".encode()
+    found = extract(body, media_type=media_type, charset=None, url=URL)
+    assert found.media_type == "text/html"
+
+
 def test_plain_text_loses_its_fixed_width() -> None:
     wrapped = b"The clerk of Halm sent a list with\r\nthe names of 310 voters to a wrong\r\naddress."
     body = (

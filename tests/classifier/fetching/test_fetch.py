@@ -8,8 +8,8 @@ import pytest
 
 from incidentwire.net.client import HttpClient
 from services.classifier.fetching.fetch import fetch
-from services.classifier.fetching.result import FetchedPage
-from tests.loopback import answering
+from services.classifier.fetching.result import FetchedPage, FetchFailure
+from tests.loopback import Asked, Reply, answering
 
 BODY = b"The insurer Nordhavn told 40,000 customers that all could read their claims."
 
@@ -54,3 +54,26 @@ def test_only_a_media_type_of_a_server_is_passed_on(
         found = fetch(client, f"http://127.0.0.1:{port}/", lambda: datetime.now(UTC))
     assert isinstance(found, FetchedPage)
     assert found.media_type == media_type
+
+
+def test_a_choice_of_pages_is_no_page_and_leads_nowhere() -> None:
+    """Status 300 and the header `Refresh` are not followed: docs/limits.md."""
+    other = {"Location": "/other", "Refresh": "0; url=/other"}
+    asked: list[str] = []
+
+    def reply(request: Asked) -> Reply:
+        asked.append(request.path)
+        return (300 if request.path == "/choice" else 200), other, BODY
+
+    with (
+        answering(reply) as port,
+        HttpClient(user_agent="test", allowed_hosts=frozenset({"127.0.0.1"})) as client,
+    ):
+        site = f"http://127.0.0.1:{port}"
+        choice = fetch(client, f"{site}/choice", lambda: datetime.now(UTC))
+        page = fetch(client, f"{site}/page", lambda: datetime.now(UTC))
+    assert isinstance(choice, FetchFailure)
+    assert (choice.reason, choice.retryable) == ("http_status", False)
+    assert isinstance(page, FetchedPage)
+    assert page.body == BODY
+    assert asked == ["/choice", "/page"]
