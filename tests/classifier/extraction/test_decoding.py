@@ -28,6 +28,8 @@ POLISH = (
     "Spółka poinformowała, że dane klientów były dostępne na niezabezpieczonym serwerze. "
     * 6
 )
+# Detection takes it for English: only the declarations tell.
+MIXED = CHINESE[:36] + "The hotel said on Monday that nobody had seen the names. " * 20
 
 
 def page(text: str, meta: str = "") -> str:
@@ -41,8 +43,8 @@ def page(text: str, meta: str = "") -> str:
         (CHINESE, "gb2312", "gb18030", "ISO-8859-1"),
         (CHINESE, "", "gb18030", "ISO-8859-1"),
         (CHINESE, "iso-8859-1", "gb18030", "gbk"),
-        (CHINESE, "gb2312", "gb18030", "windows-1251"),
-        (CHINESE, "gb2312", "gb18030", "koi8-r"),
+        (MIXED, "gb2312", "gb18030", "windows-1251"),
+        (MIXED, "gb2312", "gb18030", "koi8-r"),
         (CHINESE, "", "gb18030", None),
         (CHINESE, "utf-16", "utf-8", None),
         (RUSSIAN, "windows-1251", "cp1251", "ISO-8859-1"),

@@ -365,6 +365,11 @@ def test_the_day_of_an_update_is_not_that_of_publication(lines: str, lang: str) 
     assert dated(lines, lang) == "2024-03-05"
 
 
+def test_a_deadline_in_the_month_of_the_url_is_no_day_of_publication() -> None:
+    line = "<p>Deadline: 9 March 2024</p>"
+    assert dated(line, "en", url="https://post.example/2024/03/ferry") is None
+
+
 def test_the_only_time_of_a_page_may_bear_the_class_updated() -> None:
     assert dated(time_of("05", "class='updated'"), "en") == "2024-03-05"
 
