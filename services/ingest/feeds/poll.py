@@ -217,7 +217,7 @@ def request_feed(poller: Poller, feed: Feed) -> Content | Unchanged | PollFailur
     validators = validators_of(response, poller.clock())
     if validators.body_digest == feed.body_digest:
         return Unchanged(
-            validators=None,
+            validators=validators,
             wanted_s=fresh_s,
             redirected_to=redirected_to,
             moved=response.moved,
