@@ -20,6 +20,7 @@ from incidentwire.log.recorded_event import RecordedEvent
 WORDS = st.text(st.characters(codec="utf-8"), max_size=20)
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 SPAN = st.tuples(st.integers(0, 9999), st.integers(0, 9999))
+st.register_type_strategy(float, FINITE)  # also those within a LinkReason
 LABEL_TUPLES = st.lists(st.sampled_from(LABELS), unique=True).map(tuple)
 
 
@@ -49,7 +50,7 @@ def _values(name: str, hint: Any) -> st.SearchStrategy[Any]:
         return st.lists(one, max_size=3).map(tuple)
     if name == "scores":
         return st.dictionaries(st.sampled_from(LABELS), FINITE)
-    return FINITE if hint is float else st.from_type(hint)
+    return st.from_type(hint)
 
 
 @pytest.mark.parametrize("type_name", sorted(events.TYPES))
