@@ -110,6 +110,15 @@ def test_an_entry_that_somebody_else_handed_in_is_known(
     assert len(room.submitted()) == 2
 
 
+def test_links_that_differ_in_the_fragment_are_one_item_and_that_is_said(
+    room: FeedPolling, server: FeedServer
+) -> None:
+    entries = [f"{A}#one", f"{A}#two", B]
+    after = room.poll(room.add(server.put("/feed", ok(rss(*entries)))))
+    assert after.handed_in == 2
+    assert "1 of 3 entries have the address of another entry" in (after.problem or "")
+
+
 def test_the_next_request_is_conditional_and_not_modified_is_a_success(
     room: FeedPolling, server: FeedServer
 ) -> None:
