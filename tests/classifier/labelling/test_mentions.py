@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from services.classifier.labelling.classifier import SURE, Classification, Classifier
+from services.classifier.labelling.classifier import (
+    LIST_ITEM_SCORE,
+    Classification,
+    Classifier,
+)
 from services.classifier.labelling.passages import passages
 from services.classifier.linking.fingerprints import decode
 
@@ -100,7 +104,7 @@ def test_a_paragraph_of_a_round_up_may_carry_a_label_that_the_text_as_a_whole_do
     classifier: Classifier,
 ) -> None:
     text = PARAGRAPHS + FAKE_PARAGRAPH
-    assert classifier.classify("", text).scores["deepfake"] < SURE
+    assert classifier.classify("", text).scores["deepfake"] < LIST_ITEM_SCORE
     answer = classifier.classify("A bad month", text)
     assert [
         labels for labels, stretch in result(text, answer) if "Tibor" in stretch
