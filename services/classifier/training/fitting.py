@@ -53,7 +53,11 @@ WRITTEN_WEIGHT = 0.5
 # The corpus is richer than the world in positives told in a roundabout way. Left at full
 # weight they teach that anything may be a leak: this is for those without a signal.
 OBLIQUE_WEIGHT = 0.1
-DOUBTED_WEIGHT = 0.3  # a label that the readers of a real text doubt
+DOUBTED_WEIGHT = 0.3  # a label given to a real text that its readers doubt
+WITHHELD_WEIGHT = 0.05  # one that they doubt and did not give
+# How much more a word may weigh that is found with a label more or less often than
+# without it: a power of the log ratio (Wang and Manning 2012).
+ASSOCIATION_POWER = 0.4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -171,8 +175,8 @@ class Trainer:
         shared = self._publishers_with(inside) >= MIN_PUBLISHERS
         seen &= shared | ~np.isin(own, TERM_KINDS)
         known = np.flatnonzero(seen & np.isin(own, kinds))
-        scale = self._scale[known]
-        scaled = data[:, known].multiply(scale).tocsr()
+        data = data[:, known]
+        is_word = np.isin(own[known], TERM_KINDS)
         matrix = np.zeros((len(known), len(LABELS)))
         bias = np.zeros(len(LABELS))
         for k in range(len(LABELS)):
@@ -185,7 +189,10 @@ class Trainer:
                 random_state=0,
             )
             wanted = self._examples.wanted[inside, k]
-            model.fit(scaled, wanted, sample_weight=self._weights[inside, k])
+            weights = self._weights[inside, k]
+            scale = self._scale[known]
+            scale[is_word] *= associations(data[:, is_word], wanted, weights)
+            model.fit(data.multiply(scale).tocsr(), wanted, sample_weight=weights)
             matrix[:, k] = model.coef_[0] * scale
             bias[k] = model.intercept_[0]
         return Fitted(ids=self._ids[known], matrix=matrix, bias=bias)
@@ -218,6 +225,21 @@ class Trainer:
         return scores
 
 
+def associations(data: csr_matrix, wanted: Flags, weights: Floats) -> Floats:
+    """Return how closely each column goes with a label, 1 on average over its texts.
+
+    `data` are texts x columns; `wanted` says which texts have the label. See
+    ASSOCIATION_POWER.
+    """
+    present = (data > 0).T
+    with_label = present @ (weights * wanted)
+    without = present @ (weights * ~wanted)
+    share = (with_label + 1.0) / (weights[wanted].sum() + 2.0)
+    share_without = (without + 1.0) / (weights[~wanted].sum() + 2.0)
+    power = np.abs(np.log(share / share_without)) ** ASSOCIATION_POWER
+    return np.asarray(power / np.average(power, weights=with_label + without))
+
+
 def sources_of(publishers: NDArray[np.str_]) -> NDArray[np.int64]:
     """Return a number for the publisher of each text; each correction has its own."""
     rows = np.arange(len(publishers)).astype(str)
@@ -228,7 +250,8 @@ def sources_of(publishers: NDArray[np.str_]) -> NDArray[np.int64]:
 def label_weights(examples: Examples) -> Floats:
     """Return how much each text counts for each label, texts x labels."""
     found = examples.counts
-    weights = np.where(examples.doubted, DOUBTED_WEIGHT, 1.0)
+    doubt = np.where(examples.wanted, DOUBTED_WEIGHT, WITHHELD_WEIGHT)
+    weights = np.where(examples.doubted, doubt, 1.0)
     for k, label in enumerate(LABELS):
         is_signal = found.ids == (SIGNAL << HASH_BITS | hash_of(label) & HASH_MASK)
         signalled = np.zeros(found.rows, dtype=bool)

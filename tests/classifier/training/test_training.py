@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 
 from incidentwire.labels import LABELS
 from incidentwire.stem import stem
@@ -28,7 +29,13 @@ from services.classifier.training.corpus import (
     corpus_files,
     read_rows,
 )
-from services.classifier.training.fitting import Examples, Trainer, folds_of, prepare
+from services.classifier.training.fitting import (
+    Examples,
+    Trainer,
+    associations,
+    folds_of,
+    prepare,
+)
 from services.classifier.training.real_texts import FOLDER, load_counts, read_labels
 from services.classifier.training.train import train
 
@@ -119,6 +126,15 @@ def test_a_word_of_one_publisher_is_no_feature(few: Examples) -> None:
     for word in words[:200]:
         owners = few.counts.owners[here & (few.counts.ids == word)]
         assert len(set(few.publishers[owners].tolist())) >= 2
+
+
+def test_a_word_that_goes_with_a_label_may_weigh_more() -> None:
+    words = csr_matrix([[1, 1, 0], [1, 1, 0], [1, 0, 1], [1, 0, 1], [1, 0, 1]])
+    wanted = np.array([True, True, False, False, False])
+    everywhere, with_label, without = associations(words, wanted, np.ones(5))
+    assert with_label > without > everywhere
+    doubted = np.array([0.1, 0.1, 1.0, 1.0, 1.0])
+    assert associations(words, wanted, doubted)[1] < with_label
 
 
 def test_a_rare_label_has_a_wider_band_of_doubt_than_a_common_one() -> None:
