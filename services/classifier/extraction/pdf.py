@@ -60,13 +60,12 @@ class PdfError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class PdfText:
-    """Title and author are the file's own, or "". `pages` counts pages read."""
+    """Title and author are the file's own, or ""."""
 
     title: str
     author: str
     published: str | None
     text: str
-    pages: int
 
 
 def read(body: bytes) -> PdfText:
@@ -96,7 +95,6 @@ def read(body: bytes) -> PdfText:
         author=author,
         published=created.date().isoformat() if isinstance(created, datetime) else None,
         text=text,
-        pages=len(pages),
     )
 
 

@@ -60,13 +60,11 @@ _NESTED_KEYS = ("@graph", "mainEntity", "mainEntityOfPage", "hasPart", "isPartOf
 class ArticleData:
     """The fields of a page's structured data; "" or None if absent."""
 
-    kind: str = ""  # the schema.org type, as NewsArticle
     headline: str = ""
     body: str = ""  # articleBody, one line per paragraph
     description: str = ""
     authors: tuple[str, ...] = ()
     published: str = ""
-    modified: str = ""
     section: str = ""
     publisher: str = ""
     language: str = ""
@@ -169,13 +167,11 @@ def _article(node: dict[str, Any], by_id: dict[str, Any], site: str) -> ArticleD
     if not headline and _kind(node).endswith("Page"):
         headline = node.get("name")
     return ArticleData(
-        kind=_kind(node),
         headline=_plain(headline),
         body=_body(node),
         description=_plain(node.get("description")),
         authors=tuple(dict.fromkeys(name for name in names if name)),
         published=_date(node.get("datePublished") or node.get("dateCreated")),
-        modified=_date(node.get("dateModified")),
         section=_plain(_first(node.get("articleSection"))),
         publisher=next(iter(_names(node.get("publisher"), by_id)), "") or site,
         language=_plain(_first(node.get("inLanguage"))),

@@ -327,6 +327,12 @@ OTHERS = (
         ("The clerk was born on 9 March 1994", "en"),
         ("All the ferries of the line will lie idle on 9 March 2024.", "en"),
         ("Last updated <time datetime='2024-03-09'>Saturday</time>", "en"),
+        ("3 hours ago</p><p>9 March 2024", "en"),
+        (
+            "<dl><dt>Date of discovery of the breach at the port</dt>"
+            "<dd>9 March 2024</dd></dl>",
+            "en",
+        ),
     ],
 )
 def test_an_age_is_no_date_and_another_storys_date_neither(age: str, lang: str) -> None:

@@ -15,6 +15,7 @@ THIRD = (
 )
 FOURTH = "The line has stopped the sale and will write to everybody who was on board since then."
 TITLE = "Ferry line sold passenger lists"
+LONG = "".join(f"<p>{FIRST} {SECOND} {n}</p>" for n in range(8))
 
 
 def read(body: str, head: str = "", title: str = TITLE, url: str = "") -> Document:
@@ -46,16 +47,23 @@ def read(body: str, head: str = "", title: str = TITLE, url: str = "") -> Docume
         f"<h1>{TITLE}</h1><font face=arial>{FIRST}<p>{SECOND}<p>{THIRD}<p>{FOURTH}</font>",
         f"<h1>{TITLE}</h1><span><b>{FIRST}</b><p>{SECOND}</p><p>{THIRD}</p><p>{FOURTH}</p></span>",
         f"<h1>{TITLE}</h1><div><h2>{FIRST}</h2><p>{SECOND}</p><p>{THIRD}</p><p>{FOURTH}</p></div>",
+        f"<article><h1>{TITLE}</h1><h5>{FIRST}</h5><p>{SECOND}</p><p>{THIRD}</p><p>{FOURTH}</p></article>",
+        f"<article><h1>{TITLE}</h1><div class='body'><p>{FIRST}</p><p>{SECOND}</p>"
+        f"<p>{THIRD} <button>Copy</button></p><p>{FOURTH}</p></div></article>",
+        f"<div><h1>{TITLE}</h1>{LONG}"
+        f"<dl><dt>Fine</dt><dd>{THIRD}</dd><dt>Sale</dt><dd>{FOURTH}</dd></dl></div>",
     ],
     ids=(
         "div list-in-body center bare noscript br section figure details dl"
-        " list-at-the-end figure-of-paragraphs font bold-lead heading-lead"
+        " list-at-the-end figure-of-paragraphs font bold-lead heading-lead small-heading-lead"
+        " button-in-a-paragraph definitions-at-the-end"
     ).split(),
 )
 def test_no_sentence_of_the_article_is_lost_and_none_is_joined(body: str) -> None:
     lines = read(body).text.split("\n")
     for sentence in (FIRST, SECOND, THIRD, FOURTH):
         assert any(sentence in line for line in lines), sentence
+    assert sum(THIRD in line for line in lines) == 1
     assert not any(FIRST in line and FOURTH in line for line in lines)
 
 
