@@ -44,7 +44,10 @@ NDJSON = "application/x-ndjson"
 MAX_VALUES = 100  # in a submission, which has five; each unknown field costs time
 # Names of the same format: tools disagree, and none is registered.
 NDJSON_TYPES = frozenset(
-    {NDJSON, "application/ndjson", "application/jsonl", "application/x-jsonlines"}
+    f"{top_level}/{prefix}{name}"
+    for top_level in ("application", "text")
+    for prefix in ("", "x-")
+    for name in ("ndjson", "jsonl", "jsonlines", "json-lines")
 )
 BODY = {
     "required": True,

@@ -397,6 +397,10 @@ def test_a_text_for_a_withdrawn_item_is_not_kept(harness: Harness) -> None:
         "application/ndjson",
         "application/jsonl",
         "application/x-jsonlines",
+        "application/jsonlines",
+        "application/x-jsonl",
+        "text/jsonl",
+        "text/x-ndjson",
         "application/x-ndjson; charset=utf-8",
     ],
 )
