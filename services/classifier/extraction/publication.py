@@ -349,7 +349,7 @@ def _holds_headline(item: html.HtmlElement) -> bool:
 
 def _of_month(tree: html.HtmlElement, sources: DateSources) -> str | None:
     """Return the first date on the page in the month that the URL names (/2010/05/)."""
-    match = _MONTH_IN_URL.search(sources.url.split("?")[0])
+    match = _MONTH_IN_URL.search(_inner(sources.url))
     if not match:
         return None
     for text in tree.itertext():
@@ -372,8 +372,15 @@ def _heading(tree: html.HtmlElement, headline: str) -> html.HtmlElement | None:
 
 
 def _from_url(url: str) -> str | None:
-    match = _IN_URL.search(url.split("?")[0])
+    match = _IN_URL.search(_inner(url))
     return day_of(match[1], match[2], match[3]) if match else None
+
+
+def _inner(url: str) -> str:
+    """Return the URL without query and without a web archive's timestamp."""
+    return re.sub(
+        r"^(?:https?://[^/]+)?/web/\d{4,14}[a-z_]*/(?=https?:)", "", url
+    ).split("?")[0]
 
 
 def _as_local(value: str, others: Iterable[str]) -> str:

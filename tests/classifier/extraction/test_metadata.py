@@ -371,6 +371,23 @@ def test_the_day_of_an_update_is_not_that_of_publication(lines: str, lang: str) 
     assert dated(lines, lang) == "2024-03-05"
 
 
+@pytest.mark.parametrize(
+    ("url", "day"),
+    [
+        ("https://post.example/2021/03/05/ferry", "2021-03-05"),
+        ("https://archive.example/web/20240309/https://post.example/ferry", None),
+        (
+            "https://archive.example/web/20240309/https://post.example/2021/03/05/f",
+            "2021-03-05",
+        ),
+    ],
+)
+def test_the_day_of_a_copy_in_a_web_archive_is_not_that_of_publication(
+    url: str, day: str | None
+) -> None:
+    assert dated("", "en", url=url) == day
+
+
 def test_a_deadline_in_the_month_of_the_url_is_no_day_of_publication() -> None:
     line = "<p>Deadline: 9 March 2024</p>"
     assert dated(line, "en", url="https://post.example/2024/03/ferry") is None
