@@ -17,6 +17,7 @@ from typing import Any
 import feedparser
 from feedparser.exceptions import CharacterEncodingOverride, NonXMLContentType
 
+from incidentwire.charsets import marked_codec
 from incidentwire.xml_repair import (
     with_escaped_ampersands,
     with_possible_references,
@@ -127,7 +128,8 @@ def parse_xml(body: bytes, url: str, headers: Mapping[str, str]) -> Any:
     about.setdefault("content-type", "application/xml")
     about["content-location"] = url  # the base of relative links, for feedparser
     clean, about["content-type"] = repair.as_utf8(body, about["content-type"])
-    is_misdeclared = clean != body and not repair.is_utf_8(body)
+    is_declared = repair.is_utf_8(body) or marked_codec(body) is not None
+    is_misdeclared = clean != body and not is_declared
     body = clean if b"\0" in clean else with_possible_references(clean)
     result = feedparser.parse(io.BytesIO(body), response_headers=about)
     if _is_broken(result) and b"&" in body and b"\0" not in body:

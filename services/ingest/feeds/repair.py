@@ -69,7 +69,7 @@ def as_utf8(body: bytes, content_type: str = "") -> tuple[bytes, str]:
 def _is_read_as(text: str, body: bytes, codec: str | None) -> bool:
     """Return whether a parser that believes the declaration reads this text."""
     if text.isascii():
-        return True
+        return b"\0" not in body[:PROLOG_BYTES]
     try:
         return codec is not None and body.decode(codec) == text
     except UnicodeDecodeError:

@@ -211,6 +211,19 @@ def test_a_false_declaration_makes_no_mojibake(
     assert entry_of(body, Content_Type=header).title == title
 
 
+@pytest.mark.parametrize("title", ["Data breach", "Café", "数据库未设密码"])
+@pytest.mark.parametrize("header", ["text/xml", "text/xml; charset=utf-16"])
+@pytest.mark.parametrize("prolog", ["", '<?xml version="1.0"?>'])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_with_a_mark_needs_no_declaration(
+    encoding: str, prolog: str, header: str, title: str
+) -> None:
+    document = item(f"<title>{title}</title><link>/a</link>").decode()
+    body = f"\ufeff{prolog}{document}".encode(encoding)
+    feed = read(body, url=URL, headers={"Content-Type": header})
+    assert (feed.entries[0].title, feed.problem) == (title, "")
+
+
 def test_a_prolog_that_names_utf16_over_utf8_is_not_believed() -> None:
     prolog = b'<?xml version="1.0" encoding="UTF-16"?>'
     body = prolog + item("<title>Café</title><link>/a</link>")
