@@ -8,12 +8,12 @@ from typing import Any
 
 # https://owasp.org/www-community/attacks/CSV_Injection; full-width forms after NFKC
 FORMULA = ("=", "+", "-", "@")
-# Marks without a width, which may stand before a formula.
-_WIDTHLESS = "\u00ad\u180e\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064"
+# Marks without a width that scripts need, which may stand before a formula.
+_WIDTHLESS = "\u180e\u200c\u200d"
 # C0 except tab and line feed, DEL, C1, bidi controls, invisible marks, non-characters
 _UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
-    "\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u2064\u2066-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"
 )
 
 

@@ -14,12 +14,15 @@ def test_a_cell_that_begins_like_a_formula_is_defused(sign):
     assert defused(f"{sign}1+1") == f"'{sign}1+1"
 
 
-@pytest.mark.parametrize("hidden", ["\x1b", "\x9b", "\u202e", "\ufeff", "\r\n", "\t "])
+@pytest.mark.parametrize(
+    "hidden",
+    ["\x1b", "\x9b", "\u202e", "\ufeff", "\r\n", "\t ", "\u200b", "\u2060", "\u00ad"],
+)
 def test_what_is_not_seen_hides_no_formula(hidden):
     assert defused(f"{hidden}=1+1") == "'=1+1"
 
 
-@pytest.mark.parametrize("mark", ["\u200b", "\u2060", "\u00ad", "\u200d\u200c"])
+@pytest.mark.parametrize("mark", ["\u180e", "\u200d\u200c"])
 def test_a_mark_without_a_width_hides_no_formula(mark):
     assert defused(f"{mark}=1+1") == f"'{mark}=1+1"
 

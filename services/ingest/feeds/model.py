@@ -23,8 +23,10 @@ _BLOCK_TAG = re.compile(
 # Controls (C0, C1), lone surrogates, and marks that reorder text on a terminal.
 _NO_TEXT = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069"
-    "\ufeff\ud800-\udfff]"
+    "\ud800-\udfff]"
 )
+# Nobody sees them: with them, equal titles differ. Joiners stay: scripts need them.
+_NO_WIDTH = re.compile("[\xad\u200b\u2060-\u2064\ufeff]")
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_].*)?", re.DOTALL)
 
 
@@ -104,6 +106,7 @@ def plain(text: object, *, markup: bool = False) -> str:
         return ""
     if markup:
         text = html.unescape(_TAG.sub(" ", text))
+    text = _NO_WIDTH.sub("", text)
     return " ".join(_NO_TEXT.sub(" ", text).split())
 
 

@@ -224,6 +224,18 @@ def test_utf16_with_a_mark_needs_no_declaration(
     assert (feed.entries[0].title, feed.problem) == (title, "")
 
 
+@pytest.mark.parametrize("mark", ["\u200b", "\u2060", "\ufeff", "\u00ad"])
+def test_a_mark_without_a_width_makes_no_other_title(mark: str) -> None:
+    body = item(f"<title>{mark}Data {mark}br{mark}each</title><link>/a</link>")
+    assert entry_of(body).title == "Data breach"
+
+
+@pytest.mark.parametrize("title", ["می\u200cخواهم", "क्\u200dष", "👩\u200d💻"])
+def test_joiners_that_a_script_needs_stay(title: str) -> None:
+    body = item(f"<title>{title}</title><link>/a</link>")
+    assert entry_of(body).title == title
+
+
 def test_a_prolog_that_names_utf16_over_utf8_is_not_believed() -> None:
     prolog = b'<?xml version="1.0" encoding="UTF-16"?>'
     body = prolog + item("<title>Café</title><link>/a</link>")
