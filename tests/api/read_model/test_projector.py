@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +202,7 @@ def test_the_words_of_a_batch_are_one_segment_of_the_index(harness: Harness) -> 
     for n in range(3):
         harness.add_item(f"i_{n}", f"Story number {n}.", labels=("consent",))
     harness.projector().catch_up()
-    with sqlite3.connect(harness.settings.read_model) as db:
+    with closing(sqlite3.connect(harness.settings.read_model)) as db:
         segments = db.execute("SELECT DISTINCT segid FROM words_idx").fetchall()
     assert len(segments) == 1
 
