@@ -85,6 +85,8 @@ BORDERS = (
     "What a company bans, changes or promises is not regulation.",
     "Cyber-security law without personal data is not regulation, and neither is law on"
     " copyright, competition, export or content that is not about the subjects above.",
+    "A law, rule or official plan for AI as a whole is regulation, in doubt: it covers data,"
+    " faces and voices of people among other things.",
     "That leaks, deepfakes or abuses happen often, a word in a list or the aim of a policy"
     " is no ground; an event, a practice or a rule is, however short.",
     "Fiction, satire and opinion are judged by what they talk about.",
