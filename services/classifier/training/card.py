@@ -34,7 +34,6 @@ def card(model: Weights, examples: Examples, raw: Floats) -> str:
         "written_weight": str(fitting.WRITTEN_WEIGHT),
         "oblique_weight": str(fitting.OBLIQUE_WEIGHT),
         "doubted_weight": str(fitting.DOUBTED_WEIGHT),
-        "withheld_weight": str(fitting.WITHHELD_WEIGHT),
         "association_power": str(fitting.ASSOCIATION_POWER),
         "cross_validation": _figures(
             measure_languages(model, examples, raw, examples.real)

@@ -49,12 +49,11 @@ REGULARISATION_C = 1.0
 FOLDS = 5
 WRITTEN = "written"  # the publisher of the corpus
 CORRECTION = "correction"  # the genre of what people corrected: real texts
-WRITTEN_WEIGHT = 0.5
+WRITTEN_WEIGHT = 0.25
 # The corpus is richer than the world in positives told in a roundabout way. Left at full
 # weight they teach that anything may be a leak: this is for those without a signal.
 OBLIQUE_WEIGHT = 0.1
-DOUBTED_WEIGHT = 0.3  # a label given to a real text that its readers doubt
-WITHHELD_WEIGHT = 0.05  # one that they doubt and did not give
+DOUBTED_WEIGHT = 0.3  # a label, given or not, that the readers of a real text doubt
 # How much more a word may weigh that is found with a label more or less often than
 # without it: a power of the log ratio (Wang and Manning 2012).
 ASSOCIATION_POWER = 0.4
@@ -250,8 +249,7 @@ def sources_of(publishers: NDArray[np.str_]) -> NDArray[np.int64]:
 def label_weights(examples: Examples) -> Floats:
     """Return how much each text counts for each label, texts x labels."""
     found = examples.counts
-    doubt = np.where(examples.wanted, DOUBTED_WEIGHT, WITHHELD_WEIGHT)
-    weights = np.where(examples.doubted, doubt, 1.0)
+    weights = np.where(examples.doubted, DOUBTED_WEIGHT, 1.0)
     for k, label in enumerate(LABELS):
         is_signal = found.ids == (SIGNAL << HASH_BITS | hash_of(label) & HASH_MASK)
         signalled = np.zeros(found.rows, dtype=bool)
