@@ -18,7 +18,7 @@ CLOSE_TO_BEST = 2.0  # log-odds; most that a further sentence may be below the b
 # A single sentence may have won by a lure word. The next ones are shown beside it,
 # unless they speak against the label.
 USUAL_SPANS = 3
-LEAST = -2.5  # log-odds
+LEAST = -4.0  # log-odds
 # The event of a text is in its title: what a sentence with all words of it gains.
 TITLE_GAIN = 3.0  # log-odds
 SIGNAL_GAIN = 1.0
