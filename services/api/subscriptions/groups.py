@@ -70,7 +70,7 @@ def create_group(body: dict[str, Any], name: str) -> dict[str, Any]:
                 service.add(_new_group(group_id, name, body))
                 service.database.touch()
         try:
-            return _as_json(service, name, owned(service, group_id))
+            return _as_json(service, name, _owned(service, name))
         except UnknownSubscription:
             raise Problem(
                 status=409,
@@ -87,9 +87,7 @@ def create_group(body: dict[str, Any], name: str) -> dict[str, Any]:
 @blueprint.response(200, GroupSchema)
 def show_group(_query: dict[str, Any], name: str) -> dict[str, Any]:
     """Show how much waits, is leased and is parked, and the lag behind the log."""
-    return with_service(
-        lambda service: _as_json(service, name, owned(service, _group_id(name)))
-    )
+    return with_service(lambda service: _as_json(service, name, _owned(service, name)))
 
 
 @blueprint.route("/<name>", methods=["DELETE"])
@@ -100,7 +98,7 @@ def remove_group(_query: dict[str, Any], name: str) -> None:
     """Remove the group with everything that waits for it."""
 
     def run(service: SubscriptionService) -> None:
-        owned(service, _group_id(name))
+        _owned(service, name)
         service.store.remove(_group_id(name))
 
     with_service(run)
@@ -117,7 +115,7 @@ def lease(body: dict[str, Any], name: str) -> dict[str, Any]:
     """
 
     def run(service: SubscriptionService) -> dict[str, Any]:
-        group = owned(service, _group_id(name))
+        group = _owned(service, name)
         deadline = time.monotonic() + body["wait_s"]
         while True:
             leased = service.pending.lease(
@@ -147,7 +145,7 @@ def acknowledge(body: dict[str, Any], name: str) -> dict[str, Any]:
     """
 
     def run(service: SubscriptionService) -> dict[str, Any]:
-        group = owned(service, _group_id(name))
+        group = _owned(service, name)
         with service.database.transaction():
             return service.pending.acknowledge(
                 group.id, body["positions"], time.time(), body["lease_id"]
@@ -168,7 +166,7 @@ def refuse(body: dict[str, Any], name: str) -> dict[str, Any]:
     """
 
     def run(service: SubscriptionService) -> dict[str, Any]:
-        group = owned(service, _group_id(name))
+        group = _owned(service, name)
         with service.database.transaction():
             return service.pending.release(
                 group.id,
@@ -190,7 +188,7 @@ def replay_parked(_query: dict[str, Any], name: str) -> dict[str, Any]:
     """Make all parked events available again."""
 
     def run(service: SubscriptionService) -> dict[str, Any]:
-        group = owned(service, _group_id(name))
+        group = _owned(service, name)
         return {"replayed": service.pending.unpark(group.id)}
 
     return with_service(run)
@@ -198,6 +196,16 @@ def replay_parked(_query: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _group_id(name: str) -> str:
     return f"g_{name[:MAX_NAME]}"
+
+
+def _owned(service: SubscriptionService, name: str) -> Subscription:
+    """Return a group of the current key. Raises UnknownSubscription."""
+    try:
+        return owned(service, _group_id(name))
+    except UnknownSubscription:
+        raise UnknownSubscription(
+            f"Your key has no consumer group {name}. POST to it makes one."
+        ) from None
 
 
 def _new_group(group_id: str, name: str, body: dict[str, Any]) -> Subscription:

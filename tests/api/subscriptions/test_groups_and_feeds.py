@@ -49,7 +49,9 @@ def test_a_group_of_another_key_is_not_taken_over(desk: Desk) -> None:
     answer = desk.client.post("/v1/groups/team", json={})
     assert answer.status_code == 409
     assert answer.get_json()["detail"].startswith("Another key has a group team.")
-    assert desk.client.get("/v1/groups/team").status_code == 404
+    gone = desk.client.get("/v1/groups/team")
+    assert gone.status_code == 404
+    assert "no consumer group team" in gone.json["detail"]
 
 
 def test_a_replay_of_what_is_not_sent_is_refused(desk: Desk) -> None:
