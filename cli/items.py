@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -123,9 +124,20 @@ def withdraw(item: str, why: str, yes: bool, as_json: bool) -> None:
     if not yes:
         title = context.call("GET", url, settings).json()["title"] or item
         question = f"Delete the page and text of “{context.printable(title)}” for good?"
-        click.confirm(question, abort=True, err=True)
+        if not _agreed(question):
+            raise click.Abort
     done = context.call("DELETE", url, settings, json={"why": why}).json()
     _write_done(done, as_json, "withdrawn")
+
+
+def _agreed(question: str) -> bool:
+    """Ask, and say what to add where nobody can answer."""
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise click.UsageError("Nobody answered. Add --yes to do it unasked.") from None
 
 
 @items.command()

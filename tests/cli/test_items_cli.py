@@ -69,6 +69,8 @@ def test_an_item_is_listed_shown_corrected_and_withdrawn(
     assert "queued" in run("items", "retry", item).output
     history = run("items", "receipt", item).output
     assert "item.classified" in history
+    unasked = run("items", "withdraw", item)
+    assert (unasked.exit_code, "Add --yes" in unasked.output) == (2, True)
     assert run("items", "withdraw", item, "--yes", "--why", "asked").exit_code == 0
     assert _show(run, item)["state"] == "withdrawn"
 
