@@ -78,7 +78,10 @@ def test_a_correction_during_or_after_a_failed_attempt_follows_the_message(
     desk.settle()
     receiver.status = 204
     desk.retry_now()
-    assert receiver.types() == ["incident.opened", *FIRST_AND_CORRECTION]
+    sent = receiver.types()
+    failed = sent[: -len(FIRST_AND_CORRECTION)]  # more than one on a slow machine
+    assert set(failed) == {"incident.opened"}
+    assert sent[len(failed) :] == FIRST_AND_CORRECTION
 
 
 def test_a_digest_holds_the_correction_of_what_waited_for_it(
