@@ -110,6 +110,43 @@ def test_what_only_sounds_alike_gets_no_label(
     assert classifier.classify("", text).labels == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        (
+            "Under the Vellish AI act, risky systems must be registered before they are"
+            " sold. Lawmakers passed it on Tuesday.",
+            ("regulation",),
+        ),
+        (
+            "The ministry will spend 300 million on research into artificial intelligence."
+            " Universities in four towns share the money.",
+            (),
+        ),
+        (
+            "Shoppers are furious: the market hall in Esk scans every face at its doors and"
+            " never told them. A protest is planned for Friday.",
+            ("consent",),
+        ),
+        (
+            "A study of the face recognition systems of nine makers found more errors on"
+            " women. Researchers are concerned about the differences, and call for better"
+            " tests.",
+            (),
+        ),
+        (
+            "After a backlash over its privacy policy, the photo app Lumo took back a clause"
+            " that let it use the portraits of its users for advertisements.",
+            ("consent",),
+        ),
+    ],
+)
+def test_laws_on_ai_and_outcry_are_told_from_money_and_worry(
+    classifier: Classifier, text: str, labels: tuple[str, ...]
+) -> None:
+    assert classifier.classify("", text).labels == labels
+
+
 def test_one_text_can_carry_several_labels(classifier: Classifier) -> None:
     answer = classifier.classify("", f"{FAKE} {LAW}")
     assert {"deepfake", "regulation"} <= set(answer.labels)
